@@ -1,0 +1,119 @@
+using System.Collections.Immutable;
+using System.Text;
+
+namespace NativeFfn;
+
+/// <summary>The backends that configuration can ask for.</summary>
+public enum BackendKind
+{
+    /// <summary>The best that is available: cuBLAS, then MKL, then managed.</summary>
+    Auto,
+
+    /// <summary>Intel MKL on the CPU.</summary>
+    Mkl,
+
+    /// <summary>C# with hardware vectors; always available.</summary>
+    Managed,
+
+    /// <summary>cuBLAS on an NVIDIA GPU.</summary>
+    CuBlas,
+}
+
+/// <summary>Who a backend is.</summary>
+/// <param name="Kind">The backend.</param>
+/// <param name="Version">What computes: a library's version or the vector instructions in use.</param>
+/// <param name="Path">The native library's file, or null where there is none.</param>
+/// <param name="Threads">Threads that one forward may use at a time, the caller's included.</param>
+public sealed record BackendDescription(BackendKind Kind, string Version, string? Path, int Threads)
+{
+    /// <summary>The backend's name as configuration spells it.</summary>
+    public string Name => BackendNames.Of(Kind);
+}
+
+/// <summary>What became of one backend when one was chosen.</summary>
+/// <param name="Kind">The backend.</param>
+/// <param name="Description">Who it is, or null where it is unavailable.</param>
+/// <param name="Reason">Why it is unavailable, with every path that was tried and the remedy; null where it is available.</param>
+public sealed record BackendCandidate(BackendKind Kind, BackendDescription? Description, string? Reason)
+{
+    /// <summary>Whether it can be used here.</summary>
+    public bool Available => Description is not null;
+}
+
+/// <summary>What was asked for, what was chosen, and why every better candidate was passed over.</summary>
+/// <param name="Requested">The backend that the options named.</param>
+/// <param name="Chosen">The backend in use.</param>
+/// <param name="Candidates">The backends that were tried, in order, the chosen one last.</param>
+public sealed record BackendSelection(BackendKind Requested, BackendDescription Chosen, ImmutableArray<BackendCandidate> Candidates)
+{
+    /// <summary>One line for each candidate.</summary>
+    public override string ToString()
+    {
+        var text = new StringBuilder().Append("requested ").Append(BackendNames.Of(Requested)).Append(", using ").Append(Chosen.Name);
+        foreach (BackendCandidate candidate in Candidates)
+        {
+            text.AppendLine().Append("  ").Append(BackendNames.Of(candidate.Kind)).Append(": ")
+                .Append(candidate.Reason ?? candidate.Description!.Version);
+        }
+
+        return text.ToString();
+    }
+}
+
+/// <summary>The spelling of backends in configuration, on the command line and in messages.</summary>
+public static class BackendNames
+{
+    /// <summary>All spellings, in the order of preference.</summary>
+    public static ImmutableArray<string> All { get; } = ["auto", "mkl", "managed", "cublas"];
+
+    /// <summary>A backend's spelling.</summary>
+    /// <param name="kind">The backend.</param>
+    public static string Of(BackendKind kind) => kind switch
+    {
+        BackendKind.Auto => "auto",
+        BackendKind.Mkl => "mkl",
+        BackendKind.Managed => "managed",
+        BackendKind.CuBlas => "cublas",
+        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such backend."),
+    };
+
+    /// <summary>The backend of a spelling, ignoring case.</summary>
+    /// <param name="name">A spelling.</param>
+    /// <param name="kind">The backend found.</param>
+    /// <returns>False where no backend is spelled so.</returns>
+    public static bool TryParse(string? name, out BackendKind kind)
+    {
+        foreach (BackendKind candidate in Enum.GetValues<BackendKind>())
+        {
+            if (string.Equals(Of(candidate), name, StringComparison.OrdinalIgnoreCase))
+            {
+                kind = candidate;
+                return true;
+            }
+        }
+
+        kind = default;
+        return false;
+    }
+}
+
+/// <summary>A backend was asked for that cannot be used here.</summary>
+public sealed class BackendUnavailableException : InvalidOperationException
+{
+    /// <summary>Names the backend and the reason.</summary>
+    /// <param name="kind">The backend asked for.</param>
+    /// <param name="reason">Why it cannot be used, with the remedy.</param>
+    /// <param name="inner">The cause, where there is one.</param>
+    public BackendUnavailableException(BackendKind kind, string reason, Exception? inner = null)
+        : base($"Backend '{BackendNames.Of(kind)}' is not available: {reason}", inner)
+    {
+        Kind = kind;
+        Reason = reason;
+    }
+
+    /// <summary>The backend asked for.</summary>
+    public BackendKind Kind { get; }
+
+    /// <summary>Why it cannot be used, with the remedy.</summary>
+    public string Reason { get; }
+}

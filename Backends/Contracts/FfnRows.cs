@@ -1,0 +1,29 @@
+using CommunityToolkit.HighPerformance;
+
+namespace NativeFfn.Backends;
+
+/// <summary>One forward as a backend receives it: rows that were proven to fit the layer and each other.</summary>
+/// <remarks>
+/// Input and residual are <c>[tokens, InputWidth]</c> and <c>[tokens, OutputWidth]</c>, output is <c>[tokens, OutputWidth]</c>; a row is
+/// contiguous, rows may lie further apart than they are wide. Output is the very same rows as input or residual, or shares no element with them.
+/// </remarks>
+public readonly ref struct FfnRows
+{
+    /// <summary>Rows going in.</summary>
+    public required ReadOnlySpan2D<float> Input { get; init; }
+
+    /// <summary>Rows coming out.</summary>
+    public required Span2D<float> Output { get; init; }
+
+    /// <summary>Rows to add in <see cref="FfnMode.Residual"/>; ignored in the other modes.</summary>
+    public ReadOnlySpan2D<float> Residual { get; init; }
+
+    /// <summary>What is computed.</summary>
+    public FfnMode Mode { get; init; }
+
+    /// <summary>Receives the inner values where one is given.</summary>
+    public FfnTrace? Trace { get; init; }
+
+    /// <summary>Receives the times of the steps where one is given.</summary>
+    public FfnProfile? Profile { get; init; }
+}

@@ -1,0 +1,261 @@
+using System.Collections.Immutable;
+
+namespace NativeFfn;
+
+/// <summary>The shape and formula of a feed-forward layer, without its weights. Immutable.</summary>
+/// <remarks>
+/// A layer is a chain of stages applied to every token's row alone. The feed-forward network of a transformer has two: the gated
+/// <c>W_down · (act(W_gate · x) ⊙ (W_up · x))</c> or the plain <c>W2 · act(W1 · x + b1) + b2</c>. <see cref="Stack"/> makes chains of any
+/// depth and width. Dropout is the identity at inference, so no spec has a rate for it.
+/// </remarks>
+public sealed class FfnSpec
+{
+    /// <summary>The most elements one matrix may have: 32-bit BLAS interfaces index with signed integers.</summary>
+    public const int MaxMatrixElements = int.MaxValue;
+
+    /// <summary>The most stages a stack may have; a bound so that no file can ask for more than is sensible.</summary>
+    public const int MaxStages = 1024;
+
+    private FfnSpec(ImmutableArray<FfnStage> stages, NormSpec? preNorm, NormSpec? branchNorm, NormSpec? postNorm)
+    {
+        Stages = stages;
+        PreNorm = preNorm;
+        BranchNorm = branchNorm;
+        PostNorm = postNorm;
+        Tensors = [.. EnumerateTensors()];
+        ParameterCount = Tensors.Sum(static tensor => tensor.ElementCount);
+    }
+
+    /// <summary>The stages in the order in which they run; each one's width is the next one's input width.</summary>
+    public ImmutableArray<FfnStage> Stages { get; }
+
+    /// <summary>The norm before the first stage, used in <see cref="FfnMode.Block"/>.</summary>
+    public NormSpec? PreNorm { get; }
+
+    /// <summary>The norm on the last stage's result before the residual is added (Gemma 2), used in <see cref="FfnMode.Block"/>.</summary>
+    public NormSpec? BranchNorm { get; }
+
+    /// <summary>The norm after the residual was added (BERT), used in <see cref="FfnMode.Block"/>.</summary>
+    public NormSpec? PostNorm { get; }
+
+    /// <summary>Why <see cref="FfnMode.Block"/> is refused, such as a norm that a checkpoint does not have; null where it is not.</summary>
+    public string? WhyNoBlock { get; private init; }
+
+    /// <summary>Every tensor that the layer's weights consist of, stages first, then norms.</summary>
+    public ImmutableArray<FfnTensor> Tensors { get; }
+
+    /// <summary>Elements of a token's input row: d_model in a transformer.</summary>
+    public int InputWidth => Stages[0].InputWidth;
+
+    /// <summary>Elements of a token's output row: d_model in a transformer.</summary>
+    public int OutputWidth => Stages[^1].Width;
+
+    /// <summary>d_model: the width of the residual stream, <see cref="InputWidth"/>.</summary>
+    public int DModel => InputWidth;
+
+    /// <summary>d_ff: the width of the first hidden row.</summary>
+    public int DFf => Stages[0].Width;
+
+    /// <summary>The first stage's kind, by which the layer is called.</summary>
+    public FfnKind Kind => Stages[0].Kind;
+
+    /// <summary>Whether the layer is a transformer's two-stage network, whose tensors are called gate, up and down.</summary>
+    public bool IsFeedForward =>
+        Stages.Length == 2 && Stages[1].Kind == FfnKind.Linear && Stages[1].Width == Stages[0].InputWidth;
+
+    /// <summary>Learned numbers: weights, biases and norms.</summary>
+    public long ParameterCount { get; }
+
+    /// <summary>Floating-point operations of the projections for one token, a multiply-add counted as two.</summary>
+    public long FlopsPerToken
+    {
+        get
+        {
+            long flops = 0;
+            foreach (FfnStage stage in Stages)
+            {
+                flops += 2L * stage.ProjectionCount * stage.InputWidth * stage.Width;
+            }
+
+            return flops;
+        }
+    }
+
+    /// <summary>Whether <see cref="FfnMode.Block"/> and <see cref="FfnMode.Residual"/> make sense: the row goes out as wide as it came in.</summary>
+    public bool KeepsWidth => InputWidth == OutputWidth;
+
+    /// <summary>Whether any norm is set, without which <see cref="FfnMode.Block"/> equals <see cref="FfnMode.Residual"/>.</summary>
+    public bool HasNorms => PreNorm is not null || BranchNorm is not null || PostNorm is not null;
+
+    /// <summary>A transformer's feed-forward network: one stage of the given kind from d_model to d_ff, a linear one back.</summary>
+    /// <param name="kind">Plain or gated, and the activation.</param>
+    /// <param name="dModel">d_model, in elements; positive.</param>
+    /// <param name="dFf">d_ff, in elements; positive.</param>
+    /// <param name="bias">Whether every projection has a bias.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A width is not positive, or a matrix has more than <see cref="MaxMatrixElements"/>.</exception>
+    public static FfnSpec Create(FfnKind kind, int dModel, int dFf, bool bias = false)
+    {
+        ImmutableArray<FfnStage> stages = [new(kind, dModel, dFf, bias), new(FfnKind.Linear, dFf, dModel, bias)];
+        ValidateStages(stages);
+        return new FfnSpec(stages, null, null, null);
+    }
+
+    /// <summary>A chain of stages of any depth and width: a multilayer perceptron with any number of hidden layers.</summary>
+    /// <param name="stages">At least one stage; each one's input width is the width of the one before it.</param>
+    /// <exception cref="ArgumentException">There is no stage, there are too many, or two neighbours do not fit.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A width is not positive, or a matrix has more than <see cref="MaxMatrixElements"/>.</exception>
+    public static FfnSpec Stack(params ReadOnlySpan<FfnStage> stages)
+    {
+        ImmutableArray<FfnStage> chain = [.. stages];
+        ValidateStages(chain);
+        return new FfnSpec(chain, null, null, null);
+    }
+
+    /// <summary>The same layer with the norms of its transformer block.</summary>
+    /// <param name="pre">The norm before the first stage.</param>
+    /// <param name="branch">The norm on the last stage's result, before the residual is added.</param>
+    /// <param name="post">The norm after the residual was added.</param>
+    /// <exception cref="ArgumentException">An epsilon is negative or not finite, or the layer does not keep its width.</exception>
+    public FfnSpec WithNorms(NormSpec? pre = null, NormSpec? branch = null, NormSpec? post = null)
+    {
+        ReadOnlySpan<NormSpec?> norms = [pre, branch, post];
+        foreach (NormSpec? norm in norms)
+        {
+            if (norm is null)
+            {
+                continue;
+            }
+
+            if (!KeepsWidth)
+            {
+                throw new ArgumentException(
+                    $"A block adds its input to its output, but this layer turns {InputWidth} elements into {OutputWidth}. Leave the norms out.");
+            }
+
+            if (!float.IsFinite(norm.Epsilon) || norm.Epsilon < 0)
+            {
+                throw new ArgumentException($"A norm's epsilon must be finite and not negative; it is {norm.Epsilon}.");
+            }
+        }
+
+        return new FfnSpec(Stages, pre, branch, post);
+    }
+
+    /// <summary>The same layer without norms, for which <see cref="FfnMode.Block"/> is refused with a reason.</summary>
+    /// <param name="reason">One sentence.</param>
+    public FfnSpec WithoutBlock(string reason)
+    {
+        ArgumentException.ThrowIfNullOrWhiteSpace(reason);
+        return new FfnSpec(Stages, null, null, null) { WhyNoBlock = reason };
+    }
+
+    /// <summary>d_ff by the 8/3 rule, which gives a gated layer about the parameters of a plain one with d_ff = 4 · d_model.</summary>
+    /// <remarks>⌈(8/3 · d_model) / multiple⌉ · multiple, as LLaMA sizes its layers (Touvron et al. 2023): 4096 gives 11008.</remarks>
+    /// <param name="dModel">d_model, in elements; positive.</param>
+    /// <param name="multipleOf">The result is rounded up to a multiple of this; positive.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An argument is not positive, or the result passes 32 bits.</exception>
+    public static int GatedDFf(int dModel, int multipleOf = 256)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(dModel);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(multipleOf);
+        long exact = 8L * dModel / 3;
+        long rounded = (exact + multipleOf - 1) / multipleOf * multipleOf;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(rounded, int.MaxValue, nameof(dModel));
+        return (int)rounded;
+    }
+
+    /// <inheritdoc/>
+    public override string ToString() => IsFeedForward
+        ? $"{Kind} {DModel}x{DFf}"
+        : $"stack {InputWidth}" + string.Concat(Stages.Select(static stage => $" -> {stage.Width} {stage.Kind}"));
+
+    private static void ValidateStages(ImmutableArray<FfnStage> stages)
+    {
+        if (stages.Length is < 1 or > MaxStages)
+        {
+            throw new ArgumentException($"A layer has 1 to {MaxStages} stages; {stages.Length} were given.", nameof(stages));
+        }
+
+        for (int i = 0; i < stages.Length; i++)
+        {
+            FfnStage stage = stages[i];
+            if (!Enum.IsDefined(stage.Kind.Activation))
+            {
+                throw new ArgumentException($"Stage {i} names activation {(int)stage.Kind.Activation}, which does not exist.", nameof(stages));
+            }
+
+            if (stage.InputWidth < 1 || stage.Width < 1 || (long)stage.InputWidth * stage.Width > MaxMatrixElements)
+            {
+                throw new ArgumentOutOfRangeException(
+                    nameof(stages),
+                    $"Stage {i} is {stage.InputWidth} -> {stage.Width}; widths must be positive and their product at most {MaxMatrixElements}.");
+            }
+
+            if (i > 0 && stage.InputWidth != stages[i - 1].Width)
+            {
+                throw new ArgumentException(
+                    $"Stage {i} takes {stage.InputWidth} elements, but stage {i - 1} gives {stages[i - 1].Width}.", nameof(stages));
+            }
+        }
+    }
+
+    private IEnumerable<FfnTensor> EnumerateTensors()
+    {
+        for (int i = 0; i < Stages.Length; i++)
+        {
+            FfnStage stage = Stages[i];
+            string activated = NameOfStage(i);
+            yield return new FfnTensor(FfnTensorRole.Weight, i, activated + ".weight", stage.Width, stage.InputWidth);
+            if (stage.HasBias)
+            {
+                yield return new FfnTensor(FfnTensorRole.Bias, i, activated + ".bias", 1, stage.Width);
+            }
+
+            if (stage.Kind.Gated)
+            {
+                string up = IsFeedForward ? "up" : activated + ".up";
+                yield return new FfnTensor(FfnTensorRole.UpWeight, i, up + ".weight", stage.Width, stage.InputWidth);
+                if (stage.HasBias)
+                {
+                    yield return new FfnTensor(FfnTensorRole.UpBias, i, up + ".bias", 1, stage.Width);
+                }
+            }
+        }
+
+        (NormSpec? Norm, string Name, FfnTensorRole Weight, FfnTensorRole Bias)[] norms =
+        [
+            (PreNorm, "pre_norm", FfnTensorRole.PreNormWeight, FfnTensorRole.PreNormBias),
+            (BranchNorm, "branch_norm", FfnTensorRole.BranchNormWeight, FfnTensorRole.BranchNormBias),
+            (PostNorm, "post_norm", FfnTensorRole.PostNormWeight, FfnTensorRole.PostNormBias),
+        ];
+        foreach ((NormSpec? norm, string name, FfnTensorRole weight, FfnTensorRole bias) in norms)
+        {
+            if (norm is null)
+            {
+                continue;
+            }
+
+            yield return new FfnTensor(weight, 0, name + ".weight", 1, InputWidth);
+            if (norm.HasBias)
+            {
+                yield return new FfnTensor(bias, 0, name + ".bias", 1, InputWidth);
+            }
+        }
+    }
+
+    // A transformer's names where they apply: the activated projection is the gate of a gated layer, the up of a plain one.
+    private string NameOfStage(int index)
+    {
+        if (!IsFeedForward)
+        {
+            return $"layers.{index}";
+        }
+
+        if (index == 1)
+        {
+            return "down";
+        }
+
+        return Kind.Gated ? "gate" : "up";
+    }
+}

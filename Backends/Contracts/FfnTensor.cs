@@ -1,0 +1,53 @@
+namespace NativeFfn;
+
+/// <summary>What a tensor of a feed-forward layer is for.</summary>
+public enum FfnTensorRole
+{
+    /// <summary>A stage's activated (or only) projection: the gate of a gated stage.</summary>
+    Weight,
+
+    /// <summary>The bias of <see cref="Weight"/>.</summary>
+    Bias,
+
+    /// <summary>A gated stage's linear projection, which multiplies the activated gate.</summary>
+    UpWeight,
+
+    /// <summary>The bias of <see cref="UpWeight"/>.</summary>
+    UpBias,
+
+    /// <summary>Weight of the norm before the first stage.</summary>
+    PreNormWeight,
+
+    /// <summary>Bias of the norm before the first stage.</summary>
+    PreNormBias,
+
+    /// <summary>Weight of the norm on the last stage's result, before the residual is added.</summary>
+    BranchNormWeight,
+
+    /// <summary>Bias of the norm on the last stage's result.</summary>
+    BranchNormBias,
+
+    /// <summary>Weight of the norm after the residual was added.</summary>
+    PostNormWeight,
+
+    /// <summary>Bias of the norm after the residual was added.</summary>
+    PostNormBias,
+}
+
+/// <summary>One tensor that a <see cref="FfnSpec"/> asks of its weights.</summary>
+/// <param name="Role">What it is for.</param>
+/// <param name="Stage">The stage it belongs to, from 0; 0 for norms.</param>
+/// <param name="Name">Its name in messages and in <c>FfnMemoryWeights</c>, such as <c>gate.weight</c> or <c>down.bias</c>.</param>
+/// <param name="Rows">Rows: the stage's width, or 1 for biases and norms.</param>
+/// <param name="Columns">Elements of a row.</param>
+public sealed record FfnTensor(FfnTensorRole Role, int Stage, string Name, int Rows, int Columns)
+{
+    /// <summary>Elements in all.</summary>
+    public long ElementCount => (long)Rows * Columns;
+
+    /// <summary>The shape as messages show it: <c>[rows, columns]</c>, or <c>[columns]</c> for a vector.</summary>
+    public string Shape => IsVector ? $"[{Columns}]" : $"[{Rows}, {Columns}]";
+
+    /// <summary>Whether this is a bias or a norm's vector and not a matrix.</summary>
+    public bool IsVector => Role is not (FfnTensorRole.Weight or FfnTensorRole.UpWeight);
+}

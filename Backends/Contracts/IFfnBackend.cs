@@ -1,0 +1,37 @@
+namespace NativeFfn.Backends;
+
+/// <summary>A way to run feed-forward layers on some processor. Safe for use by several threads at once.</summary>
+/// <remarks>
+/// The contract is the size of the idea: who are you, can you run this, prepare these weights, run these rows. How a backend multiplies
+/// and fuses is its own affair. Prepared weights may live anywhere, a device included; a mixture of experts prepares one network an
+/// expert and runs each on the rows routed to it.
+/// </remarks>
+public interface IFfnBackend : IDisposable
+{
+    /// <summary>Who this is: library versions, paths, threads.</summary>
+    BackendDescription Description { get; }
+
+    /// <summary>Why this backend cannot run a layer, or null where it can.</summary>
+    /// <param name="spec">The layer.</param>
+    string? WhyUnsupported(FfnSpec spec);
+
+    /// <summary>Takes a layer's weights into the backend's own memory, reading each tensor once, in pieces.</summary>
+    /// <param name="spec">A layer that this backend can run.</param>
+    /// <param name="weights">Where the weights come from; not used after the call.</param>
+    /// <returns>The prepared layer, owned by the caller.</returns>
+    /// <exception cref="InsufficientMemoryException">The weights do not fit; the message says how much was asked for.</exception>
+    IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights);
+}
+
+/// <summary>A layer with its weights in a backend's memory. Safe for use by several threads at once.</summary>
+/// <remarks>Disposing while rows run lets them finish: memory is freed when the last of them is done.</remarks>
+public interface IPreparedFfn : IDisposable
+{
+    /// <summary>Bytes that the weights occupy where the backend keeps them.</summary>
+    long WeightBytes { get; }
+
+    /// <summary>Runs the layer on rows; returns when the output is written.</summary>
+    /// <param name="rows">Rows proven to fit the layer.</param>
+    /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
+    void Run(in FfnRows rows);
+}

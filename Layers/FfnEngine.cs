@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using NativeFfn.Backends;
+using NativeFfn.Checkpoints;
+
+namespace NativeFfn;
+
+/// <summary>A backend in use, with the threads and native libraries that its layers share.</summary>
+/// <remarks>
+/// Safe for use by several threads at once. Engines with different backends share a process. Disposing an engine lets forwards in flight
+/// finish; its layers then throw <see cref="ObjectDisposedException"/>, and still have to be disposed themselves to free their weights.
+/// </remarks>
+public sealed class FfnEngine : IDisposable
+{
+    private readonly IFfnBackend _backend;
+    private volatile bool _disposed;
+
+    private FfnEngine(IFfnBackend backend, BackendSelection selection)
+    {
+        _backend = backend;
+        Selection = selection;
+    }
+
+    /// <summary>What was asked for, what was chosen, and why better candidates were passed over.</summary>
+    public BackendSelection Selection { get; }
+
+    /// <summary>The backend in use.</summary>
+    public BackendDescription Backend => _backend.Description;
+
+    internal bool IsDisposed => _disposed;
+
+    /// <summary>Opens an engine on a backend.</summary>
+    /// <param name="options">Which backend, with how many threads; null means the defaults.</param>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here; the message says why.</exception>
+    public static FfnEngine Create(FfnEngineOptions? options = null)
+    {
+        options ??= new FfnEngineOptions();
+        (IFfnBackend backend, BackendSelection selection) = BackendCatalog.Open(options.Backend, options.ToBackendOptions());
+        return new FfnEngine(backend, selection);
+    }
+
+    /// <summary>Tries every backend and says which can be used here and why others cannot. Loads native libraries.</summary>
+    /// <param name="options">Threads and library paths to try with; null means the defaults.</param>
+    public static ImmutableArray<BackendCandidate> Probe(FfnEngineOptions? options = null) =>
+        BackendCatalog.Probe((options ?? new FfnEngineOptions()).ToBackendOptions());
+
+    /// <summary>Makes a layer from weights handed over as spans, which are copied.</summary>
+    /// <param name="spec">The layer; a transformer's network (<see cref="FfnSpec.IsFeedForward"/>).</param>
+    /// <param name="weights">Its weights.</param>
+    /// <exception cref="ArgumentException">A tensor is missing, superfluous or of the wrong length, or the layer is no such network.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot run such a layer; the message says why.</exception>
+    public FfnLayer CreateLayer(FfnSpec spec, in FfnWeights weights)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        return weights.Use(spec, this, static (spec, engine, source) => engine.CreateLayer(spec, source));
+    }
+
+    /// <summary>Makes a layer from a source of weights, which is read once and not kept.</summary>
+    /// <param name="spec">The layer.</param>
+    /// <param name="weights">Its weights.</param>
+    /// <exception cref="NotSupportedException">The backend cannot run such a layer; the message says why.</exception>
+    /// <exception cref="InsufficientMemoryException">The weights do not fit into memory.</exception>
+    public FfnLayer CreateLayer(FfnSpec spec, IFfnWeightSource weights)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(weights);
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        if (_backend.WhyUnsupported(spec) is { } reason)
+        {
+            throw new NotSupportedException($"Backend '{Backend.Name}' cannot run {spec}: {reason}");
+        }
+
+        return new FfnLayer(this, spec, _backend.Prepare(spec, weights));
+    }
+
+    /// <summary>Makes a layer from a checkpoint; only the tensors of that layer are read.</summary>
+    /// <param name="checkpoint">An open checkpoint, which may be disposed after the call.</param>
+    /// <param name="layer">The layer's index, from 0.</param>
+    /// <exception cref="CheckpointException">The checkpoint has no such layer, or its tensors do not fit.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot run such a layer; the message says why.</exception>
+    /// <exception cref="InsufficientMemoryException">The weights do not fit into memory.</exception>
+    public FfnLayer LoadLayer(FfnCheckpoint checkpoint, int layer)
+    {
+        ArgumentNullException.ThrowIfNull(checkpoint);
+        FfnCheckpointLayer found = checkpoint.GetLayer(layer);
+        return CreateLayer(found.Spec, found.Weights);
+    }
+
+    /// <summary>Frees the engine's threads and scratch memory; forwards in flight finish.</summary>
+    public void Dispose()
+    {
+        if (!_disposed)
+        {
+            _disposed = true;
+            _backend.Dispose();
+        }
+    }
+}

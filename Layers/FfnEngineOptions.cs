@@ -1,0 +1,36 @@
+using NativeFfn.Backends;
+
+namespace NativeFfn;
+
+/// <summary>How an <see cref="FfnEngine"/> is opened. Immutable.</summary>
+public sealed record FfnEngineOptions
+{
+    /// <summary>The most threads an engine may be given: a bound against a mistyped number.</summary>
+    public const int MaxThreads = 1024;
+
+    /// <summary>
+    /// The backend. <see cref="BackendKind.Auto"/> takes the best that is available; any other is used or refused with the reason, never
+    /// replaced by another.
+    /// </summary>
+    public BackendKind Backend { get; init; } = BackendKind.Auto;
+
+    /// <summary>
+    /// Threads that one forward may use, the caller's included; 0 (the default) means the processors this process may use, which honours
+    /// affinity and a container's quota.
+    /// </summary>
+    public int Threads { get; init; }
+
+    /// <summary>The file or folder of <c>libmkl_rt</c> to use and no other; null (the default) looks in the usual places.</summary>
+    public string? MklPath { get; init; }
+
+    internal BackendOptions ToBackendOptions()
+    {
+        if (Threads is < 0 or > MaxThreads)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(Threads), Threads, $"Threads must be 1 to {MaxThreads}, or 0 for the processors this process may use.");
+        }
+
+        return new BackendOptions(Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads, MklPath);
+    }
+}

@@ -1,0 +1,127 @@
+using CommunityToolkit.HighPerformance;
+using NativeFfn.Backends;
+
+namespace NativeFfn;
+
+/// <summary>A feed-forward layer with its weights in a backend's memory, ready to run.</summary>
+/// <remarks>
+/// <para>
+/// Rows are tokens: spans are row-major float32, lengths in elements, and hold a whole number of rows; zero rows are allowed. The layer is
+/// applied to every row alone.
+/// </para>
+/// <para>
+/// The output may be the very same memory as the input or the residual (in place), if the layer has a hidden stage and its rows go out as
+/// wide as they came in; any other overlap is refused. Safe for use by several threads at once; nothing is allocated once the scratch
+/// memory has grown to the rows in use. The same rows on the same machine with the same thread count give the same bits.
+/// </para>
+/// <para>Disposing while forwards run lets them finish and frees the weights after the last one.</para>
+/// </remarks>
+public sealed class FfnLayer : IDisposable
+{
+    private readonly FfnEngine _engine;
+    private readonly IPreparedFfn _prepared;
+
+    internal FfnLayer(FfnEngine engine, FfnSpec spec, IPreparedFfn prepared)
+    {
+        _engine = engine;
+        _prepared = prepared;
+        Spec = spec;
+    }
+
+    /// <summary>The layer's shape and formula.</summary>
+    public FfnSpec Spec { get; }
+
+    /// <summary>The engine that runs it.</summary>
+    public FfnEngine Engine => _engine;
+
+    /// <summary>Bytes that the weights occupy in the backend's memory.</summary>
+    public long WeightBytes => _prepared.WeightBytes;
+
+    /// <summary>y = FFN(x).</summary>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer, or spans overlap in part.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void Forward(ReadOnlySpan<float> input, Span<float> output) =>
+        Forward(Rows(input, Spec.InputWidth, nameof(input)), Rows(output, Spec.OutputWidth, nameof(output)));
+
+    /// <inheritdoc cref="Forward(ReadOnlySpan{float}, Span{float})"/>
+    public void Forward(ReadOnlySpan2D<float> input, Span2D<float> output) =>
+        Run(new FfnRows { Input = input, Output = output, Mode = FfnMode.Ffn });
+
+    /// <summary>y = residual + FFN(x).</summary>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
+    /// <param name="residual">What is added, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input or the residual itself.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer, or spans overlap in part.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void ForwardResidual(ReadOnlySpan<float> input, ReadOnlySpan<float> residual, Span<float> output) => ForwardResidual(
+        Rows(input, Spec.InputWidth, nameof(input)),
+        Rows(residual, Spec.OutputWidth, nameof(residual)),
+        Rows(output, Spec.OutputWidth, nameof(output)));
+
+    /// <inheritdoc cref="ForwardResidual(ReadOnlySpan{float}, ReadOnlySpan{float}, Span{float})"/>
+    public void ForwardResidual(ReadOnlySpan2D<float> input, ReadOnlySpan2D<float> residual, Span2D<float> output) =>
+        Run(new FfnRows { Input = input, Residual = residual, Output = output, Mode = FfnMode.Residual });
+
+    /// <summary>The feed-forward half of a transformer block: y = post(x + branch(FFN(pre(x)))), each norm where the layer has it.</summary>
+    /// <param name="input">x, <c>[tokens, d_model]</c>.</param>
+    /// <param name="output">y, <c>[tokens, d_model]</c>; may be the input itself.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer, or spans overlap in part.</exception>
+    /// <exception cref="NotSupportedException">The layer has no such half; <see cref="FfnSpec.WhyNoBlock"/> says why.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void ForwardBlock(ReadOnlySpan<float> input, Span<float> output) =>
+        ForwardBlock(Rows(input, Spec.InputWidth, nameof(input)), Rows(output, Spec.OutputWidth, nameof(output)));
+
+    /// <inheritdoc cref="ForwardBlock(ReadOnlySpan{float}, Span{float})"/>
+    public void ForwardBlock(ReadOnlySpan2D<float> input, Span2D<float> output) =>
+        Run(new FfnRows { Input = input, Output = output, Mode = FfnMode.Block });
+
+    /// <summary>Any mode, looked at from inside: with the inner values, the times of the steps, or both. Slower than the plain forwards.</summary>
+    /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <param name="trace">Receives the inner values; made for this layer and these tokens.</param>
+    /// <param name="profile">Is added the times of the steps.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer, spans overlap in part, or the trace is for something else.</exception>
+    /// <exception cref="NotSupportedException">The layer has no block.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void Inspect(
+        FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null)
+    {
+        ReadOnlySpan2D<float> rows = Rows(input, Spec.InputWidth, nameof(input));
+        Run(new FfnRows
+        {
+            Input = rows,
+            Residual = mode == FfnMode.Residual ? rows : default,
+            Output = Rows(output, Spec.OutputWidth, nameof(output)),
+            Mode = mode,
+            Trace = trace,
+            Profile = profile,
+        });
+    }
+
+    /// <summary>Frees the weights, after the forwards in flight.</summary>
+    public void Dispose() => _prepared.Dispose();
+
+    private static Span2D<float> Rows(Span<float> span, int width, string name) =>
+        Span2D<float>.DangerousCreate(ref span.DangerousGetReference(), RowCount(span.Length, width, name), width, 0);
+
+    private static ReadOnlySpan2D<float> Rows(ReadOnlySpan<float> span, int width, string name) =>
+        ReadOnlySpan2D<float>.DangerousCreate(in span.DangerousGetReference(), RowCount(span.Length, width, name), width, 0);
+
+    private static int RowCount(int length, int width, string name)
+    {
+        (int rows, int rest) = Math.DivRem(length, width);
+        return rest == 0
+            ? rows
+            : throw new ArgumentException($"{name} has {length} elements, which is no whole number of rows of {width}.", name);
+    }
+
+    private void Run(in FfnRows rows)
+    {
+        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+        FfnRowsGuard.Check(Spec, rows);
+        _prepared.Run(rows);
+    }
+}
