@@ -78,8 +78,8 @@ internal static class FfnRowsGuard
     private static void CheckOverlap(FfnSpec spec, string name, ReadOnlySpan2D<float> read, Span2D<float> written, bool mayBeSame)
     {
         int tokens = read.Height;
-        long readStride = Stride(read);
-        long writtenStride = Stride(written);
+        long readStride = FfnRows.StrideOf(read);
+        long writtenStride = FfnRows.StrideOf(written);
         long distance = Unsafe.ByteOffset(
             in read.DangerousGetReference(), in Unsafe.AsRef(in written.DangerousGetReference())) / sizeof(float);
         long readExtent = ((tokens - 1) * readStride) + read.Width;
@@ -114,8 +114,4 @@ internal static class FfnRowsGuard
         throw new ArgumentException(
             $"output overlaps {name} in part. It may be exactly the same rows (in place) or share no element with them.", nameof(written));
     }
-
-    private static long Stride(ReadOnlySpan2D<float> rows) => rows.Height < 2
-        ? rows.Width
-        : Unsafe.ByteOffset(in rows.DangerousGetReferenceAt(0, 0), in rows.DangerousGetReferenceAt(1, 0)) / sizeof(float);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using CommunityToolkit.HighPerformance;
 
 namespace NativeFfn.Backends;
@@ -26,4 +27,10 @@ public readonly ref struct FfnRows
 
     /// <summary>Receives the times of the steps where one is given.</summary>
     public FfnProfile? Profile { get; init; }
+
+    /// <summary>Elements from one row of a span to the next; the width where there is one row.</summary>
+    /// <param name="rows">The rows.</param>
+    public static long StrideOf(ReadOnlySpan2D<float> rows) => rows.Height < 2
+        ? rows.Width
+        : Unsafe.ByteOffset(in rows.DangerousGetReferenceAt(0, 0), in rows.DangerousGetReferenceAt(1, 0)) / sizeof(float);
 }

@@ -1,0 +1,102 @@
+using NativeFfn.Backends.Cpu.Memory;
+
+namespace NativeFfn.Backends.Cpu;
+
+/// <summary>All tensors of a layer in one piece of native memory, each on a cache-line boundary, matrices as <c>[out, in]</c>.</summary>
+internal sealed unsafe class CpuWeights
+{
+    private readonly StageWeights[] _stages;
+    private NormWeights _preNorm;
+    private NormWeights _branchNorm;
+    private NormWeights _postNorm;
+
+    /// <summary>Reads every tensor once, straight to its place.</summary>
+    public CpuWeights(FfnSpec spec, IFfnWeightSource source)
+    {
+        Spec = spec;
+        _stages = new StageWeights[spec.Stages.Length];
+        long elements = 0;
+        foreach (FfnTensor tensor in spec.Tensors)
+        {
+            elements = checked(elements + NativeBuffer.Align(tensor.ElementCount));
+        }
+
+        Memory = new NativeBuffer(elements, $"The weights of {spec}");
+        try
+        {
+            float* place = Memory.Pointer;
+            foreach (FfnTensor tensor in spec.Tensors)
+            {
+                source.ReadRows(tensor, 0, new Span<float>(place, checked((int)tensor.ElementCount)));
+                Slot(tensor) = place;
+                place += NativeBuffer.Align(tensor.ElementCount);
+            }
+        }
+        catch
+        {
+            Memory.Dispose();
+            throw;
+        }
+
+        ref float* Slot(FfnTensor tensor)
+        {
+            ref StageWeights stage = ref _stages[tensor.Stage];
+            switch (tensor.Role)
+            {
+                case FfnTensorRole.Weight:
+                    return ref stage.Weight;
+                case FfnTensorRole.Bias:
+                    return ref stage.Bias;
+                case FfnTensorRole.UpWeight:
+                    return ref stage.UpWeight;
+                case FfnTensorRole.UpBias:
+                    return ref stage.UpBias;
+                case FfnTensorRole.PreNormWeight:
+                    return ref _preNorm.Weight;
+                case FfnTensorRole.PreNormBias:
+                    return ref _preNorm.Bias;
+                case FfnTensorRole.BranchNormWeight:
+                    return ref _branchNorm.Weight;
+                case FfnTensorRole.BranchNormBias:
+                    return ref _branchNorm.Bias;
+                case FfnTensorRole.PostNormWeight:
+                    return ref _postNorm.Weight;
+                case FfnTensorRole.PostNormBias:
+                    return ref _postNorm.Bias;
+                default:
+                    throw new ArgumentOutOfRangeException(nameof(tensor), tensor.Role, "No such role.");
+            }
+        }
+    }
+
+    /// <summary>The layer.</summary>
+    public FfnSpec Spec { get; }
+
+    /// <summary>The memory; the pointers below hold only while a reference to it is held.</summary>
+    public NativeBuffer Memory { get; }
+
+    /// <summary>The tensors of each stage.</summary>
+    public ReadOnlySpan<StageWeights> Stages => _stages;
+
+    public NormWeights PreNorm => _preNorm;
+
+    public NormWeights BranchNorm => _branchNorm;
+
+    public NormWeights PostNorm => _postNorm;
+
+    /// <summary>The tensors of a stage; null where the stage has none.</summary>
+    public struct StageWeights
+    {
+        public float* Weight;
+        public float* Bias;
+        public float* UpWeight;
+        public float* UpBias;
+    }
+
+    /// <summary>The tensors of a norm; null where there is none.</summary>
+    public struct NormWeights
+    {
+        public float* Weight;
+        public float* Bias;
+    }
+}

@@ -1,0 +1,22 @@
+using NativeFfn.Backends.Cpu;
+using NativeFfn.Bindings.Mkl;
+
+namespace NativeFfn.Backends.Mkl;
+
+/// <summary>Intel MKL on the CPU: its sgemm in its sequential layer, inside this library's worker team.</summary>
+internal static class MklBackend
+{
+    /// <summary>Loads MKL and starts a team.</summary>
+    /// <exception cref="Bindings.NativeLibraryException">No usable MKL was found.</exception>
+    public static IFfnBackend Open(BackendOptions options)
+    {
+        MklLibrary library = MklLibrary.Load(options.MklPath);
+        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads, new MklProduct(library));
+    }
+
+    private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct
+    {
+        public void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate) =>
+            MklSgemm.MultiplyTransposed(library, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+    }
+}

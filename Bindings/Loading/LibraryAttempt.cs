@@ -1,0 +1,28 @@
+namespace NativeFfn.Bindings;
+
+/// <summary>One place where a native library was looked for.</summary>
+/// <param name="Place">Why it was looked for there, such as an option or an environment variable.</param>
+/// <param name="Path">The file or folder tried.</param>
+/// <param name="Problem">What was wrong, in the loader's own words where it spoke.</param>
+public sealed record LibraryAttempt(string Place, string Path, string Problem)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Place}: {Path}: {Problem}";
+}
+
+/// <summary>A native library cannot be used: every place tried, what was wrong there, and the remedy.</summary>
+public sealed class NativeLibraryException : DllNotFoundException
+{
+    /// <summary>Reports a failed search.</summary>
+    /// <param name="summary">What was looked for.</param>
+    /// <param name="attempts">The places tried, in order.</param>
+    /// <param name="remedy">What to do.</param>
+    public NativeLibraryException(string summary, IReadOnlyList<LibraryAttempt> attempts, string remedy)
+        : base($"{summary} Tried:{string.Concat(attempts.Select(static attempt => $"\n  - {attempt}"))}\n{remedy}")
+    {
+        Attempts = attempts;
+    }
+
+    /// <summary>The places tried, in order.</summary>
+    public IReadOnlyList<LibraryAttempt> Attempts { get; }
+}
