@@ -1,0 +1,27 @@
+using NativeFfn.Tests.Support;
+
+namespace NativeFfn.Tests.Loading;
+
+/// <summary>Every width of vector, by telling the runtime of a process of its own to leave wider ones alone.</summary>
+public sealed class InstructionSetTests
+{
+    [TestCase("DOTNET_EnableAVX512", "256-bit vectors")]
+    [TestCase("DOTNET_EnableAVX2", "128-bit vectors")]
+    [TestCase("DOTNET_EnableHWIntrinsic", "scalar code")]
+    public void Results_hold_without(string setting, string expected)
+    {
+        var environment = new Dictionary<string, string?> { [setting] = "0" };
+        string info = CommandProcess.Run(environment, "info").Output;
+        if (setting != "DOTNET_EnableHWIntrinsic" && !info.Contains(expected, StringComparison.Ordinal))
+        {
+            Assert.Ignore($"This processor has no wider vectors to leave: {info}");
+        }
+
+        foreach (GoldenCase golden in GoldenCases.Dense)
+        {
+            (int exitCode, string output, string error) = CommandProcess.Run(
+                environment, "verify", "--model", golden.Directory, "--layer", $"{golden.Layer}", "--backend", "managed");
+            Assert.That(exitCode, Is.Zero, output + error);
+        }
+    }
+}

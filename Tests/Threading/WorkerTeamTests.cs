@@ -1,0 +1,167 @@
+using CsCheck;
+using NativeFfn.Backends.Cpu;
+using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Threading;
+
+namespace NativeFfn.Tests.Threading;
+
+public sealed class WorkerTeamTests
+{
+    [Test]
+    public void Every_slice_runs_exactly_once([Values(1, 2, 4, 7)] int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        for (int slices = 0; slices < 40; slices++)
+        {
+            var job = new CountingJob(slices);
+            team.Run(job, slices);
+            Assert.That(job.Counts, Is.All.EqualTo(1), $"{slices} slices");
+        }
+    }
+
+    [Test]
+    public void Many_callers_share_a_team_without_mixing_jobs()
+    {
+        using var team = new WorkerTeam(3);
+        Parallel.For(0, 8, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
+        {
+            var job = new CountingJob(6);
+            for (int run = 1; run <= 2000; run++)
+            {
+                team.Run(job, 6);
+                Assert.That(job.Counts, Is.All.EqualTo(run));
+            }
+        });
+    }
+
+    [Test]
+    public void A_job_may_run_another_one()
+    {
+        using var team = new WorkerTeam(2);
+        var inner = new CountingJob(4);
+        team.Run(new ActionJob(_ => team.Run(inner, 4)), 3);
+        Assert.That(inner.Counts, Is.All.EqualTo(3));
+    }
+
+    [Test]
+    public void A_failure_reaches_the_caller_after_all_slices_and_the_team_goes_on([Values(1, 3)] int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        int ran = 0;
+        var failing = new ActionJob(slice =>
+        {
+            Interlocked.Increment(ref ran);
+            if (slice == 0)
+            {
+                throw new InvalidDataException("slice 0");
+            }
+        });
+        Assert.That(() => team.Run(failing, 5), Throws.TypeOf<InvalidDataException>());
+        var job = new CountingJob(5);
+        team.Run(job, 5);
+        Assert.Multiple(() =>
+        {
+            Assert.That(ran, Is.Positive);
+            Assert.That(job.Counts, Is.All.EqualTo(1));
+        });
+    }
+
+    [Test]
+    public void A_disposed_team_leaves_the_work_to_its_callers()
+    {
+        var team = new WorkerTeam(3);
+        team.Dispose();
+        var job = new CountingJob(5);
+        team.Run(job, 5);
+        Assert.That(job.Counts, Is.All.EqualTo(1));
+    }
+
+    [Test]
+    public void Disposing_while_jobs_run_loses_no_slice()
+    {
+        for (int round = 0; round < 50; round++)
+        {
+            var team = new WorkerTeam(3);
+            var job = new CountingJob(8);
+            Task disposal = Task.Run(team.Dispose);
+            for (int run = 0; run < 20; run++)
+            {
+                team.Run(job, 8);
+            }
+
+            disposal.Wait();
+            Assert.That(job.Counts, Is.All.EqualTo(20));
+        }
+    }
+
+    [Test]
+    public void Slices_cover_every_element_once() =>
+        Gen.Select(Gen.Int[1, 700], Gen.Int[1, 700], Gen.Int[1, 9], Gen.Int[0, 40], Gen.Bool).Sample((rows, columns, threads, factor, product) =>
+        {
+            long work = factor * Slicing.MinimumSliceWork / 3;
+            Slicing slicing = product
+                ? Slicing.OfProduct(rows, columns, work, threads)
+                : Slicing.OfRows(rows, columns, work, threads);
+            var covered = new int[rows * columns];
+            for (int slice = 0; slice < slicing.Count; slice++)
+            {
+                Region region = slicing[slice];
+                for (int row = region.FirstRow; row < region.EndRow; row++)
+                {
+                    for (int column = region.FirstColumn; column < region.EndColumn; column++)
+                    {
+                        covered[(row * columns) + column]++;
+                    }
+                }
+            }
+
+            return slicing.Count >= 1 && slicing.Count <= threads && Array.TrueForAll(covered, static count => count == 1);
+        });
+
+    [Test]
+    public void Slots_never_give_one_object_to_two_takers()
+    {
+        using var slots = new ObjectSlots<Item>(4, static () => new Item());
+        Parallel.For(0, 20_000, new ParallelOptions { MaxDegreeOfParallelism = 8 }, _ =>
+        {
+            Item item = slots.Take();
+            Assert.That(Interlocked.Increment(ref item.Users), Is.EqualTo(1));
+            Interlocked.Decrement(ref item.Users);
+            slots.Return(item);
+        });
+    }
+
+    [Test]
+    public void Disposed_slots_dispose_what_they_hold_and_what_comes_back()
+    {
+        var slots = new ObjectSlots<Item>(2, static () => new Item());
+        Item kept = slots.Take();
+        Item used = slots.Take();
+        slots.Return(kept);
+        slots.Dispose();
+        Assert.That(kept.Disposed, Is.True);
+        slots.Return(used);
+        Assert.That(used.Disposed, Is.True);
+    }
+
+    private sealed class CountingJob(int slices) : ISlicedJob
+    {
+        public int[] Counts { get; } = new int[slices];
+
+        public void RunSlice(int slice) => Interlocked.Increment(ref Counts[slice]);
+    }
+
+    private sealed class ActionJob(Action<int> run) : ISlicedJob
+    {
+        public void RunSlice(int slice) => run(slice);
+    }
+
+    private sealed class Item : IDisposable
+    {
+        public int Users;
+
+        public bool Disposed { get; private set; }
+
+        public void Dispose() => Disposed = true;
+    }
+}
