@@ -1,30 +1,82 @@
+using NativeFfn.Checkpoints.Families;
+
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A Hugging Face checkpoint open for reading.</summary>
+/// <summary>A Hugging Face checkpoint open for reading: a configuration and safetensors files, one or many.</summary>
+/// <remarks>
+/// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, by the <c>model_type</c> of
+/// <c>config.json</c>. The files are not trusted: what does not fit its configuration is refused by name. Only the tensors of the
+/// layers that are asked for are read, and of a sharded checkpoint only the shards that have them are opened.
+/// Safe for use by several threads at once.
+/// </remarks>
 public sealed class FfnCheckpoint : IDisposable
 {
-    /// <summary>Path.</summary>
-    public string Path => throw new NotImplementedException();
+    private readonly FamilyLayout _layout;
+    private readonly CheckpointTensors _tensors;
 
-    /// <summary>The <c>model_type</c>.</summary>
-    public string ModelType => throw new NotImplementedException();
+    private FfnCheckpoint(string path, string modelType, FamilyLayout layout, CheckpointTensors tensors)
+    {
+        Path = path;
+        ModelType = modelType;
+        _layout = layout;
+        _tensors = tensors;
+    }
 
-    /// <summary>Layers.</summary>
-    public int LayerCount => throw new NotImplementedException();
+    /// <summary>The directory or file, as it was named on opening.</summary>
+    public string Path { get; }
 
-    /// <summary>Opens a directory or a file.</summary>
-    public static FfnCheckpoint Open(string path) => throw new NotImplementedException();
+    /// <summary>The configuration's <c>model_type</c>.</summary>
+    public string ModelType { get; }
 
-    /// <summary>Finds a layer.</summary>
-    public FfnCheckpointLayer GetLayer(int layer) => throw new NotImplementedException();
+    /// <summary>Feed-forward layers that the configuration names; a T5 model's decoder counts on after its encoder.</summary>
+    public int LayerCount => _layout.LayerCount;
 
-    /// <inheritdoc/>
-    public void Dispose() => throw new NotImplementedException();
+    /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
+    /// <param name="path">
+    /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other
+    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it.
+    /// </param>
+    /// <exception cref="CheckpointException">
+    /// Something is missing, unreadable or damaged, or the model's type, activation or a dimension is not supported; the message names
+    /// the file, the thing and the remedy.
+    /// </exception>
+    public static FfnCheckpoint Open(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        (string configPath, string weightsPath) = CheckpointFolder.Find(path);
+        CheckpointConfig config = CheckpointConfig.Read(configPath);
+        FfnFamily family = FamilyCatalog.Find(config);
+        CheckpointTensors tensors = CheckpointFolder.IsIndex(weightsPath)
+            ? CheckpointTensors.OpenIndex(weightsPath)
+            : CheckpointTensors.OpenFile(weightsPath);
+        try
+        {
+            return new FfnCheckpoint(path, family.ModelType, family.Read(config, tensors), tensors);
+        }
+        catch
+        {
+            tensors.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Finds the tensors of one layer and holds them against the configuration.</summary>
+    /// <param name="layer">The layer's index, from 0 to below <see cref="LayerCount"/>.</param>
+    /// <exception cref="CheckpointException">
+    /// There is no such layer; or a tensor of it is missing, has another shape than the configuration says, or a type that cannot be read.
+    /// </exception>
+    /// <exception cref="ObjectDisposedException">The checkpoint was disposed.</exception>
+    public FfnCheckpointLayer GetLayer(int layer)
+    {
+        if (layer < 0 || layer >= LayerCount)
+        {
+            throw new CheckpointException(
+                $"{Path}: has no layer {layer}; this '{ModelType}' model has {LayerCount}, counted from 0 to {LayerCount - 1}.");
+        }
+
+        return new LayerFinder(_layout, _tensors, layer).Find();
+    }
+
+    /// <summary>Closes the files.</summary>
+    public void Dispose() => _tensors.Dispose();
 }
-
-/// <summary>A layer found.</summary>
-/// <param name="Index">From 0.</param>
-/// <param name="Spec">Shape and formula.</param>
-/// <param name="Weights">Its weights, readable while the checkpoint is open.</param>
-/// <param name="WeightType">Element type of the matrices as stored: F32, BF16 or F16.</param>
-public sealed record FfnCheckpointLayer(int Index, FfnSpec Spec, IFfnWeightSource Weights, string WeightType);

@@ -1,0 +1,90 @@
+using System.Text.Json;
+
+namespace NativeFfn.Checkpoints;
+
+/// <summary>A checkpoint's <c>config.json</c>: numbers are strict, a key that is null counts as absent.</summary>
+internal sealed class CheckpointConfig
+{
+    // Real configurations have some kilobytes.
+    private const int MaxBytes = 16 * 1024 * 1024;
+
+    // No dimension and no count of layers comes near; the bound keeps products of two in 64 bits with room to spare.
+    private const int MaxSize = 1 << 24;
+
+    private readonly Dictionary<string, JsonElement> _values = [];
+
+    private CheckpointConfig(string path) => Path = path;
+
+    /// <summary>The file.</summary>
+    public string Path { get; }
+
+    public static CheckpointConfig Read(string path)
+    {
+        using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a model's configuration");
+        var config = new CheckpointConfig(path);
+        try
+        {
+            foreach (JsonProperty property in document.RootElement.EnumerateObject())
+            {
+                if (property.Value.ValueKind != JsonValueKind.Null)
+                {
+                    config._values[property.Name] = property.Value.Clone();
+                }
+            }
+        }
+        catch (InvalidOperationException problem)
+        {
+            throw new CheckpointException($"{path}: has a key that is no valid text.", problem);
+        }
+
+        return config;
+    }
+
+    public bool Has(string key) => _values.ContainsKey(key);
+
+    /// <summary>A dimension or a count: an integer from 1 to a bound that no model comes near.</summary>
+    public int Size(string key, int? absent = null)
+    {
+        if (!_values.TryGetValue(key, out JsonElement value))
+        {
+            return absent ?? throw Missing(key);
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size is >= 1 and <= MaxSize
+            ? size
+            : throw Wrong(key, value, $"an integer from 1 to {MaxSize}");
+    }
+
+    public bool Flag(string key, bool absent) => !_values.TryGetValue(key, out JsonElement value)
+        ? absent
+        : value.ValueKind switch
+        {
+            JsonValueKind.True => true,
+            JsonValueKind.False => false,
+            _ => throw Wrong(key, value, "true or false"),
+        };
+
+    /// <summary>A norm's epsilon: a number from 0 to below 1.</summary>
+    public float Epsilon(string key, float absent)
+    {
+        if (!_values.TryGetValue(key, out JsonElement value))
+        {
+            return absent;
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double epsilon) && epsilon is >= 0 and < 1
+            ? (float)epsilon
+            : throw Wrong(key, value, "a number from 0 to below 1");
+    }
+
+    public string Text(string key, string? absent = null) => _values.TryGetValue(key, out JsonElement value)
+        ? CheckpointJson.Text(Path, key, value)
+        : absent ?? throw Missing(key);
+
+    /// <summary>What is wrong with the value of a key, in the words of whoever reads it.</summary>
+    public CheckpointException Wrong(string key, string problem) => new($"{Path}: {CheckpointText.Quote(key)} is {problem}.");
+
+    private CheckpointException Wrong(string key, JsonElement value, string expected) => Wrong(key, $"{CheckpointJson.Raw(value)}; it must be {expected}");
+
+    private CheckpointException Missing(string key) => new($"{Path}: has no {CheckpointText.Quote(key)}, which a model of its type needs.");
+}

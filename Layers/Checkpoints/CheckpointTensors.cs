@@ -1,0 +1,115 @@
+using System.Text.Json;
+
+namespace NativeFfn.Checkpoints;
+
+/// <summary>The tensors of a checkpoint by name, in one file or in shards that are opened when something of them is asked for.</summary>
+/// <remarks>Safe for use by several threads at once.</remarks>
+internal sealed class CheckpointTensors : IDisposable
+{
+    private const string OnlyFile = "";
+
+    private readonly Lock _lock = new();
+    private readonly Dictionary<string, SafetensorsFile> _open = [];
+    private readonly Dictionary<string, string>? _shards;
+    private bool _disposed;
+
+    private CheckpointTensors(string path, Dictionary<string, string>? shards)
+    {
+        Path = path;
+        _shards = shards;
+    }
+
+    /// <summary>The file, or the index of the shards.</summary>
+    public string Path { get; }
+
+    public static CheckpointTensors OpenFile(string path)
+    {
+        var tensors = new CheckpointTensors(path, null);
+        tensors._open.Add(OnlyFile, SafetensorsFile.Open(path));
+        return tensors;
+    }
+
+    /// <summary>Reads an index, whose <c>weight_map</c> says which file beside it has which tensor; <c>total_size</c> is only advice.</summary>
+    public static CheckpointTensors OpenIndex(string path)
+    {
+        using JsonDocument index = CheckpointJson.ParseObject(path, SafetensorsFile.MaxHeaderBytes, "an index of shards");
+        if (!index.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+        {
+            throw new CheckpointException($"{path}: has no object 'weight_map', which says where each tensor is. Get the file again.");
+        }
+
+        var shards = new Dictionary<string, string>();
+        try
+        {
+            foreach (JsonProperty entry in map.EnumerateObject())
+            {
+                string shard = CheckpointJson.Text(path, entry.Name, entry.Value);
+                RequirePlainName(path, entry.Name, shard);
+                shards[entry.Name] = shard;
+            }
+        }
+        catch (InvalidOperationException problem)
+        {
+            throw new CheckpointException($"{path}: has a tensor name that is no valid text.", problem);
+        }
+
+        return new CheckpointTensors(path, shards);
+    }
+
+    public bool Contains(string name)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
+        return _shards?.ContainsKey(name) ?? _open[OnlyFile].Tensors.ContainsKey(name);
+    }
+
+    /// <summary>A tensor that <see cref="Contains"/> knows, and its file.</summary>
+    public (SafetensorsFile File, SafetensorsTensor Tensor) Find(string name)
+    {
+        string shard = _shards is null ? OnlyFile : _shards[name];
+        SafetensorsFile file = FileOf(shard);
+        return file.Tensors.TryGetValue(name, out SafetensorsTensor? tensor)
+            ? (file, tensor)
+            : throw new CheckpointException(
+                $"{Path}: says that tensor {CheckpointText.Quote(name)} is in {CheckpointText.Quote(shard)}, which does not have it. Get both files again.");
+    }
+
+    public void Dispose()
+    {
+        lock (_lock)
+        {
+            _disposed = true;
+            foreach (SafetensorsFile file in _open.Values)
+            {
+                file.Dispose();
+            }
+        }
+    }
+
+    private SafetensorsFile FileOf(string shard)
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
+            if (!_open.TryGetValue(shard, out SafetensorsFile? file))
+            {
+                string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
+                file = SafetensorsFile.Open(System.IO.Path.Combine(folder, shard));
+                _open.Add(shard, file);
+            }
+
+            return file;
+        }
+    }
+
+    // An index must not lead out of its folder.
+    private static void RequirePlainName(string path, string tensor, string shard)
+    {
+        bool plain = shard.Length > 0 && shard != "." && !shard.Contains("..", StringComparison.Ordinal)
+            && shard.AsSpan().IndexOfAny("/\\:\0") < 0 && !System.IO.Path.IsPathRooted(shard);
+        if (!plain)
+        {
+            throw new CheckpointException(
+                $"{path}: places tensor {CheckpointText.Quote(tensor)} in {CheckpointText.Quote(shard)}; a shard must be a plain file name beside the index.");
+        }
+    }
+}

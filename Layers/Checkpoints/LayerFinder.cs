@@ -1,0 +1,173 @@
+using NativeFfn.Checkpoints.Families;
+
+namespace NativeFfn.Checkpoints;
+
+/// <summary>Finds one layer's tensors by the names that its family gives them, and holds each against the configuration.</summary>
+internal sealed class LayerFinder
+{
+    // BERT checkpoints of old call a LayerNorm's weight and bias by the letters of its formula.
+    private static readonly string[] NormWeightEndings = [".weight", ".gamma"];
+    private static readonly string[] NormBiasEndings = [".bias", ".beta"];
+
+    private readonly FamilyLayout _layout;
+    private readonly CheckpointTensors _tensors;
+    private readonly int _layer;
+    private readonly string _prefix;
+    private readonly CheckpointWeights _weights = new();
+
+    public LayerFinder(FamilyLayout layout, CheckpointTensors tensors, int layer)
+    {
+        _layout = layout;
+        _tensors = tensors;
+        _layer = layer;
+        _prefix = FindPrefix();
+    }
+
+    public FfnCheckpointLayer Find()
+    {
+        FfnSpec spec = WithNorms(_layout.Spec);
+        var types = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (FfnTensor wanted in spec.Tensors)
+        {
+            string type = StoredNorm(wanted.Role) is { } norm ? AddNorm(wanted, norm) : AddProjection(wanted);
+            if (!wanted.IsVector)
+            {
+                types.Add(type);
+            }
+        }
+
+        RefuseUnexpectedBiases(spec);
+        return new FfnCheckpointLayer(_layer, spec, _weights, string.Join('+', types));
+    }
+
+    private string FindPrefix()
+    {
+        foreach (string prefix in _layout.Prefixes)
+        {
+            foreach (StoredProjection projection in _layout.Projections)
+            {
+                if (_tensors.Contains(prefix + _layout.LayerPath(_layer) + projection.Name + ".weight"))
+                {
+                    return prefix + _layout.LayerPath(_layer);
+                }
+            }
+        }
+
+        string first = _layout.Prefixes[0] + _layout.LayerPath(_layer) + _layout.Projections.First().Name + ".weight";
+        throw Missing(first, _layout.Prefixes.Length > 1 ? ", under this or another of the family's prefixes" : "");
+    }
+
+    private FfnSpec WithNorms(FfnSpec spec)
+    {
+        if (_layout.WhyNoBlock is { } reason)
+        {
+            return spec.WithoutBlock(reason);
+        }
+
+        foreach (StoredNorm? norm in (ReadOnlySpan<StoredNorm?>)[_layout.PreNorm, _layout.BranchNorm, _layout.PostNorm])
+        {
+            if (norm is null)
+            {
+                continue;
+            }
+
+            if (FindNorm(norm, NormWeightEndings) is null)
+            {
+                return WithoutNorm(spec, norm.Name + NormWeightEndings[0]);
+            }
+
+            if (norm.Norm.HasBias && FindNorm(norm, NormBiasEndings) is null)
+            {
+                return WithoutNorm(spec, norm.Name + NormBiasEndings[0]);
+            }
+        }
+
+        return spec.WithNorms(_layout.PreNorm?.Norm, _layout.BranchNorm?.Norm, _layout.PostNorm?.Norm);
+    }
+
+    private FfnSpec WithoutNorm(FfnSpec spec, string name) =>
+        spec.WithoutBlock($"{_tensors.Path} has no tensor {CheckpointText.Quote(_prefix + name)}, a norm of layer {_layer}; the other modes work without.");
+
+    private StoredNorm? StoredNorm(FfnTensorRole role) => role switch
+    {
+        FfnTensorRole.PreNormWeight or FfnTensorRole.PreNormBias => _layout.PreNorm,
+        FfnTensorRole.BranchNormWeight or FfnTensorRole.BranchNormBias => _layout.BranchNorm,
+        FfnTensorRole.PostNormWeight or FfnTensorRole.PostNormBias => _layout.PostNorm,
+        _ => null,
+    };
+
+    private string? FindNorm(StoredNorm norm, string[] endings) =>
+        endings.Select(ending => _prefix + norm.Name + ending).FirstOrDefault(_tensors.Contains);
+
+    private string AddNorm(FfnTensor wanted, StoredNorm norm)
+    {
+        bool isWeight = wanted.Role is FfnTensorRole.PreNormWeight or FfnTensorRole.BranchNormWeight or FfnTensorRole.PostNormWeight;
+        string name = FindNorm(norm, isWeight ? NormWeightEndings : NormBiasEndings)!;
+        (SafetensorsFile file, SafetensorsTensor stored) = Open(name, [wanted.Columns]);
+        _weights.Add(wanted, file, stored, 0);
+        return stored.Type;
+    }
+
+    private string AddProjection(FfnTensor wanted)
+    {
+        StoredProjection projection = _layout.ProjectionOf(wanted);
+        string name = _prefix + projection.Name + (wanted.IsVector ? ".bias" : ".weight");
+        if (!_tensors.Contains(name))
+        {
+            throw Missing(name, "");
+        }
+
+        int parts = projection.Layout is ProjectionLayout.FirstHalf or ProjectionLayout.SecondHalf ? 2 : 1;
+        bool transposed = projection.Layout == ProjectionLayout.InOut && !wanted.IsVector;
+        long rows = (long)wanted.Rows * parts;
+        ReadOnlySpan<long> shape = wanted.IsVector ? [(long)wanted.Columns * parts]
+            : transposed ? [wanted.Columns, wanted.Rows]
+            : [rows, wanted.Columns];
+        (SafetensorsFile file, SafetensorsTensor stored) = Open(name, shape);
+        if (transposed)
+        {
+            _weights.AddTransposed(wanted, file, stored);
+        }
+        else
+        {
+            _weights.Add(wanted, file, stored, projection.Layout == ProjectionLayout.SecondHalf ? wanted.ElementCount : 0);
+        }
+
+        return stored.Type;
+    }
+
+    private (SafetensorsFile File, SafetensorsTensor Tensor) Open(string name, ReadOnlySpan<long> shape)
+    {
+        (SafetensorsFile file, SafetensorsTensor stored) = _tensors.Find(name);
+        if (!stored.Shape.AsSpan().SequenceEqual(shape))
+        {
+            throw new CheckpointException(
+                $"{file.Path}: tensor {CheckpointText.Quote(name)} has shape {CheckpointText.Shape(stored.Shape.AsSpan())}; the configuration asks for {CheckpointText.Shape(shape)}.");
+        }
+
+        return ElementTypes.IsReadable(stored.Type)
+            ? (file, stored)
+            : throw new CheckpointException(
+                $"{file.Path}: tensor {CheckpointText.Quote(name)} has type {stored.Type}; weights of {ElementTypes.ReadableList} can be read. Convert the checkpoint.");
+    }
+
+    // A bias that is there but not in the formula would make every number a little wrong.
+    private void RefuseUnexpectedBiases(FfnSpec spec)
+    {
+        IEnumerable<string> unexpected = _layout.Projections.Where(_ => !spec.Stages[0].HasBias).Select(static projection => projection.Name);
+        IEnumerable<string> norms = new[] { _layout.PreNorm, _layout.BranchNorm, _layout.PostNorm }
+            .OfType<StoredNorm>().Where(static norm => !norm.Norm.HasBias).Select(static norm => norm.Name);
+        foreach (string name in unexpected.Concat(norms))
+        {
+            string bias = _prefix + name + ".bias";
+            if (_tensors.Contains(bias))
+            {
+                throw new CheckpointException(
+                    $"{_tensors.Path}: has tensor {CheckpointText.Quote(bias)}, but its configuration means layers without that bias. Correct config.json.");
+            }
+        }
+    }
+
+    private CheckpointException Missing(string name, string where) => new(
+        $"{_tensors.Path}: has no tensor {CheckpointText.Quote(name)}{where}, which layer {_layer} needs. Is the checkpoint complete, and config.json its own?");
+}

@@ -1,0 +1,95 @@
+namespace NativeFfn.Checkpoints;
+
+/// <summary>Reads rows of the transpose of a stored matrix: rows of <c>[out, in]</c> out of a file that has <c>[in, out]</c>.</summary>
+/// <remarks>
+/// Whoever asks for a few rows at a time would make a strided read of the whole matrix for each: a band of rows is transposed at
+/// once instead and kept until the rows after it are asked for. Safe for use by several threads at once; each gets a band of its own.
+/// </remarks>
+internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor tensor, int rows, int columns)
+{
+    // 4 MiB of rows: a stored row then contributes some hundred neighbouring elements to a band of any usual width.
+    private const int BandElements = 1024 * 1024;
+
+    // Stored rows transposed together; they fill one cache line of every row of the band.
+    private const int TileColumns = 16;
+
+    private readonly int _bandRows = Math.Clamp(BandElements / columns, 1, rows);
+    private Band? _kept;
+
+    public void ReadRows(int firstRow, Span<float> destination)
+    {
+        while (!destination.IsEmpty)
+        {
+            Band band = Interlocked.Exchange(ref _kept, null) ?? new Band();
+            int bandFirst = firstRow / _bandRows * _bandRows;
+            if (band.FirstRow != bandFirst)
+            {
+                Load(band, bandFirst);
+            }
+
+            ReadOnlySpan<float> found = band.Values.AsSpan((firstRow - bandFirst) * columns);
+            int count = Math.Min(Math.Min(_bandRows, rows - bandFirst) * columns - ((firstRow - bandFirst) * columns), destination.Length);
+            found[..count].CopyTo(destination);
+            destination = destination[count..];
+            firstRow += count / columns;
+
+            // Rows are asked for in order: after the last one the band has done its work.
+            if (firstRow < rows)
+            {
+                Volatile.Write(ref _kept, band);
+            }
+        }
+    }
+
+    private void Load(Band band, int firstRow)
+    {
+        int count = Math.Min(_bandRows, rows - firstRow);
+        if (band.Values.Length == 0)
+        {
+            band.Values = GC.AllocateUninitializedArray<float>(_bandRows * columns);
+            band.Tile = GC.AllocateUninitializedArray<float>(TileColumns * _bandRows);
+        }
+
+        // A failing read must not leave a band that looks whole.
+        band.FirstRow = -1;
+        for (int column = 0; column < columns; column += TileColumns)
+        {
+            int width = Math.Min(TileColumns, columns - column);
+            ReadTile(band.Tile.AsSpan(0, width * count), firstRow, count, column, width);
+            for (int row = 0; row < count; row++)
+            {
+                Span<float> target = band.Values.AsSpan((row * columns) + column, width);
+                for (int i = 0; i < target.Length; i++)
+                {
+                    target[i] = band.Tile[(i * count) + row];
+                }
+            }
+        }
+
+        band.FirstRow = firstRow;
+    }
+
+    private void ReadTile(Span<float> tile, int firstRow, int count, int column, int width)
+    {
+        // Whole stored rows follow one another in the file.
+        if (count == rows)
+        {
+            file.ReadFloats(tensor, (long)column * rows, tile);
+            return;
+        }
+
+        for (int i = 0; i < width; i++)
+        {
+            file.ReadFloats(tensor, ((long)(column + i) * rows) + firstRow, tile.Slice(i * count, count));
+        }
+    }
+
+    private sealed class Band
+    {
+        public int FirstRow { get; set; } = -1;
+
+        public float[] Values { get; set; } = [];
+
+        public float[] Tile { get; set; } = [];
+    }
+}

@@ -1,0 +1,125 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Text.Json;
+
+namespace NativeFfn.Tests.Support;
+
+/// <summary>A small checkpoint with PyTorch's float64 answers; see Golden/cases/README.md.</summary>
+internal sealed record GoldenCase(
+    string Name, string Directory, string ModelType, int Layer, int Tokens, int DModel, int DFf, bool IsMixtureOfExperts)
+{
+    public float[] ReadInput() => TinySafetensors.ReadFloats(Path.Combine(Directory, "input.safetensors"), "input");
+
+    /// <summary>The answer of a mode, <c>[tokens, d_model]</c>, or null where the case has none for it.</summary>
+    public float[]? ReadExpected(FfnMode mode)
+    {
+        string file = Path.Combine(Directory, "expected.safetensors");
+        string name = mode.ToString().ToLowerInvariant();
+        return TinySafetensors.Names(file).Contains(name) ? TinySafetensors.ReadFloats(file, name) : null;
+    }
+
+    /// <summary>A weight by the name that the checkpoint gives it, as stored, from whichever file has it.</summary>
+    public float[] ReadWeight(string name)
+    {
+        string file = System.IO.Directory.EnumerateFiles(Directory, "model*.safetensors")
+            .Single(candidate => TinySafetensors.Names(candidate).Contains(name));
+        return TinySafetensors.ReadFloats(file, name);
+    }
+
+    public override string ToString() => Name;
+}
+
+/// <summary>The golden cases that were copied beside the tests.</summary>
+internal static class GoldenCases
+{
+    private static readonly ImmutableArray<string> MixtureFamilies = ["mixtral", "qwen2_moe"];
+
+    public static string Root => Path.Combine(AppContext.BaseDirectory, "Golden", "cases");
+
+    public static ImmutableArray<GoldenCase> All { get; } =
+        [.. System.IO.Directory.EnumerateDirectories(Root).Order(StringComparer.Ordinal).Select(Load)];
+
+    public static IEnumerable<GoldenCase> Dense => All.Where(static found => !found.IsMixtureOfExperts);
+
+    public static IEnumerable<GoldenCase> MixturesOfExperts => All.Where(static found => found.IsMixtureOfExperts);
+
+    public static GoldenCase Find(string name) => All.Single(found => found.Name == name);
+
+    private static GoldenCase Load(string directory)
+    {
+        using JsonDocument facts = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(directory, "case.json")));
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(directory, "config.json")));
+        string modelType = config.RootElement.GetProperty("model_type").GetString()!;
+        return new GoldenCase(
+            Path.GetFileName(directory),
+            directory,
+            modelType,
+            facts.RootElement.GetProperty("layer").GetInt32(),
+            facts.RootElement.GetProperty("tokens").GetInt32(),
+            facts.RootElement.GetProperty("d_model").GetInt32(),
+            facts.RootElement.GetProperty("d_ff").GetInt32(),
+            MixtureFamilies.Contains(modelType));
+    }
+}
+
+/// <summary>The tests' own reader of files that they trust, which shares nothing with the one under test.</summary>
+internal static class TinySafetensors
+{
+    public static IReadOnlySet<string> Names(string path)
+    {
+        using JsonDocument header = Header(File.ReadAllBytes(path));
+        return header.RootElement.EnumerateObject().Select(static field => field.Name).Where(static name => name != "__metadata__").ToHashSet();
+    }
+
+    public static float[] ReadFloats(string path, string name)
+    {
+        byte[] file = File.ReadAllBytes(path);
+        using JsonDocument header = Header(file);
+        JsonElement tensor = header.RootElement.GetProperty(name);
+        int data = 8 + (int)BinaryPrimitives.ReadUInt64LittleEndian(file);
+        int begin = data + tensor.GetProperty("data_offsets")[0].GetInt32();
+        int end = data + tensor.GetProperty("data_offsets")[1].GetInt32();
+        return Widen(tensor.GetProperty("dtype").GetString()!, file.AsSpan(begin, end - begin));
+    }
+
+    public static long[] Shape(string path, string name)
+    {
+        using JsonDocument header = Header(File.ReadAllBytes(path));
+        return [.. header.RootElement.GetProperty(name).GetProperty("shape").EnumerateArray().Select(static size => size.GetInt64())];
+    }
+
+    /// <summary>Any of the three float types, by the definition of its fields and not by shifting bits into place.</summary>
+    public static float[] Widen(string type, ReadOnlySpan<byte> bytes)
+    {
+        float[] values = new float[bytes.Length / (type == "F32" ? 4 : 2)];
+        for (int i = 0; i < values.Length; i++)
+        {
+            values[i] = type switch
+            {
+                "F32" => BinaryPrimitives.ReadSingleLittleEndian(bytes[(4 * i)..]),
+                "BF16" => FromFields(BinaryPrimitives.ReadUInt16LittleEndian(bytes[(2 * i)..]), exponentBits: 8, mantissaBits: 7),
+                "F16" => FromFields(BinaryPrimitives.ReadUInt16LittleEndian(bytes[(2 * i)..]), exponentBits: 5, mantissaBits: 10),
+                _ => throw new ArgumentException(type),
+            };
+        }
+
+        return values;
+    }
+
+    private static float FromFields(ushort bits, int exponentBits, int mantissaBits)
+    {
+        int bias = (1 << (exponentBits - 1)) - 1;
+        int exponent = (bits >> mantissaBits) & ((1 << exponentBits) - 1);
+        double fraction = (bits & ((1 << mantissaBits) - 1)) / (double)(1 << mantissaBits);
+        double sign = (bits & 0x8000) != 0 ? -1.0 : 1.0;
+        if (exponent == (1 << exponentBits) - 1)
+        {
+            return fraction == 0.0 ? (float)(sign * double.PositiveInfinity) : float.NaN;
+        }
+
+        double value = exponent == 0 ? fraction * Math.Pow(2.0, 1 - bias) : (1.0 + fraction) * Math.Pow(2.0, exponent - bias);
+        return (float)(sign * value);
+    }
+
+    private static JsonDocument Header(byte[] file) => JsonDocument.Parse(file.AsMemory(8, (int)BinaryPrimitives.ReadUInt64LittleEndian(file)));
+}
