@@ -59,16 +59,17 @@ internal static class Oracle
         double[] scales = new double[values.Length];
         for (int t = 0; t < tokens; t++)
         {
+            ReadOnlySpan<double> x = rows.Values.AsSpan(t * stage.InputWidth, stage.InputWidth);
+            ReadOnlySpan<double> xScales = rows.Scales.AsSpan(t * stage.InputWidth, stage.InputWidth);
             for (int o = 0; o < stage.Width; o++)
             {
+                ReadOnlySpan<float> w = weight.AsSpan(o * stage.InputWidth, stage.InputWidth);
                 double sum = bias is null ? 0 : bias[o];
                 double squares = sum * sum;
-                for (int i = 0; i < stage.InputWidth; i++)
+                for (int i = 0; i < w.Length; i++)
                 {
-                    double w = weight![(o * stage.InputWidth) + i];
-                    double scaled = w * rows.Scales[(t * stage.InputWidth) + i];
-                    sum += w * rows.Values[(t * stage.InputWidth) + i];
-                    squares += scaled * scaled;
+                    sum += w[i] * x[i];
+                    squares += w[i] * xScales[i] * (w[i] * xScales[i]);
                 }
 
                 values[(t * stage.Width) + o] = sum;
