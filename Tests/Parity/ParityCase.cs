@@ -1,0 +1,42 @@
+using NativeFfn.Tests.Support;
+
+namespace NativeFfn.Tests.Parity;
+
+/// <summary>A layer, rows and a mode, with what the oracle says of them, worked out once for all backends and thread counts.</summary>
+public sealed class ParityCase
+{
+    private readonly int _seed;
+    private readonly Lazy<FfnMemoryWeights> _weights;
+    private readonly Lazy<OracleRun> _expected;
+
+    public ParityCase(FfnSpec spec, int tokens, FfnMode mode, int seed)
+    {
+        (Spec, Tokens, Mode, _seed) = (spec, tokens, mode, seed);
+        _weights = new(() => RandomLayers.Gaussian(Spec, _seed));
+        _expected = new(() => Oracle.Run(Spec, Weights, Mode, Input(), Residual()));
+    }
+
+    public FfnSpec Spec { get; }
+
+    public int Tokens { get; }
+
+    public FfnMode Mode { get; }
+
+    internal FfnMemoryWeights Weights => _weights.Value;
+
+    internal OracleRun Expected => _expected.Value;
+
+    public float[] Input() => RandomLayers.Rows(Tokens, Spec.InputWidth, _seed + 1);
+
+    public float[] Residual() => RandomLayers.Rows(Tokens, Spec.OutputWidth, _seed + 2);
+
+    public override string ToString()
+    {
+        string bias = Spec.Stages[0].HasBias ? " bias" : string.Empty;
+        string norms = string.Concat(
+            Name("pre", Spec.PreNorm), Name("branch", Spec.BranchNorm), Name("post", Spec.PostNorm));
+        return $"{Spec}{bias}{norms} {Mode} x{Tokens}";
+    }
+
+    private static string Name(string position, NormSpec? norm) => norm is null ? string.Empty : $" {position}-{norm.Kind}";
+}

@@ -1,0 +1,70 @@
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Support;
+
+/// <summary>The base of tests that run over all backends: one body, one fixture a backend.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.Fixtures))]
+public abstract class BackendTests
+{
+    private readonly Dictionary<int, FfnEngine> _engines = [];
+
+    protected BackendTests(BackendKind backend) => Backend = backend;
+
+    /// <summary>Thread counts that tests run with: the caller alone, an even split, and one that no size divides by.</summary>
+    protected static int[] ThreadCounts { get; } = [1, 2, 3];
+
+    protected BackendKind Backend { get; }
+
+    [OneTimeSetUp]
+    public void RequireBackend() => _ = Engine(1);
+
+    [OneTimeTearDown]
+    public void DisposeEngines()
+    {
+        foreach (FfnEngine engine in _engines.Values)
+        {
+            engine.Dispose();
+        }
+    }
+
+    /// <summary>The fixture's engine with so many threads.</summary>
+    protected FfnEngine Engine(int threads)
+    {
+        if (!_engines.TryGetValue(threads, out FfnEngine? engine))
+        {
+            engine = OpenEngine(threads);
+            _engines.Add(threads, engine);
+        }
+
+        return engine;
+    }
+
+    /// <summary>An engine of the test's own, to be disposed by it.</summary>
+    protected FfnEngine OpenEngine(int threads) => TestBackends.Open(Backend, threads);
+
+    /// <summary>Runs contiguous rows in a mode; the residual is the input where none is given.</summary>
+    protected static float[] Forward(FfnLayer layer, FfnMode mode, float[] input, float[]? residual = null)
+    {
+        float[] output = new float[input.Length / layer.Spec.InputWidth * layer.Spec.OutputWidth];
+        Array.Fill(output, float.NaN);
+        Forward(layer, mode, input, residual ?? input, output);
+        return output;
+    }
+
+    /// <summary>Runs contiguous rows in a mode into a given output.</summary>
+    protected static void Forward(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, ReadOnlySpan<float> residual, Span<float> output)
+    {
+        switch (mode)
+        {
+            case FfnMode.Ffn:
+                layer.Forward(input, output);
+                break;
+            case FfnMode.Residual:
+                layer.ForwardResidual(input, residual, output);
+                break;
+            default:
+                layer.ForwardBlock(input, output);
+                break;
+        }
+    }
+}

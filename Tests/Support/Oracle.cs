@@ -1,0 +1,118 @@
+namespace NativeFfn.Tests.Support;
+
+/// <summary>What the oracle says of one hidden stage.</summary>
+internal sealed record OracleStage(Estimate PreActivation, Estimate Activation, Estimate? Up, Estimate Hidden);
+
+/// <summary>What the oracle says of one forward; the last stage is among the stages too.</summary>
+internal sealed record OracleRun(Estimate Output, Estimate Normalized, IReadOnlyList<OracleStage> Stages);
+
+/// <summary>A feed-forward layer in float64 by naive loops, sharing no arithmetic with the product.</summary>
+internal static class Oracle
+{
+    /// <summary>One forward of contiguous rows; the residual of a residual forward is the input where none is given.</summary>
+    public static OracleRun Run(FfnSpec spec, FfnMemoryWeights weights, FfnMode mode, ReadOnlySpan<float> input, float[]? residual = null)
+    {
+        var x = Estimate.Exact(input);
+        Estimate rows = mode == FfnMode.Block ? Norm(spec, weights, spec.PreNorm, FfnTensorRole.PreNormWeight, x) : x;
+        Estimate normalized = rows;
+        var stages = new List<OracleStage>();
+        for (int i = 0; i < spec.Stages.Length; i++)
+        {
+            OracleStage stage = Stage(spec, weights, i, rows);
+            stages.Add(stage);
+            rows = stage.Hidden;
+        }
+
+        if (mode == FfnMode.Block)
+        {
+            rows = Norm(spec, weights, spec.BranchNorm, FfnTensorRole.BranchNormWeight, rows).Plus(x);
+            rows = Norm(spec, weights, spec.PostNorm, FfnTensorRole.PostNormWeight, rows);
+        }
+        else if (mode == FfnMode.Residual)
+        {
+            rows = rows.Plus(residual is null ? x : Estimate.Exact(residual));
+        }
+
+        return new OracleRun(rows, normalized, stages);
+    }
+
+    private static OracleStage Stage(FfnSpec spec, FfnMemoryWeights weights, int index, Estimate rows)
+    {
+        FfnStage stage = spec.Stages[index];
+        Activation activation = stage.Kind.Activation;
+        Estimate pre = Project(stage, rows, Find(spec, weights, FfnTensorRole.Weight, index), Find(spec, weights, FfnTensorRole.Bias, index));
+        Estimate activated = pre.Select(
+            x => ReferenceMath.Activate(activation, x), (x, scale) => activation == Activation.SquaredRelu ? scale * scale : scale);
+        if (!stage.Kind.Gated)
+        {
+            return new OracleStage(pre, activated, null, activated);
+        }
+
+        Estimate up = Project(stage, rows, Find(spec, weights, FfnTensorRole.UpWeight, index), Find(spec, weights, FfnTensorRole.UpBias, index));
+        return new OracleStage(pre, activated, up, activated.Times(up));
+    }
+
+    private static Estimate Project(FfnStage stage, Estimate rows, float[]? weight, float[]? bias)
+    {
+        int tokens = rows.Length / stage.InputWidth;
+        double[] values = new double[tokens * stage.Width];
+        double[] scales = new double[values.Length];
+        for (int t = 0; t < tokens; t++)
+        {
+            ReadOnlySpan<double> x = rows.Values.AsSpan(t * stage.InputWidth, stage.InputWidth);
+            ReadOnlySpan<double> xScales = rows.Scales.AsSpan(t * stage.InputWidth, stage.InputWidth);
+            for (int o = 0; o < stage.Width; o++)
+            {
+                ReadOnlySpan<float> w = weight.AsSpan(o * stage.InputWidth, stage.InputWidth);
+                double sum = bias is null ? 0 : bias[o];
+                double squares = sum * sum;
+                for (int i = 0; i < w.Length; i++)
+                {
+                    sum += w[i] * x[i];
+                    squares += w[i] * xScales[i] * (w[i] * xScales[i]);
+                }
+
+                values[(t * stage.Width) + o] = sum;
+                scales[(t * stage.Width) + o] = Math.Max(Math.Abs(sum), Math.Sqrt(squares));
+            }
+        }
+
+        return new Estimate(values, scales);
+    }
+
+    private static Estimate Norm(FfnSpec spec, FfnMemoryWeights weights, NormSpec? norm, FfnTensorRole weightRole, Estimate rows)
+    {
+        if (norm is null)
+        {
+            return rows;
+        }
+
+        float[] weight = Find(spec, weights, weightRole, 0)!;
+        float[]? bias = Find(spec, weights, weightRole + 1, 0);
+        int width = weight.Length;
+        double[] values = new double[rows.Length];
+        double[] scales = new double[rows.Length];
+        for (int start = 0; start < rows.Length; start += width)
+        {
+            double[] row = rows.Values[start..(start + width)];
+            double[] rowScales = rows.Scales[start..(start + width)];
+            double mean = norm.Kind == NormKind.Layer ? row.Average() : 0;
+            double meanScale = norm.Kind == NormKind.Layer ? rowScales.Average() : 0;
+            double root = Math.Sqrt(row.Average(x => (x - mean) * (x - mean)) + norm.Epsilon);
+            for (int i = 0; i < width; i++)
+            {
+                double w = norm.Kind == NormKind.RmsOnePlusWeight ? 1.0 + weight[i] : weight[i];
+                double b = bias is null ? 0 : bias[i];
+                values[start + i] = ((row[i] - mean) / root * w) + b;
+                scales[start + i] = ((rowScales[i] + meanScale) / root * Math.Abs(w)) + Math.Abs(b);
+            }
+        }
+
+        return new Estimate(values, scales);
+    }
+
+    private static float[]? Find(FfnSpec spec, FfnMemoryWeights weights, FfnTensorRole role, int stage) =>
+        spec.Tensors.FirstOrDefault(tensor => tensor.Role == role && tensor.Stage == stage) is { } found
+            ? weights.Get(found.Name).ToArray()
+            : null;
+}

@@ -1,0 +1,83 @@
+namespace NativeFfn.Tests.Support;
+
+/// <summary>Weights and rows of a seed.</summary>
+internal static class RandomLayers
+{
+    /// <summary>Normally distributed matrices scaled so that every stage keeps the size of its rows; biases and norms of moderate size.</summary>
+    public static FfnMemoryWeights Gaussian(FfnSpec spec, int seed)
+    {
+        var random = new Random(seed);
+        var weights = new FfnMemoryWeights(spec);
+        foreach (FfnTensor tensor in spec.Tensors)
+        {
+            (double mean, double spread) = tensor.IsVector ? VectorOf(spec, tensor.Role) : (0, 1 / Math.Sqrt(tensor.Columns));
+            weights.Set(tensor.Name, Numbers((int)tensor.ElementCount, () => (float)(mean + (spread * NextGaussian(random)))));
+        }
+
+        return weights;
+    }
+
+    /// <summary>Integers from -largest to largest in every tensor.</summary>
+    public static FfnMemoryWeights Integers(FfnSpec spec, int seed, int largest)
+    {
+        var random = new Random(seed);
+        var weights = new FfnMemoryWeights(spec);
+        foreach (FfnTensor tensor in spec.Tensors)
+        {
+            weights.Set(tensor.Name, Numbers((int)tensor.ElementCount, () => random.Next(-largest, largest + 1)));
+        }
+
+        return weights;
+    }
+
+    /// <summary>Normally distributed rows.</summary>
+    public static float[] Rows(int tokens, int width, int seed)
+    {
+        var random = new Random(seed);
+        return Numbers(tokens * width, () => (float)NextGaussian(random));
+    }
+
+    /// <summary>Rows of integers from -largest to largest.</summary>
+    public static float[] IntegerRows(int tokens, int width, int seed, int largest)
+    {
+        var random = new Random(seed);
+        return Numbers(tokens * width, () => random.Next(-largest, largest + 1));
+    }
+
+    /// <summary>The same weights with every element made positive.</summary>
+    public static FfnMemoryWeights Absolute(FfnSpec spec, FfnMemoryWeights weights)
+    {
+        var absolute = new FfnMemoryWeights(spec);
+        foreach (FfnTensor tensor in spec.Tensors)
+        {
+            absolute.Set(tensor.Name, Array.ConvertAll(weights.Get(tensor.Name).ToArray(), MathF.Abs));
+        }
+
+        return absolute;
+    }
+
+    private static (double Mean, double Spread) VectorOf(FfnSpec spec, FfnTensorRole role) => role switch
+    {
+        FfnTensorRole.PreNormWeight => NormWeight(spec.PreNorm!),
+        FfnTensorRole.BranchNormWeight => NormWeight(spec.BranchNorm!),
+        FfnTensorRole.PostNormWeight => NormWeight(spec.PostNorm!),
+        _ => (0, 0.5),
+    };
+
+    private static (double Mean, double Spread) NormWeight(NormSpec norm) => (norm.Kind == NormKind.RmsOnePlusWeight ? 0 : 1, 0.25);
+
+    private static float[] Numbers(int count, Func<float> next)
+    {
+        float[] numbers = new float[count];
+        foreach (ref float number in numbers.AsSpan())
+        {
+            number = next();
+        }
+
+        return numbers;
+    }
+
+    // Box and Muller 1958.
+    private static double NextGaussian(Random random) =>
+        Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble());
+}

@@ -1,0 +1,61 @@
+namespace NativeFfn.Tests.Support;
+
+/// <summary>The activations and what they are made of, in float64, by textbook formulas.</summary>
+internal static class ReferenceMath
+{
+    // Below it the series of erf has no cancellation and few terms; above it the continued fraction of erfc converges fast.
+    private const double SeriesLimit = 3;
+    private const int ContinuedFractionDepth = 120;
+
+    private static readonly double SqrtPi = Math.Sqrt(Math.PI);
+
+    public static double Activate(Activation activation, double x) => activation switch
+    {
+        Activation.Identity => x,
+        Activation.Relu => Math.Max(0, x),
+        Activation.SquaredRelu => Math.Max(0, x) * Math.Max(0, x),
+        Activation.Gelu => x * 0.5 * Erfc(-x / Math.Sqrt(2)),
+        Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+        Activation.QuickGelu => x * Sigmoid(1.702 * x),
+        Activation.Silu => x * Sigmoid(x),
+        Activation.Sigmoid => Sigmoid(x),
+        _ => throw new ArgumentOutOfRangeException(nameof(activation)),
+    };
+
+    public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
+
+    public static double Erf(double x) => Math.Abs(x) < SeriesLimit ? ErfSeries(x) : x < 0 ? ErfcFraction(-x) - 1 : 1 - ErfcFraction(x);
+
+    public static double Erfc(double x) => Math.Abs(x) < SeriesLimit ? 1 - ErfSeries(x) : x < 0 ? 2 - ErfcFraction(-x) : ErfcFraction(x);
+
+    // erf(x) = 2/√π e^(-x²) Σ 2ⁿ x^(2n+1) / (1·3·5···(2n+1)); all terms have one sign (Abramowitz and Stegun 7.1.6).
+    private static double ErfSeries(double x)
+    {
+        double term = x;
+        double sum = x;
+        for (int n = 1; Math.Abs(term) > 1e-18 * Math.Abs(sum); n++)
+        {
+            term *= 2 * x * x / ((2 * n) + 1);
+            sum += term;
+        }
+
+        return 2 / SqrtPi * Math.Exp(-x * x) * sum;
+    }
+
+    // √π e^(x²) erfc(x) = 1/(x + (1/2)/(x + 1/(x + (3/2)/(x + ...)))), for x > 0 (Abramowitz and Stegun 7.1.14).
+    private static double ErfcFraction(double x)
+    {
+        if (double.IsNaN(x))
+        {
+            return x;
+        }
+
+        double tail = x;
+        for (int k = ContinuedFractionDepth; k > 0; k--)
+        {
+            tail = x + (k * 0.5 / tail);
+        }
+
+        return Math.Exp(-x * x) / (SqrtPi * tail);
+    }
+}

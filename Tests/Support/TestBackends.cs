@@ -1,0 +1,46 @@
+using NUnit.Framework;
+using NUnit.Framework.Internal;
+
+namespace NativeFfn.Tests.Support;
+
+/// <summary>The backends that every parity, property and behaviour test runs on. A new backend is tested by a line here.</summary>
+public static class TestBackends
+{
+    /// <summary>
+    /// Names, separated by commas, of backends that must be there. Tests of an absent backend fail where it is named and are ignored where not.
+    /// </summary>
+    public const string RequiredVariable = "NATIVEFFN_REQUIRE_BACKENDS";
+
+    private static readonly BackendKind[] Tested = [BackendKind.Managed, BackendKind.Mkl];
+
+    /// <summary>One fixture a backend, in a category of the backend's name, so that a run can count what ran where.</summary>
+    public static IEnumerable<TestFixtureData> Fixtures()
+    {
+        foreach (BackendKind backend in Tested)
+        {
+            var fixture = new TestFixtureData(backend);
+            fixture.Properties.Add(PropertyNames.Category, backend.ToString());
+            yield return fixture;
+        }
+    }
+
+    /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
+    public static FfnEngine Open(BackendKind backend, int threads)
+    {
+        try
+        {
+            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads });
+        }
+        catch (BackendUnavailableException absent)
+        {
+            string required = Environment.GetEnvironmentVariable(RequiredVariable) ?? string.Empty;
+            if (required.Split(',', StringSplitOptions.TrimEntries).Contains(BackendNames.Of(backend), StringComparer.OrdinalIgnoreCase))
+            {
+                Assert.Fail($"{RequiredVariable} promises '{BackendNames.Of(backend)}'. {absent.Message}");
+            }
+
+            Assert.Ignore(absent.Message);
+            throw;
+        }
+    }
+}

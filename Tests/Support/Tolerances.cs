@@ -1,0 +1,75 @@
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Support;
+
+/// <summary>How far float32 results may lie from float64 ones: every tolerance of the tests is here, with its reason.</summary>
+internal static class Tolerances
+{
+    /// <summary>Relative L2 error of the golden cases: what the project promises, whatever type the weights are stored in.</summary>
+    public const double Golden = 2e-6;
+
+    /// <summary>Error of both GELUs over [-20, 20]: what the project promises, and 500 times less than what separates the two.</summary>
+    public const double Gelu = 1e-6;
+
+    /// <summary>Two orders of summation of the same float32 numbers, relative to the largest of them, in the property tests.</summary>
+    public const double Reordered = 1e-5;
+
+    // Half a unit in the last place of 1: the largest relative error of one rounding.
+    private const double RoundingUnit = 1.0 / (1 << 24);
+
+    // Products, bias, activation, gate, norm and residual round about this often for each stage.
+    private const double RoundingsOfStage = 8;
+
+    /// <summary>
+    /// Relative L2 error of a float32 layer, relative to the oracle's scales. Roundings are independent, so that those of a sum of K
+    /// products add up like √K and not like K; an implementation with several accumulators does better.
+    /// </summary>
+    public static double Of(FfnSpec spec) =>
+        RoundingUnit * ((RoundingsOfStage * spec.Stages.Length) + Math.Sqrt(spec.Stages.Max(static stage => stage.InputWidth)));
+
+    /// <summary>
+    /// Absolute error of an activation of one number: nothing where no arithmetic is done, one rounding for a square, and else 1e-6, relative
+    /// where the result is larger than 1. Results under float32's smallest normal number may be flushed to zero.
+    /// </summary>
+    public static double OfActivation(Activation activation, double expected) => activation switch
+    {
+        Activation.Identity or Activation.Relu => FlushedToZero(expected),
+        Activation.SquaredRelu => FlushedToZero(expected) + (2 * RoundingUnit * Math.Abs(expected)),
+        _ => Gelu * Math.Max(1, Math.Abs(expected)),
+    };
+
+    /// <summary>The same for arguments next to zero, where an error of 1e-6 would say nothing: relative to the result.</summary>
+    public static double OfActivationNearZero(double expected) => SmallestNormal + (Gelu * Math.Abs(expected));
+
+    /// <summary>Fails unless the L2 error is within the tolerance, relative to the scales. NaN is never within it.</summary>
+    public static void AssertClose(ReadOnlySpan<float> actual, Estimate expected, double tolerance, string what)
+    {
+        Assert.That(actual.Length, Is.EqualTo(expected.Length), $"{what}: number of elements");
+        double squaredError = 0;
+        double squaredScale = 0;
+        double largest = -1;
+        int worst = 0;
+        for (int i = 0; i < actual.Length; i++)
+        {
+            double error = Math.Abs(actual[i] - expected.Values[i]);
+            squaredError += error * error;
+            squaredScale += expected.Scales[i] * expected.Scales[i];
+            if (double.IsNaN(error) || error > largest)
+            {
+                largest = double.IsNaN(error) ? double.PositiveInfinity : error;
+                worst = i;
+            }
+        }
+
+        double relative = squaredError == 0 ? 0 : Math.Sqrt(squaredError / squaredScale);
+        if (!(relative <= tolerance))
+        {
+            Assert.Fail(
+                $"{what}: relative L2 error {relative:E2} passes {tolerance:E2}; the worst is element {worst}: {actual[worst]:R}, expected {expected.Values[worst]:R}.");
+        }
+    }
+
+    private const double SmallestNormal = 1.1754943508222875e-38;
+
+    private static double FlushedToZero(double expected) => Math.Abs(expected) < SmallestNormal ? SmallestNormal : 0;
+}
