@@ -1,6 +1,7 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using NUnit.Framework;
 using NativeFfn.Bindings.Mkl;
 using NativeFfn.Tests.Support;
 

@@ -1,3 +1,4 @@
+using NUnit.Framework;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Loading;

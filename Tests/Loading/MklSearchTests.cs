@@ -1,3 +1,4 @@
+using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
@@ -78,7 +79,7 @@ public sealed class MklSearchTests
             Assert.Multiple(() =>
             {
                 Assert.That(loaded, Is.False);
-                Assert.That(handle, Is.Zero);
+                Assert.That(handle, Is.EqualTo((nint)0));
                 Assert.That(problem, Does.Contain(file));
             });
         }

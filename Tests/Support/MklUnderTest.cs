@@ -1,3 +1,4 @@
+using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Mkl;
 

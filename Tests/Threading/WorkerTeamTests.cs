@@ -1,4 +1,5 @@
 using CsCheck;
+using NUnit.Framework;
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Threading;
