@@ -1,4 +1,4 @@
-
+namespace NativeFfn.Cli.Files;
 
 /// <summary>The inner values of a forward as a safetensors file.</summary>
 /// <remarks>
