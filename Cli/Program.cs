@@ -1,1 +1,36 @@
-return 0;
+namespace NativeFfn.Cli;
+
+/// <summary>The <c>nativeffn</c> command.</summary>
+internal static class Program
+{
+    /// <summary>Runs the command on the process's own console.</summary>
+    private static int Main(string[] args)
+    {
+        using var interrupt = Interrupt.OnSignals();
+        return Run(args, Terminal.OfProcess(), interrupt);
+    }
+
+    /// <summary>Runs the command on any writers, without colour, as a test or a pipe sees it.</summary>
+    internal static int Run(string[] args, TextWriter stdout, TextWriter stderr)
+    {
+        using var interrupt = new Interrupt();
+        return Run(args, new Terminal(stdout, stderr), interrupt);
+    }
+
+    private static int Run(string[] args, Terminal terminal, Interrupt interrupt)
+    {
+        try
+        {
+            return CommandTree.Run(args, new Session(terminal, interrupt));
+        }
+        catch (Exception error)
+        {
+            return ErrorReport.Write(terminal.Error, error);
+        }
+    }
+}
+
+/// <summary>What every command is given: where to write, and when to stop.</summary>
+/// <param name="Terminal">Standard output and error.</param>
+/// <param name="Interrupt">Ctrl+C.</param>
+internal sealed record Session(Terminal Terminal, Interrupt Interrupt);

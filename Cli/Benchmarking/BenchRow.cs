@@ -1,0 +1,32 @@
+namespace NativeFfn.Cli.Benchmarking;
+
+/// <summary>One backend at one token count in <c>bench --json</c>. The measured forward is the whole layer with its residual.</summary>
+/// <param name="Backend">The backend.</param>
+/// <param name="Precision">How the weights lie in memory: <c>f32</c>.</param>
+/// <param name="Kind">The layer's kind.</param>
+/// <param name="DModel">d_model.</param>
+/// <param name="DFf">d_ff.</param>
+/// <param name="Tokens">Rows of one forward.</param>
+/// <param name="MedianMs">Median time of one forward, in milliseconds.</param>
+/// <param name="MinMs">Shortest time of one forward, in milliseconds.</param>
+/// <param name="Gflops">10⁹ operations a second at the median, a multiply-add counted as two.</param>
+/// <param name="GbPerSec">10⁹ bytes a second at the median: the weights once, the input and the output.</param>
+/// <param name="AllocatedBytesPerCall">Managed bytes of one steady forward, on all threads together.</param>
+/// <param name="GemmShare">The projections' part of the time of all threads, 0 to 1.</param>
+/// <param name="Threads">Threads of one forward.</param>
+/// <param name="Runs">Forwards measured.</param>
+internal sealed record BenchRow(
+    string Backend,
+    string Precision,
+    string Kind,
+    int DModel,
+    int DFf,
+    int Tokens,
+    double MedianMs,
+    double MinMs,
+    double Gflops,
+    double GbPerSec,
+    long AllocatedBytesPerCall,
+    double GemmShare,
+    int Threads,
+    int Runs);

@@ -1,0 +1,111 @@
+using System.Collections.Immutable;
+
+namespace NativeFfn.Cli.Benchmarking;
+
+/// <summary>What <c>bench</c> measures.</summary>
+/// <param name="Spec">The layer.</param>
+/// <param name="Tokens">Token counts, measured one after the other.</param>
+/// <param name="Backends">The backends; empty for every one that is available.</param>
+/// <param name="Seconds">Time for each backend at each token count.</param>
+/// <param name="Engine">Threads and library paths; the backend is ignored.</param>
+internal sealed record BenchPlan(
+    FfnSpec Spec, ImmutableArray<int> Tokens, ImmutableArray<BackendKind> Backends, double Seconds, FfnEngineOptions Engine);
+
+/// <summary>Measures backends in turns, one forward each, so that the noise of a shared machine falls on all of them alike.</summary>
+internal static class BenchRunner
+{
+    private const int MinimumRuns = 5;
+
+    // A bound on the memory of the times.
+    private const int MaximumRuns = 1_000_000;
+
+    private const int WarmUpRuns = 3;
+    private const int InputSeed = 1;
+    private const ulong WeightSeed = 1;
+
+    /// <summary>Runs the plan.</summary>
+    /// <param name="plan">What to measure.</param>
+    /// <param name="progress">Told before each token count.</param>
+    /// <param name="skipped">Told which backends are left out, and why.</param>
+    public static ImmutableArray<BenchRow> Run(BenchPlan plan, Action<string> progress, Action<string> skipped)
+    {
+        List<BenchSubject> subjects = [];
+        try
+        {
+            progress($"preparing {plan.Spec}");
+            OpenSubjects(plan, subjects, skipped);
+            var rows = ImmutableArray.CreateBuilder<BenchRow>();
+            foreach (int tokens in plan.Tokens)
+            {
+                progress($"measuring {string.Join(", ", subjects.Select(static subject => subject.Backend.Name))} at {tokens} tokens");
+                rows.AddRange(Measure(subjects, plan, tokens));
+            }
+
+            return rows.ToImmutable();
+        }
+        finally
+        {
+            foreach (BenchSubject subject in subjects)
+            {
+                subject.Dispose();
+            }
+        }
+    }
+
+    private static void OpenSubjects(BenchPlan plan, List<BenchSubject> subjects, Action<string> skipped)
+    {
+        var weights = new XavierWeights(plan.Spec, WeightSeed);
+        foreach (BackendKind backend in plan.Backends)
+        {
+            subjects.Add(BenchSubject.Open(plan.Spec, weights, plan.Engine with { Backend = backend }));
+        }
+
+        if (plan.Backends.Length > 0)
+        {
+            return;
+        }
+
+        foreach (BackendCandidate candidate in FfnEngine.Probe(plan.Engine))
+        {
+            if (candidate.Reason is { } reason)
+            {
+                skipped($"{BackendNames.Of(candidate.Kind)}: {EngineReport.InShort(reason)}");
+                continue;
+            }
+
+            try
+            {
+                subjects.Add(BenchSubject.Open(plan.Spec, weights, plan.Engine with { Backend = candidate.Kind }));
+            }
+            catch (NotSupportedException unsupported)
+            {
+                skipped(unsupported.Message);
+            }
+        }
+    }
+
+    private static IEnumerable<BenchRow> Measure(List<BenchSubject> subjects, BenchPlan plan, int tokens)
+    {
+        float[] input = RandomRows.Create(tokens, plan.Spec.InputWidth, InputSeed);
+        foreach (BenchSubject subject in subjects)
+        {
+            subject.Start(input, tokens);
+            subject.WarmUp(WarmUpRuns);
+        }
+
+        TimeSpan budget = TimeSpan.FromSeconds(plan.Seconds) * subjects.Count;
+        TimeSpan spent = TimeSpan.Zero;
+        for (int run = 0; run < MinimumRuns || (spent < budget && run < MaximumRuns); run++)
+        {
+            foreach (BenchSubject subject in subjects)
+            {
+                spent += subject.Run();
+            }
+        }
+
+        foreach (BenchSubject subject in subjects)
+        {
+            yield return subject.Finish();
+        }
+    }
+}

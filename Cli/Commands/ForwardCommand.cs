@@ -1,0 +1,104 @@
+using System.CommandLine;
+using NativeFfn.Checkpoints;
+using NativeFfn.Cli.Files;
+using NativeFfn.Cli.Options;
+
+namespace NativeFfn.Cli.Commands;
+
+/// <summary><c>forward</c>: runs one layer of a checkpoint on the rows of a file.</summary>
+internal static class ForwardCommand
+{
+    private sealed record Request(
+        string Model, int Layer, string Input, string Output, string? Trace, FfnMode Mode, FfnEngineOptions Engine);
+
+    public static Command Create(Session session)
+    {
+        Option<string> model = CommonOptions.Model();
+        Option<int> layer = CommonOptions.Layer();
+        Option<string> input = OptionFactory.Text("--input", "FILE", "Safetensors with F32 'input' [tokens, d_model].", required: true);
+        Option<string> output = OptionFactory.Text("--output", "FILE", "Safetensors to write, with F32 'output'; may be the input file.", required: true);
+        Option<FfnMode> mode = CommonOptions.Mode();
+        Option<BackendKind> backend = CommonOptions.Backend();
+        Option<int> threads = CommonOptions.Threads();
+        Option<string> trace = OptionFactory.Text("--trace", "FILE", "Safetensors to write with the inner values of the forward.");
+        Option<string> mklPath = CommonOptions.MklPath();
+        var command = new Command("forward", "Run a layer of a checkpoint on the rows of a file.")
+        {
+            model, layer, input, output, mode, backend, threads, trace, mklPath,
+        };
+        command.SetAction(parsed => Run(session, new Request(
+            parsed.GetRequiredValue(model),
+            parsed.GetValue(layer),
+            parsed.GetRequiredValue(input),
+            parsed.GetRequiredValue(output),
+            parsed.GetValue(trace),
+            parsed.GetValue(mode),
+            new FfnEngineOptions { Backend = parsed.GetValue(backend), Threads = parsed.GetValue(threads), MklPath = parsed.GetValue(mklPath) })));
+        return command;
+    }
+
+    private static int Run(Session session, Request request)
+    {
+        RequirePaths(request);
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(request.Model);
+        FfnCheckpointLayer found = checkpoint.GetLayer(request.Layer);
+        FfnSpec spec = found.Spec;
+        RequireMode(request, spec);
+        InputRows input = InputRows.Read(request.Input, spec);
+        if (request.Trace is not null)
+        {
+            TraceFile.RequireRoom(spec, input.Tokens);
+        }
+
+        using FfnEngine engine = FfnEngine.Create(request.Engine);
+        using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
+        FfnTrace? trace = request.Trace is null ? null : new FfnTrace(spec, input.Tokens);
+        var output = new float[input.Tokens * spec.OutputWidth];
+        layer.Inspect(request.Mode, input.Values, output, trace);
+        session.Interrupt.WhileWriting(() => Write(request, trace, output, input.Tokens, spec, session.Interrupt.Token));
+        session.Terminal.Out.WriteLine(
+            $"{request.Output}: {ModeNames.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, " +
+            $"layer {found.Index} ({spec}, {found.WeightType}), on {EngineReport.Describe(engine.Selection)}");
+        return ExitCode.Done;
+    }
+
+    private static void RequirePaths(Request request)
+    {
+        OutputPath.Require("--output", request.Output);
+        if (request.Trace is not { } trace)
+        {
+            return;
+        }
+
+        OutputPath.Require("--trace", trace);
+        if (OutputPath.Same(trace, request.Output))
+        {
+            throw new UsageException($"--trace and --output are both '{trace}'; name two files.");
+        }
+    }
+
+    private static void RequireMode(Request request, FfnSpec spec)
+    {
+        if (request.Mode == FfnMode.Block && spec.WhyNoBlock is { } reason)
+        {
+            throw new UsageException($"--mode block is not possible with layer {request.Layer} of '{request.Model}': {reason}");
+        }
+
+        if (request.Mode != FfnMode.Ffn && !spec.KeepsWidth)
+        {
+            throw new UsageException(
+                $"--mode {ModeNames.Of(request.Mode)} adds the input to the output, but {spec} turns {spec.InputWidth} elements into {spec.OutputWidth}.");
+        }
+    }
+
+    // Both files are complete before either takes its place.
+    private static void Write(Request request, FfnTrace? trace, float[] output, int tokens, FfnSpec spec, CancellationToken cancellation)
+    {
+        using TensorFile? traceFile = trace is null
+            ? null
+            : new TensorFile(request.Trace!, tokens, TraceFile.Tensors(trace, request.Mode, output), cancellation);
+        using var outputFile = new TensorFile(request.Output, tokens, [("output", spec.OutputWidth, output)], cancellation);
+        traceFile?.Commit();
+        outputFile.Commit();
+    }
+}

@@ -1,0 +1,128 @@
+using System.CommandLine;
+using System.Globalization;
+using NativeFfn.Cli.Files;
+using NativeFfn.Cli.Options;
+using Spectre.Console;
+
+namespace NativeFfn.Cli.Commands;
+
+/// <summary><c>init</c>: makes a checkpoint in Llama layout with random weights.</summary>
+internal static class InitCommand
+{
+    // More layers than any network has.
+    private const int MaxLayers = 10_000;
+    private const int MaxSampleTokens = 1 << 20;
+    private const string ModelFile = "model.safetensors";
+    private const string ConfigFile = "config.json";
+    private const string SampleFile = "input.safetensors";
+
+    private sealed record Request(LlamaCheckpoint Checkpoint, int SampleTokens, int SampleSeed, string Output);
+
+    public static Command Create(Session session)
+    {
+        Option<FfnKind> kind = CommonOptions.Kind($"The layers' kind: {string.Join(", ", LlamaConfig.Kinds)}.");
+        kind.DefaultValueFactory = static _ => FfnKind.SwiGlu;
+        Option<LayerShape?> shape = CommonOptions.Shape("d_model and d_ff.");
+        shape.Required = true;
+        Option<int> layers = OptionFactory.Integer("--layers", "L", "Layers.", 1, MaxLayers, 1);
+        Option<WeightType?> type = WeightTypeOption();
+        Option<ulong> seed = SeedOption();
+        Option<int> sample = OptionFactory.Integer(
+            "--sample-input", "TOKENS", $"Also write {SampleFile} with that many random rows, for trying 'forward'.", 1, MaxSampleTokens);
+        Option<string> output = OptionFactory.Text("--output", "DIR", "The folder to make; it must not exist or be empty.", required: true);
+        var command = new Command("init", "Make a checkpoint in Llama layout with Xavier weights.") { kind, shape, layers, type, seed, sample, output };
+        command.SetAction(parsed =>
+        {
+            ulong number = parsed.GetValue(seed);
+            var checkpoint = new LlamaCheckpoint(
+                parsed.GetValue(kind), parsed.GetValue(shape)!, parsed.GetValue(layers), parsed.GetValue(type)!, number);
+            return Run(session, new Request(
+                checkpoint, parsed.GetValue(sample), unchecked((int)number), parsed.GetRequiredValue(output)));
+        });
+        return command;
+    }
+
+    private static Option<WeightType?> WeightTypeOption()
+    {
+        string names = string.Join(", ", WeightType.All.Select(static type => type.Name));
+        Option<WeightType?> option = OptionFactory.Word<WeightType?>(
+            "--dtype", "TYPE", $"How weights are stored: {names}.", "one of " + names, WeightType.TryParse);
+        option.DefaultValueFactory = static _ => WeightType.Default;
+        return option;
+    }
+
+    private static Option<ulong> SeedOption()
+    {
+        Option<ulong> option = OptionFactory.Word(
+            "--seed",
+            "S",
+            "The same seed makes the same checkpoint.",
+            $"a whole number from 0 to {ulong.MaxValue}",
+            (string word, out ulong value) => ulong.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out value));
+        option.DefaultValueFactory = static _ => 0;
+        return option;
+    }
+
+    private static int Run(Session session, Request request)
+    {
+        NewFolder.Require("--output", request.Output);
+        RandomRows.RequireRoom("--sample-input", request.SampleTokens, request.Checkpoint.Spec);
+        RequireDiskSpace(request);
+        WithProgress(session.Terminal, request, written => session.Interrupt.WhileWriting(
+            () => Write(request, written, session.Interrupt.Token)));
+        session.Terminal.Out.WriteLine(
+            $"{request.Output}: {request.Checkpoint.Config.NumHiddenLayers} x {request.Checkpoint.Spec}, {request.Checkpoint.Config.TorchDtype}, " +
+            $"{Size(request.Checkpoint.ByteCount)}" + (request.SampleTokens > 0 ? $", {SampleFile} with {request.SampleTokens} tokens" : string.Empty));
+        return ExitCode.Done;
+    }
+
+    private static void RequireDiskSpace(Request request)
+    {
+        string folder = NewFolder.ExistingAncestor(request.Output);
+        long free = new DriveInfo(folder).AvailableFreeSpace;
+        if (request.Checkpoint.ByteCount > free)
+        {
+            throw new UsageException(
+                $"--output '{request.Output}' would take {Size(request.Checkpoint.ByteCount)}, but '{folder}' has {Size(free)} free. Give a smaller --shape or fewer --layers.");
+        }
+    }
+
+    // config.json comes last: without it, a folder is no checkpoint.
+    private static void Write(Request request, Action<int> written, CancellationToken cancellation)
+    {
+        using NewFolder folder = NewFolder.Create(request.Output, ModelFile, SampleFile, ConfigFile);
+        request.Checkpoint.WriteTensors(folder[ModelFile], written, cancellation);
+        if (request.SampleTokens > 0)
+        {
+            int width = request.Checkpoint.Spec.InputWidth;
+            float[] rows = RandomRows.Create(request.SampleTokens, width, request.SampleSeed);
+            using var sample = new TensorFile(folder[SampleFile], request.SampleTokens, [("input", width, rows)], cancellation);
+            sample.Commit();
+        }
+
+        AtomicFile.WriteText(folder[ConfigFile], CliJson.Write(request.Checkpoint.Config, CliJson.Default.LlamaConfig) + Environment.NewLine);
+        folder.Keep();
+    }
+
+    private static void WithProgress(Terminal terminal, Request request, Action<Action<int>> write)
+    {
+        if (!terminal.ErrorIsInteractive)
+        {
+            write(static _ => { });
+            return;
+        }
+
+        terminal.ErrorConsole.Progress().Start(context =>
+        {
+            ProgressTask task = context.AddTask("writing weights", maxValue: request.Checkpoint.ElementCount);
+            write(elements => task.Increment(elements));
+        });
+    }
+
+    private static string Size(long bytes) => bytes switch
+    {
+        < 1_000_000 => $"{bytes / 1e3:0.0} kB",
+        < 1_000_000_000 => $"{bytes / 1e6:0.0} MB",
+        _ => $"{bytes / 1e9:0.0} GB",
+    };
+}

@@ -1,0 +1,80 @@
+using System.CommandLine;
+using NativeFfn.Checkpoints;
+using NativeFfn.Cli.Options;
+using NativeFfn.Cli.Verification;
+using Spectre.Console;
+
+namespace NativeFfn.Cli.Commands;
+
+/// <summary><c>verify</c>: holds every backend against a float64 reference on a layer of a checkpoint.</summary>
+internal static class VerifyCommand
+{
+    private const int DefaultTokens = 4;
+
+    // The reference is slow and single-threaded; more rows show nothing new.
+    private const int MaxTokens = 4096;
+
+    public static Command Create(Session session)
+    {
+        Option<string> model = CommonOptions.Model();
+        Option<int> layer = CommonOptions.Layer();
+        Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
+        Option<int> threads = CommonOptions.Threads();
+        Option<string> mklPath = CommonOptions.MklPath();
+        Option<bool> json = CommonOptions.Json();
+        var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
+        {
+            model, layer, tokens, threads, mklPath, json,
+        };
+        command.SetAction(parsed => Run(
+            session,
+            parsed.GetRequiredValue(model),
+            parsed.GetValue(layer),
+            parsed.GetValue(tokens),
+            new FfnEngineOptions { Threads = parsed.GetValue(threads), MklPath = parsed.GetValue(mklPath) },
+            parsed.GetValue(json)));
+        return command;
+    }
+
+    private static int Run(Session session, string model, int layer, int tokens, FfnEngineOptions options, bool json)
+    {
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
+        FfnCheckpointLayer found = checkpoint.GetLayer(layer);
+        RandomRows.RequireRoom("--tokens", tokens, found.Spec);
+        VerifyReport report = Verifier.Run(model, found, tokens, options);
+        if (json)
+        {
+            session.Terminal.Out.WriteLine(CliJson.Write(report, CliJson.Default.VerifyReport));
+        }
+        else
+        {
+            WriteText(session.Terminal, report);
+        }
+
+        return report.Passed ? ExitCode.Done : ExitCode.Failed;
+    }
+
+    private static void WriteText(Terminal terminal, VerifyReport report)
+    {
+        terminal.Out.WriteLine(
+            $"{report.Model}, layer {report.Layer}: {report.Kind} {report.DModel}x{report.DFf}, {report.WeightType} weights, " +
+            $"{report.Tokens} {(report.Tokens == 1 ? "token" : "tokens")}, against float64");
+        Table table = Terminal.Table("backend", "mode", "relative L2", "max abs error", "tolerance", "verdict");
+        foreach (VerifyRow row in report.Rows)
+        {
+            table.AddRow(
+                new Text(row.Backend),
+                new Text(row.Mode),
+                new Text($"{row.RelativeL2:0.00e+00}"),
+                new Text($"{row.MaxAbsError:0.00e+00}"),
+                new Text($"{row.Tolerance:0.00e+00}"),
+                row.Passed ? new Text("ok", new Style(Color.Green)) : new Text("WRONG", new Style(Color.Red)));
+        }
+
+        terminal.OutConsole.Write(table);
+        foreach (VerifySkip skip in report.NotVerified)
+        {
+            terminal.Out.WriteLine($"not verified: {skip.Backend}: {EngineReport.InShort(skip.Reason)}");
+        }
+    }
+}

@@ -1,0 +1,33 @@
+using System.Text;
+
+namespace NativeFfn.Cli;
+
+/// <summary>Sentences about the backend in use.</summary>
+internal static class EngineReport
+{
+    /// <summary>The backend, its version and threads.</summary>
+    public static string Describe(BackendDescription backend) =>
+        $"{backend.Name} ({backend.Version}, {backend.Threads} {(backend.Threads == 1 ? "thread" : "threads")})";
+
+    /// <summary>The backend in use and, where a better one was passed over, which and why in short.</summary>
+    public static string Describe(BackendSelection selection)
+    {
+        var text = new StringBuilder(Describe(selection.Chosen));
+        foreach (BackendCandidate candidate in selection.Candidates)
+        {
+            if (candidate.Reason is { } reason && candidate.Kind != selection.Chosen.Kind)
+            {
+                text.Append("; passed over ").Append(BackendNames.Of(candidate.Kind)).Append(": ").Append(InShort(reason));
+            }
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>A reason's first line, without the list that may follow.</summary>
+    public static string InShort(string reason)
+    {
+        int end = reason.AsSpan().IndexOfAny('\r', '\n');
+        return (end < 0 ? reason : reason[..end]).Trim().TrimEnd(':');
+    }
+}

@@ -1,0 +1,88 @@
+using NativeFfn.Checkpoints;
+using NativeFfn.Cli.Options;
+
+namespace NativeFfn.Cli.Files;
+
+/// <summary>A checkpoint in Llama layout with random feed-forward layers and nothing else, to be written.</summary>
+internal sealed class LlamaCheckpoint
+{
+    // 4 MiB of float32: little memory, and Ctrl+C is looked for often.
+    private const int PieceElements = 1024 * 1024;
+
+    private readonly FfnSpec _spec;
+    private readonly int _layers;
+    private readonly WeightType _type;
+    private readonly ulong _seed;
+
+    /// <summary>Describes the checkpoint.</summary>
+    /// <exception cref="UsageException">The layout cannot express the kind.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A matrix would have too many elements.</exception>
+    public LlamaCheckpoint(FfnKind kind, LayerShape shape, int layers, WeightType type, ulong seed)
+    {
+        Config = LlamaConfig.Create(kind, shape, layers, type);
+        _spec = FfnSpec.Create(kind, shape.DModel, shape.DFf)
+            .WithNorms(pre: new NormSpec(NormKind.Rms, (float)LlamaConfig.NormEpsilon));
+        _layers = layers;
+        _type = type;
+        _seed = seed;
+    }
+
+    /// <summary>Its <c>config.json</c>.</summary>
+    public LlamaConfig Config { get; }
+
+    /// <summary>One of its layers.</summary>
+    public FfnSpec Spec => _spec;
+
+    /// <summary>Elements of all layers.</summary>
+    public long ElementCount => checked(_spec.ParameterCount * _layers);
+
+    /// <summary>Bytes of all layers as stored.</summary>
+    public long ByteCount => checked(ElementCount * _type.Bytes);
+
+    /// <summary>Writes <c>model.safetensors</c>, a piece at a time.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="written">Told how many elements each piece had.</param>
+    /// <param name="cancellation">Looked at between pieces; what was written is removed then.</param>
+    public void WriteTensors(string path, Action<int> written, CancellationToken cancellation)
+    {
+        var tensors = new List<(string Name, string Type, long[] Shape)>();
+        for (int layer = 0; layer < _layers; layer++)
+        {
+            foreach (FfnTensor tensor in _spec.Tensors)
+            {
+                tensors.Add((NameOf(tensor, layer), _type.SafetensorsName, tensor.IsVector ? [tensor.Columns] : [tensor.Rows, tensor.Columns]));
+            }
+        }
+
+        using var writer = new SafetensorsWriter(path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
+        for (int layer = 0; layer < _layers; layer++)
+        {
+            var weights = new XavierWeights(_spec, unchecked(_seed + (ulong)layer));
+            foreach (FfnTensor tensor in _spec.Tensors)
+            {
+                WriteTensor(writer, weights, tensor, written, cancellation);
+            }
+        }
+
+        writer.Commit();
+    }
+
+    private static void WriteTensor(
+        SafetensorsWriter writer, XavierWeights weights, FfnTensor tensor, Action<int> written, CancellationToken cancellation)
+    {
+        int pieceRows = Math.Clamp(PieceElements / tensor.Columns, 1, tensor.Rows);
+        float[] piece = new float[pieceRows * tensor.Columns];
+        for (int first = 0; first < tensor.Rows; first += pieceRows)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Span<float> rows = piece.AsSpan(0, Math.Min(pieceRows, tensor.Rows - first) * tensor.Columns);
+            weights.ReadRows(tensor, first, rows);
+            writer.Write(rows);
+            written(rows.Length);
+        }
+    }
+
+    private static string NameOf(FfnTensor tensor, int layer) => tensor.Role == FfnTensorRole.PreNormWeight
+        ? $"model.layers.{layer}.post_attention_layernorm.weight"
+        : $"model.layers.{layer}.mlp.{tensor.Name.Replace(".weight", "_proj.weight", StringComparison.Ordinal)}";
+}

@@ -1,0 +1,31 @@
+namespace NativeFfn.Cli.Files;
+
+/// <summary>Checks of a path to be written, made before the work whose result it will hold.</summary>
+internal static class OutputPath
+{
+    /// <summary>Refuses a path whose folder does not exist or that is a folder itself.</summary>
+    /// <param name="option">The option that gave the path.</param>
+    /// <param name="path">The path.</param>
+    public static void Require(string option, string path)
+    {
+        if (path.Length == 0)
+        {
+            throw new UsageException($"{option} is empty; name a file.");
+        }
+
+        string full = Path.GetFullPath(path);
+        if (Directory.Exists(full) || Path.EndsInDirectorySeparator(full))
+        {
+            throw new UsageException($"{option} '{path}' is a folder; name a file in it.");
+        }
+
+        string folder = Path.GetDirectoryName(full)!;
+        if (!Directory.Exists(folder))
+        {
+            throw new UsageException($"{option} '{path}' cannot be written: there is no folder '{folder}'. Create it first.");
+        }
+    }
+
+    /// <summary>Whether two paths name the same file, as far as their spelling tells.</summary>
+    public static bool Same(string first, string second) => Path.GetFullPath(first) == Path.GetFullPath(second);
+}

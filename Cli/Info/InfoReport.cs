@@ -1,0 +1,74 @@
+using System.Collections.Immutable;
+using System.Reflection;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
+using System.Runtime.Intrinsics.X86;
+
+namespace NativeFfn.Cli.Info;
+
+/// <summary>One backend in <c>info --json</c>.</summary>
+/// <param name="Name">Its spelling in options.</param>
+/// <param name="Available">Whether it can be used here.</param>
+/// <param name="Version">The native library's version or the vector instructions in use; null where unavailable.</param>
+/// <param name="Path">The native library's file; null where there is none.</param>
+/// <param name="Threads">Threads of one forward; null where unavailable.</param>
+/// <param name="Reason">Why it is unavailable, with every path that was tried; null where available.</param>
+internal sealed record BackendInfo(string Name, bool Available, string? Version, string? Path, int? Threads, string? Reason);
+
+/// <summary>The answer of <c>info --json</c>.</summary>
+/// <param name="Version">NativeFfn's version.</param>
+/// <param name="Auto">The backend that <c>auto</c> takes.</param>
+/// <param name="Backends">Every backend in order of preference.</param>
+/// <param name="InstructionSets">What the processor offers and the runtime uses.</param>
+/// <param name="Threads">Processors that this process may use.</param>
+/// <param name="OperatingSystem">Name and version.</param>
+/// <param name="Architecture">The process's architecture.</param>
+/// <param name="Runtime">.NET's version.</param>
+internal sealed record InfoReport(
+    string Version,
+    string? Auto,
+    ImmutableArray<BackendInfo> Backends,
+    Dictionary<string, bool> InstructionSets,
+    int Threads,
+    string OperatingSystem,
+    string Architecture,
+    string Runtime)
+{
+    /// <summary>Tries every backend and asks the runtime for the rest.</summary>
+    public static InfoReport Collect(FfnEngineOptions options)
+    {
+        ImmutableArray<BackendCandidate> candidates = FfnEngine.Probe(options);
+        BackendCandidate? best = candidates.FirstOrDefault(static candidate => candidate.Available);
+        return new InfoReport(
+            typeof(InfoReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+            best is null ? null : BackendNames.Of(best.Kind),
+            [.. candidates.Select(static candidate => new BackendInfo(
+                BackendNames.Of(candidate.Kind),
+                candidate.Available,
+                candidate.Description?.Version,
+                candidate.Description?.Path,
+                candidate.Description?.Threads,
+                candidate.Reason))],
+            FindInstructionSets(),
+            Environment.ProcessorCount,
+            RuntimeInformation.OSDescription,
+            RuntimeInformation.ProcessArchitecture.ToString(),
+            RuntimeInformation.FrameworkDescription);
+    }
+
+    private static Dictionary<string, bool> FindInstructionSets() => new()
+    {
+        ["Vector512"] = Vector512.IsHardwareAccelerated,
+        ["Vector256"] = Vector256.IsHardwareAccelerated,
+        ["Vector128"] = Vector128.IsHardwareAccelerated,
+        ["Avx512F"] = Avx512F.IsSupported,
+        ["Avx512BW"] = Avx512BW.IsSupported,
+        ["Avx2"] = Avx2.IsSupported,
+        ["Fma"] = Fma.IsSupported,
+        ["Avx"] = Avx.IsSupported,
+        ["Sse42"] = Sse42.IsSupported,
+        ["AdvSimd"] = AdvSimd.IsSupported,
+        ["AdvSimdDp"] = Dp.IsSupported,
+    };
+}

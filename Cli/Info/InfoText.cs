@@ -1,0 +1,53 @@
+using Spectre.Console;
+
+namespace NativeFfn.Cli.Info;
+
+/// <summary><c>info</c> as text, one fact a line.</summary>
+internal static class InfoText
+{
+    private const int LabelWidth = 14;
+
+    public static void Write(Terminal terminal, InfoReport report)
+    {
+        terminal.Out.WriteLine($"NativeFfn {report.Version}");
+        terminal.Out.WriteLine();
+        foreach (BackendInfo backend in report.Backends)
+        {
+            WriteBackend(terminal, backend, backend.Name == report.Auto);
+        }
+
+        terminal.Out.WriteLine();
+        Line(terminal, "instructions", string.Join(' ', report.InstructionSets.Where(static set => set.Value).Select(static set => set.Key)));
+        Line(terminal, "not here", string.Join(' ', report.InstructionSets.Where(static set => !set.Value).Select(static set => set.Key)));
+        Line(terminal, "threads", report.Threads.ToString());
+        Line(terminal, "system", $"{report.OperatingSystem} ({report.Architecture})");
+        Line(terminal, "runtime", report.Runtime);
+    }
+
+    private static void WriteBackend(Terminal terminal, BackendInfo backend, bool isAuto)
+    {
+        terminal.OutConsole.Write(new Text(backend.Name.PadRight(LabelWidth), new Style(decoration: Decoration.Bold)));
+        terminal.OutConsole.Write(backend.Available
+            ? new Text("available", new Style(Color.Green))
+            : new Text("not available", new Style(Color.Yellow)));
+        terminal.Out.WriteLine(isAuto ? ", chosen by auto" : string.Empty);
+        if (backend.Available)
+        {
+            Line(terminal, "  version", backend.Version!);
+            if (backend.Path is { } path)
+            {
+                Line(terminal, "  library", path);
+            }
+
+            Line(terminal, "  threads", backend.Threads.ToString()!);
+        }
+
+        // Straight to the writer: a console would wrap a long path.
+        foreach (string line in (backend.Reason ?? string.Empty).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        {
+            terminal.Out.WriteLine("  " + line.TrimEnd());
+        }
+    }
+
+    private static void Line(Terminal terminal, string label, string value) => terminal.Out.WriteLine(label.PadRight(LabelWidth) + value);
+}

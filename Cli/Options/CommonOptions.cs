@@ -1,0 +1,44 @@
+using System.CommandLine;
+
+namespace NativeFfn.Cli.Options;
+
+/// <summary>Options that several commands share, so that they are spelled and checked alike.</summary>
+internal static class CommonOptions
+{
+    // More layers than any network has; a bound against a mistyped number.
+    private const int MaxLayer = 1_000_000;
+
+    public static Option<string> Model() =>
+        OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.", required: true);
+
+    public static Option<int> Layer() => OptionFactory.Integer("--layer", "N", "The layer, counted from 0.", 0, MaxLayer, 0);
+
+    public static Option<int> Threads() => OptionFactory.Integer(
+        "--threads", "N", "Threads that one forward may use; all processors if left out.", 1, FfnEngineOptions.MaxThreads);
+
+    public static Option<string> MklPath() =>
+        OptionFactory.Text("--mkl-path", "PATH", "The file or folder of libmkl_rt to use, and no other.");
+
+    public static Option<bool> Json() => new("--json") { Description = "Print JSON instead of text." };
+
+    // Left out, an enum is its first value: auto, ffn.
+    public static Option<BackendKind> Backend() => OptionFactory.Word<BackendKind>(
+        "--backend",
+        string.Join('|', BackendNames.All),
+        "What computes; auto, the best that is available, if left out.",
+        "one of " + string.Join(", ", BackendNames.All),
+        BackendNames.TryParse);
+
+    public static Option<FfnMode> Mode() => OptionFactory.Word<FfnMode>(
+        "--mode",
+        "ffn|residual|block",
+        "FFN(x), x + FFN(x), or the whole half block with its norms; ffn if left out.",
+        "one of ffn, residual, block",
+        ModeNames.TryParse);
+
+    public static Option<FfnKind> Kind(string description) => OptionFactory.Word<FfnKind>(
+        "--kind", "NAME", description, "one of " + string.Join(", ", FfnKind.Named), FfnKind.TryParse);
+
+    public static Option<LayerShape?> Shape(string description) => OptionFactory.Word<LayerShape?>(
+        "--shape", "DxF", description, "d_model x d_ff, both positive, such as 2048x5632", LayerShape.TryParse);
+}

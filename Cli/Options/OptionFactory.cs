@@ -1,0 +1,55 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using System.Globalization;
+
+namespace NativeFfn.Cli.Options;
+
+/// <summary>Reads one word of the command line; false comes with what was expected instead, such as <c>a whole number from 1 to 8</c>.</summary>
+internal delegate bool WordReader<T>(string word, out T value);
+
+/// <summary>Makes options whose errors name the option, the word and what was expected.</summary>
+internal static class OptionFactory
+{
+    /// <summary>An option with any text as its value.</summary>
+    public static Option<string> Text(string name, string valueName, string description, bool required = false) =>
+        new(name) { Description = description, HelpName = valueName, Required = required };
+
+    /// <summary>An option with one word, read by <paramref name="read"/>.</summary>
+    public static Option<T> Word<T>(string name, string valueName, string description, string expected, WordReader<T> read) => new(name)
+    {
+        Description = description,
+        HelpName = valueName,
+        CustomParser = result => Read(result, name, expected, read),
+    };
+
+    /// <summary>An option with a whole number within bounds.</summary>
+    /// <remarks>Without a default, 0 means that the option was left out.</remarks>
+    public static Option<int> Integer(string name, string valueName, string description, int minimum, int maximum, int? byDefault = null)
+    {
+        Option<int> option = Word(
+            name,
+            valueName,
+            description,
+            $"a whole number from {minimum} to {maximum}",
+            (string word, out int number) =>
+                int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number) && number >= minimum && number <= maximum);
+        if (byDefault is { } value)
+        {
+            option.DefaultValueFactory = _ => value;
+        }
+
+        return option;
+    }
+
+    private static T? Read<T>(ArgumentResult result, string name, string expected, WordReader<T> read)
+    {
+        string word = result.Tokens.Count == 0 ? string.Empty : result.Tokens[0].Value;
+        if (read(word, out T value))
+        {
+            return value;
+        }
+
+        result.AddError($"{name} is '{word}', but must be {expected}.");
+        return default;
+    }
+}

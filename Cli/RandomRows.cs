@@ -1,0 +1,28 @@
+namespace NativeFfn.Cli;
+
+/// <summary>Input rows for trying a layer: the same seed gives the same numbers.</summary>
+internal static class RandomRows
+{
+    /// <summary>Uniform in [−1, 1), row-major.</summary>
+    public static float[] Create(int tokens, int width, int seed)
+    {
+        var values = new float[checked(tokens * width)];
+        var random = new Random(seed);
+        foreach (ref float value in values.AsSpan())
+        {
+            value = (2f * random.NextSingle()) - 1f;
+        }
+
+        return values;
+    }
+
+    /// <summary>Refuses a number of rows that no array holds.</summary>
+    public static void RequireRoom(string option, int tokens, FfnSpec spec)
+    {
+        int widest = Math.Max(spec.InputWidth, spec.OutputWidth);
+        if ((long)tokens * widest > Array.MaxLength)
+        {
+            throw new UsageException($"{option} {tokens} does not fit: rows of {widest} elements allow at most {Array.MaxLength / widest} tokens.");
+        }
+    }
+}

@@ -1,0 +1,69 @@
+using NativeFfn.Checkpoints;
+
+namespace NativeFfn.Cli.Verification;
+
+/// <summary>Runs a layer on every available backend and compares with the reference.</summary>
+internal static class Verifier
+{
+    private const int InputSeed = 1;
+
+    /// <summary>Verifies one layer of an open checkpoint.</summary>
+    /// <param name="model">The checkpoint's path, for the report.</param>
+    /// <param name="found">The layer.</param>
+    /// <param name="tokens">Rows of random input; positive.</param>
+    /// <param name="options">Threads and library paths; the backend is ignored.</param>
+    public static VerifyReport Run(string model, FfnCheckpointLayer found, int tokens, FfnEngineOptions options)
+    {
+        FfnSpec spec = found.Spec;
+        float[] input = RandomRows.Create(tokens, spec.InputWidth, InputSeed);
+        Dictionary<FfnMode, double[]> expected = new Float64Reference(spec, found.Weights).Compute(input);
+        var rows = new List<VerifyRow>();
+        var skipped = new List<VerifySkip>();
+        foreach (BackendCandidate candidate in FfnEngine.Probe(options))
+        {
+            string name = BackendNames.Of(candidate.Kind);
+            if (candidate.Reason is { } reason)
+            {
+                skipped.Add(new VerifySkip(name, reason));
+                continue;
+            }
+
+            using FfnEngine engine = FfnEngine.Create(options with { Backend = candidate.Kind });
+            try
+            {
+                using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
+                rows.AddRange(Compare(layer, name, input, expected));
+            }
+            catch (NotSupportedException unsupported)
+            {
+                skipped.Add(new VerifySkip(name, unsupported.Message));
+            }
+        }
+
+        return new VerifyReport(
+            model,
+            found.Index,
+            spec.Kind.Name,
+            spec.DModel,
+            spec.DFf,
+            found.WeightType,
+            tokens,
+            rows.Count > 0 && rows.TrueForAll(static row => row.Passed),
+            [.. rows],
+            [.. skipped]);
+    }
+
+    private static IEnumerable<VerifyRow> Compare(
+        FfnLayer layer, string backend, float[] input, Dictionary<FfnMode, double[]> expected)
+    {
+        double tolerance = Comparison.ToleranceOf(layer.Spec);
+        foreach ((FfnMode mode, double[] reference) in expected)
+        {
+            var actual = new float[reference.Length];
+            layer.Inspect(mode, input, actual);
+            Comparison error = Comparison.Of(actual, reference);
+            yield return new VerifyRow(
+                backend, Options.ModeNames.Of(mode), error.RelativeL2, error.MaxAbsoluteError, tolerance, error.Passes(tolerance));
+        }
+    }
+}
