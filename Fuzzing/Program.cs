@@ -5,6 +5,9 @@ using SharpFuzz;
 // Seeds are fixed so that a run that found something can be repeated.
 const ulong MutationSeed = 1;
 
+// More inputs than these say nothing new about what is broken.
+const int MaxCrashes = 20;
+
 switch (args)
 {
     case []:
@@ -43,7 +46,7 @@ static int Mutate(TimeSpan limit, string crashFolder)
     long start = Stopwatch.GetTimestamp();
     long cases = 0;
     int crashes = 0;
-    for (; Stopwatch.GetElapsedTime(start) < limit; cases++)
+    for (; crashes < MaxCrashes && Stopwatch.GetElapsedTime(start) < limit; cases++)
     {
         byte[] bytes = mutator.Next();
         try

@@ -20,12 +20,12 @@ export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 fetch_afl() {
     command -v apt-get >/dev/null && command -v dpkg >/dev/null || { echo "there is no apt-get and dpkg here"; return 1; }
     local apt=$cache/apt
-    mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/unpacking"
+    mkdir -p "$apt/lists/partial" "$apt/archives/partial" "$cache/unpacking" || { echo "$cache cannot be written"; return 1; }
     local options=(-q -o "Dir::State::Lists=$apt/lists" -o "Dir::Cache=$apt" -o "Debug::NoLocking=1" -o "APT::Sandbox::User=$(id -un)")
     apt-get "${options[@]}" update >"$cache/apt.log" 2>&1 || { echo "apt-get update failed, see $cache/apt.log"; return 1; }
     (cd "$apt/archives" && apt-get "${options[@]}" download afl++ >>"$cache/apt.log" 2>&1) ||
         { echo "apt-get has no package afl++, see $cache/apt.log"; return 1; }
-    dpkg -x "$apt"/archives/afl++_*.deb "$cache/unpacking"
+    dpkg -x "$apt"/archives/afl++_*.deb "$cache/unpacking" || { echo "its package cannot be unpacked"; return 1; }
     local missing
     missing=$(ldd "$cache/unpacking/usr/bin/afl-fuzz" | awk '/not found/ { print $1 }')
     if [[ $missing == *libpython3* ]]; then
