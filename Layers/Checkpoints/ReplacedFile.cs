@@ -99,7 +99,8 @@ internal sealed class ReplacedFile : IDisposable
             throw new CheckpointException($"{path}: the folder {folder} does not exist. Create it or name another.");
         }
 
-        if (File.ResolveLinkTarget(full, returnFinalTarget: true) is not { } target)
+        var file = new FileInfo(full);
+        if (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is not { } target)
         {
             return full;
         }

@@ -201,9 +201,9 @@ internal sealed class SafetensorsHeader
         {
             if (tensor.Offset != next)
             {
-                string what = tensor.Offset > next ? "leaves a hole before" : "overlaps with";
+                string what = tensor.Offset > next ? "leaves a hole behind" : "overlaps";
                 throw Error(
-                    $"tensor {CheckpointText.Quote(tensor.Name)} begins at byte {tensor.Offset - _dataStart} of the data and {what} byte {next - _dataStart}, where the one before it ends");
+                    $"tensor {CheckpointText.Quote(tensor.Name)} begins at byte {tensor.Offset - _dataStart} of the data and {what} the one before it, which ends at byte {next - _dataStart}");
             }
 
             next += tensor.ByteLength;

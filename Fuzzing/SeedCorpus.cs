@@ -1,0 +1,64 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Text;
+
+namespace NativeFfn.Fuzzing;
+
+/// <summary>Small valid inputs from which mutations start; together they reach every part of the reader.</summary>
+public static class SeedCorpus
+{
+    private const string LlamaConfig =
+        """{"model_type":"llama","hidden_size":2,"intermediate_size":3,"num_hidden_layers":1,"hidden_act":"silu","rms_norm_eps":1e-05}""";
+
+    private const string LlamaHeader =
+        """{"model.layers.0.mlp.gate_proj.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[0,24]},"model.layers.0.mlp.up_proj.weight":{"dtype":"F32","shape":[3,2],"data_offsets":[24,48]},"model.layers.0.mlp.down_proj.weight":{"dtype":"BF16","shape":[2,3],"data_offsets":[48,60]},"model.layers.0.post_attention_layernorm.weight":{"dtype":"F16","shape":[2],"data_offsets":[60,64]}}""";
+
+    private const string Gpt2Config =
+        """{"model_type":"gpt2","n_embd":2,"n_inner":3,"n_layer":1,"activation_function":"gelu_new"}""";
+
+    private const string Gpt2Header =
+        """{"h.0.mlp.c_fc.weight":{"dtype":"F16","shape":[2,3],"data_offsets":[0,12]},"h.0.mlp.c_fc.bias":{"dtype":"F16","shape":[3],"data_offsets":[12,18]},"h.0.mlp.c_proj.weight":{"dtype":"F16","shape":[3,2],"data_offsets":[18,30]},"h.0.mlp.c_proj.bias":{"dtype":"F16","shape":[2],"data_offsets":[30,34]}}""";
+
+    private const string Phi3Config =
+        """{"model_type":"phi3","hidden_size":2,"intermediate_size":1,"num_hidden_layers":1,"hidden_act":"silu"}""";
+
+    private const string Phi3Header =
+        """{"model.layers.0.mlp.gate_up_proj.weight":{"dtype":"F32","shape":[2,2],"data_offsets":[0,16]},"model.layers.0.mlp.down_proj.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[16,24]}}""";
+
+    private const string T5Config =
+        """{"model_type":"t5","d_model":1,"d_ff":1,"num_layers":1,"feed_forward_proj":"gated-gelu"}""";
+
+    private const string T5Header =
+        """{"encoder.block.0.layer.1.DenseReluDense.wi_0.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"encoder.block.0.layer.1.DenseReluDense.wi_1.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]},"encoder.block.0.layer.1.DenseReluDense.wo.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}}""";
+
+    /// <summary>Every seed with a name that may be a file's.</summary>
+    public static ImmutableArray<(string Name, byte[] Bytes)> All { get; } =
+    [
+        ("empty", SafeTensors("{}", 0)),
+        ("padded", SafeTensors("""{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}}       """, 8)),
+        ("types", SafeTensors(
+            """{"__metadata__":{"format":"pt","\u00e4":"\n"},"s":{"dtype":"F32","shape":[],"data_offsets":[0,4]},"b":{"dtype":"BF16","shape":[1,3],"data_offsets":[4,10]},"h":{"dtype":"F16","shape":[2,1],"data_offsets":[10,14]},"z":{"dtype":"F16","shape":[0,5],"data_offsets":[14,14]}}""",
+            14)),
+        ("integers", SafeTensors("""{"i":{"data_offsets":[0,16],"shape":[2],"dtype":"I64"},"u":{"shape":[3],"dtype":"U8","data_offsets":[16,19]}}""", 19)),
+        ("llama", Model(LlamaConfig, SafeTensors(LlamaHeader, 64))),
+        ("gpt2", Model(Gpt2Config, SafeTensors(Gpt2Header, 34))),
+        ("phi3", Model(Phi3Config, SafeTensors(Phi3Header, 24))),
+        ("t5", Model(T5Config, SafeTensors(T5Header, 12))),
+    ];
+
+    private static byte[] SafeTensors(string header, int dataLength)
+    {
+        byte[] json = Encoding.UTF8.GetBytes(header);
+        byte[] file = new byte[sizeof(ulong) + json.Length + dataLength];
+        BinaryPrimitives.WriteUInt64LittleEndian(file, (ulong)json.Length);
+        json.CopyTo(file, sizeof(ulong));
+        for (int i = 0; i < dataLength; i++)
+        {
+            file[sizeof(ulong) + json.Length + i] = (byte)i;
+        }
+
+        return file;
+    }
+
+    private static byte[] Model(string config, byte[] file) => [.. Encoding.UTF8.GetBytes(config), 0, .. file];
+}
