@@ -18,11 +18,16 @@ public sealed class NativeLibraryException : DllNotFoundException
     /// <param name="attempts">The places tried, in order.</param>
     /// <param name="remedy">What to do.</param>
     public NativeLibraryException(string summary, IReadOnlyList<LibraryAttempt> attempts, string remedy)
-        : base($"{summary} Tried:{string.Concat(attempts.Select(static attempt => $"\n  - {attempt}"))}\n{remedy}")
+        : base(Compose(summary, attempts, remedy))
     {
         Attempts = attempts;
     }
 
     /// <summary>The places tried, in order.</summary>
     public IReadOnlyList<LibraryAttempt> Attempts { get; }
+
+    // The first line says it all; the places follow it.
+    private static string Compose(string summary, IReadOnlyList<LibraryAttempt> attempts, string remedy) => attempts.Count == 0
+        ? $"{summary} {remedy}"
+        : $"{summary} {remedy} Tried:{string.Concat(attempts.Select(static attempt => $"\n  - {attempt}"))}";
 }

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Mkl;
@@ -40,13 +39,7 @@ internal static class MklSearch
 
         yield return Folder("application folder", AppContext.BaseDirectory);
         yield return Folder(
-            "application's runtimes folder", Path.Combine(AppContext.BaseDirectory, "runtimes", RuntimeInformation.RuntimeIdentifier, "native"));
-
-        // Where NuGet packages that know no distribution put their files.
-        if (OperatingSystem.IsLinux())
-        {
-            yield return Folder("application's runtimes folder", Path.Combine(AppContext.BaseDirectory, "runtimes", "linux-x64", "native"));
-        }
+            "application's runtimes folder", Path.Combine(AppContext.BaseDirectory, "runtimes", PortableRuntime, "native"));
 
         if (Environment.GetEnvironmentVariable("MKLROOT") is { Length: > 0 } root)
         {
@@ -76,6 +69,10 @@ internal static class MklSearch
             yield return new Candidate("system's loader", file, [file]);
         }
     }
+
+    // Where NuGet packages put their files; MKL is for x86-64 alone.
+    private static string PortableRuntime =>
+        OperatingSystem.IsWindows() ? "win-x64" : OperatingSystem.IsMacOS() ? "osx-x64" : "linux-x64";
 
     private static Candidate Named(string place, string path) =>
         Directory.Exists(path) ? Folder(place, path) : new Candidate(place, path, [Path.GetFullPath(path)]);
