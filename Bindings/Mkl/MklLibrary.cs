@@ -205,7 +205,7 @@ internal sealed unsafe class MklLibrary
     private static string RealPath(string file) =>
         new FileInfo(file).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file;
 
-    private bool IsFile(string file) => RealPath(file) == Path;
+    private bool IsFile(string file) => File.Exists(file) && RealPath(file) == Path;
 
     /// <summary>Does nothing in the sequential layer; elsewhere sets this thread's MKL thread count and restores it.</summary>
     internal readonly ref struct SingleThreadScope

@@ -21,7 +21,7 @@ public sealed class InstructionSetTests
         foreach (GoldenCase golden in GoldenCases.Dense)
         {
             (int exitCode, string output, string error) = CommandProcess.Run(
-                environment, "verify", "--model", golden.Directory, "--layer", $"{golden.Layer}", "--backend", "managed");
+                environment, "verify", "--model", golden.Directory, "--layer", $"{golden.Layer}");
             Assert.That(exitCode, Is.Zero, output + error);
         }
     }
