@@ -8,7 +8,7 @@ namespace NativeFfn.Backends;
 /// Input and residual are <c>[tokens, InputWidth]</c> and <c>[tokens, OutputWidth]</c>, output is <c>[tokens, OutputWidth]</c>; a row is
 /// contiguous, rows may lie further apart than they are wide. Output is the very same rows as input or residual, or shares no element with them.
 /// </remarks>
-public readonly ref struct FfnRows
+internal readonly ref struct FfnRows
 {
     /// <summary>Rows going in.</summary>
     public required ReadOnlySpan2D<float> Input { get; init; }

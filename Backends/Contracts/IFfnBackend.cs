@@ -6,7 +6,7 @@ namespace NativeFfn.Backends;
 /// and fuses is its own affair. Prepared weights may live anywhere, a device included; a mixture of experts prepares one network an
 /// expert and runs each on the rows routed to it.
 /// </remarks>
-public interface IFfnBackend : IDisposable
+internal interface IFfnBackend : IDisposable
 {
     /// <summary>Who this is: library versions, paths, threads.</summary>
     BackendDescription Description { get; }
@@ -25,7 +25,7 @@ public interface IFfnBackend : IDisposable
 
 /// <summary>A layer with its weights in a backend's memory. Safe for use by several threads at once.</summary>
 /// <remarks>Disposing while rows run lets them finish: memory is freed when the last of them is done.</remarks>
-public interface IPreparedFfn : IDisposable
+internal interface IPreparedFfn : IDisposable
 {
     /// <summary>Bytes that the weights occupy where the backend keeps them.</summary>
     long WeightBytes { get; }
