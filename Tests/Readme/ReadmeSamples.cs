@@ -1,0 +1,54 @@
+using NativeFfn.Checkpoints;
+
+namespace NativeFfn.Tests.Readme;
+
+/// <summary>The README's code, between marks that <see cref="ReadmeTests"/> looks for.</summary>
+internal static class ReadmeSamples
+{
+    public static (float[] Ffn, float[] Residual, float[] Block) RunCheckpointLayer(string path, int index, float[] x)
+    {
+        // sample: checkpoint
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Auto });
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(path);
+        using FfnLayer layer = engine.LoadLayer(checkpoint, index);
+
+        float[] y = new float[x.Length];          // x and y: row-major [tokens, d_model]
+        layer.Forward(x, y);                      // y = FFN(x)
+        float[] r = new float[x.Length];
+        layer.ForwardResidual(x, residual: x, r); // r = x + FFN(x)
+        float[] b = new float[x.Length];
+        layer.ForwardBlock(x, b);                 // b = x + FFN(norm(x)), or as the family has it
+        Console.WriteLine(engine.Selection);      // which backend, and why not the others
+
+        // end
+        return (y, r, b);
+    }
+
+    public static float[] RunOwnWeights(float[] gate, float[] up, float[] down, int dModel, int dFf, float[] x)
+    {
+        // sample: spans
+        using FfnEngine engine = FfnEngine.Create();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, dModel, dFf);
+        using FfnLayer layer = engine.CreateLayer(spec, new FfnWeights { Gate = gate, Up = up, Down = down });
+        layer.ForwardResidual(x, x, x);           // in place: x += FFN(x)
+
+        // end
+        return x;
+    }
+
+    public static float[] RunStack(float[] x)
+    {
+        // sample: stack
+        FfnSpec mlp = FfnSpec.Stack(
+            new FfnStage(FfnKind.Relu, InputWidth: 784, Width: 256, HasBias: true),
+            new FfnStage(FfnKind.Relu, InputWidth: 256, Width: 128, HasBias: true),
+            new FfnStage(FfnKind.Linear, InputWidth: 128, Width: 10, HasBias: true));
+        using FfnEngine engine = FfnEngine.Create();
+        using FfnLayer network = engine.CreateLayer(mlp, new XavierWeights(mlp, seed: 1));
+        float[] logits = new float[x.Length / 784 * 10];
+        network.Forward(x, logits);
+
+        // end
+        return logits;
+    }
+}

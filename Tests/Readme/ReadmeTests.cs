@@ -1,0 +1,73 @@
+using System.Reflection;
+using System.Runtime.CompilerServices;
+using System.Text.RegularExpressions;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Readme;
+
+/// <summary>What the README says of the code, held against the code.</summary>
+public sealed class ReadmeTests
+{
+    private static readonly string Folder = Path.GetDirectoryName(SourceFile())!;
+
+    private static string ReadmeText => File.ReadAllText(Path.Combine(Folder, "..", "..", "README.md"));
+
+    [TestCase("checkpoint")]
+    [TestCase("spans")]
+    [TestCase("stack")]
+    public void A_code_sample_is_code_that_is_compiled_here(string name)
+    {
+        string source = File.ReadAllText(Path.Combine(Folder, "ReadmeSamples.cs"));
+        Match sample = Regex.Match(source, $@"// sample: {name}\n(.*?)\n\s*// end", RegexOptions.Singleline);
+        string code = string.Join('\n', sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line));
+        Assert.That(ReadmeText, Does.Contain("```csharp\n" + code + "\n```"));
+    }
+
+    [Test]
+    public void The_checkpoint_sample_gives_the_golden_answers()
+    {
+        GoldenCase golden = GoldenCases.Find("llama");
+        (float[] ffn, float[] residual, float[] block) = ReadmeSamples.RunCheckpointLayer(golden.Directory, golden.Layer, golden.ReadInput());
+        Assert.Multiple(() =>
+        {
+            Assert.That(ffn, Is.EqualTo(golden.ReadExpected(FfnMode.Ffn)).Within(1e-5));
+            Assert.That(residual, Is.EqualTo(golden.ReadExpected(FfnMode.Residual)).Within(1e-5));
+            Assert.That(block, Is.EqualTo(golden.ReadExpected(FfnMode.Block)).Within(1e-5));
+        });
+    }
+
+    [Test]
+    public void The_span_sample_adds_the_network_in_place()
+    {
+        // gate = up = down = 1: x + silu(x) · x for one element.
+        float[] x = ReadmeSamples.RunOwnWeights([1f], [1f], [1f], 1, 1, [2f]);
+        Assert.That(x[0], Is.EqualTo(2 + (4 / (1 + Math.Exp(-2)))).Within(1e-5));
+    }
+
+    [Test]
+    public void The_stack_sample_gives_ten_numbers_a_row() =>
+        Assert.That(ReadmeSamples.RunStack(new float[3 * 784]), Has.Length.EqualTo(30).And.All.Zero);
+
+    [Test]
+    public void The_configuration_table_has_every_option() => Assert.Multiple(() =>
+    {
+        foreach (PropertyInfo option in typeof(FfnEngineOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
+        {
+            Assert.That(ReadmeText, Does.Contain($"| `{option.Name}` |"));
+        }
+    });
+
+    [Test]
+    public void Every_kind_and_family_and_backend_is_named() => Assert.Multiple(() =>
+    {
+        string text = ReadmeText;
+        foreach (string name in FfnKind.Named.Select(static kind => kind.Name)
+            .Concat(Checkpoints.Families.FamilyCatalog.ModelTypes).Concat(BackendNames.All))
+        {
+            Assert.That(text, Does.Contain($"`{name}`"));
+        }
+    });
+
+    private static string SourceFile([CallerFilePath] string path = "") => path;
+}
