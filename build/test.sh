@@ -11,6 +11,9 @@ if [[ ${NATIVEFFN_WITHOUT_MKL:-} == 1 ]]; then
     say "MKL: not fetched, as NATIVEFFN_WITHOUT_MKL=1 says"
 else
     "$root/build/fetch-mkl.sh" || fail "the tests need MKL; NATIVEFFN_WITHOUT_MKL=1 runs those that do not."
+
+    # Tests of a backend named here fail where it is absent; of others they are skipped, with the reason.
+    export NATIVEFFN_REQUIRE_BACKENDS=${NATIVEFFN_REQUIRE_BACKENDS:-mkl,managed}
 fi
 
 require_sdk
