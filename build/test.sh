@@ -22,11 +22,12 @@ quietly "$artifacts/logs/test-build.log" dotnet build "$root/NativeFfn.sln" -c R
 
 rm -rf "$results"
 code=0
-dotnet test "$root/Tests/NativeFfn.Tests.csproj" -c Release --no-build --results-directory "$results" --logger "trx;LogFileName=tests.trx" "$@" || code=$?
+dotnet test "$root/Tests/NativeFfn.Tests.csproj" -c Release --no-build --results-directory "$results" \
+    --logger "trx;LogFileName=tests.trx" "$@" -- NUnit.TestOutputXml="$results" || code=$?
 
-# Reads every test's outcome, category and reason from the report. A record is an element: its name, attributes and the text after it.
-count=0,0,0
-if [[ -f $results/tests.trx ]]; then
+# NUnit's report knows every test's outcome, reason and categories, those of the suites around it included.
+# A record is one element: its name, its attributes and the text up to the next one.
+read_report() {
     awk '
         function attribute(name,   text) {
             if (!match($0, "[ \n]" name "=\"[^\"]*\"")) return ""
@@ -35,30 +36,40 @@ if [[ -f $results/tests.trx ]]; then
             return text
         }
         function plain(text) {
-            gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&quot;/, "\"", text); gsub(/&#xD;|&#xA;/, " ", text); gsub(/&amp;/, "\\&", text)
+            gsub(/&lt;/, "<", text); gsub(/&gt;/, ">", text); gsub(/&quot;/, "\"", text); gsub(/&amp;/, "\\&", text)
             gsub(/[ \r\n\t]+/, " ", text)
             return text
         }
-        BEGIN { RS = "<" }
-        /^UnitTestResult[ \n]/ { id = attribute("testId"); outcome[id] = attribute("outcome"); name[id] = attribute("testName") }
-        /^Message>/ && id != "" && reason[id] == "" { text = $0; sub(/^Message>/, "", text); reason[id] = plain(text) }
-        /^UnitTest[ \n]/ { id = attribute("id") }
-        /^TestCategoryItem[ \n]/ && attribute("TestCategory") == "Mkl" { on_mkl[id] = 1 }
-        END {
-            for (id in outcome) {
-                if (outcome[id] == "Passed") passed++
-                else if (outcome[id] == "NotExecuted" || outcome[id] == "Inconclusive") { skipped++; print "skipped: " plain(name[id]) ": " (reason[id] == "" ? "no reason given" : reason[id]) | "sort >&2" }
-                else failed++
-                if (on_mkl[id] && outcome[id] == "Passed") mkl++
+        function finish() {
+            if (outcome == "Failed") failed++
+            else if (outcome == "Skipped" || outcome == "Inconclusive") {
+                skipped++
+                printf "skipped: %s: %s\n", plain(name), reason == "" ? "no reason given" : plain(reason) >"/dev/stderr"
             }
-            close("sort >&2")
-            printf "%d,%d,%d,%d\n", passed, failed, skipped, mkl
-        }' "$results/tests.trx" >"$results/count"
-    count=$(<"$results/count")
+            else passed++
+            if (outcome == "Passed" && on_mkl[depth]) mkl++
+            depth--
+        }
+        BEGIN { RS = "<" }
+        /^test-(suite|case)[ \n]/ { depth++; on_mkl[depth] = on_mkl[depth - 1]; in_reason = 0 }
+        /^test-case[ \n]/ { name = attribute("fullname"); outcome = attribute("result"); reason = ""; if (/\/>[ \r\n]*$/) finish() }
+        /^property[ \n]/ && attribute("name") == "Category" && attribute("value") == "Mkl" { on_mkl[depth] = 1 }
+        /^reason>/ { in_reason = 1 }
+        in_reason == 2 { reason = reason "<" $0 }
+        in_reason == 1 && /^!\[CDATA\[/ { reason = substr($0, length("![CDATA[") + 1); in_reason = 2 }
+        in_reason == 2 && sub(/\]\]>.*/, "", reason) { in_reason = 0 }
+        /^\/test-suite>/ { depth-- }
+        /^\/test-case>/ { finish() }
+        END { printf "%d,%d,%d,%d\n", passed, failed, skipped, mkl }' "$1"
+}
+
+report=$results/NativeFfn.Tests.xml
+count=0,0,0,0
+if [[ -f $report ]]; then
+    count=$(read_report "$report")
 fi
 
-IFS=, read -r passed failed skipped on_mkl <<<"$count,0"
-on_mkl=${on_mkl%%,*}
+IFS=, read -r passed failed skipped on_mkl <<<"$count"
 say "passed on MKL: $on_mkl"
 
 if ((passed + failed == 0)); then
