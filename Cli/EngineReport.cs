@@ -24,10 +24,12 @@ internal static class EngineReport
         return text.ToString();
     }
 
-    /// <summary>A reason's first line, without the list that may follow.</summary>
+    /// <summary>A reason's first sentence, without the remedy and the list that may follow.</summary>
     public static string InShort(string reason)
     {
-        int end = reason.AsSpan().IndexOfAny('\r', '\n');
-        return (end < 0 ? reason : reason[..end]).Trim().TrimEnd(':');
+        int line = reason.AsSpan().IndexOfAny('\r', '\n');
+        string first = line < 0 ? reason : reason[..line];
+        int sentence = first.IndexOf(". ", StringComparison.Ordinal);
+        return (sentence < 0 ? first : first[..sentence]).Trim().TrimEnd(':', '.');
     }
 }

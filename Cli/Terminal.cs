@@ -3,11 +3,11 @@ using Spectre.Console;
 namespace NativeFfn.Cli;
 
 /// <summary>Standard output and error, plain or with colour.</summary>
-/// <remarks>Text that goes to a file, a pipe or a test is never coloured, wrapped or cut to a width.</remarks>
+/// <remarks>Text that goes to a file, a pipe or a test is never coloured; no table is wrapped or cut to a width.</remarks>
 internal sealed class Terminal
 {
-    // Wider than any table here.
-    private const int RedirectedWidth = 10_000;
+    // Wider than any table here: a narrow terminal breaks its lines itself, which reads better than broken or cut cells.
+    private const int TableWidth = 10_000;
 
     // Back to the first column, and away with what is there.
     private const string EraseLine = "\r\e[K";
@@ -23,6 +23,7 @@ internal sealed class Terminal
         Out = stdout;
         Error = stderr;
         OutConsole = Console(stdout, outIsTerminal);
+        OutConsole.Profile.Width = TableWidth;
         ErrorConsole = Console(stderr, errorIsTerminal);
         ErrorIsInteractive = errorIsTerminal && AllowsAnsi;
     }
@@ -74,18 +75,12 @@ internal sealed class Terminal
     private static IAnsiConsole Console(TextWriter writer, bool isTerminal)
     {
         bool ansi = isTerminal && AllowsAnsi;
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        return AnsiConsole.Create(new AnsiConsoleSettings
         {
             Out = new AnsiConsoleOutput(writer),
             Ansi = ansi ? AnsiSupport.Yes : AnsiSupport.No,
             ColorSystem = ansi ? ColorSystemSupport.Detect : ColorSystemSupport.NoColors,
             Interactive = ansi ? InteractionSupport.Yes : InteractionSupport.No,
         });
-        if (!isTerminal)
-        {
-            console.Profile.Width = RedirectedWidth;
-        }
-
-        return console;
     }
 }

@@ -17,10 +17,11 @@ internal sealed record LlamaConfig(
     /// <summary>ε of the norm before the network.</summary>
     public const double NormEpsilon = 1e-5;
 
-    // Llama layout is gated; only these activations have a name in its configuration.
+    // Llama layout is gated, so the plain kinds are not here.
     private static readonly ImmutableArray<(FfnKind Kind, string Activation)> Activations =
     [
         (FfnKind.SwiGlu, "silu"), (FfnKind.GeGlu, "gelu"), (FfnKind.GeGluTanh, "gelu_pytorch_tanh"), (FfnKind.ReGlu, "relu"),
+        (FfnKind.Glu, "sigmoid"), (FfnKind.Bilinear, "linear"),
     ];
 
     /// <summary>Kinds that the layout can express.</summary>

@@ -1,0 +1,93 @@
+using System.Text.Json;
+using NativeFfn.Cli.Benchmarking;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Cli;
+
+public sealed class BenchTests
+{
+    private static readonly string[] Fields =
+    [
+        "backend", "precision", "kind", "dModel", "dFf", "tokens", "medianMs", "minMs", "gflops", "gbPerSec", "allocatedBytesPerCall",
+        "gemmShare", "threads", "runs",
+    ];
+
+    [TestCase("llama-7b", 4096, 11008, "swiglu", false)]
+    [TestCase("llama-3-8b", 4096, 14336, "swiglu", false)]
+    [TestCase("tinyllama", 2048, 5632, "swiglu", false)]
+    [TestCase("gpt2", 768, 3072, "gelu-tanh", true)]
+    [TestCase("bert-base", 768, 3072, "gelu", true)]
+    [TestCase("gemma-2b", 2048, 16384, "geglu-tanh", false)]
+    public void A_preset_is_the_published_layer(string name, int dModel, int dFf, string kind, bool bias)
+    {
+        Assert.That(BenchPreset.TryParse(name.ToUpperInvariant(), out BenchPreset? preset), Is.True);
+        Assert.That((preset!.Shape.DModel, preset.Shape.DFf, preset.Kind.Name, preset.Bias), Is.EqualTo((dModel, dFf, kind, bias)));
+    }
+
+    [Test]
+    public void Preset_names_differ_and_their_layers_can_be_made()
+    {
+        Assert.That(BenchPreset.All.Select(static preset => preset.Name), Is.Unique);
+        foreach (BenchPreset preset in BenchPreset.All)
+        {
+            Assert.That(FfnSpec.Create(preset.Kind, preset.Shape.DModel, preset.Shape.DFf, preset.Bias).ParameterCount, Is.Positive);
+        }
+    }
+
+    [Test]
+    public void Rows_are_JSON_of_every_backend_at_every_token_count()
+    {
+        CommandRun run = CommandRun.Done("bench", "--shape", "32x48", "--tokens", "1,3", "--seconds", "0.01", "--json", "-");
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        JsonElement[] rows = [.. json.RootElement.EnumerateArray()];
+        foreach (JsonElement row in rows)
+        {
+            Assert.That(row.EnumerateObject().Select(static field => field.Name), Is.EqualTo(Fields));
+            Assert.That(row.GetProperty("medianMs").GetDouble(), Is.GreaterThanOrEqualTo(row.GetProperty("minMs").GetDouble()));
+            Assert.That(row.GetProperty("gflops").GetDouble(), Is.Positive);
+            Assert.That(row.GetProperty("gbPerSec").GetDouble(), Is.Positive);
+            Assert.That(row.GetProperty("runs").GetInt32(), Is.GreaterThanOrEqualTo(5));
+            Assert.That(row.GetProperty("gemmShare").GetDouble(), Is.InRange(0, 1));
+        }
+
+        int[] managed = [.. rows
+            .Where(static row => row.GetProperty("backend").GetString() == "managed")
+            .Select(static row => row.GetProperty("tokens").GetInt32())];
+        Assert.That(managed, Is.EqualTo(new[] { 1, 3 }));
+    }
+
+    [Test]
+    public void Rates_follow_from_the_median()
+    {
+        CommandRun run = CommandRun.Done(
+            "bench", "--shape", "32x48", "--kind", "gelu", "--tokens", "2", "--backend", "managed", "--threads", "1", "--seconds", "0.01", "--json", "-");
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        JsonElement row = json.RootElement[0];
+        double seconds = row.GetProperty("medianMs").GetDouble() / 1e3;
+
+        // Two matrices of 32 x 48, a multiply-add counted as two, 2 tokens.
+        Assert.That(row.GetProperty("gflops").GetDouble() * 1e9 * seconds, Is.EqualTo(2 * 2 * 32 * 48 * 2).Within(1e-6));
+        Assert.That(row.GetProperty("gbPerSec").GetDouble() * 1e9 * seconds, Is.GreaterThanOrEqualTo(4 * ((2 * 32 * 48) + (2 * 2 * 32)) - 1e-6));
+        Assert.That(row.GetProperty("kind").GetString(), Is.EqualTo("gelu"));
+        Assert.That(row.GetProperty("threads").GetInt32(), Is.EqualTo(1));
+    }
+
+    [Test]
+    public void The_file_is_written_beside_the_table()
+    {
+        using var folder = new CommandFolder();
+        CommandRun run = CommandRun.Done(
+            "bench", "--shape", "16x16", "--tokens", "1", "--backend", "managed", "--seconds", "0.01", "--json", folder["rows.json"]);
+        Assert.That(run.Out, Does.Contain("GFLOP/s").And.Contain("managed").And.Not.Contain("\e["));
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(folder["rows.json"]));
+        Assert.That(json.RootElement.GetArrayLength(), Is.EqualTo(1));
+        Assert.That(folder.Entries, Is.EqualTo(new[] { "rows.json" }));
+    }
+
+    [Test]
+    public void A_backend_that_is_not_there_is_refused()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Of("bench", "--shape", "16x16", "--backend", "mkl", "--mkl-path", folder["nowhere"]).ShouldRefuse("'mkl'", "nowhere");
+    }
+}

@@ -1,0 +1,136 @@
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Cli;
+
+/// <summary><c>forward</c> from a checkpoint's folder to the file with its output.</summary>
+public sealed class ForwardTests
+{
+    private CommandFolder _folder = null!;
+
+    [SetUp]
+    public void MakeFolder() => _folder = new CommandFolder();
+
+    [TearDown]
+    public void RemoveFolder() => _folder.Dispose();
+
+    [Test]
+    public void A_trace_holds_together_by_the_formula([Values("ffn", "residual", "block")] string mode)
+    {
+        string model = _folder.Checkpoint("reglu");
+        CommandRun run = CommandRun.Done(
+            "forward", "--model", model, "--layer", "1", "--mode", mode, "--backend", "managed",
+            "--input", _folder["model/input.safetensors"], "--output", _folder["out"], "--trace", _folder["trace"]);
+        Assert.That(run.Out, Does.Contain(mode).And.Contain("3 tokens").And.Contain("layer 1").And.Contain("managed"));
+        Dictionary<string, (long[] Shape, float[] Values)> trace = _folder.Read("trace");
+        string[] names = mode == "block"
+            ? ["normalized", "pre_activation", "activation", "up", "hidden", "output"]
+            : ["pre_activation", "activation", "up", "hidden", "output"];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(trace.Keys, Is.EquivalentTo(names));
+            Assert.That(trace["hidden"].Shape, Is.EqualTo(new long[] { 3, 40 }));
+            Assert.That(trace["output"].Shape, Is.EqualTo(new long[] { 3, 24 }));
+            Assert.That(trace["output"].Values, Is.EqualTo(_folder.Read("out")["output"].Values));
+            Assert.That(trace["activation"].Values, Is.EqualTo(trace["pre_activation"].Values.Select(static x => MathF.Max(0, x))));
+            Assert.That(trace["hidden"].Values, Is.EqualTo(trace["activation"].Values.Zip(trace["up"].Values, static (a, b) => a * b)));
+        }
+    }
+
+    [Test]
+    public void A_residual_adds_the_input()
+    {
+        _folder.Checkpoint();
+        Forward("ffn", "ffn");
+        Forward("residual", "residual");
+        float[] input = _folder.Read("model/input.safetensors")["input"].Values;
+        float[] expected = [.. input.Zip(_folder.Read("ffn")["output"].Values, static (x, y) => x + y)];
+        Assert.That(_folder.Read("residual")["output"].Values, Is.EqualTo(expected).Within(1e-6f));
+    }
+
+    [Test]
+    public void Input_and_output_may_be_one_file()
+    {
+        _folder.Checkpoint();
+        Forward("ffn", "apart");
+        File.Copy(_folder["model/input.safetensors"], _folder["same"]);
+        CommandRun.Done("forward", "--model", _folder["model"], "--backend", "managed", "--input", _folder["same"], "--output", _folder["same"]);
+        Assert.That(_folder.Read("same")["output"].Values, Is.EqualTo(_folder.Read("apart")["output"].Values));
+        Assert.That(_folder.Entries, Is.EqualTo(new[] { "apart", "model", "same" }));
+    }
+
+    [Test]
+    public void No_tokens_give_no_rows()
+    {
+        _folder.Checkpoint();
+        string input = _folder.TensorFile("none", "input", "F32", 0, 24);
+        CommandRun.Done("forward", "--model", _folder["model"], "--backend", "managed", "--input", input, "--output", _folder["out"]);
+        Assert.That(_folder.Read("out")["output"].Shape, Is.EqualTo(new long[] { 0, 24 }));
+    }
+
+    [Test]
+    [Category("Mkl")]
+    public void Mkl_and_managed_agree()
+    {
+        TestBackends.Open(BackendKind.Mkl, 1).Dispose();
+        _folder.Checkpoint("geglu", "96x160", "bf16", 5);
+        Forward("block", "managed");
+        Forward("block", "mkl", "mkl");
+        Assert.That(_folder.Read("mkl")["output"].Values, Is.EqualTo(_folder.Read("managed")["output"].Values).Within(1e-5f));
+    }
+
+    [TestCase("F32", new long[] { 3, 23 }, "[3, 23]", "24")]
+    [TestCase("F32", new long[] { 24 }, "[24]", "two dimensions")]
+    [TestCase("F32", new long[] { 1, 3, 24 }, "[1, 3, 24]", "two dimensions")]
+    [TestCase("F16", new long[] { 3, 24 }, "F16", "F32")]
+    public void Input_that_does_not_fit_is_refused(string type, long[] shape, params string[] named)
+    {
+        _folder.Checkpoint();
+        Refuse(_folder.TensorFile("wrong", "input", type, shape), _folder["out"], ["'input'", .. named]);
+    }
+
+    [Test]
+    public void Files_that_are_not_there_are_refused()
+    {
+        string model = _folder.Checkpoint();
+        string input = _folder["model/input.safetensors"];
+        Refuse(_folder["absent"], _folder["out"], "absent");
+        Refuse(_folder.TensorFile("other", "x", "F32", 3, 24), _folder["out"], "input", "other");
+        Refuse(input, _folder["no/out"], "--output", "no");
+        Refuse(input, model, "--output", "folder");
+        CommandRun.Of("forward", "--model", _folder["nowhere"], "--input", input, "--output", _folder["out"]).ShouldRefuse("nowhere");
+        CommandRun.Of("forward", "--model", model, "--layer", "2", "--input", input, "--output", _folder["out"]).ShouldRefuse("layer 2");
+        CommandRun.Of("forward", "--model", model, "--input", input, "--output", _folder["out"], "--trace", _folder["out"])
+            .ShouldRefuse("--trace", "--output");
+        Assert.That(File.Exists(_folder["out"]), Is.False);
+    }
+
+    [Test]
+    public void A_backend_that_is_not_there_is_refused_and_auto_says_what_it_passed_over()
+    {
+        string model = _folder.Checkpoint();
+        string[] words = ["forward", "--model", model, "--input", _folder["model/input.safetensors"], "--output", _folder["out"], "--mkl-path", _folder["nowhere"]];
+        CommandRun.Of([.. words, "--backend", "mkl"]).ShouldRefuse("'mkl'", _folder["nowhere"]);
+        Assert.That(File.Exists(_folder["out"]), Is.False);
+        Assert.That(CommandRun.Done(words).Out, Does.Contain("on managed").And.Contain("passed over mkl"));
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_full_disk_is_refused()
+    {
+        _folder.Checkpoint();
+        Assume.That(File.Exists("/dev/full"));
+        Refuse(_folder["model/input.safetensors"], "/dev/full", "/dev/full");
+    }
+
+    private void Forward(string mode, string output, string backend = "managed") => CommandRun.Done(
+        "forward", "--model", _folder["model"], "--mode", mode, "--backend", backend,
+        "--input", _folder["model/input.safetensors"], "--output", _folder[output]);
+
+    private void Refuse(string input, string output, params string[] named)
+    {
+        CommandRun.Of("forward", "--model", _folder["model"], "--backend", "managed", "--input", input, "--output", output).ShouldRefuse(named);
+        Assert.That(File.Exists(_folder["out"]), Is.False, "a refusal leaves no output");
+    }
+}

@@ -1,0 +1,98 @@
+using System.Text.Json;
+using NativeFfn.Checkpoints;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Cli;
+
+public sealed class InitTests
+{
+    [TestCase("swiglu", "silu")]
+    [TestCase("geglu", "gelu")]
+    [TestCase("geglu-tanh", "gelu_pytorch_tanh")]
+    [TestCase("reglu", "relu")]
+    [TestCase("glu", "sigmoid")]
+    [TestCase("bilinear", "linear")]
+    public void A_checkpoint_of_every_gated_kind_is_read_back_as_that_kind(string kind, string activation)
+    {
+        using var folder = new CommandFolder();
+        string model = folder.Checkpoint(kind, "24x40", "bf16");
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllText(Path.Combine(model, "config.json")));
+        Assert.That(config.RootElement.GetProperty("hidden_act").GetString(), Is.EqualTo(activation));
+        Assert.That(config.RootElement.GetProperty("torch_dtype").GetString(), Is.EqualTo("bfloat16"));
+
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
+        FfnCheckpointLayer layer = checkpoint.GetLayer(1);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(checkpoint.LayerCount, Is.EqualTo(2));
+            Assert.That(layer.WeightType, Is.EqualTo("BF16"));
+            Assert.That(layer.Spec.Kind.Name, Is.EqualTo(kind));
+            Assert.That((layer.Spec.DModel, layer.Spec.DFf), Is.EqualTo((24, 40)));
+            Assert.That(layer.Spec.PreNorm, Is.EqualTo(new NormSpec(NormKind.Rms, 1e-5f)));
+            Assert.That(layer.Spec.WhyNoBlock, Is.Null);
+        }
+    }
+
+    [Test]
+    public void Weights_are_Xavier_by_seed_and_layer()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "24x40", "--layers", "2", "--seed", "7", "--output", folder["a"]);
+        CommandRun.Done("init", "--shape", "24x40", "--layers", "1", "--seed", "7", "--output", folder["b"]);
+        CommandRun.Done("init", "--shape", "24x40", "--layers", "1", "--seed", "8", "--output", folder["c"]);
+        Dictionary<string, (long[] Shape, float[] Values)> a = folder.Read("a/model.safetensors");
+        float[] first = a["model.layers.0.mlp.gate_proj.weight"].Values;
+
+        // ±√(6 / (fan_in + fan_out))
+        float bound = MathF.Sqrt(6f / 64);
+        Assert.That(first.Max(MathF.Abs), Is.InRange(0.9f * bound, bound));
+        Assert.That(first.Distinct().Count(), Is.GreaterThan(900));
+        Assert.That(a["model.layers.0.mlp.gate_proj.weight"].Shape, Is.EqualTo(new long[] { 40, 24 }));
+        Assert.That(a["model.layers.0.mlp.down_proj.weight"].Shape, Is.EqualTo(new long[] { 24, 40 }));
+        Assert.That(a["model.layers.1.post_attention_layernorm.weight"].Values, Is.All.EqualTo(1f));
+        Assert.That(a["model.layers.1.mlp.gate_proj.weight"].Values, Is.Not.EqualTo(first));
+        Assert.That(a["model.layers.0.mlp.up_proj.weight"].Values, Is.Not.EqualTo(first));
+        Assert.That(folder.Read("b/model.safetensors")["model.layers.0.mlp.gate_proj.weight"].Values, Is.EqualTo(first));
+        Assert.That(folder.Read("c/model.safetensors")["model.layers.0.mlp.gate_proj.weight"].Values, Is.Not.EqualTo(first));
+    }
+
+    [Test]
+    public void Rows_are_added_only_where_asked_for()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "8x8", "--output", folder["without"]);
+        CommandRun.Done("init", "--shape", "8x8", "--sample-input", "5", "--output", folder["with"]);
+        Assert.That(File.Exists(folder["without/input.safetensors"]), Is.False);
+        Assert.That(folder.Read("with/input.safetensors")["input"].Shape, Is.EqualTo(new long[] { 5, 8 }));
+    }
+
+    [Test]
+    public void Folders_on_the_way_are_made_and_an_empty_one_is_filled()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "8x8", "--output", folder["a/b/c"]);
+        Directory.CreateDirectory(folder["empty"]);
+        CommandRun.Done("init", "--shape", "8x8", "--output", folder["empty"] + "/");
+        Assert.That(File.Exists(folder["a/b/c/config.json"]) && File.Exists(folder["empty/config.json"]), Is.True);
+    }
+
+    [Test]
+    public void What_is_there_stays_there()
+    {
+        using var folder = new CommandFolder();
+        Directory.CreateDirectory(folder["full"]);
+        File.WriteAllText(folder["full/notes"], "mine");
+        CommandRun.Of("init", "--shape", "8x8", "--output", folder["full"]).ShouldRefuse("not empty", folder["full"]);
+        CommandRun.Of("init", "--shape", "8x8", "--output", folder["full/notes"]).ShouldRefuse("is a file");
+        Assert.That(Directory.GetFileSystemEntries(folder["full"]), Has.Length.EqualTo(1));
+    }
+
+    [Test]
+    public void A_refusal_leaves_no_folder()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Of("init", "--shape", "40000x40000", "--layers", "10000", "--output", folder["a/b"]).ShouldRefuse("free");
+        CommandRun.Of("init", "--shape", "60000x60000", "--output", folder["a/b"]).ShouldRefuse("60000");
+        Assert.That(folder.Entries, Is.Empty);
+    }
+}

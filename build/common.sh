@@ -1,0 +1,49 @@
+# Shared by the scripts of this folder, which source it: where things are, and how they say what went wrong.
+# shellcheck shell=bash
+
+root=$(cd -P "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
+
+# Downloads that outlive a clone. The library looks for MKL by the same rule.
+cache=${NATIVEFFN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nativeffn}
+
+artifacts=$root/artifacts
+export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
+
+# A build must not leave workers behind that hold a pipe of whoever called the script.
+export MSBUILDDISABLENODEREUSE=1
+
+say() { printf '%s\n' "$*" >&2; }
+
+fail() {
+    say "$(basename "$0"): error: $*"
+    exit 1
+}
+
+# Puts an SDK that can build this on the path, or says how to get one.
+require_sdk() {
+    if ! command -v dotnet >/dev/null && [[ -x $HOME/.dotnet/dotnet ]]; then
+        export PATH=$HOME/.dotnet:$PATH DOTNET_ROOT=$HOME/.dotnet
+    fi
+
+    command -v dotnet >/dev/null ||
+        fail "the .NET 10 SDK is missing. Install the package dotnet-sdk-10.0 or see https://dotnet.microsoft.com/download/dotnet/10.0"
+
+    dotnet --list-sdks | grep -q '^10\.' ||
+        fail "this needs the .NET 10 SDK, but '$(command -v dotnet)' has only: $(dotnet --list-sdks | cut -d' ' -f1 | paste -sd' '). Install the package dotnet-sdk-10.0 or see https://dotnet.microsoft.com/download/dotnet/10.0"
+}
+
+# quietly LOG COMMAND...: runs a build command and shows what it said only if it fails.
+quietly() {
+    local log=$1
+    shift
+    mkdir -p "$(dirname "$log")"
+    "$@" >"$log" 2>&1 && return
+
+    # The console logger says every error twice.
+    grep -E '(error|warning) [A-Z]+[0-9]+|^error' "$log" | sort -u >&2 || tail -n 40 "$log" >&2
+    if grep -qE 'NU1301|NU1101|NU1102|Unable to load the service index' "$log"; then
+        say "Packages could not be restored. The first build needs a NuGet source: check the network, HTTPS_PROXY for a proxy, or 'dotnet nuget list source'."
+    fi
+
+    fail "'$*' failed; the whole output is in $log"
+}

@@ -1,0 +1,73 @@
+#!/usr/bin/env bash
+# build/run.sh ARGS   builds what changed and runs 'nativeffn ARGS'
+# build/run.sh        does all the set-up and shows the main job: a checkpoint's layer, verified and timed on every backend
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+
+cli=$artifacts/bin/NativeFfn.Cli/release/NativeFfn.Cli.dll
+stamp=$artifacts/cli.stamp
+
+# Folders count too: their time changes when a file in them is removed.
+is_built() {
+    [[ -f $cli && -f $stamp ]] &&
+        [[ -z $(find "$root"/{Native,Bindings,Backends,Layers,Cli} "$root"/Directory.* "$root"/global.json "$root"/.editorconfig \
+            -newer "$stamp" -print -quit) ]]
+}
+
+build() {
+    mkdir -p "$artifacts"
+    (
+        # Two runs in one clone must not build at a time.
+        if command -v flock >/dev/null; then
+            flock 9
+        fi
+
+        is_built && exit
+        require_sdk
+        say "building ..."
+        touch "$stamp.new"
+        quietly "$artifacts/logs/build.log" dotnet build "$root/Cli/NativeFfn.Cli.csproj" -c Release
+        mv "$stamp.new" "$stamp"
+    ) 9>"$artifacts/build.lock"
+}
+
+nativeffn() { dotnet "$cli" "$@"; }
+
+heading() { printf '\n=== %s\n' "$1"; }
+
+# Shows a command as a user would type it in the root of the clone, and runs it.
+show() {
+    printf '$ build/run.sh %s\n' "$*"
+    nativeffn "$@"
+}
+
+tour() {
+    local folder=artifacts/tour
+    cd "$root"
+    heading "Intel MKL"
+    "$root/build/fetch-mkl.sh" || say "warning: going on without MKL; the managed backend computes."
+    heading "Build"
+    build
+    say "built"
+    heading "What this machine offers"
+    show info
+    heading "A checkpoint with random weights, and rows to try it on"
+    rm -rf "$folder"
+    show init --kind swiglu --shape 512x1376 --layers 2 --dtype bf16 --sample-input 16 --output "$folder"
+    heading "Every backend against float64"
+    show verify --model "$folder" --layer 1
+    heading "A layer on the rows of a file"
+    show forward --model "$folder" --layer 1 --mode block --input "$folder/input.safetensors" --output "$folder/output.safetensors"
+    heading "How fast"
+    show bench --shape 1024x2816 --tokens 1,16,128
+}
+
+if [[ $# == 0 ]]; then
+    tour
+    exit
+fi
+
+is_built || build
+command -v dotnet >/dev/null || require_sdk
+exec dotnet "$cli" "$@"
