@@ -20,7 +20,7 @@ public class AllocationTests : BackendTests
     }
 
     [Test]
-    public void Nothing_is_allocated([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 9, 70)] int tokens, [Values] bool gated)
+    public void Nothing_is_allocated([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 9, 40)] int tokens, [Values] bool gated)
     {
         FfnSpec spec = FfnSpec.Create(gated ? FfnKind.SwiGlu : FfnKind.Gelu, 48, 130, bias: !gated).WithNorms(Rms, gated ? Rms : null, gated ? null : Rms);
         using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 500));
