@@ -8,7 +8,7 @@ namespace NativeFfn.Tests.Concurrency;
 public class DisposeTests : BackendTests
 {
     private const int Callers = 4;
-    private const int Rounds = 20;
+    private const int Rounds = 10;
 
     private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 64, 176);
 
