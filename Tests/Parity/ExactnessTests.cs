@@ -20,7 +20,7 @@ public class ExactnessTests : BackendTests
         (FfnSpec.Create(FfnKind.ReGlu, 40, 63), 16, 2),
         (FfnSpec.Create(FfnKind.SquaredRelu, 31, 77, bias: true), 5, 2),
         (FfnSpec.Create(new FfnKind(true, Activation.SquaredRelu), 12, 19), 9, 1),
-        (FfnSpec.Create(FfnKind.Relu, 256, 688), 600, 1),
+        (FfnSpec.Create(FfnKind.Relu, 256, 688), 130, 1),
         (FfnSpec.Stack(
             new FfnStage(FfnKind.Relu, 24, 48, true), new FfnStage(FfnKind.Relu, 48, 17, false), new FfnStage(FfnKind.Relu, 17, 33, true)), 29, 2),
         (FfnSpec.Stack(
@@ -34,7 +34,7 @@ public class ExactnessTests : BackendTests
     }
 
     [Test]
-    public void Integers_come_out_exact([Range(0, 10)] int index, [Values(1, 2, 3)] int threads)
+    public void Integers_come_out_exact([Range(0, 10)] int index)
     {
         (FfnSpec spec, int tokens, int largest) = Layers[index];
         FfnMemoryWeights weights = RandomLayers.Integers(spec, 40 + index, largest);
@@ -45,11 +45,14 @@ public class ExactnessTests : BackendTests
             .Output.Values.Max();
         Assert.That(bound, Is.LessThan(LargestExactInteger), "the test's own numbers must stay exact in float32");
 
-        using FfnLayer layer = Engine(threads).CreateLayer(spec, weights);
         foreach (FfnMode mode in new[] { FfnMode.Ffn, FfnMode.Residual })
         {
             float[] expected = Array.ConvertAll(Oracle.Run(spec, weights, mode, input, residual).Output.Values, static x => (float)x);
-            Assert.That(Forward(layer, mode, input, residual), Is.EqualTo(expected), $"{spec} {mode}");
+            foreach (int threads in ThreadCounts)
+            {
+                using FfnLayer layer = Engine(threads).CreateLayer(spec, weights);
+                Assert.That(Forward(layer, mode, input, residual), Is.EqualTo(expected), $"{spec} {mode}, {threads} threads");
+            }
         }
     }
 }

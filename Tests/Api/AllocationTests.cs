@@ -1,0 +1,56 @@
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Api;
+
+/// <summary>A steady forward allocates nothing, on no thread.</summary>
+[NonParallelizable]
+public class AllocationTests : BackendTests
+{
+    private const int Forwards = 200;
+
+    // The test runner's own threads allocate now and then; what a forward allocates is there in every attempt.
+    private const int Attempts = 20;
+
+    private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
+
+    public AllocationTests(BackendKind backend)
+        : base(backend)
+    {
+    }
+
+    [Test]
+    public void Nothing_is_allocated([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 9, 40)] int tokens, [Values] bool gated)
+    {
+        FfnSpec spec = FfnSpec.Create(gated ? FfnKind.SwiGlu : FfnKind.Gelu, 48, 130, bias: !gated).WithNorms(Rms, gated ? Rms : null, gated ? null : Rms);
+        using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 500));
+        float[] input = RandomLayers.Rows(tokens, spec.DModel, 501);
+        float[] output = new float[input.Length];
+        Run(layer, mode, input, output);
+
+        (long own, long all) least = (long.MaxValue, long.MaxValue);
+        for (int attempt = 0; attempt < Attempts && least != (0, 0); attempt++)
+        {
+            long allBefore = GC.GetTotalAllocatedBytes(precise: true);
+            long ownBefore = GC.GetAllocatedBytesForCurrentThread();
+            Run(layer, mode, input, output);
+            long own = GC.GetAllocatedBytesForCurrentThread() - ownBefore;
+            long all = GC.GetTotalAllocatedBytes(precise: true) - allBefore;
+            least = (Math.Min(least.own, own), Math.Min(least.all, all));
+        }
+
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(least.own, Is.Zero, $"bytes allocated by the calling thread in {Forwards} forwards");
+            Assert.That(least.all, Is.Zero, $"bytes allocated by all threads in {Forwards} forwards");
+        }
+    }
+
+    private static void Run(FfnLayer layer, FfnMode mode, float[] input, float[] output)
+    {
+        for (int i = 0; i < Forwards; i++)
+        {
+            Forward(layer, mode, input, input, output);
+        }
+    }
+}

@@ -1,0 +1,140 @@
+using System.Collections.Concurrent;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Concurrency;
+
+/// <summary>Threads that share a layer, and engines that share a process, compute what each would alone.</summary>
+public class SharedLayerTests : BackendTests
+{
+    private const int Callers = 8;
+    private const int Iterations = 100;
+
+    private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 64, 176, bias: true)
+        .WithNorms(new NormSpec(NormKind.Rms, 1e-5f), new NormSpec(NormKind.Layer, 1e-5f));
+
+    // Below, at and above the sizes where a backend is likely to change its way of multiplying.
+    private static readonly int[] TokenCounts = [1, 2, 3, 5, 8, 17, 33, 64];
+
+    public SharedLayerTests(BackendKind backend)
+        : base(backend)
+    {
+    }
+
+    [Test]
+    public void Eight_callers_get_the_numbers_of_one([Values] FfnMode mode, [Values(1, 2, 3)] int threads)
+    {
+        using FfnLayer layer = Engine(threads).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 600));
+        Work[] work = WorkOf(layer, mode);
+        AssertNothingWrong(RunCallers(Callers, caller =>
+        {
+            for (int i = 0; i < Iterations; i++)
+            {
+                work[(caller + i) % work.Length].Check(layer, mode);
+            }
+        }));
+    }
+
+    [Test]
+    public void Engines_of_different_backends_share_a_process()
+    {
+        using FfnEngine managed = TestBackends.Open(BackendKind.Managed, 1);
+        using FfnLayer here = Engine(2).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 601));
+        using FfnLayer there = managed.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 602));
+        Work[] workHere = WorkOf(here, FfnMode.Block);
+        Work[] workThere = WorkOf(there, FfnMode.Block);
+        AssertNothingWrong(RunCallers(4, caller =>
+        {
+            for (int i = 0; i < Iterations; i++)
+            {
+                int index = (caller + i) % TokenCounts.Length;
+                if (caller % 2 == 0)
+                {
+                    workHere[index].Check(here, FfnMode.Block);
+                }
+                else
+                {
+                    workThere[index].Check(there, FfnMode.Block);
+                }
+            }
+        }));
+    }
+
+    [Test]
+    public void Layers_of_one_engine_do_not_disturb_each_other()
+    {
+        FfnSpec wide = FfnSpec.Create(FfnKind.Gelu, 65, 300, bias: true);
+        using FfnLayer first = Engine(2).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 603));
+        using FfnLayer second = Engine(2).CreateLayer(wide, RandomLayers.Gaussian(wide, 604));
+        Work[] workFirst = WorkOf(first, FfnMode.Ffn);
+        Work[] workSecond = WorkOf(second, FfnMode.Ffn);
+        AssertNothingWrong(RunCallers(4, caller =>
+        {
+            for (int i = 0; i < Iterations; i++)
+            {
+                int index = (caller + i) % TokenCounts.Length;
+                workFirst[index].Check(first, FfnMode.Ffn);
+                workSecond[^(index + 1)].Check(second, FfnMode.Ffn);
+            }
+        }));
+    }
+
+    [Test]
+    public void Profiles_may_be_shared_by_callers()
+    {
+        using FfnLayer layer = Engine(2).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 605));
+        float[] input = RandomLayers.Rows(5, Spec.DModel, 606);
+        var profile = new FfnProfile();
+        AssertNothingWrong(RunCallers(4, _ =>
+        {
+            float[] output = new float[input.Length];
+            for (int i = 0; i < Iterations; i++)
+            {
+                layer.Inspect(FfnMode.Block, input, output, profile: profile);
+            }
+        }));
+        Assert.That(Enum.GetValues<FfnStep>().Sum(profile.ShareOf), Is.GreaterThan(0).And.LessThanOrEqualTo(1.000001));
+    }
+
+    private static Work[] WorkOf(FfnLayer layer, FfnMode mode) => Array.ConvertAll(TokenCounts, tokens =>
+    {
+        float[] input = RandomLayers.Rows(tokens, layer.Spec.InputWidth, 700 + tokens);
+        return new Work(input, Forward(layer, mode, input));
+    });
+
+    /// <summary>Starts callers at one moment and waits for them; returns what they threw.</summary>
+    private static ConcurrentQueue<Exception> RunCallers(int count, Action<int> call)
+    {
+        var wrong = new ConcurrentQueue<Exception>();
+        using var start = new Barrier(count);
+        Thread[] callers = [.. Enumerable.Range(0, count).Select(caller => new Thread(() =>
+        {
+            try
+            {
+                start.SignalAndWait();
+                call(caller);
+            }
+            catch (Exception exception)
+            {
+                wrong.Enqueue(exception);
+            }
+        }))];
+        Array.ForEach(callers, static caller => caller.Start());
+        Array.ForEach(callers, static caller => caller.Join());
+        return wrong;
+    }
+
+    private static void AssertNothingWrong(ConcurrentQueue<Exception> wrong) =>
+        Assert.That(wrong.Select(static exception => exception.ToString()), Is.Empty);
+
+    private sealed record Work(float[] Input, float[] Expected)
+    {
+        public void Check(FfnLayer layer, FfnMode mode)
+        {
+            if (!Forward(layer, mode, Input).AsSpan().SequenceEqual(Expected))
+            {
+                throw new InvalidOperationException($"{Input.Length / layer.Spec.InputWidth} tokens gave other bits than alone.");
+            }
+        }
+    }
+}
