@@ -12,7 +12,8 @@ namespace NativeFfn;
 /// <para>
 /// The output may be the very same memory as the input or the residual (in place), if the layer has a hidden stage and its rows go out as
 /// wide as they came in; any other overlap is refused. Safe for use by several threads at once; nothing is allocated once the scratch
-/// memory has grown to the rows in use. The same rows on the same machine with the same thread count give the same bits.
+/// memory has grown to the rows in use. The same rows on the same machine with the same thread count give the same bits, wherever
+/// in memory they lie and whoever else runs.
 /// </para>
 /// <para>Disposing while forwards run lets them finish and frees the weights after the last one.</para>
 /// </remarks>

@@ -78,12 +78,15 @@ internal static class FfnRowsGuard
     private static void CheckOverlap(FfnSpec spec, string name, ReadOnlySpan2D<float> read, Span2D<float> written, bool mayBeSame)
     {
         int tokens = read.Height;
-        long readStride = FfnRows.StrideOf(read);
-        long writtenStride = FfnRows.StrideOf(written);
-        long distance = Unsafe.ByteOffset(
-            in read.DangerousGetReference(), in Unsafe.AsRef(in written.DangerousGetReference())) / sizeof(float);
-        long readExtent = ((tokens - 1) * readStride) + read.Width;
-        long writtenExtent = ((tokens - 1) * writtenStride) + written.Width;
+
+        // In bytes: spans over other people's memory need not lie a whole number of elements apart.
+        long readStride = FfnRows.StrideOf(read) * sizeof(float);
+        long writtenStride = FfnRows.StrideOf(written) * sizeof(float);
+        long readWidth = (long)read.Width * sizeof(float);
+        long writtenWidth = (long)written.Width * sizeof(float);
+        long distance = Unsafe.ByteOffset(in read.DangerousGetReference(), in written.DangerousGetReference());
+        long readExtent = ((tokens - 1) * readStride) + readWidth;
+        long writtenExtent = ((tokens - 1) * writtenStride) + writtenWidth;
         if (distance >= readExtent || -distance >= writtenExtent)
         {
             return;
@@ -105,7 +108,7 @@ internal static class FfnRowsGuard
         if (readStride == writtenStride)
         {
             long offset = ((distance % readStride) + readStride) % readStride;
-            if (offset >= read.Width && offset + written.Width <= readStride)
+            if (offset >= readWidth && offset + writtenWidth <= readStride)
             {
                 return;
             }

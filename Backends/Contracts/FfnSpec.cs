@@ -150,7 +150,7 @@ public sealed class FfnSpec
     }
 
     /// <summary>d_ff by the 8/3 rule, which gives a gated layer about the parameters of a plain one with d_ff = 4 · d_model.</summary>
-    /// <remarks>⌈(8/3 · d_model) / multiple⌉ · multiple, as LLaMA sizes its layers (Touvron et al. 2023): 4096 gives 11008.</remarks>
+    /// <remarks>⌊8/3 · d_model⌋ rounded up to the multiple, as LLaMA sizes its layers (Touvron et al. 2023): 4096 gives 11008.</remarks>
     /// <param name="dModel">d_model, in elements; positive.</param>
     /// <param name="multipleOf">The result is rounded up to a multiple of this; positive.</param>
     /// <exception cref="ArgumentOutOfRangeException">An argument is not positive, or the result passes 32 bits.</exception>

@@ -16,7 +16,7 @@ internal sealed unsafe class MklLibrary
     private static readonly string[] RequiredExports =
     [
         "cblas_sgemm", "cblas_sgemm_pack_get_size", "cblas_sgemm_pack", "cblas_sgemm_compute", "MKL_Set_Interface_Layer",
-        "MKL_Set_Threading_Layer", "MKL_Set_Num_Threads_Local", "MKL_Get_Max_Threads", "MKL_Get_Version",
+        "MKL_Set_Threading_Layer", "MKL_CBWR_Get", "MKL_CBWR_Set", "MKL_Set_Num_Threads_Local", "MKL_Get_Max_Threads", "MKL_Get_Version",
     ];
 
     private static readonly Lock Gate = new();
@@ -179,6 +179,7 @@ internal sealed unsafe class MklLibrary
             return (null, "the application uses it with 64-bit integers (ILP64) already; NativeFfn needs 32-bit ones (LP64)");
         }
 
+        bool repeatable = MakeRepeatable(handle);
         MklService.MKLVersion version = default;
         getVersion(&version);
         if (version.MajorVersion < OldestMajorVersion)
@@ -187,9 +188,19 @@ internal sealed unsafe class MklLibrary
         }
 
         string text = $"{version.MajorVersion}.{version.MinorVersion}.{version.UpdateVersion}"
-            + $" {Text(version.ProductStatus)} build {Text(version.Build)} for {Text(version.Processor)}";
+            + $" {Text(version.ProductStatus)} build {Text(version.Build)} for {Text(version.Processor)}"
+            + (repeatable ? string.Empty : ", used by the application before and not set to repeat its bits");
         ImportResolver.Admit(Libraries.MklRt, handle);
         return (new MklLibrary(path, text, threading == MklService.ThreadingSequential), null);
+    }
+
+    // Left alone, MKL rounds differently for operands that lie differently in memory. A setting of the application's, or of the
+    // environment variable MKL_CBWR, stays; and once a product was computed, MKL takes no new one.
+    private static bool MakeRepeatable(nint handle)
+    {
+        var get = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_CBWR_Get));
+        var set = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_CBWR_Set));
+        return get(MklService.CbwrAll) > MklService.CbwrBranchOff || set(MklService.CbwrAuto) == MklService.CbwrSuccess;
     }
 
     private static string Text(byte* utf8) => Marshal.PtrToStringUTF8((nint)utf8)?.Trim() ?? "unknown";

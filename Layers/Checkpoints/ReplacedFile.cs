@@ -1,5 +1,3 @@
-using Microsoft.Win32.SafeHandles;
-
 namespace NativeFfn.Checkpoints;
 
 /// <summary>A file written beside its target and moved over it when complete; devices and pipes are written directly.</summary>
@@ -8,8 +6,7 @@ internal sealed class ReplacedFile : IDisposable
     private readonly string _path;
     private readonly string _target;
     private readonly string? _temporary;
-    private readonly SafeFileHandle _handle;
-    private long _position;
+    private readonly FileStream _stream;
 
     /// <summary>Starts a file of a known length; a disk that has no room for it is found out now where the file system can tell.</summary>
     public ReplacedFile(string path, long length)
@@ -17,16 +14,21 @@ internal sealed class ReplacedFile : IDisposable
         _path = path;
         try
         {
-            _target = Resolve(path);
+            _target = FullPath(path);
             if (OpenDirectly(_target) is { } device)
             {
-                _handle = device;
+                _stream = device;
                 return;
             }
 
-            string folder = Path.GetDirectoryName(_target)!;
-            _temporary = Path.Combine(folder, $".nativeffn-{Guid.NewGuid():N}.tmp");
-            _handle = File.OpenHandle(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, length);
+            // What a link leads to is replaced, not the link.
+            var file = new FileInfo(_target);
+            _target = file.LinkTarget is null ? _target : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
+            _temporary = Path.Combine(Path.GetDirectoryName(_target)!, $".nativeffn-{Guid.NewGuid():N}.tmp");
+            _stream = new FileStream(_temporary, new FileStreamOptions
+            {
+                Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0, PreallocationSize = length,
+            });
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
@@ -37,15 +39,14 @@ internal sealed class ReplacedFile : IDisposable
     }
 
     /// <summary>Whether the file takes no more bytes: it was committed, disposed, or failed.</summary>
-    public bool IsClosed => _handle.IsClosed;
+    public bool IsClosed => !_stream.CanWrite;
 
     /// <summary>Writes the next bytes; a failure deletes the temporary file.</summary>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         try
         {
-            RandomAccess.Write(_handle, bytes, _position);
-            _position += bytes.Length;
+            _stream.Write(bytes);
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
@@ -59,8 +60,8 @@ internal sealed class ReplacedFile : IDisposable
     {
         try
         {
-            RandomAccess.FlushToDisk(_handle);
-            _handle.Dispose();
+            _stream.Flush(flushToDisk: true);
+            _stream.Dispose();
             if (_temporary is not null)
             {
                 File.Move(_temporary, _target, overwrite: true);
@@ -68,7 +69,7 @@ internal sealed class ReplacedFile : IDisposable
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
-            _handle.Dispose();
+            _stream.Dispose();
             Delete();
             throw Unwritable(problem);
         }
@@ -77,15 +78,14 @@ internal sealed class ReplacedFile : IDisposable
     /// <summary>Closes the file and, if it was not committed, deletes it.</summary>
     public void Dispose()
     {
-        if (!_handle.IsClosed)
+        if (!IsClosed)
         {
-            _handle.Dispose();
+            _stream.Dispose();
             Delete();
         }
     }
 
-    // A link's target is what is replaced, not the link.
-    private static string Resolve(string path)
+    private static string FullPath(string path)
     {
         if (Directory.Exists(path))
         {
@@ -94,41 +94,40 @@ internal sealed class ReplacedFile : IDisposable
 
         string full = Path.GetFullPath(path);
         string folder = Path.GetDirectoryName(full) ?? full;
-        if (!Directory.Exists(folder))
-        {
-            throw new CheckpointException($"{path}: the folder {folder} does not exist. Create it or name another.");
-        }
-
-        var file = new FileInfo(full);
-        if (file.LinkTarget is null || file.ResolveLinkTarget(returnFinalTarget: true) is not { } target)
-        {
-            return full;
-        }
-
-        // A link such as /dev/stdout may lead to a pipe, which has no name of its own.
-        return target.Exists || !File.Exists(full) ? target.FullName : full;
+        return Directory.Exists(folder)
+            ? full
+            : throw new CheckpointException($"{path}: the folder {folder} does not exist. Create it or name another.");
     }
 
-    // Devices and pipes look like empty files; what tells them apart is that they cannot be cut to a length.
-    private static SafeFileHandle? OpenDirectly(string target)
+    // Devices and pipes look like empty files; what tells them apart is that they cannot be cut to a length, not even to their own.
+    private static FileStream? OpenDirectly(string target)
     {
-        var file = new FileInfo(target);
-        if (!file.Exists || (file.Length > 0 && file.LinkTarget is null))
+        if (!File.Exists(target))
         {
             return null;
         }
 
-        SafeFileHandle handle = File.OpenHandle(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite);
+        FileStream stream;
         try
         {
-            RandomAccess.SetLength(handle, 0);
+            stream = new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
         }
-        catch (Exception problem) when (problem is IOException or NotSupportedException)
+        catch (FileNotFoundException)
         {
-            return handle;
+            // A link to a file that does not exist yet.
+            return null;
         }
 
-        handle.Dispose();
+        try
+        {
+            stream.SetLength(stream.Length);
+        }
+        catch (Exception refusal) when (refusal is IOException or NotSupportedException)
+        {
+            return stream;
+        }
+
+        stream.Dispose();
         return null;
     }
 

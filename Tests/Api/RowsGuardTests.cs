@@ -36,6 +36,25 @@ public class RowsGuardTests
     [Test]
     public void No_rows_are_fine() => Assert.DoesNotThrow(() => Check(Network, Fresh(0), Fresh(0), Fresh(0)));
 
+    [Test]
+    public unsafe void Rows_a_byte_apart_are_not_the_same_rows()
+    {
+        byte* bytes = stackalloc byte[64];
+        var input = new Span2D<float>(bytes, 2, Width, 0);
+        var shifted = new Span2D<float>(bytes + 1, 2, Width, 0);
+        string message = string.Empty;
+        try
+        {
+            FfnRowsGuard.Check(Network, new FfnRows { Input = input, Output = shifted });
+        }
+        catch (ArgumentException refusal)
+        {
+            message = refusal.Message;
+        }
+
+        Assert.That(message, Does.Contain("overlaps input"));
+    }
+
     // Offsets of input, residual and output in one buffer: three packed rows each, 12 elements.
     [TestCase(0, 100, 0, null)]
     [TestCase(0, 100, 100, null)]

@@ -168,6 +168,62 @@ public sealed class SafetensorsWriterTests
     }
 
     [Test]
+    public void A_link_without_a_commit_leaves_what_it_leads_to_as_it_was()
+    {
+        using var folder = new TempFolder();
+        File.WriteAllText(folder["real"], "before");
+        File.CreateSymbolicLink(folder["link"], folder["real"]);
+        using (var writer = new SafetensorsWriter(folder["link"], [("x", "F32", [2])]))
+        {
+            writer.Write([1f]);
+        }
+
+        Assert.That(File.ReadAllText(folder["real"]), Is.EqualTo("before"));
+    }
+
+    [Test]
+    public void A_link_to_a_file_that_is_not_there_yet_makes_it()
+    {
+        using var folder = new TempFolder();
+        File.CreateSymbolicLink(folder["link"], folder["real"]);
+        using (var writer = new SafetensorsWriter(folder["link"], [("x", "F32", [1])]))
+        {
+            writer.Write([1f]);
+            writer.Commit();
+        }
+
+        Assert.Multiple(() =>
+        {
+            Assert.That(new FileInfo(folder["link"]).LinkTarget, Is.EqualTo(folder["real"]));
+            using SafetensorsFile file = SafetensorsFile.Open(folder["real"]);
+            Assert.That(file.Tensors.Keys, Is.EqualTo(new[] { "x" }));
+        });
+    }
+
+    [Test]
+    [Platform("Linux")]
+    public void A_pipe_is_written_directly()
+    {
+        using var pipe = new System.IO.Pipes.AnonymousPipeServerStream(System.IO.Pipes.PipeDirection.In);
+        string path = $"/proc/self/fd/{pipe.ClientSafePipeHandle.DangerousGetHandle()}";
+        using (var writer = new SafetensorsWriter(path, [("x", "F32", [2])]))
+        {
+            writer.Write([1f, 2f]);
+            writer.Commit();
+        }
+
+        pipe.DisposeLocalCopyOfClientHandle();
+        using var copy = new MemoryStream();
+        pipe.CopyTo(copy);
+        using var folder = new TempFolder();
+        File.WriteAllBytes(folder["copy"], copy.ToArray());
+        using SafetensorsFile file = SafetensorsFile.Open(folder["copy"]);
+        var values = new float[2];
+        file.ReadFloats(file.Find("x"), 0, values);
+        Assert.That(values, Is.EqualTo(new[] { 1f, 2f }));
+    }
+
+    [Test]
     public void A_place_that_takes_no_file_is_refused_by_name()
     {
         using var folder = new TempFolder();

@@ -63,7 +63,7 @@ public sealed class ReadmeTests
     {
         string text = ReadmeText;
         foreach (string name in FfnKind.Named.Select(static kind => kind.Name)
-            .Concat(Checkpoints.Families.FamilyCatalog.ModelTypes).Concat(BackendNames.All))
+            .Concat(global::NativeFfn.Checkpoints.Families.FamilyCatalog.ModelTypes).Concat(BackendNames.All))
         {
             Assert.That(text, Does.Contain($"`{name}`"));
         }
