@@ -3,4 +3,14 @@ namespace NativeFfn.Backends;
 /// <summary>What a backend is opened with.</summary>
 /// <param name="Threads">Threads that one forward may use, the caller's included; positive.</param>
 /// <param name="MklPath">The file or folder of <c>libmkl_rt</c> to use and no other, or null to look in the usual places.</param>
-internal sealed record BackendOptions(int Threads, string? MklPath);
+internal sealed record BackendOptions(int Threads, string? MklPath)
+{
+    /// <summary>
+    /// Multiply-adds that are worth handing to another thread: about 1 MB of weights read for one token, some 50 µs, ten times what
+    /// waking a thread costs.
+    /// </summary>
+    public const long DefaultMinimumSliceWork = 256 * 1024;
+
+    /// <summary>Multiply-adds of a slice at least; tests lower it, so that layers of any size are cut.</summary>
+    public long MinimumSliceWork { get; init; } = DefaultMinimumSliceWork;
+}

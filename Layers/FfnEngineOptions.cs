@@ -23,6 +23,9 @@ public sealed record FfnEngineOptions
     /// <summary>The file or folder of <c>libmkl_rt</c> to use and no other; null (the default) looks in the usual places.</summary>
     public string? MklPath { get; init; }
 
+    /// <summary>Multiply-adds that are worth another thread; tests lower it, so that small layers are cut too.</summary>
+    internal long MinimumSliceWork { get; init; } = BackendOptions.DefaultMinimumSliceWork;
+
     internal BackendOptions ToBackendOptions()
     {
         if (Threads is < 0 or > MaxThreads)
@@ -31,6 +34,7 @@ public sealed record FfnEngineOptions
                 nameof(Threads), Threads, $"Threads must be 1 to {MaxThreads}, or 0 for the processors this process may use.");
         }
 
-        return new BackendOptions(Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads, MklPath);
+        int threads = Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads;
+        return new BackendOptions(threads, MklPath) { MinimumSliceWork = MinimumSliceWork };
     }
 }

@@ -16,14 +16,15 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="kind">Which backend this is.</param>
     /// <param name="version">What computes.</param>
     /// <param name="path">The native library's file, or null.</param>
-    /// <param name="threads">Threads of a forward, the caller's included.</param>
+    /// <param name="options">Threads of a forward, and what is worth one.</param>
     /// <param name="product">How matrices are multiplied.</param>
-    public CpuBackend(BackendKind kind, string version, string? path, int threads, IMatrixProduct product)
+    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, IMatrixProduct product)
     {
-        Description = new BackendDescription(kind, version, path, threads);
-        _team = new WorkerTeam(threads);
+        Description = new BackendDescription(kind, version, path, options.Threads);
+        _team = new WorkerTeam(options.Threads);
         _forwards = new ObjectSlots<CpuForward>(
-            Math.Max(threads, Environment.ProcessorCount) * KeptForwardsPerProcessor, () => new CpuForward(_team, product));
+            Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor,
+            () => new CpuForward(_team, product, options.MinimumSliceWork));
     }
 
     /// <inheritdoc/>

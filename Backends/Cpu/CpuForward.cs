@@ -8,16 +8,18 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
 {
     private readonly WorkerTeam _team;
     private readonly IMatrixProduct _product;
+    private readonly long _minimumSliceWork;
     private readonly CpuScratch _scratch = new();
     private CpuChunk _chunk;
     private CpuStep _step;
     private Slicing _slicing;
     private FfnProfile? _profile;
 
-    public CpuForward(WorkerTeam team, IMatrixProduct product)
+    public CpuForward(WorkerTeam team, IMatrixProduct product, long minimumSliceWork)
     {
         _team = team;
         _product = product;
+        _minimumSliceWork = minimumSliceWork;
     }
 
     /// <summary>Runs rows that were proven to fit the layer, of which there is at least one.</summary>
@@ -95,7 +97,7 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
         int tokens = _chunk.Tokens;
         if (_chunk.IsBlock && spec.PreNorm is not null)
         {
-            RunStep(new CpuStep(CpuStepKind.PreNorm), Slicing.OfRows(tokens, spec.InputWidth, (long)tokens * spec.InputWidth, _team.Threads));
+            RunStep(new CpuStep(CpuStepKind.PreNorm), RowSlices(spec.InputWidth));
         }
 
         for (int i = 0; i < spec.Stages.Length; i++)
@@ -103,16 +105,18 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
             FfnStage stage = spec.Stages[i];
             long work = (long)tokens * stage.ProjectionCount * stage.InputWidth * stage.Width;
             CpuStepKind kind = i == spec.Stages.Length - 1 ? CpuStepKind.LastStage : CpuStepKind.HiddenStage;
-            RunStep(new CpuStep(kind, i), Slicing.OfProduct(tokens, stage.Width, work, _team.Threads));
+            RunStep(new CpuStep(kind, i), Slicing.OfProduct(tokens, stage.Width, work / _minimumSliceWork, _team.Threads));
         }
 
         if (_chunk.IsBlock && (spec.BranchNorm is not null || spec.PostNorm is not null))
         {
-            RunStep(
-                new CpuStep(CpuStepKind.FinishRows),
-                Slicing.OfRows(tokens, spec.OutputWidth, (long)tokens * spec.OutputWidth, _team.Threads));
+            RunStep(new CpuStep(CpuStepKind.FinishRows), RowSlices(spec.OutputWidth));
         }
     }
+
+    // An element of a norm costs about what a multiply-add of a product at few tokens does: a read from memory.
+    private Slicing RowSlices(int width) =>
+        Slicing.OfRows(_chunk.Tokens, width, (long)_chunk.Tokens * width / _minimumSliceWork, _team.Threads);
 
     private void RunStep(CpuStep step, Slicing slicing)
     {

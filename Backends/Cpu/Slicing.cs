@@ -4,12 +4,6 @@ namespace NativeFfn.Backends.Cpu;
 /// which threads were free.</summary>
 internal readonly struct Slicing
 {
-    /// <summary>
-    /// Multiply-adds that are worth handing to another thread: about 1 MB of weights read for one token, some 50 µs, ten times what
-    /// waking a thread costs.
-    /// </summary>
-    public const long MinimumSliceWork = 256 * 1024;
-
     // A slice of a product should be wide enough to fill a GEMM's tiles; floats of a cache line, so that no two slices share one.
     private const int MinimumColumns = 64;
     private const int ColumnGranularity = 16;
@@ -30,17 +24,25 @@ internal readonly struct Slicing
     public int Count { get; }
 
     /// <summary>Cuts a product's result by columns (so that each weight is read by one thread), or by rows where it is too narrow.</summary>
-    public static Slicing OfProduct(int rows, int columns, long multiplyAdds, int threads)
+    /// <param name="rows">Rows of the result.</param>
+    /// <param name="columns">Columns of the result.</param>
+    /// <param name="sliceableInto">Slices that the work is worth.</param>
+    /// <param name="threads">Slices at most.</param>
+    public static Slicing OfProduct(int rows, int columns, long sliceableInto, int threads)
     {
-        int wanted = (int)Math.Clamp(multiplyAdds / MinimumSliceWork, 1, threads);
+        int wanted = (int)Math.Clamp(sliceableInto, 1, threads);
         return columns >= wanted * MinimumColumns
             ? new Slicing(rows, columns, wanted, byColumns: true)
             : new Slicing(rows, columns, Math.Min(wanted, rows), byColumns: false);
     }
 
     /// <summary>Cuts whole rows.</summary>
-    public static Slicing OfRows(int rows, int columns, long elements, int threads) =>
-        new(rows, columns, (int)Math.Clamp(elements / MinimumSliceWork, 1, Math.Min(threads, rows)), byColumns: false);
+    /// <param name="rows">Rows of the result.</param>
+    /// <param name="columns">Columns of the result.</param>
+    /// <param name="sliceableInto">Slices that the work is worth.</param>
+    /// <param name="threads">Slices at most.</param>
+    public static Slicing OfRows(int rows, int columns, long sliceableInto, int threads) =>
+        new(rows, columns, (int)Math.Clamp(sliceableInto, 1, Math.Min(threads, rows)), byColumns: false);
 
     /// <summary>The part of the matrix that a slice covers.</summary>
     public Region this[int slice] => _byColumns

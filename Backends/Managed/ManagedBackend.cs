@@ -9,5 +9,5 @@ internal static class ManagedBackend
 {
     /// <summary>Starts a team.</summary>
     public static IFfnBackend Open(BackendOptions options) =>
-        new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options.Threads, new ManagedProduct());
+        new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, new ManagedProduct());
 }

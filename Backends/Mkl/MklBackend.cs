@@ -11,7 +11,7 @@ internal static class MklBackend
     public static IFfnBackend Open(BackendOptions options)
     {
         MklLibrary library = MklLibrary.Load(options.MklPath);
-        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads, new MklProduct(library));
+        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options, new MklProduct(library));
     }
 
     private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct

@@ -29,7 +29,8 @@ public static class TestBackends
     {
         try
         {
-            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads });
+            // Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are.
+            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads, MinimumSliceWork = 1 });
         }
         catch (BackendUnavailableException absent)
         {

@@ -99,10 +99,9 @@ public sealed class WorkerTeamTests
     public void Slices_cover_every_element_once() =>
         Gen.Select(Gen.Int[1, 700], Gen.Int[1, 700], Gen.Int[1, 9], Gen.Int[0, 40], Gen.Bool).Sample((rows, columns, threads, factor, product) =>
         {
-            long work = factor * Slicing.MinimumSliceWork / 3;
             Slicing slicing = product
-                ? Slicing.OfProduct(rows, columns, work, threads)
-                : Slicing.OfRows(rows, columns, work, threads);
+                ? Slicing.OfProduct(rows, columns, factor, threads)
+                : Slicing.OfRows(rows, columns, factor, threads);
             var covered = new int[rows * columns];
             for (int slice = 0; slice < slicing.Count; slice++)
             {
