@@ -220,11 +220,12 @@ internal readonly unsafe struct CpuStep(CpuStepKind kind, int stage = 0)
         Matrix input = stage > 0 ? chunk.Scratch.Hidden(stage - 1)
             : chunk.IsBlock && chunk.Weights.Spec.PreNorm is not null ? chunk.Scratch.Normalized
             : chunk.Input;
+        long weightStride = CpuWeights.StrideOf(k);
         long start = Now(chunk);
         chunk.Product.Multiply(
             region.Rows, region.Columns, k,
             input.Row(region.FirstRow), input.Stride,
-            weight + ((long)region.FirstColumn * k), k,
+            weight + (region.FirstColumn * weightStride), weightStride,
             result.Row(region.FirstRow) + region.FirstColumn, result.Stride,
             accumulate);
         Add(chunk, FfnStep.Gemm, start);

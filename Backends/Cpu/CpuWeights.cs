@@ -18,7 +18,7 @@ internal sealed unsafe class CpuWeights
         long elements = 0;
         foreach (FfnTensor tensor in spec.Tensors)
         {
-            elements = checked(elements + NativeBuffer.Align(tensor.ElementCount));
+            elements = checked(elements + NativeBuffer.Align(tensor.Rows * StrideOf(tensor.Columns)));
         }
 
         Memory = new NativeBuffer(elements, $"The weights of {spec}");
@@ -27,9 +27,11 @@ internal sealed unsafe class CpuWeights
             float* place = Memory.Pointer;
             foreach (FfnTensor tensor in spec.Tensors)
             {
+                long stride = StrideOf(tensor.Columns);
                 source.ReadRows(tensor, 0, new Span<float>(place, checked((int)tensor.ElementCount)));
+                Spread(place, tensor, stride);
                 Slot(tensor) = place;
-                place += NativeBuffer.Align(tensor.ElementCount);
+                place += NativeBuffer.Align(tensor.Rows * stride);
             }
         }
         catch
@@ -83,6 +85,28 @@ internal sealed unsafe class CpuWeights
     public NormWeights BranchNorm => _branchNorm;
 
     public NormWeights PostNorm => _postNorm;
+
+    /// <summary>Elements from one row of a matrix to the next.</summary>
+    /// <remarks>
+    /// Rows a multiple of a page apart share the few places that a first-level cache has for them, and push each other out; such rows are
+    /// moved a cache line apart.
+    /// </remarks>
+    /// <param name="columns">Elements of a row.</param>
+    public static long StrideOf(int columns)
+    {
+        const int pageElements = 4096 / sizeof(float);
+        const int lineElements = NativeBuffer.Alignment / sizeof(float);
+        return columns % pageElements == 0 ? columns + lineElements : columns;
+    }
+
+    // From the last row on, each moves to where nothing is any more.
+    private static void Spread(float* rows, FfnTensor tensor, long stride)
+    {
+        for (long row = tensor.Rows - 1; row > 0 && stride != tensor.Columns; row--)
+        {
+            new ReadOnlySpan<float>(rows + (row * tensor.Columns), tensor.Columns).CopyTo(new Span<float>(rows + (row * stride), tensor.Columns));
+        }
+    }
 
     /// <summary>The tensors of a stage; null where the stage has none.</summary>
     public struct StageWeights

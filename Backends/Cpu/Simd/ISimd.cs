@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace NativeFfn.Backends.Cpu.Simd;
 
 /// <summary>One width of float32 vector, so that a kernel's arithmetic is written once for all of them.</summary>
@@ -41,4 +43,7 @@ internal unsafe interface ISimd<TVector>
 
     /// <summary>The sum of the elements.</summary>
     static abstract float Sum(TVector value);
+
+    /// <summary>The sums of the elements of four vectors, each in the order in which the others are summed.</summary>
+    static abstract Vector128<float> Sum(TVector first, TVector second, TVector third, TVector fourth);
 }

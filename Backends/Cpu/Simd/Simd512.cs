@@ -50,4 +50,12 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static float Sum(Vector512<float> value) => Vector512.Sum(value);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> Sum(Vector512<float> first, Vector512<float> second, Vector512<float> third, Vector512<float> fourth) =>
+        Simd256.Sum(
+            first.GetLower() + first.GetUpper(),
+            second.GetLower() + second.GetUpper(),
+            third.GetLower() + third.GetUpper(),
+            fourth.GetLower() + fourth.GetUpper());
 }

@@ -4,9 +4,10 @@ namespace NativeFfn.Backends.Managed.Kernels;
 
 /// <summary>C = A · Bᵀ as dot products of rows, both of which lie contiguous as checkpoints store them: nothing is packed.</summary>
 /// <remarks>
-/// A tile is 4 rows of B by a few rows of A, one accumulator each. Rows are cut into blocks that stay in the first-level cache while a
-/// tile reads them, and rows of A into blocks that stay in the second-level cache while all of B passes by. Every element of C is the
-/// same sum in the same order whatever tile or slice it falls into, so the result does not depend on how work is divided.
+/// A tile is 4 rows of B by a few rows of A, one accumulator each; while it is computed, the rows of a later tile are asked of memory.
+/// Rows are cut into blocks that stay in the first-level cache while a tile reads them, and rows of A into blocks that stay in the
+/// second-level cache while all of B passes by. Every element of C is the same sum in the same order whatever tile or slice it falls
+/// into, so the result does not depend on how work is divided.
 /// </remarks>
 internal static unsafe class DotProductGemm<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
@@ -19,6 +20,9 @@ internal static unsafe class DotProductGemm<TSimd, TVector>
     private const int BlockRows = 64;
 
     private const int TileRows = 4;
+
+    // Tiles from the one that is computed to the one that is asked of memory: at one token a tile takes less time than memory's answer.
+    private const int TilesAhead = 2;
 
     public static void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
     {
@@ -40,23 +44,10 @@ internal static unsafe class DotProductGemm<TSimd, TVector>
         for (; j <= n - TileRows; j += TileRows)
         {
             float* weights = b + (j * ldb);
-            int i = 0;
-            for (; i <= m - TSimd.TileTokens; i += TSimd.TileTokens)
-            {
-                if (TSimd.TileTokens == 4)
-                {
-                    DotProductTiles<TSimd, TVector>.FourByFour(k, a + (i * lda), lda, weights, ldb, c + (i * ldc) + j, ldc, accumulate);
-                }
-                else
-                {
-                    DotProductTiles<TSimd, TVector>.FourByThree(k, a + (i * lda), lda, weights, ldb, c + (i * ldc) + j, ldc, accumulate);
-                }
-            }
 
-            for (; i < m; i++)
-            {
-                DotProductTiles<TSimd, TVector>.FourByOne(k, a + (i * lda), weights, ldb, c + (i * ldc) + j, accumulate);
-            }
+            int ahead = TilesAhead * TileRows;
+            float* next = j + ahead <= n - TileRows ? weights + (ahead * ldb) : null;
+            MultiplyTiles(m, k, a, lda, weights, ldb, next, c + j, ldc, accumulate);
         }
 
         for (; j < n; j++)
@@ -64,6 +55,45 @@ internal static unsafe class DotProductGemm<TSimd, TVector>
             for (int i = 0; i < m; i++)
             {
                 DotProductTiles<TSimd, TVector>.OneByOne(k, a + (i * lda), b + (j * ldb), c + (i * ldc) + j, accumulate);
+            }
+        }
+    }
+
+    private static void MultiplyTiles(
+        int m, int k, float* a, long lda, float* weights, long ldb, float* next, float* c, long ldc, bool accumulate)
+    {
+        // A later tile's rows are asked for by as many of this one's steps as possible, so that memory and arithmetic work side by side.
+        int steps = (m + TSimd.TileTokens - 1) / TSimd.TileTokens;
+        int rowsAtATime = next == null ? 0 : steps >= TileRows ? 1 : steps > 1 ? 2 : TileRows;
+        int asked = 0;
+        int i = 0;
+        while (i < m)
+        {
+            int rows = asked < TileRows ? rowsAtATime : 0;
+            float* wanted = next + (asked * ldb);
+            asked += rows;
+            float* tokens = a + (i * lda);
+            float* results = c + (i * ldc);
+            int left = m - i;
+            if (TSimd.TileTokens == 4 && left >= 4)
+            {
+                DotProductTiles<TSimd, TVector>.FourByFour(k, tokens, lda, weights, ldb, wanted, rows, results, ldc, accumulate);
+                i += 4;
+            }
+            else if (left >= 3)
+            {
+                DotProductTiles<TSimd, TVector>.FourByThree(k, tokens, lda, weights, ldb, wanted, rows, results, ldc, accumulate);
+                i += 3;
+            }
+            else if (left == 2)
+            {
+                DotProductTiles<TSimd, TVector>.FourByTwo(k, tokens, lda, weights, ldb, wanted, rows, results, ldc, accumulate);
+                i += 2;
+            }
+            else
+            {
+                DotProductTiles<TSimd, TVector>.FourByOne(k, tokens, weights, ldb, wanted, rows, results, accumulate);
+                i++;
             }
         }
     }

@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using NativeFfn.Backends.Cpu.Simd;
 
 namespace NativeFfn.Backends.Managed.Kernels;
@@ -14,7 +16,7 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
 {
     /// <summary>4 rows of B by 4 rows of A.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void FourByFour(int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
+    public static void FourByFour(int k, float* a, long lda, float* b, long ldb, float* next, int nextRows, float* c, long ldc, bool accumulate)
     {
         float* a1 = a + lda;
         float* a2 = a + (2 * lda);
@@ -29,6 +31,8 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
         int i = 0;
         for (; i <= k - TSimd.Count; i += TSimd.Count)
         {
+            Prefetch(next + i, ldb, nextRows);
+
             TVector x0 = TSimd.Load(a + i);
             TVector x1 = TSimd.Load(a1 + i);
             TVector x2 = TSimd.Load(a2 + i);
@@ -63,7 +67,7 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
 
     /// <summary>4 rows of B by 3 rows of A.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void FourByThree(int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
+    public static void FourByThree(int k, float* a, long lda, float* b, long ldb, float* next, int nextRows, float* c, long ldc, bool accumulate)
     {
         float* a1 = a + lda;
         float* a2 = a + (2 * lda);
@@ -76,6 +80,8 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
         int i = 0;
         for (; i <= k - TSimd.Count; i += TSimd.Count)
         {
+            Prefetch(next + i, ldb, nextRows);
+
             TVector x0 = TSimd.Load(a + i);
             TVector x1 = TSimd.Load(a1 + i);
             TVector x2 = TSimd.Load(a2 + i);
@@ -102,9 +108,44 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
         Finish(s20, s21, s22, s23, a2, b, b1, b2, b3, i, k, c + (2 * ldc), accumulate);
     }
 
+    /// <summary>4 rows of B by 2 rows of A.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void FourByTwo(int k, float* a, long lda, float* b, long ldb, float* next, int nextRows, float* c, long ldc, bool accumulate)
+    {
+        float* a1 = a + lda;
+        float* b1 = b + ldb;
+        float* b2 = b + (2 * ldb);
+        float* b3 = b + (3 * ldb);
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s02 = TSimd.Zero, s03 = TSimd.Zero;
+        TVector s10 = TSimd.Zero, s11 = TSimd.Zero, s12 = TSimd.Zero, s13 = TSimd.Zero;
+        int i = 0;
+        for (; i <= k - TSimd.Count; i += TSimd.Count)
+        {
+            Prefetch(next + i, ldb, nextRows);
+
+            TVector x0 = TSimd.Load(a + i);
+            TVector x1 = TSimd.Load(a1 + i);
+            TVector w = TSimd.Load(b + i);
+            s00 = TSimd.MultiplyAdd(w, x0, s00);
+            s10 = TSimd.MultiplyAdd(w, x1, s10);
+            w = TSimd.Load(b1 + i);
+            s01 = TSimd.MultiplyAdd(w, x0, s01);
+            s11 = TSimd.MultiplyAdd(w, x1, s11);
+            w = TSimd.Load(b2 + i);
+            s02 = TSimd.MultiplyAdd(w, x0, s02);
+            s12 = TSimd.MultiplyAdd(w, x1, s12);
+            w = TSimd.Load(b3 + i);
+            s03 = TSimd.MultiplyAdd(w, x0, s03);
+            s13 = TSimd.MultiplyAdd(w, x1, s13);
+        }
+
+        Finish(s00, s01, s02, s03, a, b, b1, b2, b3, i, k, c, accumulate);
+        Finish(s10, s11, s12, s13, a1, b, b1, b2, b3, i, k, c + ldc, accumulate);
+    }
+
     /// <summary>4 rows of B by 1 row of A.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void FourByOne(int k, float* a, float* b, long ldb, float* c, bool accumulate)
+    public static void FourByOne(int k, float* a, float* b, long ldb, float* next, int nextRows, float* c, bool accumulate)
     {
         float* b1 = b + ldb;
         float* b2 = b + (2 * ldb);
@@ -113,6 +154,8 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
         int i = 0;
         for (; i <= k - TSimd.Count; i += TSimd.Count)
         {
+            Prefetch(next + i, ldb, nextRows);
+
             TVector x0 = TSimd.Load(a + i);
             TVector w = TSimd.Load(b + i);
             s00 = TSimd.MultiplyAdd(w, x0, s00);
@@ -141,20 +184,47 @@ internal static unsafe class DotProductTiles<TSimd, TVector>
         Finish(sum, a, b, i, k, c, accumulate);
     }
 
+    // A row is too short for the processor to foresee where the next one starts.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(float* next, long ldb, int rows)
+    {
+        if (Sse.IsSupported && rows > 0)
+        {
+            Sse.Prefetch1(next);
+            if (rows > 1)
+            {
+                Sse.Prefetch1(next + ldb);
+                if (rows > 2)
+                {
+                    Sse.Prefetch1(next + (2 * ldb));
+                    Sse.Prefetch1(next + (3 * ldb));
+                }
+            }
+        }
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(
         TVector s0, TVector s1, TVector s2, TVector s3, float* a, float* b0, float* b1, float* b2, float* b3, int i, int k, float* c, bool accumulate)
     {
-        Finish(s0, a, b0, i, k, c, accumulate);
-        Finish(s1, a, b1, i, k, c + 1, accumulate);
-        Finish(s2, a, b2, i, k, c + 2, accumulate);
-        Finish(s3, a, b3, i, k, c + 3, accumulate);
+        Vector128<float> sums = TSimd.Sum(s0, s1, s2, s3);
+        for (; i < k; i++)
+        {
+            sums += a[i] * Vector128.Create(b0[i], b1[i], b2[i], b3[i]);
+        }
+
+        if (accumulate)
+        {
+            sums += Vector128.Load(c);
+        }
+
+        Vector128.Store(sums, c);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(TVector lanes, float* a, float* b, int i, int k, float* c, bool accumulate)
     {
-        float sum = TSimd.Sum(lanes);
+        float sum = TSimd.Sum(lanes, lanes, lanes, lanes).ToScalar();
         for (; i < k; i++)
         {
             sum += a[i] * b[i];
