@@ -23,6 +23,12 @@ public sealed record FfnEngineOptions
     /// <summary>The file or folder of <c>libmkl_rt</c> to use and no other; null (the default) looks in the usual places.</summary>
     public string? MklPath { get; init; }
 
+    /// <summary>
+    /// Which product multiplies few tokens. <see cref="CpuKernel.Auto"/> (the default) measures once for each shape, when a layer is made,
+    /// and keeps the result in the user's cache folder; the managed backend has only the skinny kernels.
+    /// </summary>
+    public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
+
     /// <summary>Multiply-adds that are worth another thread; tests lower it, so that small layers are cut too.</summary>
     internal long MinimumSliceWork { get; init; } = BackendOptions.DefaultMinimumSliceWork;
 
@@ -34,7 +40,12 @@ public sealed record FfnEngineOptions
                 nameof(Threads), Threads, $"Threads must be 1 to {MaxThreads}, or 0 for the processors this process may use.");
         }
 
+        if (!Enum.IsDefined(Kernel))
+        {
+            throw new ArgumentOutOfRangeException(nameof(Kernel), Kernel, $"No such kernel. Use {string.Join(", ", Enum.GetNames<CpuKernel>())}.");
+        }
+
         int threads = Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads;
-        return new BackendOptions(threads, MklPath) { MinimumSliceWork = MinimumSliceWork };
+        return new BackendOptions(threads, MklPath) { Kernel = Kernel, MinimumSliceWork = MinimumSliceWork };
     }
 }

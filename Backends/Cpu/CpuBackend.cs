@@ -10,6 +10,7 @@ internal sealed class CpuBackend : IFfnBackend
     private const int KeptForwardsPerProcessor = 8;
 
     private readonly WorkerTeam _team;
+    private readonly CpuProducts _products;
     private readonly ObjectSlots<CpuForward> _forwards;
 
     /// <summary>Starts the team.</summary>
@@ -17,14 +18,15 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="version">What computes.</param>
     /// <param name="path">The native library's file, or null.</param>
     /// <param name="options">Threads of a forward, and what is worth one.</param>
-    /// <param name="product">How matrices are multiplied.</param>
-    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, IMatrixProduct product)
+    /// <param name="products">How matrices are multiplied.</param>
+    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, CpuProducts products)
     {
         Description = new BackendDescription(kind, version, path, options.Threads);
+        _products = products;
         _team = new WorkerTeam(options.Threads);
         _forwards = new ObjectSlots<CpuForward>(
             Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor,
-            () => new CpuForward(_team, product, options.MinimumSliceWork));
+            () => new CpuForward(_team, products, options.MinimumSliceWork));
     }
 
     /// <inheritdoc/>
@@ -34,7 +36,8 @@ internal sealed class CpuBackend : IFfnBackend
     public string? WhyUnsupported(FfnSpec spec) => null;
 
     /// <inheritdoc/>
-    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights) => new CpuPreparedFfn(new CpuWeights(spec, weights), _forwards);
+    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights) => 
+        new CpuPreparedFfn(new CpuWeights(spec, weights, _products), _forwards);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Cpu;
 internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
 {
     private readonly WorkerTeam _team;
-    private readonly IMatrixProduct _product;
+    private readonly CpuProducts _products;
     private readonly long _minimumSliceWork;
     private readonly CpuScratch _scratch = new();
     private CpuChunk _chunk;
@@ -15,10 +15,10 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     private Slicing _slicing;
     private FfnProfile? _profile;
 
-    public CpuForward(WorkerTeam team, IMatrixProduct product, long minimumSliceWork)
+    public CpuForward(WorkerTeam team, CpuProducts products, long minimumSliceWork)
     {
         _team = team;
-        _product = product;
+        _products = products;
         _minimumSliceWork = minimumSliceWork;
     }
 
@@ -50,7 +50,7 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
                     {
                         Weights = weights,
                         Scratch = _scratch,
-                        Product = _product,
+                        Products = _products,
                         Trace = rows.Trace,
                         Profile = rows.Profile,
                         IsBlock = rows.Mode == FfnMode.Block,

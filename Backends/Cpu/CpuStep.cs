@@ -24,7 +24,7 @@ internal struct CpuChunk
 {
     public CpuWeights Weights;
     public CpuScratch Scratch;
-    public IMatrixProduct Product;
+    public CpuProducts Products;
     public FfnTrace? Trace;
     public FfnProfile? Profile;
     public bool IsBlock;
@@ -222,7 +222,7 @@ internal readonly unsafe struct CpuStep(CpuStepKind kind, int stage = 0)
             : chunk.Input;
         long weightStride = CpuWeights.StrideOf(k);
         long start = Now(chunk);
-        chunk.Product.Multiply(
+        chunk.Products.For(chunk.Tokens, chunk.Weights.Stages[stage].SwitchPoint).Multiply(
             region.Rows, region.Columns, k,
             input.Row(region.FirstRow), input.Stride,
             weight + (region.FirstColumn * weightStride), weightStride,

@@ -10,11 +10,16 @@ internal sealed unsafe class CpuWeights
     private NormWeights _branchNorm;
     private NormWeights _postNorm;
 
-    /// <summary>Reads every tensor once, straight to its place.</summary>
-    public CpuWeights(FfnSpec spec, IFfnWeightSource source)
+    /// <summary>Reads every tensor once, straight to its place, and settles which product each stage uses when.</summary>
+    public CpuWeights(FfnSpec spec, IFfnWeightSource source, CpuProducts products)
     {
         Spec = spec;
         _stages = new StageWeights[spec.Stages.Length];
+        for (int i = 0; i < _stages.Length; i++)
+        {
+            _stages[i].SwitchPoint = products.SwitchPointOf(spec.Stages[i]);
+        }
+
         long elements = 0;
         foreach (FfnTensor tensor in spec.Tensors)
         {
@@ -115,6 +120,9 @@ internal sealed unsafe class CpuWeights
         public float* Bias;
         public float* UpWeight;
         public float* UpBias;
+
+        /// <summary>The most tokens for which the skinny product is used.</summary>
+        public int SwitchPoint;
     }
 
     /// <summary>The tensors of a norm; null where there is none.</summary>

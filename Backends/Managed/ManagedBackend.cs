@@ -8,6 +8,8 @@ namespace NativeFfn.Backends.Managed;
 internal static class ManagedBackend
 {
     /// <summary>Starts a team.</summary>
-    public static IFfnBackend Open(BackendOptions options) =>
-        new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, new ManagedProduct());
+    /// <exception cref="BackendUnavailableException">MKL's kernel was asked for.</exception>
+    public static IFfnBackend Open(BackendOptions options) => options.Kernel == CpuKernel.Mkl
+        ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or skinny, or backend mkl.")
+        : new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, CpuProducts.Only(new ManagedProduct()));
 }

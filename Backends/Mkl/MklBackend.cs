@@ -1,9 +1,12 @@
 using NativeFfn.Backends.Cpu;
+using NativeFfn.Backends.Cpu.Calibration;
+using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Managed.Kernels;
 using NativeFfn.Bindings.Mkl;
 
 namespace NativeFfn.Backends.Mkl;
 
-/// <summary>Intel MKL on the CPU: its sgemm in its sequential layer, inside this library's worker team.</summary>
+/// <summary>Intel MKL on the CPU: its sgemm in its sequential layer, inside this library's worker team; skinny kernels for few tokens.</summary>
 internal static class MklBackend
 {
     /// <summary>Loads MKL and starts a team.</summary>
@@ -11,7 +14,15 @@ internal static class MklBackend
     public static IFfnBackend Open(BackendOptions options)
     {
         MklLibrary library = MklLibrary.Load(options.MklPath);
-        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options, new MklProduct(library));
+        var sgemm = new MklProduct(library);
+        var skinny = new ManagedProduct();
+        CpuProducts products = options.Kernel switch
+        {
+            CpuKernel.Mkl => CpuProducts.Only(sgemm),
+            CpuKernel.Skinny => CpuProducts.Only(skinny),
+            _ => CpuProducts.Switched(sgemm, skinny, $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}"),
+        };
+        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options, products);
     }
 
     private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct

@@ -8,9 +8,6 @@ internal static class MklSearch
     /// <summary>Names a file or folder of libmkl_rt, used and no other.</summary>
     public const string PathVariable = "NATIVEFFN_MKL";
 
-    /// <summary>The folder that <c>build/fetch-mkl.sh</c> fills, instead of the user's cache.</summary>
-    public const string CacheVariable = "NATIVEFFN_CACHE";
-
     /// <summary>A place and the files in it that may be the library, best first; a name without a folder is left to the system's loader.</summary>
     public readonly record struct Candidate(string Place, string Location, string[] Files);
 
@@ -52,7 +49,7 @@ internal static class MklSearch
             yield return Folder("oneAPI", "/opt/intel/oneapi/mkl/latest/lib");
         }
 
-        string cache = Path.Combine(CacheFolder(), "mkl");
+        string cache = Path.Combine(UserCache.Folder, "mkl");
         string[] versions = Directory.Exists(cache) ? Directory.GetDirectories(cache) : [];
         if (versions.Length == 0)
         {
@@ -81,20 +78,5 @@ internal static class MklSearch
     {
         string[] files = [.. Libraries.MklRtFiles.Select(file => Path.GetFullPath(Path.Combine(folder, file))).Where(File.Exists)];
         return new Candidate(place, folder, files);
-    }
-
-    private static string CacheFolder()
-    {
-        if (Environment.GetEnvironmentVariable(CacheVariable) is { Length: > 0 } configured)
-        {
-            return configured;
-        }
-
-        string? userCache = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
-        return Path.Combine(
-            string.IsNullOrEmpty(userCache)
-                ? Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache")
-                : userCache,
-            "nativeffn");
     }
 }

@@ -19,12 +19,13 @@ internal static class ForwardCommand
         Option<string> output = OptionFactory.Text("--output", "FILE", "Safetensors to write, with F32 'output'; may be the input file.", required: true);
         Option<FfnMode> mode = CommonOptions.Mode();
         Option<BackendKind> backend = CommonOptions.Backend();
+        Option<CpuKernel> kernel = CommonOptions.Kernel();
         Option<int> threads = CommonOptions.Threads();
         Option<string> trace = OptionFactory.Text("--trace", "FILE", "Safetensors to write with the inner values of the forward.");
         Option<string> mklPath = CommonOptions.MklPath();
         var command = new Command("forward", "Run a layer of a checkpoint on the rows of a file.")
         {
-            model, layer, input, output, mode, backend, threads, trace, mklPath,
+            model, layer, input, output, mode, backend, kernel, threads, trace, mklPath,
         };
         command.SetAction(parsed => Run(session, new Request(
             parsed.GetRequiredValue(model),
@@ -33,7 +34,7 @@ internal static class ForwardCommand
             parsed.GetRequiredValue(output),
             parsed.GetValue(trace),
             parsed.GetValue(mode),
-            new FfnEngineOptions { Backend = parsed.GetValue(backend), Threads = parsed.GetValue(threads), MklPath = parsed.GetValue(mklPath) })));
+            new FfnEngineOptions { Backend = parsed.GetValue(backend), Threads = parsed.GetValue(threads), Kernel = parsed.GetValue(kernel), MklPath = parsed.GetValue(mklPath) })));
         return command;
     }
 

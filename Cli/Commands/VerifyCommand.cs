@@ -19,19 +19,20 @@ internal static class VerifyCommand
         Option<string> model = CommonOptions.Model();
         Option<int> layer = CommonOptions.Layer();
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
+        Option<CpuKernel> kernel = CommonOptions.Kernel();
         Option<int> threads = CommonOptions.Threads();
         Option<string> mklPath = CommonOptions.MklPath();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, threads, mklPath, json,
+            model, layer, tokens, kernel, threads, mklPath, json,
         };
         command.SetAction(parsed => Run(
             session,
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
-            new FfnEngineOptions { Threads = parsed.GetValue(threads), MklPath = parsed.GetValue(mklPath) },
+            new FfnEngineOptions { Threads = parsed.GetValue(threads), Kernel = parsed.GetValue(kernel), MklPath = parsed.GetValue(mklPath) },
             parsed.GetValue(json)));
         return command;
     }

@@ -29,6 +29,13 @@ internal static class CommonOptions
         "one of " + string.Join(", ", BackendNames.All),
         BackendNames.TryParse);
 
+    public static Option<CpuKernel> Kernel() => OptionFactory.Word<CpuKernel>(
+        "--kernel",
+        string.Join('|', CpuKernelNames.All),
+        "What the CPU multiplies few tokens with; auto, the faster one as measured here, if left out.",
+        "one of " + string.Join(", ", CpuKernelNames.All),
+        CpuKernelNames.TryParse);
+
     public static Option<FfnMode> Mode() => OptionFactory.Word<FfnMode>(
         "--mode",
         "ffn|residual|block",

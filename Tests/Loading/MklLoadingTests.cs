@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
 using NativeFfn.Tests.Support;
 
@@ -82,7 +83,7 @@ public sealed class MklLoadingTests
     {
         var environment = new Dictionary<string, string?>
         {
-            [MklSearch.CacheVariable] = _folder,
+            [UserCache.Variable] = _folder,
             [MklSearch.PathVariable] = null,
             ["MKLROOT"] = null,
         };

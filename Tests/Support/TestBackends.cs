@@ -30,7 +30,9 @@ public static class TestBackends
         try
         {
             // Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are.
-            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads, MinimumSliceWork = 1 });
+            // MKL means MKL: left to choose, it would leave few tokens to the kernels that are tested as the managed backend.
+            CpuKernel kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto;
+            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads, Kernel = kernel, MinimumSliceWork = 1 });
         }
         catch (BackendUnavailableException absent)
         {

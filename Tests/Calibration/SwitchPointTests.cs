@@ -1,0 +1,156 @@
+using NativeFfn.Backends.Cpu;
+using NativeFfn.Backends.Cpu.Calibration;
+using NativeFfn.Bindings.Loading;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Calibration;
+
+/// <summary>The choice between products, by products whose speed is known.</summary>
+[NonParallelizable]
+public sealed class SwitchPointTests
+{
+    private static readonly FfnStage Stage = new(FfnKind.Relu, 64, 96, HasBias: false);
+
+    private string _cache = null!;
+    private string? _before;
+
+    [SetUp]
+    public void UseAnEmptyCache()
+    {
+        _cache = Directory.CreateTempSubdirectory("nativeffn-cache").FullName;
+        _before = Environment.GetEnvironmentVariable(UserCache.Variable);
+        Environment.SetEnvironmentVariable(UserCache.Variable, _cache);
+    }
+
+    [TearDown]
+    public void RestoreTheCache()
+    {
+        Environment.SetEnvironmentVariable(UserCache.Variable, _before);
+        Directory.Delete(_cache, recursive: true);
+    }
+
+    [Test]
+    public void The_faster_product_is_chosen_up_to_where_it_is_faster()
+    {
+        var library = new TimedProduct(static m => 1000);
+        var skinny = new TimedProduct(static m => 25 * m);
+        Assert.That(new SwitchPoints(library, skinny, "key").Of(Stage), Is.EqualTo(32));
+    }
+
+    [Test]
+    public void A_product_that_always_wins_or_never_does_is_chosen_always_or_never()
+    {
+        var slow = new TimedProduct(static _ => 1000);
+        var fast = new TimedProduct(static _ => 10);
+        Assert.Multiple(() =>
+        {
+            Assert.That(new SwitchPoints(slow, fast, "always").Of(Stage), Is.EqualTo(int.MaxValue));
+            Assert.That(new SwitchPoints(fast, slow, "never").Of(Stage), Is.Zero);
+        });
+    }
+
+    [Test]
+    public void A_measurement_is_kept_for_the_same_machine_and_library_and_for_no_other()
+    {
+        var library = new TimedProduct(static _ => 1000);
+        var skinny = new TimedProduct(static _ => 10);
+        int measured = new SwitchPoints(library, skinny, "key").Of(Stage);
+        int calls = library.Calls;
+        int again = new SwitchPoints(library, skinny, "key").Of(Stage);
+        Assert.Multiple(() =>
+        {
+            Assert.That(again, Is.EqualTo(measured));
+            Assert.That(library.Calls, Is.EqualTo(calls));
+        });
+        _ = new SwitchPoints(library, skinny, "another").Of(Stage);
+        Assert.That(library.Calls, Is.GreaterThan(calls));
+    }
+
+    [TestCase("")]
+    [TestCase("# key\n64 96\n")]
+    [TestCase("# key\n64 96 -4\n")]
+    [TestCase("# key\n64 96 99999999999\n")]
+    [TestCase("# somebody else's\n64 96 7\n")]
+    [TestCase("\0\u0001\u0002")]
+    public void A_file_that_makes_no_sense_is_measured_again(string content)
+    {
+        new SwitchPointFile("key").Add(1, 1, 1);
+        File.WriteAllText(Directory.GetFiles(_cache, "*.txt", SearchOption.AllDirectories).Single(), content);
+        Assert.That(new SwitchPointFile("key").Read(64, 96), Is.Null);
+    }
+
+    [Test]
+    public void What_was_added_is_read()
+    {
+        var file = new SwitchPointFile("key");
+        file.Add(64, 96, 7);
+        file.Add(96, 64, 8);
+        Assert.Multiple(() =>
+        {
+            Assert.That(file.Read(64, 96), Is.EqualTo(7));
+            Assert.That(file.Read(96, 64), Is.EqualTo(8));
+            Assert.That(file.Read(96, 65), Is.Null);
+        });
+    }
+
+    [Test]
+    public void A_cache_that_cannot_be_written_is_no_error()
+    {
+        string file = Path.Combine(_cache, "a-file");
+        File.WriteAllText(file, string.Empty);
+        Environment.SetEnvironmentVariable(UserCache.Variable, file);
+        Assert.DoesNotThrow(() => new SwitchPointFile("key").Add(1, 2, 3));
+        Assert.That(new SwitchPointFile("key").Read(1, 2), Is.Null);
+    }
+
+    [Test]
+    [Category("Mkl")]
+    public void Every_kernel_of_mkl_gives_the_same_layer([Values] CpuKernel kernel, [Values(1, 3, 40)] int tokens)
+    {
+        MklUnderTest.Load();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 65, 130, bias: true);
+        FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 4000);
+        float[] input = RandomLayers.Rows(tokens, spec.DModel, 4001);
+        var expected = new float[input.Length];
+        var actual = new float[input.Length];
+        using (FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed }))
+        {
+            using FfnLayer layer = engine.CreateLayer(spec, weights);
+            layer.Forward(input, expected);
+        }
+
+        using (FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Kernel = kernel }))
+        {
+            using FfnLayer layer = engine.CreateLayer(spec, weights);
+            layer.Forward(input, actual);
+        }
+
+        float largest = expected.Max(Math.Abs);
+        Assert.That(actual, Is.EqualTo(expected).Within(Tolerances.Reordered * largest));
+        if (kernel == CpuKernel.Skinny)
+        {
+            Assert.That(actual, Is.EqualTo(expected));
+        }
+    }
+
+    [Test]
+    public void Managed_has_no_mkl_kernel() => Assert.That(
+        static () => FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Kernel = CpuKernel.Mkl }),
+        Throws.TypeOf<BackendUnavailableException>().With.Message.Contain("no MKL kernel"));
+
+    /// <summary>Spins for as many microseconds as it is told to for m tokens.</summary>
+    private sealed unsafe class TimedProduct(Func<int, int> microseconds) : IMatrixProduct
+    {
+        public int Calls { get; private set; }
+
+        public void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
+        {
+            Calls++;
+            long start = System.Diagnostics.Stopwatch.GetTimestamp();
+            while (System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalMicroseconds < microseconds(m))
+            {
+            }
+        }
+    }
+}
