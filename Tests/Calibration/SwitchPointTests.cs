@@ -39,13 +39,13 @@ public sealed class SwitchPointTests
     }
 
     [Test]
-    public void A_product_that_always_wins_or_never_does_is_chosen_always_or_never()
+    public void A_product_that_always_wins_is_chosen_for_few_tokens_and_one_that_never_does_for_none()
     {
         var slow = new TimedProduct(static _ => 1000);
         var fast = new TimedProduct(static _ => 10);
         Assert.Multiple(() =>
         {
-            Assert.That(new SwitchPoints(slow, fast, "always").Of(Stage), Is.EqualTo(int.MaxValue));
+            Assert.That(new SwitchPoints(slow, fast, "always").Of(Stage), Is.EqualTo(128));
             Assert.That(new SwitchPoints(fast, slow, "never").Of(Stage), Is.Zero);
         });
     }

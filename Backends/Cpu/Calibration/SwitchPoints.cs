@@ -15,7 +15,8 @@ internal sealed unsafe class SwitchPoints
 
     private const int Repetitions = 3;
 
-    private static readonly int[] Ladder = [1, 2, 4, 8, 16, 32, 64, 128, 256, CpuScratch.MaxChunkTokens];
+    // Beyond the last one a product is no longer skinny, and the library's is the one that was asked for.
+    private static readonly int[] Ladder = [1, 2, 4, 8, 16, 32, 64, 128];
 
     private readonly IMatrixProduct _library;
     private readonly IMatrixProduct _skinny;
@@ -72,8 +73,7 @@ internal sealed unsafe class SwitchPoints
             }
         }
 
-        // Past the last rung there is no measurement that speaks against the winner there.
-        return best == most ? int.MaxValue : best;
+        return best;
     }
 
     // In turns, so that the noise of a busy machine falls on both; the fastest run is the least disturbed one.
