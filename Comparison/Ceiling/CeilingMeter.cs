@@ -7,10 +7,10 @@ namespace NativeFfn.Comparison.Ceiling;
 /// <summary>Measures what the machine can do at most, on all threads together, and keeps the best that was ever seen.</summary>
 internal sealed class CeilingMeter
 {
-    // Long enough that starting threads costs nothing beside it.
-    private const long MultiplyTurns = 4_000_000;
+    // A millisecond or two: far longer than threads need to start, and yet short enough to fit between others on a shared machine.
+    private const long MultiplyTurns = 400_000;
 
-    private const int Passes = 12;
+    private const int Passes = 40;
 
     private readonly int _threads;
     private readonly Dictionary<long, double> _bytesPerSecond = [];

@@ -9,7 +9,7 @@ internal static class ShapeComparison
 {
     private const int InputSeed = 1;
 
-    /// <summary>Opens the subjects, measures them at every token count, and the roofline before and after.</summary>
+    /// <summary>Opens the subjects, measures them at every token count, and the roofline before and after each.</summary>
     /// <param name="plan">What to measure.</param>
     /// <param name="shape">The layer's widths.</param>
     /// <param name="progress">Told what goes on.</param>
@@ -24,19 +24,21 @@ internal static class ShapeComparison
         {
             long[] weightBytes = [weights.ByteCount, .. subjects.Select(static subject => subject.Description.WeightBytes)];
             var meter = new CeilingMeter(plan.Threads);
-            meter.Measure(weightBytes);
+            var others = new OtherLoad();
             var measured = new List<(int Tokens, ImmutableArray<Measured> Times)>();
             foreach (int tokens in plan.Tokens)
             {
                 progress($"{shape}: {tokens} tokens");
+                meter.Measure(weightBytes);
                 measured.Add((tokens, Rounds.Run(subjects, input, tokens, reference, plan.Seconds)));
+                QuietProcess.Wait();
             }
 
-            QuietProcess.Wait();
             meter.Measure(weightBytes);
             return new ShapeResult(
                 weights.Spec,
                 plan.Threads,
+                others.Share(),
                 meter.FlopsPerSecond,
                 [.. subjects.Select(static subject => subject.Description)
                     .DistinctBy(static subject => subject.Precision)

@@ -23,11 +23,17 @@ internal sealed record ResultRow(int Tokens, Measured Time, double RooflineMs, M
 /// <summary>One layer, measured.</summary>
 /// <param name="Spec">The layer.</param>
 /// <param name="Threads">Threads of one forward.</param>
+/// <param name="OtherLoad">The part of the processors that other processes had meanwhile, 0 to 1; null where it is unknown.</param>
 /// <param name="FlopsPerSecond">Best rate of multiply-adds, each counted as two.</param>
 /// <param name="BytesPerSecond">Best rate of reading, by precision.</param>
 /// <param name="Rows">Token counts in the order measured, subjects in the order of the catalog.</param>
 internal sealed record ShapeResult(
-    FfnSpec Spec, int Threads, double FlopsPerSecond, ImmutableArray<(string Precision, double BytesPerSecond)> BytesPerSecond, ImmutableArray<ResultRow> Rows)
+    FfnSpec Spec,
+    int Threads,
+    double? OtherLoad,
+    double FlopsPerSecond,
+    ImmutableArray<(string Precision, double BytesPerSecond)> BytesPerSecond,
+    ImmutableArray<ResultRow> Rows)
 {
     /// <summary>The layer's two widths.</summary>
     public string Shape => $"{Spec.DModel}x{Spec.DFf}";

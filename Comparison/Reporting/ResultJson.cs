@@ -45,6 +45,7 @@ internal static class ResultJson
         json.WriteNumber("dModel", result.Spec.DModel);
         json.WriteNumber("dFf", result.Spec.DFf);
         json.WriteNumber("threads", result.Threads);
+        WriteOptional(json, "otherLoad", result.OtherLoad);
         json.WriteNumber("gflops", result.FlopsPerSecond / 1e9);
         json.WriteStartObject("gbPerSec");
         foreach ((string precision, double bytesPerSecond) in result.BytesPerSecond)
@@ -90,16 +91,16 @@ internal static class ResultJson
         if (row.Time.Subject.IsOurs)
         {
             json.WriteString("bestPeer", row.BestPeer?.Subject.Name);
-            WriteRatio(json, "overBestPeer", row.OverBestPeer);
-            WriteRatio(json, "overOnnx", row.OverOnnx);
+            WriteOptional(json, "overBestPeer", row.OverBestPeer);
+            WriteOptional(json, "overOnnx", row.OverOnnx);
         }
 
         json.WriteEndObject();
     }
 
-    private static void WriteRatio(Utf8JsonWriter json, string name, double? ratio)
+    private static void WriteOptional(Utf8JsonWriter json, string name, double? number)
     {
-        if (ratio is { } value)
+        if (number is { } value)
         {
             json.WriteNumber(name, value);
         }

@@ -2,6 +2,7 @@ using NativeFfn.Comparison.Measuring;
 using NativeFfn.Comparison.Subjects;
 using ScottPlot;
 using ScottPlot.Plottables;
+using SkiaSharp;
 
 namespace NativeFfn.Comparison.Reporting;
 
@@ -14,6 +15,9 @@ internal static class ResultPlot
     private const int OurLineWidth = 3;
     private const int MarkerSize = 7;
 
+    // Any font without serifs that is installed; else the library's own choice.
+    private static readonly string[] FontFamilies = ["Open Sans", "DejaVu Sans", "Liberation Sans", "Noto Sans", "Arial"];
+
     // Ticks of the time axis: 1, 2 and 5 of every power of ten.
     private static readonly double[] TickDigits = [1, 2, 5];
 
@@ -22,12 +26,13 @@ internal static class ResultPlot
     public static byte[] Draw(Machine machine, ShapeResult result)
     {
         using var plot = new Plot();
-        plot.Add.Palette = new ScottPlot.Palettes.ColorblindFriendly();
+        plot.Add.Palette = new ScottPlot.Palettes.Category10();
         foreach (IGrouping<Precision, SubjectDescription> precision in result.Subjects.GroupBy(static subject => subject.Precision))
         {
             Scatter line = Line(plot, result.Of(precision.First()), static row => row.RooflineMs, "roofline " + precision.Key.Name);
             line.LinePattern = LinePattern.Dashed;
             line.Color = Colors.Black;
+            line.LineWidth = PeerLineWidth;
             line.MarkerSize = 0;
         }
 
@@ -37,6 +42,11 @@ internal static class ResultPlot
             line.LineWidth = subject.IsOurs ? OurLineWidth : PeerLineWidth;
             line.MarkerShape = subject.IsOurs ? MarkerShape.FilledCircle : MarkerShape.OpenSquare;
             line.MarkerSize = MarkerSize;
+        }
+
+        if (FontFamilies.FirstOrDefault(family => SKFontManager.Default.FontFamilies.Contains(family)) is { } font)
+        {
+            plot.Font.Set(font);
         }
 
         plot.Title($"SwiGLU {result.Shape} with residual, {result.Threads} threads\n{machine.Processor}, {machine.VectorBits}-bit vectors, {machine.Runtime}");

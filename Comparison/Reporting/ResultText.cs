@@ -10,30 +10,48 @@ internal static class ResultText
     // Wider than any table here: a narrow terminal breaks its lines itself.
     private const int TableWidth = 10_000;
 
+    // Above it, medians tell more about the neighbours than the roofline does.
+    private const double DisturbingLoad = 0.1;
+
     public static void Write(TextWriter writer, ShapeResult result)
     {
+        string read = string.Join(", ", result.BytesPerSecond.Select(static rate => $"{rate.BytesPerSecond / 1e9:0.0} GB/s {rate.Precision}"));
+        writer.WriteLine();
+        writer.WriteLine($"SwiGLU {result.Shape} with residual, {result.Threads} threads. Read at best {read}; multiply-add {result.FlopsPerSecond / 1e9:0} GFLOP/s.");
+        if (result.OtherLoad is { } others)
+        {
+            writer.WriteLine($"Other processes had {others:0%} of the processors meanwhile{(others > DisturbingLoad ? "; compare times with each other, not with the roofline" : string.Empty)}.");
+        }
+
+        writer.WriteLine("Median milliseconds of one forward:");
+        writer.WriteLine();
+        writer.WriteLine(Markdown(Times(result)));
+        foreach (SubjectDescription subject in result.Subjects.Where(static subject => subject.IsOurs))
+        {
+            writer.WriteLine();
+            writer.WriteLine($"{subject.Name} ({subject.Precision.Name}), its median divided by that of others; below 1 is faster:");
+            writer.WriteLine();
+            writer.WriteLine(Markdown(Ratios(result, subject)));
+        }
+
+        writer.WriteLine();
+        writer.WriteLine(Markdown(Participants(result)));
+    }
+
+    // Without the blank lines that the border comes with.
+    private static string Markdown(Table table)
+    {
+        using var text = new StringWriter();
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
         {
-            Out = new AnsiConsoleOutput(writer),
+            Out = new AnsiConsoleOutput(text),
             Ansi = AnsiSupport.No,
             ColorSystem = ColorSystemSupport.NoColors,
             Interactive = InteractionSupport.No,
         });
         console.Profile.Width = TableWidth;
-        string read = string.Join(", ", result.BytesPerSecond.Select(static rate => $"{rate.BytesPerSecond / 1e9:0.0} GB/s {rate.Precision}"));
-        writer.WriteLine();
-        writer.WriteLine($"SwiGLU {result.Shape} with residual, {result.Threads} threads. Read at best {read}; multiply-add {result.FlopsPerSecond / 1e9:0} GFLOP/s.");
-        writer.WriteLine("Median milliseconds of one forward:");
-        console.Write(Times(result));
-        foreach (SubjectDescription subject in result.Subjects.Where(static subject => subject.IsOurs))
-        {
-            writer.WriteLine();
-            writer.WriteLine($"{subject.Name} ({subject.Precision.Name}), its time divided by that of others; below 1 is faster:");
-            console.Write(Ratios(result, subject));
-        }
-
-        writer.WriteLine();
-        console.Write(Participants(result));
+        console.Write(table);
+        return text.ToString().Trim();
     }
 
     private static Table Times(ShapeResult result)
@@ -54,12 +72,13 @@ internal static class ResultText
 
     private static Table Ratios(ShapeResult result, SubjectDescription subject)
     {
-        Table table = Table(["tokens", "ms", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "relative L2"]);
+        Table table = Table(["tokens", "median ms", "min ms", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "relative L2"]);
         foreach (ResultRow row in result.Of(subject))
         {
             table.AddRow(
                 $"{row.Tokens}",
                 Number(row.Time.MedianMs),
+                Number(row.Time.MinMs),
                 Number(row.RooflineMs),
                 Ratio(row.OverRoofline),
                 Ratio(row.OverBestPeer),
@@ -92,7 +111,8 @@ internal static class ResultText
         Table table = new Table().MarkdownBorder();
         foreach (string header in headers)
         {
-            table.AddColumn(new TableColumn(header).NoWrap().RightAligned());
+            TableColumn column = new TableColumn(header).NoWrap();
+            table.AddColumn(header is "subject" or "version" ? column : column.RightAligned());
         }
 
         return table;

@@ -32,7 +32,7 @@ internal sealed unsafe class CblasLibrary : IDisposable
     public static CblasLibrary OpenMkl()
     {
         FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Threads = 1 });
-        return new CblasLibrary(NativeLibrary.Load(engine.Backend.Path!), $"plain sgemm of MKL {engine.Backend.Version}", engine);
+        return new CblasLibrary(NativeLibrary.Load(engine.Backend.Path!), $"plain sgemm of {engine.Backend.Version}", engine);
     }
 
     /// <summary>OpenBLAS with threads of its own.</summary>

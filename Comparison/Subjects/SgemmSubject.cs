@@ -10,6 +10,7 @@ internal sealed unsafe class SgemmSubject : ISubject
 {
     private readonly LayerWeights _weights;
     private readonly CblasLibrary _library;
+    private readonly PlainTeam _team;
     private readonly Action<int> _project;
     private readonly Action<int> _activate;
     private readonly Action<int> _projectDown;
@@ -27,12 +28,12 @@ internal sealed unsafe class SgemmSubject : ISubject
     /// <param name="library">The BLAS; disposed with the subject.</param>
     /// <param name="threads">Threads of one forward.</param>
     /// <param name="slices">
-    /// Calls that a product is cut into along the rows of its weights, run at a time: the threads where the library has none of its own,
-    /// else 1.
+    /// Calls that a product is cut into along the rows of its weights: as many as threads where the library has none of its own, else 1.
     /// </param>
     public SgemmSubject(string name, LayerWeights weights, CblasLibrary library, int threads, int slices)
     {
         (_weights, _library, _threads, _slices) = (weights, library, threads, slices);
+        _team = new PlainTeam(threads);
         _project = Project;
         _activate = Activate;
         _projectDown = ProjectDown;
@@ -58,27 +59,28 @@ internal sealed unsafe class SgemmSubject : ISubject
 
     public void Forward()
     {
-        OnThreads(_slices, _project);
-        OnThreads(_threads, _activate);
+        Multiply(_project);
+        _team.Run(_activate);
         _input!.Span[.._output!.Length].CopyTo(_output.Span);
-        OnThreads(_slices, _projectDown);
+        Multiply(_projectDown);
     }
 
     public void Dispose()
     {
         Free();
+        _team.Dispose();
         _library.Dispose();
     }
 
-    private static void OnThreads(int count, Action<int> work)
+    private void Multiply(Action<int> project)
     {
-        if (count == 1)
+        if (_slices == 1)
         {
-            work(0);
+            project(0);
         }
         else
         {
-            Parallel.For(0, count, work);
+            _team.Run(project);
         }
     }
 
