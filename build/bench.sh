@@ -12,4 +12,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 require_sdk
 say "building ..."
 quietly "$artifacts/logs/bench-build.log" dotnet build "$root/Comparison/NativeFfn.Comparison.csproj" -c Release
+
+# Its threads spin after each call, for 2^26 cycles if left alone, while others wait for their turn. 2^22 last from one product to the next.
+export OPENBLAS_THREAD_TIMEOUT=${OPENBLAS_THREAD_TIMEOUT:-22}
 exec dotnet "$artifacts/bin/NativeFfn.Comparison/release/NativeFfn.Comparison.dll" "$@"

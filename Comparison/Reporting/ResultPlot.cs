@@ -52,7 +52,7 @@ internal static class ResultPlot
         plot.Title($"SwiGLU {result.Shape} with residual, {result.Threads} threads\n{machine.Processor}, {machine.VectorBits}-bit vectors, {machine.Runtime}");
         plot.XLabel("tokens");
         plot.YLabel("median time of one forward, milliseconds");
-        plot.ShowLegend(Alignment.UpperLeft);
+        plot.ShowLegend(Edge.Right);
         SetTicks(plot.Axes.Bottom, result.Rows.Select(static row => (double)row.Tokens).Distinct());
         SetTicks(plot.Axes.Left, TimeTicks(result));
         plot.Axes.AutoScale();
