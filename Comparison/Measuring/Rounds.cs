@@ -9,8 +9,9 @@ namespace NativeFfn.Comparison.Measuring;
 /// <param name="MedianMs">Median time of one forward, in milliseconds.</param>
 /// <param name="MinMs">Shortest time of one forward, in milliseconds.</param>
 /// <param name="Runs">Forwards measured.</param>
+/// <param name="CleanRuns">Those of them that other processes did not disturb.</param>
 /// <param name="RelativeError">Relative L2 error against float64 of what the layer adds to its residual.</param>
-internal sealed record Measured(SubjectDescription Subject, double MedianMs, double MinMs, int Runs, double RelativeError);
+internal sealed record Measured(SubjectDescription Subject, double MedianMs, double MinMs, int Runs, int CleanRuns, double RelativeError);
 
 /// <summary>A subject computes something else than the layer.</summary>
 internal sealed class WrongResultException(string message) : Exception(message);
@@ -19,14 +20,28 @@ internal sealed class WrongResultException(string message) : Exception(message);
 /// Measures subjects in turns, one forward each, in an order that rotates from round to round, so that the noise of a shared machine falls
 /// on all of them alike.
 /// </summary>
+/// <remarks>
+/// Where other processes are busy, a turn in which threads had to wait for a processor is left out of the medians, as long as every subject
+/// keeps enough turns; where they are not, waiting is the subject's own doing and counts.
+/// </remarks>
 internal static class Rounds
 {
-    private const int MinimumRounds = 5;
+    /// <summary>Turns that a median takes.</summary>
+    public const int MinimumRounds = 5;
 
     // A bound on the memory of the times.
     private const int MaximumRounds = 100_000;
 
     private const int WarmUpRuns = 3;
+
+    // What other processes may take of the processors before turns are told apart.
+    private const double BusyShare = 0.05;
+
+    // What a turn's threads may wait for a processor, as a part of its time.
+    private const double CleanDelayShare = 0.03;
+
+    // How many times as long to go on where others leave too few clean turns.
+    private const double Patience = 3;
 
     // A forward this long hides the microseconds in which threads wake up.
     private static readonly TimeSpan LongForward = TimeSpan.FromMilliseconds(50);
@@ -42,19 +57,28 @@ internal static class Rounds
         ImmutableArray<ISubject> subjects, AlignedFloats input, int tokens, Float64Reference reference, double seconds)
     {
         double[] errors = [.. subjects.Select(subject => Prepare(subject, input, tokens, reference))];
-        List<double>[] milliseconds = [.. subjects.Select(static _ => new List<double>())];
+        List<Turn>[] turns = [.. subjects.Select(static _ => new List<Turn>())];
+        var others = new OtherLoad();
         long start = Stopwatch.GetTimestamp();
-        for (int round = 0; round < MinimumRounds || (Stopwatch.GetElapsedTime(start).TotalSeconds < seconds && round < MaximumRounds); round++)
+        for (int round = 0; round < MaximumRounds && NeedsMore(turns, Stopwatch.GetElapsedTime(start).TotalSeconds / seconds, others); round++)
         {
             for (int turn = 0; turn < subjects.Length; turn++)
             {
                 int index = (round + turn) % subjects.Length;
-                milliseconds[index].Add(Measure(subjects[index]).TotalMilliseconds);
+                turns[index].Add(Measure(subjects[index]));
             }
         }
 
-        return [.. subjects.Select((subject, index) => Summarize(subject.Description, milliseconds[index], errors[index]))];
+        bool onlyClean = others.Share() > BusyShare && FewestClean(turns) >= MinimumRounds;
+        return [.. subjects.Select((subject, index) => Summarize(subject.Description, turns[index], onlyClean, errors[index]))];
     }
+
+    private static bool NeedsMore(List<Turn>[] turns, double partOfTime, OtherLoad others) =>
+        turns[0].Count < MinimumRounds
+        || partOfTime < 1
+        || (partOfTime < Patience && FewestClean(turns) < MinimumRounds && others.Share() > BusyShare);
+
+    private static int FewestClean(List<Turn>[] turns) => turns.Min(static list => list.Count(static turn => turn.Clean));
 
     private static double Prepare(ISubject subject, AlignedFloats input, int tokens, Float64Reference reference)
     {
@@ -74,11 +98,19 @@ internal static class Rounds
     }
 
     // A run that does not count wakes the subject's threads and brings back what others drove out of the caches, as in a server under load.
-    private static TimeSpan Measure(ISubject subject)
+    private static Turn Measure(ISubject subject)
     {
         QuietProcess.Wait();
-        TimeSpan first = Time(subject);
-        return first < LongForward ? Time(subject) : first;
+        TimeSpan delayBefore = SchedulerDelay.Read();
+        long start = Stopwatch.GetTimestamp();
+        TimeSpan forward = Time(subject);
+        if (forward < LongForward)
+        {
+            forward = Time(subject);
+        }
+
+        TimeSpan spent = Stopwatch.GetElapsedTime(start);
+        return new Turn(forward.TotalMilliseconds, SchedulerDelay.Read() - delayBefore < CleanDelayShare * spent);
     }
 
     private static TimeSpan Time(ISubject subject)
@@ -88,11 +120,14 @@ internal static class Rounds
         return Stopwatch.GetElapsedTime(start);
     }
 
-    private static Measured Summarize(SubjectDescription subject, List<double> milliseconds, double error)
+    private static Measured Summarize(SubjectDescription subject, List<Turn> turns, bool onlyClean, double error)
     {
-        milliseconds.Sort();
-        int middle = milliseconds.Count / 2;
-        double median = milliseconds.Count % 2 == 1 ? milliseconds[middle] : (milliseconds[middle - 1] + milliseconds[middle]) / 2;
-        return new Measured(subject, median, milliseconds[0], milliseconds.Count, error);
+        double[] milliseconds = [.. turns.Where(turn => turn.Clean || !onlyClean).Select(static turn => turn.Milliseconds).Order()];
+        int middle = milliseconds.Length / 2;
+        double median = milliseconds.Length % 2 == 1 ? milliseconds[middle] : (milliseconds[middle - 1] + milliseconds[middle]) / 2;
+        return new Measured(subject, median, milliseconds[0], turns.Count, turns.Count(static turn => turn.Clean), error);
     }
+
+    // One forward's time, and whether its threads had the processors that they asked for.
+    private readonly record struct Turn(double Milliseconds, bool Clean);
 }

@@ -10,9 +10,6 @@ internal static class ResultText
     // Wider than any table here: a narrow terminal breaks its lines itself.
     private const int TableWidth = 10_000;
 
-    // Above it, medians tell more about the neighbours than the roofline does.
-    private const double DisturbingLoad = 0.1;
-
     public static void Write(TextWriter writer, ShapeResult result)
     {
         string read = string.Join(", ", result.BytesPerSecond.Select(static rate => $"{rate.BytesPerSecond / 1e9:0.0} GB/s {rate.Precision}"));
@@ -20,7 +17,8 @@ internal static class ResultText
         writer.WriteLine($"SwiGLU {result.Shape} with residual, {result.Threads} threads. Read at best {read}; multiply-add {result.FlopsPerSecond / 1e9:0} GFLOP/s.");
         if (result.OtherLoad is { } others)
         {
-            writer.WriteLine($"Other processes had {others:0%} of the processors meanwhile{(others > DisturbingLoad ? "; compare times with each other, not with the roofline" : string.Empty)}.");
+            writer.WriteLine(
+                $"Other processes had {others:0%} of the processors meanwhile; medians leave out turns that they disturbed, where at least {Rounds.MinimumRounds} of every subject are clean.");
         }
 
         writer.WriteLine("Median milliseconds of one forward:");
@@ -57,14 +55,14 @@ internal static class ResultText
     private static Table Times(ShapeResult result)
     {
         SubjectDescription[] subjects = [.. result.Subjects];
-        Table table = Table(["tokens", "roofline f32", .. subjects.Select(static subject => subject.Name), "rounds"]);
+        Table table = Table(["tokens", "roofline f32", .. subjects.Select(static subject => subject.Name), "rounds", "clean"]);
         double fullBytes = sizeof(float) * (double)result.Spec.ParameterCount;
         foreach (IGrouping<int, ResultRow> count in result.Rows.GroupBy(static row => row.Tokens))
         {
             // Peers are f32, and so is one of ours at least, unless only other precisions were asked for.
             ResultRow? full = count.FirstOrDefault(row => row.Time.Subject.WeightBytes >= fullBytes);
             table.AddRow(
-                [$"{count.Key}", Number(full?.RooflineMs), .. count.Select(static row => Number(row.Time.MedianMs)), $"{count.First().Time.Runs}"]);
+                [$"{count.Key}", Number(full?.RooflineMs), .. count.Select(static row => Number(row.Time.MedianMs)), $"{count.First().Time.Runs}", $"{count.Min(static row => row.Time.CleanRuns)}"]);
         }
 
         return table;

@@ -8,6 +8,9 @@ namespace NativeFfn.Comparison.Subjects;
 /// </summary>
 internal sealed unsafe class SgemmSubject : ISubject
 {
+    // Longer than any slice outlasts another; a library with threads of its own needs the processors instead.
+    private static readonly TimeSpan TeamPatience = TimeSpan.FromMilliseconds(2);
+
     private readonly LayerWeights _weights;
     private readonly CblasLibrary _library;
     private readonly PlainTeam _team;
@@ -33,7 +36,7 @@ internal sealed unsafe class SgemmSubject : ISubject
     public SgemmSubject(string name, LayerWeights weights, CblasLibrary library, int threads, int slices)
     {
         (_weights, _library, _threads, _slices) = (weights, library, threads, slices);
-        _team = new PlainTeam(threads);
+        _team = new PlainTeam(threads, slices > 1 ? TeamPatience : TimeSpan.Zero);
         _project = Project;
         _activate = Activate;
         _projectDown = ProjectDown;
