@@ -8,10 +8,10 @@ namespace NativeFfn.Comparison.Measuring;
 /// <param name="Subject">What was measured.</param>
 /// <param name="MedianMs">Median time of one forward, in milliseconds.</param>
 /// <param name="MinMs">Shortest time of one forward, in milliseconds.</param>
-/// <param name="Runs">Forwards measured.</param>
-/// <param name="CleanRuns">Those of them that other processes did not disturb.</param>
+/// <param name="Runs">Forwards that the median is of.</param>
+/// <param name="Disturbed">Whether other processes were busy and left too few forwards alone to leave the others out.</param>
 /// <param name="RelativeError">Relative L2 error against float64 of what the layer adds to its residual.</param>
-internal sealed record Measured(SubjectDescription Subject, double MedianMs, double MinMs, int Runs, int CleanRuns, double RelativeError);
+internal sealed record Measured(SubjectDescription Subject, double MedianMs, double MinMs, int Runs, bool Disturbed, double RelativeError);
 
 /// <summary>A subject computes something else than the layer.</summary>
 internal sealed class WrongResultException(string message) : Exception(message);
@@ -21,13 +21,13 @@ internal sealed class WrongResultException(string message) : Exception(message);
 /// on all of them alike.
 /// </summary>
 /// <remarks>
-/// Where other processes are busy, a turn in which threads had to wait for a processor is left out of the medians, as long as every subject
+/// Where other processes are busy, a turn in which threads had to wait for a processor is left out of the median, as long as the subject
 /// keeps enough turns; where they are not, waiting is the subject's own doing and counts.
 /// </remarks>
 internal static class Rounds
 {
-    /// <summary>Turns that a median takes.</summary>
-    public const int MinimumRounds = 5;
+    // The fewest turns that a median is taken of.
+    private const int MinimumRounds = 5;
 
     // A bound on the memory of the times.
     private const int MaximumRounds = 100_000;
@@ -69,16 +69,21 @@ internal static class Rounds
             }
         }
 
-        bool onlyClean = others.Share() > BusyShare && FewestClean(turns) >= MinimumRounds;
-        return [.. subjects.Select((subject, index) => Summarize(subject.Description, turns[index], onlyClean, errors[index]))];
+        bool busy = others.Share() > BusyShare;
+        return [.. subjects.Select((subject, index) => Summarize(subject.Description, turns[index], busy, errors[index]))];
     }
 
     private static bool NeedsMore(List<Turn>[] turns, double partOfTime, OtherLoad others) =>
         turns[0].Count < MinimumRounds
         || partOfTime < 1
-        || (partOfTime < Patience && FewestClean(turns) < MinimumRounds && others.Share() > BusyShare);
+        || (partOfTime < Patience && MayGetCleaner(turns) && others.Share() > BusyShare);
 
-    private static int FewestClean(List<Turn>[] turns) => turns.Min(static list => list.Count(static turn => turn.Clean));
+    // A library whose threads yield while they wait never has a clean turn; nobody waits for it.
+    private static bool MayGetCleaner(List<Turn>[] turns)
+    {
+        int[] clean = [.. turns.Select(static list => list.Count(static turn => turn.Clean))];
+        return clean.Any(static count => count is > 0 and < MinimumRounds) || clean.All(static count => count == 0);
+    }
 
     private static double Prepare(ISubject subject, AlignedFloats input, int tokens, Float64Reference reference)
     {
@@ -120,12 +125,14 @@ internal static class Rounds
         return Stopwatch.GetElapsedTime(start);
     }
 
-    private static Measured Summarize(SubjectDescription subject, List<Turn> turns, bool onlyClean, double error)
+    private static Measured Summarize(SubjectDescription subject, List<Turn> turns, bool busy, double error)
     {
+        int clean = turns.Count(static turn => turn.Clean);
+        bool onlyClean = busy && clean >= MinimumRounds;
         double[] milliseconds = [.. turns.Where(turn => turn.Clean || !onlyClean).Select(static turn => turn.Milliseconds).Order()];
         int middle = milliseconds.Length / 2;
         double median = milliseconds.Length % 2 == 1 ? milliseconds[middle] : (milliseconds[middle - 1] + milliseconds[middle]) / 2;
-        return new Measured(subject, median, milliseconds[0], turns.Count, turns.Count(static turn => turn.Clean), error);
+        return new Measured(subject, median, milliseconds[0], milliseconds.Length, busy && !onlyClean, error);
     }
 
     // One forward's time, and whether its threads had the processors that they asked for.

@@ -85,7 +85,7 @@ internal static class ResultJson
         json.WriteNumber("medianMs", row.Time.MedianMs);
         json.WriteNumber("minMs", row.Time.MinMs);
         json.WriteNumber("runs", row.Time.Runs);
-        json.WriteNumber("cleanRuns", row.Time.CleanRuns);
+        json.WriteBoolean("disturbed", row.Time.Disturbed);
         json.WriteNumber("relativeL2", row.Time.RelativeError);
         json.WriteNumber("rooflineMs", row.RooflineMs);
         json.WriteNumber("overRoofline", row.OverRoofline);

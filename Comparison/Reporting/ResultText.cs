@@ -18,7 +18,7 @@ internal static class ResultText
         if (result.OtherLoad is { } others)
         {
             writer.WriteLine(
-                $"Other processes had {others:0%} of the processors meanwhile; medians leave out turns that they disturbed, where at least {Rounds.MinimumRounds} of every subject are clean.");
+                $"Other processes had {others:0%} of the processors meanwhile; turns that they disturbed are left out, and ~ marks medians of subjects that had too few others.");
         }
 
         writer.WriteLine("Median milliseconds of one forward:");
@@ -55,14 +55,14 @@ internal static class ResultText
     private static Table Times(ShapeResult result)
     {
         SubjectDescription[] subjects = [.. result.Subjects];
-        Table table = Table(["tokens", "roofline f32", .. subjects.Select(static subject => subject.Name), "rounds", "clean"]);
+        Table table = Table(["tokens", "roofline f32", .. subjects.Select(static subject => subject.Name)]);
         double fullBytes = sizeof(float) * (double)result.Spec.ParameterCount;
         foreach (IGrouping<int, ResultRow> count in result.Rows.GroupBy(static row => row.Tokens))
         {
             // Peers are f32, and so is one of ours at least, unless only other precisions were asked for.
             ResultRow? full = count.FirstOrDefault(row => row.Time.Subject.WeightBytes >= fullBytes);
             table.AddRow(
-                [$"{count.Key}", Number(full?.RooflineMs), .. count.Select(static row => Number(row.Time.MedianMs)), $"{count.First().Time.Runs}", $"{count.Min(static row => row.Time.CleanRuns)}"]);
+                [$"{count.Key}", Number(full?.RooflineMs), .. count.Select(static row => Median(row.Time))]);
         }
 
         return table;
@@ -70,13 +70,14 @@ internal static class ResultText
 
     private static Table Ratios(ShapeResult result, SubjectDescription subject)
     {
-        Table table = Table(["tokens", "median ms", "min ms", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "relative L2"]);
+        Table table = Table(["tokens", "median ms", "min ms", "runs", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "relative L2"]);
         foreach (ResultRow row in result.Of(subject))
         {
             table.AddRow(
                 $"{row.Tokens}",
-                Number(row.Time.MedianMs),
+                Median(row.Time),
                 Number(row.Time.MinMs),
+                $"{row.Time.Runs}",
                 Number(row.RooflineMs),
                 Ratio(row.OverRoofline),
                 Ratio(row.OverBestPeer),
@@ -115,6 +116,8 @@ internal static class ResultText
 
         return table;
     }
+
+    private static string Median(Measured time) => (time.Disturbed ? "~" : string.Empty) + Number(time.MedianMs);
 
     private static string Number(double? milliseconds) => milliseconds is { } value ? value < 10 ? $"{value:0.00}" : $"{value:0.0}" : "-";
 
