@@ -49,6 +49,7 @@ internal static class ComparisonCommand
         {
             shapes, tokens, threads, seconds, subjects, json, plot,
         };
+        root.HelpName = "build/bench.sh";
         root.Directives.Clear();
         root.SetAction(parsed => run(new ComparisonPlan(
             OrDefault(parsed.GetValue(shapes), [DefaultShape]),
