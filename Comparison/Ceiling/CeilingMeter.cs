@@ -1,0 +1,98 @@
+using System.Diagnostics;
+using System.Runtime.Intrinsics;
+using NativeFfn.Comparison.Subjects;
+
+namespace NativeFfn.Comparison.Ceiling;
+
+/// <summary>Measures what the machine can do at most, on all threads together, and keeps the best that was ever seen.</summary>
+internal sealed class CeilingMeter
+{
+    // A millisecond or two: far longer than threads need to start, and yet short enough to fit between others on a shared machine.
+    private const long MultiplyTurns = 400_000;
+
+    private const int Passes = 40;
+
+    private readonly int _threads;
+    private readonly Dictionary<long, double> _bytesPerSecond = [];
+    private double _flopsPerSecond;
+
+    // Results that nobody needs but the compiler, which would leave out a loop without one.
+    private volatile float _sink;
+
+    /// <summary>Nothing was measured yet.</summary>
+    /// <param name="threads">Threads to measure with.</param>
+    public CeilingMeter(int threads) => _threads = threads;
+
+    /// <summary>Best rate of multiply-adds so far, each counted as two operations.</summary>
+    public double FlopsPerSecond => _flopsPerSecond;
+
+    /// <summary>Measures once more.</summary>
+    /// <param name="weightBytes">Sizes of the weights that the subjects read.</param>
+    public void Measure(IEnumerable<long> weightBytes)
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            MeasureWith<Lane512>(weightBytes);
+        }
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            MeasureWith<Lane256>(weightBytes);
+        }
+        else
+        {
+            MeasureWith<Lane128>(weightBytes);
+        }
+    }
+
+    /// <summary>Best rate so far of reading as many bytes over and over, as forwards do with their weights.</summary>
+    public double BytesPerSecond(long weightBytes) => _bytesPerSecond[weightBytes];
+
+    /// <summary>
+    /// The roofline (Williams, Waterman and Patterson 2009): a forward reads its weights once and does its operations, at best both at a time.
+    /// </summary>
+    /// <param name="weightBytes">Bytes of the weights.</param>
+    /// <param name="flops">Operations of one forward.</param>
+    /// <returns>Milliseconds.</returns>
+    public double RooflineMilliseconds(long weightBytes, double flops) =>
+        1e3 * Math.Max(weightBytes / _bytesPerSecond[weightBytes], flops / _flopsPerSecond);
+
+    private unsafe void MeasureWith<TLane>(IEnumerable<long> weightBytes)
+        where TLane : struct, ILane<TLane>
+    {
+        double seconds = BestPass(_ => _sink = CeilingLoops<TLane>.Multiply(MultiplyTurns));
+        _flopsPerSecond = Math.Max(_flopsPerSecond, _threads * (double)MultiplyTurns * CeilingLoops<TLane>.FlopsPerTurn / seconds);
+        foreach (long bytes in weightBytes.Distinct())
+        {
+            long share = bytes / sizeof(float) / _threads / CeilingLoops<TLane>.ReadStep * CeilingLoops<TLane>.ReadStep;
+            using var memory = new AlignedFloats(checked((int)(share * _threads)));
+            memory.Span.Fill(1);
+            seconds = BestPass(thread => _sink = CeilingLoops<TLane>.Read(memory.Pointer + (thread * share), share));
+            _bytesPerSecond[bytes] = Math.Max(_bytesPerSecond.GetValueOrDefault(bytes), memory.Length * (double)sizeof(float) / seconds);
+        }
+    }
+
+    // The shortest time from the first thread's start to the last one's end.
+    private double BestPass(Action<int> work)
+    {
+        using var barrier = new Barrier(_threads);
+        long[] starts = new long[_threads * Passes];
+        long[] ends = new long[_threads * Passes];
+        Thread[] team = [.. Enumerable.Range(0, _threads).Select(index => new Thread(() =>
+        {
+            for (int pass = 0; pass < Passes; pass++)
+            {
+                barrier.SignalAndWait();
+                starts[(pass * _threads) + index] = Stopwatch.GetTimestamp();
+                work(index);
+                ends[(pass * _threads) + index] = Stopwatch.GetTimestamp();
+            }
+        }))];
+        Array.ForEach(team, static thread => thread.Start());
+        Array.ForEach(team, static thread => thread.Join());
+        return Enumerable.Range(0, Passes)
+            .Select(pass => Stopwatch.GetElapsedTime(
+                starts.AsSpan(pass * _threads, _threads).ToArray().Min(), ends.AsSpan(pass * _threads, _threads).ToArray().Max()))
+            .Min()
+            .TotalSeconds;
+    }
+}

@@ -1,0 +1,106 @@
+using System.Collections.Immutable;
+using System.CommandLine;
+using System.Globalization;
+using NativeFfn.Cli.Options;
+using NativeFfn.Comparison.Subjects;
+
+namespace NativeFfn.Comparison;
+
+/// <summary>The command line.</summary>
+internal static class ComparisonCommand
+{
+    private const int MaxTokens = 1 << 16;
+    private const double DefaultSeconds = 6;
+    private const double MaxSeconds = 3600;
+
+    private static readonly LayerShape DefaultShape = new(2048, 5632);
+    private static readonly ImmutableArray<int> DefaultTokens = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512];
+
+    /// <summary>The one command of this program.</summary>
+    /// <param name="run">Does what the plan says.</param>
+    public static RootCommand Create(Action<ComparisonPlan> run)
+    {
+        Option<ImmutableArray<LayerShape>> shapes = Shapes();
+        Option<ImmutableArray<int>> tokens = List<int>(
+            "--tokens",
+            $"Token counts; {string.Join(',', DefaultTokens)} if left out.",
+            $"whole numbers from 1 to {MaxTokens} with commas between them, such as 1,4,16",
+            static (string word, out int count) =>
+                int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count is >= 1 and <= MaxTokens);
+        Option<int> threads = OptionFactory.Integer(
+            "--threads", "N", "Threads of one forward.", 1, FfnEngineOptions.MaxThreads, Math.Min(Environment.ProcessorCount, FfnEngineOptions.MaxThreads));
+        Option<double> seconds = OptionFactory.Word(
+            "--seconds",
+            "S",
+            "Time for each token count, all subjects together; five rounds are run in any case.",
+            $"a number above 0, at most {MaxSeconds}",
+            static (string word, out double value) =>
+                double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is > 0 and <= MaxSeconds);
+        seconds.DefaultValueFactory = static _ => DefaultSeconds;
+        string names = string.Join(", ", SubjectCatalog.Names);
+        Option<ImmutableArray<string>> subjects = List<string>(
+            "--subjects",
+            $"What to compare, with commas between them ({names}); everything available if left out.",
+            $"one or several of {names} with commas between them",
+            static (string word, out string name) => SubjectCatalog.Names.Contains(name = word));
+        Option<string> json = OptionFactory.Text("--json", "FILE", "Write the results as JSON.");
+        Option<string> plot = OptionFactory.Text("--plot", "FILE.png", "Draw times over tokens; with several shapes, each one's name is added to the file's.");
+        var root = new RootCommand("NativeFfn beside ONNX Runtime and plain sgemm of MKL and OpenBLAS: the whole SwiGLU layer with its residual, in turns.")
+        {
+            shapes, tokens, threads, seconds, subjects, json, plot,
+        };
+        root.HelpName = "build/bench.sh";
+        root.Directives.Clear();
+        root.SetAction(parsed => run(new ComparisonPlan(
+            OrDefault(parsed.GetValue(shapes), [DefaultShape]),
+            OrDefault(parsed.GetValue(tokens), DefaultTokens),
+            parsed.GetValue(threads),
+            parsed.GetValue(seconds),
+            OrDefault(parsed.GetValue(subjects), []),
+            parsed.GetValue(json),
+            parsed.GetValue(plot))));
+        return root;
+    }
+
+    private static ImmutableArray<T> OrDefault<T>(ImmutableArray<T> given, ImmutableArray<T> byDefault) => given.IsDefault ? byDefault : given;
+
+    private static Option<ImmutableArray<LayerShape>> Shapes() => new("--shape")
+    {
+        Description = $"d_model and d_ff; {DefaultShape} if left out. Give it again for further layers.",
+        HelpName = "D_MODELxD_FF",
+        Arity = ArgumentArity.OneOrMore,
+        CustomParser = static result =>
+        {
+            var shapes = ImmutableArray.CreateBuilder<LayerShape>();
+            foreach (string word in result.Tokens.Select(static token => token.Value))
+            {
+                if (!LayerShape.TryParse(word, out LayerShape? shape))
+                {
+                    result.AddError($"--shape is '{word}', but must be d_model and d_ff, such as {DefaultShape}.");
+                    return default;
+                }
+
+                shapes.Add(shape);
+            }
+
+            return shapes.ToImmutable();
+        },
+    };
+
+    private static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>
+        OptionFactory.Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) =>
+        {
+            values = [];
+            foreach (string word in text.Split(','))
+            {
+                if (!read(word, out T value) || values.Contains(value))
+                {
+                    return false;
+                }
+
+                values = values.Add(value);
+            }
+
+            return true;
+        });
+}

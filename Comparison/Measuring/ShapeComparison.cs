@@ -1,0 +1,77 @@
+using System.Collections.Immutable;
+using NativeFfn.Comparison.Ceiling;
+using NativeFfn.Comparison.Subjects;
+
+namespace NativeFfn.Comparison.Measuring;
+
+/// <summary>Runs the comparison of one layer.</summary>
+internal static class ShapeComparison
+{
+    private const int InputSeed = 1;
+
+    /// <summary>Opens the subjects, measures them at every token count, and the roofline before and after each.</summary>
+    /// <param name="plan">What to measure.</param>
+    /// <param name="shape">The layer's widths.</param>
+    /// <param name="progress">Told what goes on.</param>
+    public static ShapeResult Run(ComparisonPlan plan, Cli.Options.LayerShape shape, Action<string> progress)
+    {
+        progress($"{shape}: preparing");
+        using var weights = new LayerWeights(shape.DModel, shape.DFf);
+        using AlignedFloats input = RandomRows(checked(plan.Tokens.Max() * shape.DModel));
+        var reference = new Float64Reference(weights, input);
+        ImmutableArray<ISubject> subjects = SubjectCatalog.Open(plan.Subjects, weights, plan.Threads, left => progress("not measured: " + left));
+        try
+        {
+            long[] weightBytes = [weights.ByteCount, .. subjects.Select(static subject => subject.Description.WeightBytes)];
+            var meter = new CeilingMeter(plan.Threads);
+            var others = new OtherLoad();
+            var measured = new List<(int Tokens, ImmutableArray<Measured> Times)>();
+            foreach (int tokens in plan.Tokens)
+            {
+                progress($"{shape}: {tokens} tokens");
+                meter.Measure(weightBytes);
+                measured.Add((tokens, Rounds.Run(subjects, input, tokens, reference, plan.Seconds)));
+                QuietProcess.Wait();
+            }
+
+            meter.Measure(weightBytes);
+            return new ShapeResult(
+                weights.Spec,
+                plan.Threads,
+                others.Share(),
+                meter.FlopsPerSecond,
+                [.. subjects.Select(static subject => subject.Description)
+                    .DistinctBy(static subject => subject.Precision)
+                    .Select(subject => (subject.Precision.Name, meter.BytesPerSecond(subject.WeightBytes)))],
+                [.. measured.SelectMany(count => Compare(weights.Spec, count.Tokens, count.Times, meter))]);
+        }
+        finally
+        {
+            foreach (ISubject subject in subjects)
+            {
+                subject.Dispose();
+            }
+        }
+    }
+
+    private static IEnumerable<ResultRow> Compare(FfnSpec spec, int tokens, ImmutableArray<Measured> times, CeilingMeter meter)
+    {
+        Measured? bestPeer = times.Where(static time => !time.Subject.IsOurs).MinBy(static time => time.MedianMs);
+        Measured? onnx = times.FirstOrDefault(static time => time.Subject.Name == OnnxSubject.Name);
+        double flops = (double)tokens * spec.FlopsPerToken;
+        return times.Select(time => new ResultRow(tokens, time, meter.RooflineMilliseconds(time.Subject.WeightBytes, flops), bestPeer, onnx));
+    }
+
+    // Uniform in [-1, 1).
+    private static AlignedFloats RandomRows(int elements)
+    {
+        var rows = new AlignedFloats(elements);
+        var random = new Random(InputSeed);
+        foreach (ref float value in rows.Span)
+        {
+            value = (2f * random.NextSingle()) - 1f;
+        }
+
+        return rows;
+    }
+}

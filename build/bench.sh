@@ -1,0 +1,18 @@
+#!/usr/bin/env bash
+# build/bench.sh [ARGS]   measures NativeFfn beside ONNX Runtime, plain sgemm of MKL and OpenBLAS, and the machine's roofline; --help lists ARGS
+# Without ARGS: SwiGLU 2048x5632 at 1 to 512 tokens, in about three minutes on two processors. Fetches and builds what is missing.
+#   build/bench.sh --shape 2048x5632 --shape 1024x4096 --shape 1000x2731 --json results.json --plot results.png
+#   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,onnx
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+
+"$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
+"$root/build/fetch-openblas.sh" || say "warning: going on without OpenBLAS."
+require_sdk
+say "building ..."
+quietly "$artifacts/logs/bench-build.log" dotnet build "$root/Comparison/NativeFfn.Comparison.csproj" -c Release
+
+# Its threads spin after each call, for 2^26 cycles if left alone, while others wait for their turn. 2^22 last from one product to the next.
+export OPENBLAS_THREAD_TIMEOUT=${OPENBLAS_THREAD_TIMEOUT:-22}
+exec dotnet "$artifacts/bin/NativeFfn.Comparison/release/NativeFfn.Comparison.dll" "$@"
