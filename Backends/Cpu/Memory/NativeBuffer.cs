@@ -1,8 +1,9 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Bindings.Memory;
 
 namespace NativeFfn.Backends.Cpu.Memory;
 
-/// <summary>Float32 memory outside the managed heap, on cache-line boundaries. Holding a reference keeps it from being freed.</summary>
+/// <summary>Float32 memory outside the managed heap, on cache-line boundaries and in large pages where it fills some. Holding a reference keeps it from being freed.</summary>
 internal sealed unsafe class NativeBuffer : SafeHandle
 {
     /// <summary>Bytes: a cache line, and the widest vector.</summary>
@@ -27,7 +28,13 @@ internal sealed unsafe class NativeBuffer : SafeHandle
 
         try
         {
-            SetHandle((nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, Alignment), Alignment));
+            bool large = bytes >= HugePages.Size;
+            SetHandle((nint)NativeMemory.AlignedAlloc((nuint)Math.Max(bytes, Alignment), (nuint)(large ? HugePages.Size : Alignment)));
+            if (large)
+            {
+                // Whole pages only: what lies behind the buffer is not ours to advise on.
+                HugePages.Advise((void*)handle, (nuint)(bytes / HugePages.Size * HugePages.Size));
+            }
         }
         catch (OutOfMemoryException exception)
         {
