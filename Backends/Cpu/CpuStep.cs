@@ -216,11 +216,12 @@ internal readonly unsafe struct CpuStep(CpuStepKind kind, int stage = 0)
 
     private void Multiply(in CpuChunk chunk, float* weight, Matrix result, Region region, bool accumulate)
     {
-        int k = chunk.Weights.Spec.Stages[stage].InputWidth;
+        FfnStage shape = chunk.Weights.Spec.Stages[stage];
+        int k = shape.InputWidth;
         Matrix input = stage > 0 ? chunk.Scratch.Hidden(stage - 1)
             : chunk.IsBlock && chunk.Weights.Spec.PreNorm is not null ? chunk.Scratch.Normalized
             : chunk.Input;
-        long weightStride = CpuWeights.StrideOf(k);
+        long weightStride = CpuWeights.StrideOf(shape.Width, k);
         long start = Now(chunk);
         chunk.Products.For(chunk.Tokens, chunk.Weights.Stages[stage].SwitchPoint).Multiply(
             region.Rows, region.Columns, k,

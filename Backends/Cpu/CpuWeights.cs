@@ -23,7 +23,7 @@ internal sealed unsafe class CpuWeights
         long elements = 0;
         foreach (FfnTensor tensor in spec.Tensors)
         {
-            elements = checked(elements + NativeBuffer.Align(tensor.Rows * StrideOf(tensor.Columns)));
+            elements = checked(elements + NativeBuffer.Align(tensor.Rows * StrideOf(tensor.Rows, tensor.Columns)));
         }
 
         Memory = new NativeBuffer(elements, $"The weights of {spec}");
@@ -32,7 +32,7 @@ internal sealed unsafe class CpuWeights
             float* place = Memory.Pointer;
             foreach (FfnTensor tensor in spec.Tensors)
             {
-                long stride = StrideOf(tensor.Columns);
+                long stride = StrideOf(tensor.Rows, tensor.Columns);
                 source.ReadRows(tensor, 0, new Span<float>(place, checked((int)tensor.ElementCount)));
                 Spread(place, tensor, stride);
                 Slot(tensor) = place;
@@ -94,14 +94,16 @@ internal sealed unsafe class CpuWeights
     /// <summary>Elements from one row of a matrix to the next.</summary>
     /// <remarks>
     /// Rows a multiple of a page apart share the few places that a first-level cache has for them, and push each other out; such rows are
-    /// moved a cache line apart.
+    /// moved a cache line apart, unless the matrix would then pass the 32-bit limit that it keeps without.
     /// </remarks>
+    /// <param name="rows">Rows.</param>
     /// <param name="columns">Elements of a row.</param>
-    public static long StrideOf(int columns)
+    public static long StrideOf(int rows, int columns)
     {
         const int pageElements = 4096 / sizeof(float);
         const int lineElements = NativeBuffer.Alignment / sizeof(float);
-        return columns % pageElements == 0 ? columns + lineElements : columns;
+        long apart = columns + lineElements;
+        return columns % pageElements == 0 && rows * apart <= FfnSpec.MaxMatrixElements ? apart : columns;
     }
 
     // From the last row on, each moves to where nothing is any more.

@@ -1,3 +1,5 @@
+using NativeFfn.Checkpoints;
+
 namespace NativeFfn.Comparison.Reporting;
 
 /// <summary>Files that appear whole or not at all.</summary>
@@ -25,8 +27,8 @@ internal static class OutputFiles
     /// <summary>Writes beside the final place, then moves there, over an older file.</summary>
     public static void Write(string path, byte[] content)
     {
-        string partial = path + ".partial";
-        File.WriteAllBytes(partial, content);
-        File.Move(partial, path, overwrite: true);
+        using var file = new ReplacedFile(path, content.Length);
+        file.Append(content);
+        file.Commit();
     }
 }

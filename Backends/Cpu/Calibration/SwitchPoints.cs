@@ -50,7 +50,7 @@ internal sealed unsafe class SwitchPoints
     private int Measure(int k, int n)
     {
         int most = Ladder[^1];
-        long stride = CpuWeights.StrideOf(k);
+        long stride = CpuWeights.StrideOf(n, k);
         using var memory = new NativeBuffer((n * stride) + ((long)most * k) + ((long)most * n), "The operands of a calibration");
 
         // Times do not depend on the values, as long as they are ordinary numbers.

@@ -21,8 +21,8 @@ internal static unsafe class DotProductGemm<TSimd, TVector>
 
     private const int TileRows = 4;
 
-    // Tiles from the one that is computed to the one that is asked of memory: at one token a tile takes less time than memory's answer.
-    private const int TilesAhead = 2;
+    // Rows from the tile that is computed to the one that is asked of memory: at one token a tile takes less time than memory's answer.
+    private const int RowsAhead = 2 * TileRows;
 
     public static void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
     {
@@ -44,9 +44,7 @@ internal static unsafe class DotProductGemm<TSimd, TVector>
         for (; j <= n - TileRows; j += TileRows)
         {
             float* weights = b + (j * ldb);
-
-            int ahead = TilesAhead * TileRows;
-            float* next = j + ahead <= n - TileRows ? weights + (ahead * ldb) : null;
+            float* next = j + RowsAhead <= n - TileRows ? weights + (RowsAhead * ldb) : null;
             MultiplyTiles(m, k, a, lda, weights, ldb, next, c + j, ldc, accumulate);
         }
 
