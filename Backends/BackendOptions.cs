@@ -11,8 +11,11 @@ internal sealed record BackendOptions(int Threads, string? MklPath)
     /// </summary>
     public const long DefaultMinimumSliceWork = 256 * 1024;
 
-    /// <summary>Which product multiplies few tokens.</summary>
+    /// <summary>Which product multiplies.</summary>
     public CpuKernel Kernel { get; init; }
+
+    /// <summary>How matrices are kept.</summary>
+    public FfnPrecision Precision { get; init; }
 
     /// <summary>Multiply-adds of a slice at least; tests lower it, so that layers of any size are cut.</summary>
     public long MinimumSliceWork { get; init; } = DefaultMinimumSliceWork;

@@ -1,10 +1,9 @@
 using BenchmarkDotNet.Attributes;
-using NativeFfn.Backends.Managed.Kernels;
 using NativeFfn.Bindings.Mkl;
 
 namespace NativeFfn.Benchmarks;
 
-/// <summary>One projection on one thread: MKL's sgemm, its packed form, and the product in C#.</summary>
+/// <summary>One projection on one thread: MKL's sgemm and its packed form; PanelBenchmarks are on the same one.</summary>
 [InProcess]
 public class ProductBenchmarks
 {
@@ -13,7 +12,6 @@ public class ProductBenchmarks
 
     private MklLibrary _mkl = null!;
     private MklPackedMatrix _packed = null!;
-    private readonly ManagedProduct _managed = new();
     private float[] _input = [];
     private float[] _weights = [];
     private float[] _output = [];
@@ -39,19 +37,10 @@ public class ProductBenchmarks
     {
         fixed (float* input = _input, weights = _weights, output = _output)
         {
-            MklSgemm.MultiplyTransposed(_mkl, Tokens, Columns, Depth, input, Depth, weights, Depth, output, Columns, accumulate: false);
+            MklSgemm.Multiply(_mkl, Tokens, Columns, Depth, input, Depth, weights, Depth, transposed: true, output, Columns, accumulate: false);
         }
     }
 
     [Benchmark]
     public void MklSgemmPacked() => _packed.Multiply(_input, _output);
-
-    [Benchmark]
-    public unsafe void Managed()
-    {
-        fixed (float* input = _input, weights = _weights, output = _output)
-        {
-            _managed.Multiply(Tokens, Columns, Depth, input, Depth, weights, Depth, output, Columns, accumulate: false);
-        }
-    }
 }

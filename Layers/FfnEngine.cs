@@ -14,10 +14,11 @@ public sealed class FfnEngine : IDisposable
     private readonly IFfnBackend _backend;
     private volatile bool _disposed;
 
-    private FfnEngine(IFfnBackend backend, BackendSelection selection)
+    private FfnEngine(IFfnBackend backend, BackendSelection selection, FfnPrecision precision)
     {
         _backend = backend;
         Selection = selection;
+        Precision = precision;
     }
 
     /// <summary>What was asked for, what was chosen, and why better candidates were passed over.</summary>
@@ -25,6 +26,9 @@ public sealed class FfnEngine : IDisposable
 
     /// <summary>The backend in use.</summary>
     public BackendDescription Backend => _backend.Description;
+
+    /// <summary>How matrices are kept in memory.</summary>
+    public FfnPrecision Precision { get; }
 
     internal bool IsDisposed => _disposed;
 
@@ -36,7 +40,7 @@ public sealed class FfnEngine : IDisposable
     {
         options ??= new FfnEngineOptions();
         (IFfnBackend backend, BackendSelection selection) = BackendCatalog.Open(options.Backend, options.ToBackendOptions());
-        return new FfnEngine(backend, selection);
+        return new FfnEngine(backend, selection, options.Precision);
     }
 
     /// <summary>Tries every backend and says which can be used here and why others cannot. Loads native libraries.</summary>
@@ -48,7 +52,7 @@ public sealed class FfnEngine : IDisposable
     /// <param name="spec">The layer; a transformer's network (<see cref="FfnSpec.IsFeedForward"/>).</param>
     /// <param name="weights">Its weights.</param>
     /// <exception cref="ArgumentException">A tensor is missing, superfluous or of the wrong length, or the layer is no such network.</exception>
-    /// <exception cref="NotSupportedException">The backend cannot run such a layer; the message says why.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot run such a layer, or a weight does not fit the precision; the message says why.</exception>
     public FfnLayer CreateLayer(FfnSpec spec, in FfnWeights weights)
     {
         ArgumentNullException.ThrowIfNull(spec);
@@ -58,7 +62,7 @@ public sealed class FfnEngine : IDisposable
     /// <summary>Makes a layer from a source of weights, which is read once and not kept.</summary>
     /// <param name="spec">The layer.</param>
     /// <param name="weights">Its weights.</param>
-    /// <exception cref="NotSupportedException">The backend cannot run such a layer; the message says why.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot run such a layer, or a weight does not fit the precision; the message says why.</exception>
     /// <exception cref="InsufficientMemoryException">The weights do not fit into memory.</exception>
     public FfnLayer CreateLayer(FfnSpec spec, IFfnWeightSource weights)
     {
@@ -77,7 +81,7 @@ public sealed class FfnEngine : IDisposable
     /// <param name="checkpoint">An open checkpoint, which may be disposed after the call.</param>
     /// <param name="layer">The layer's index, from 0.</param>
     /// <exception cref="CheckpointException">The checkpoint has no such layer, or its tensors do not fit.</exception>
-    /// <exception cref="NotSupportedException">The backend cannot run such a layer; the message says why.</exception>
+    /// <exception cref="NotSupportedException">The backend cannot run such a layer, or a weight does not fit the precision; the message says why.</exception>
     /// <exception cref="InsufficientMemoryException">The weights do not fit into memory.</exception>
     public FfnLayer LoadLayer(FfnCheckpoint checkpoint, int layer)
     {

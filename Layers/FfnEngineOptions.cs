@@ -24,10 +24,13 @@ public sealed record FfnEngineOptions
     public string? MklPath { get; init; }
 
     /// <summary>
-    /// Which product multiplies few tokens. <see cref="CpuKernel.Auto"/> (the default) measures once for each shape, when a layer is made,
-    /// and keeps the result in the user's cache folder; the managed backend has only the skinny kernels.
+    /// Which product multiplies. <see cref="CpuKernel.Auto"/> (the default) measures once for each shape, when a layer is made, and keeps
+    /// the result in the user's cache folder; the managed backend has only the skinny kernels.
     /// </summary>
     public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
+
+    /// <summary>How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.</summary>
+    public FfnPrecision Precision { get; init; } = FfnPrecision.Float32;
 
     /// <summary>Multiply-adds that are worth another thread; tests lower it, so that small layers are cut too.</summary>
     internal long MinimumSliceWork { get; init; } = BackendOptions.DefaultMinimumSliceWork;
@@ -45,7 +48,13 @@ public sealed record FfnEngineOptions
             throw new ArgumentOutOfRangeException(nameof(Kernel), Kernel, $"No such kernel. Use {string.Join(", ", Enum.GetNames<CpuKernel>())}.");
         }
 
+        if (!Enum.IsDefined(Precision))
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(Precision), Precision, $"No such precision. Use {string.Join(", ", Enum.GetNames<FfnPrecision>())}.");
+        }
+
         int threads = Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads;
-        return new BackendOptions(threads, MklPath) { Kernel = Kernel, MinimumSliceWork = MinimumSliceWork };
+        return new BackendOptions(threads, MklPath) { Kernel = Kernel, Precision = Precision, MinimumSliceWork = MinimumSliceWork };
     }
 }

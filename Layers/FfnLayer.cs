@@ -38,6 +38,12 @@ public sealed class FfnLayer : IDisposable
     /// <summary>Bytes that the weights occupy in the backend's memory.</summary>
     public long WeightBytes => _prepared.WeightBytes;
 
+    /// <summary>
+    /// What was lost when the weights were brought to the engine's precision: the relative L2 error ‖stored - given‖ / ‖given‖ over all
+    /// matrices of the layer; 0 where nothing was lost.
+    /// </summary>
+    public double WeightError => _prepared.WeightError;
+
     /// <summary>y = FFN(x).</summary>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>

@@ -63,6 +63,9 @@ internal sealed class CpuPreparedFfn : IPreparedFfn
     public long WeightBytes => _weights.Memory.ByteLength;
 
     /// <inheritdoc/>
+    public double WeightError => _weights.Error;
+
+    /// <inheritdoc/>
     public void Run(in FfnRows rows)
     {
         // A reference held for the length of the run: disposing in between frees the weights when the run is over.

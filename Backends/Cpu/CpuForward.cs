@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using NativeFfn.Backends.Cpu.Steps;
 using NativeFfn.Backends.Cpu.Threading;
 
 namespace NativeFfn.Backends.Cpu;
@@ -6,6 +7,15 @@ namespace NativeFfn.Backends.Cpu;
 /// <summary>One forward at a time: its chunks of tokens, the steps of each, and the slices of every step. Reused, so that running allocates nothing.</summary>
 internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
 {
+    // Slices of a thread where the work is worth it: a thread that was held up leaves the last ones to the others.
+    private const int SlicesOfThread = 8;
+
+    // A library's product should be wide enough to fill its tiles, and to be worth packing the tokens for.
+    private const int MinimumLibraryColumns = 64;
+
+    // Whole panels of every width, and whole cache lines, so that no two slices share one.
+    private const int ColumnGranularity = 32;
+
     private readonly WorkerTeam _team;
     private readonly CpuProducts _products;
     private readonly long _minimumSliceWork;
@@ -26,10 +36,10 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     public void Run(CpuWeights weights, in FfnRows rows)
     {
         long start = Stopwatch.GetTimestamp();
-        FfnSpec spec = weights.Spec;
         int tokens = rows.Input.Height;
-        int chunkTokens = CpuScratch.ChunkTokens(spec, tokens);
-        _scratch.Reserve(spec, chunkTokens);
+        int chunkTokens = CpuScratch.ChunkTokens(weights.Spec, tokens);
+        bool usesPanels = chunkTokens <= weights.PanelTokens;
+        Reserve(weights, chunkTokens, usesPanels);
         _profile = rows.Profile;
         try
         {
@@ -46,6 +56,7 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
                 var outputRows = new Matrix(output, FfnRows.StrideOf(rows.Output));
                 for (int first = 0; first < tokens; first += chunkTokens)
                 {
+                    int count = Math.Min(chunkTokens, tokens - first);
                     _chunk = new CpuChunk
                     {
                         Weights = weights,
@@ -54,13 +65,15 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
                         Trace = rows.Trace,
                         Profile = rows.Profile,
                         IsBlock = rows.Mode == FfnMode.Block,
+                        UsesPanels = usesPanels,
                         FirstToken = first,
-                        Tokens = Math.Min(chunkTokens, tokens - first),
+                        Tokens = count,
+                        Groups = _products.Panels.Group(count),
                         Input = inputRows.From(first),
                         Residual = residualRows.IsNull ? default : residualRows.From(first),
                         Output = outputRows.From(first),
                     };
-                    RunChunk(spec);
+                    RunChunk(weights.Spec);
                 }
             }
         }
@@ -75,48 +88,72 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     }
 
     /// <inheritdoc/>
-    public void RunSlice(int slice)
+    public void RunSlice(int slice, int worker)
     {
         if (_profile is null)
         {
-            _step.Run(_chunk, _slicing[slice]);
+            _step.Run(_chunk, _slicing[slice], worker);
             return;
         }
 
         long start = Stopwatch.GetTimestamp();
-        _step.Run(_chunk, _slicing[slice]);
+        _step.Run(_chunk, _slicing[slice], worker);
         _profile.AddThreadTime(Stopwatch.GetTimestamp() - start);
     }
 
     /// <inheritdoc/>
     public void Dispose() => _scratch.Dispose();
 
+    private void Reserve(CpuWeights weights, int chunkTokens, bool usesPanels)
+    {
+        FfnSpec spec = weights.Spec;
+        if (usesPanels)
+        {
+            _scratch.ReserveForPanels(spec, _products.Panels, chunkTokens, _team.Threads);
+            return;
+        }
+
+        long widened = 0;
+        if (!weights.AreRows)
+        {
+            foreach (FfnStage stage in spec.Stages)
+            {
+                widened = Math.Max(widened, WidenedProduct.BlockElements(stage.Width, stage.InputWidth, weights.Format.Rows));
+            }
+        }
+
+        _scratch.ReserveForLibrary(spec, chunkTokens, _team.Threads, widened);
+    }
+
     // Each step reads what the one before it wrote, on whatever thread, so the team finishes one before the next.
     private void RunChunk(FfnSpec spec)
     {
-        int tokens = _chunk.Tokens;
-        if (_chunk.IsBlock && spec.PreNorm is not null)
+        int rows = _chunk.UsesPanels ? _chunk.Groups.Count : _chunk.Tokens;
+        if (_chunk.UsesPanels || _chunk.HasPreNorm)
         {
-            RunStep(new CpuStep(CpuStepKind.PreNorm), RowSlices(spec.InputWidth));
+            RunStep(new CpuStep(CpuStepKind.Input), RowSlices(rows, spec.InputWidth));
         }
 
         for (int i = 0; i < spec.Stages.Length; i++)
         {
             FfnStage stage = spec.Stages[i];
-            long work = (long)tokens * stage.ProjectionCount * stage.InputWidth * stage.Width;
-            CpuStepKind kind = i == spec.Stages.Length - 1 ? CpuStepKind.LastStage : CpuStepKind.HiddenStage;
-            RunStep(new CpuStep(kind, i), Slicing.OfProduct(tokens, stage.Width, work / _minimumSliceWork, _team.Threads));
+            long work = (long)_chunk.Tokens * stage.ProjectionCount * stage.InputWidth * stage.Width;
+            Slicing slicing = _chunk.UsesPanels
+                ? Slicing.OfProduct(rows, stage.Width, Slices(work, SlicesOfThread), ColumnGranularity, ColumnGranularity)
+                : Slicing.OfProduct(rows, stage.Width, Slices(work, 1), ColumnGranularity, MinimumLibraryColumns);
+            RunStep(new CpuStep(CpuStepKind.Stage, i), slicing);
         }
 
         if (_chunk.IsBlock && (spec.BranchNorm is not null || spec.PostNorm is not null))
         {
-            RunStep(new CpuStep(CpuStepKind.FinishRows), RowSlices(spec.OutputWidth));
+            RunStep(new CpuStep(CpuStepKind.Finish), RowSlices(_chunk.Tokens, spec.OutputWidth));
         }
     }
 
-    // An element of a norm costs about what a multiply-add of a product at few tokens does: a read from memory.
-    private Slicing RowSlices(int width) =>
-        Slicing.OfRows(_chunk.Tokens, width, (long)_chunk.Tokens * width / _minimumSliceWork, _team.Threads);
+    // An element of a row costs about what a multiply-add of a product at few tokens does: a read from memory.
+    private Slicing RowSlices(int rows, int width) => Slicing.OfRows(rows, width, Slices((long)_chunk.Tokens * width, 1));
+
+    private int Slices(long work, int ofThread) => (int)Math.Clamp(work / _minimumSliceWork, 1, (long)_team.Threads * ofThread);
 
     private void RunStep(CpuStep step, Slicing slicing)
     {

@@ -1,11 +1,12 @@
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Panels;
 
 namespace NativeFfn.Backends.Cpu;
 
 /// <summary>The memory between the steps of a forward: how many tokens are run at a time, and where each step's rows lie.</summary>
 internal sealed unsafe class CpuScratch : IDisposable
 {
-    /// <summary>Tokens run at a time at most: enough for a GEMM to reach its full rate, few enough for hidden rows to stay small.</summary>
+    /// <summary>Tokens run at a time at most: enough for a product to reach its full rate, few enough for hidden rows to stay small.</summary>
     public const int MaxChunkTokens = 512;
 
     /// <summary>Tokens run at a time at least, however wide the layer: fewer would read the weights too often.</summary>
@@ -15,36 +16,115 @@ internal sealed unsafe class CpuScratch : IDisposable
     private const long ChunkBytes = 32 * 1024 * 1024;
 
     private NativeBuffer? _memory;
-
-    /// <summary>The first stage's input after a norm.</summary>
-    public Matrix Normalized { get; private set; }
-
-    /// <summary>The up projection of a gated stage.</summary>
-    public Matrix Up { get; private set; }
+    private float* _even;
+    private float* _odd;
+    private float* _workers;
+    private long _workerElements;
+    private long _upOfWorker;
 
     /// <summary>The last stage's result where it cannot go straight to the output.</summary>
     public Matrix Branch { get; private set; }
 
-    private Matrix Even { get; set; }
+    /// <summary>The first stage's input after a norm, where a library multiplies.</summary>
+    public Matrix Normalized { get; private set; }
 
-    private Matrix Odd { get; set; }
-
-    /// <summary>A hidden stage's result; stages take turns at two places.</summary>
-    public Matrix Hidden(int stage) => stage % 2 == 0 ? Even : Odd;
+    /// <summary>The up projection of a gated stage, where a library multiplies.</summary>
+    public Matrix Up { get; private set; }
 
     /// <summary>Tokens of a chunk: all chunks of a forward are about the same size, because a last chunk of few would read every weight for them.</summary>
     public static int ChunkTokens(FfnSpec spec, int tokens)
     {
-        long most = Math.Clamp(ChunkBytes / (Widths(spec).Total * sizeof(float)), MinChunkTokens, MaxChunkTokens);
+        long widest = 0;
+        foreach (FfnStage stage in spec.Stages)
+        {
+            widest = Math.Max(widest, stage.Width);
+        }
+
+        long width = spec.InputWidth + spec.OutputWidth + (2 * widest);
+        long most = Math.Clamp(ChunkBytes / (width * sizeof(float)), MinChunkTokens, MaxChunkTokens);
         long chunks = (tokens + most - 1) / most;
         return (int)((tokens + chunks - 1) / chunks);
     }
 
-    /// <summary>Makes room for chunks of a layer; allocates only where there was never so much.</summary>
-    public void Reserve(FfnSpec spec, int chunkTokens)
+    /// <summary>Makes room for chunks that the panel kernels multiply; allocates only where there was never so much.</summary>
+    /// <param name="spec">The layer.</param>
+    /// <param name="kernel">The kernel.</param>
+    /// <param name="chunkTokens">Tokens of a chunk.</param>
+    /// <param name="workers">Threads that run it.</param>
+    public void ReserveForPanels(FfnSpec spec, PanelKernel kernel, int chunkTokens, int workers)
     {
-        RowWidths widths = Widths(spec);
-        long elements = chunkTokens * widths.Total;
+        long tokens = kernel.Group(chunkTokens).PaddedTokens;
+        (long even, long odd) = (0, 0);
+        for (int i = 0; i < spec.Stages.Length; i++)
+        {
+            long width = PanelFormat.PaddedColumns(spec.Stages[i].InputWidth);
+            (even, odd) = i % 2 == 0 ? (Math.Max(even, width), odd) : (even, Math.Max(odd, width));
+        }
+
+        // A thread holds a tile of each projection, or the normalized rows of a group.
+        long tile = tokens * kernel.Format.Rows;
+        long normalized = spec.PreNorm is null ? 0 : Math.Min(tokens, kernel.MostTokens) * NativeBuffer.Align(spec.InputWidth);
+        _upOfWorker = tile;
+        _workerElements = NativeBuffer.Align(Math.Max(2 * tile, normalized));
+        long branch = spec.BranchNorm is null ? 0 : NativeBuffer.Align(spec.OutputWidth);
+        float* place = Reserve((tokens * (even + odd + branch)) + (workers * _workerElements), spec, chunkTokens);
+        _even = place;
+        _odd = _even + (tokens * even);
+        Branch = new Matrix(_odd + (tokens * odd), branch);
+        _workers = Branch.Pointer + (tokens * branch);
+    }
+
+    /// <summary>Makes room for chunks that a library multiplies; allocates only where there was never so much.</summary>
+    /// <param name="spec">The layer.</param>
+    /// <param name="chunkTokens">Tokens of a chunk.</param>
+    /// <param name="workers">Threads that run it.</param>
+    /// <param name="workerElements">Floats that a thread needs beside the rows.</param>
+    public void ReserveForLibrary(FfnSpec spec, int chunkTokens, int workers, long workerElements)
+    {
+        // Row widths are whole cache lines, so that every row starts on one.
+        (long even, long odd, long up) = (0, 0, 0);
+        for (int i = 0; i < spec.Stages.Length; i++)
+        {
+            long width = NativeBuffer.Align(spec.Stages[i].Width);
+            up = spec.Stages[i].Kind.Gated ? Math.Max(up, width) : up;
+            if (i < spec.Stages.Length - 1)
+            {
+                (even, odd) = i % 2 == 0 ? (even, Math.Max(odd, width)) : (Math.Max(even, width), odd);
+            }
+        }
+
+        long normalized = spec.PreNorm is null ? 0 : NativeBuffer.Align(spec.InputWidth);
+        bool straight = spec.Stages[^1].Kind == FfnKind.Linear && spec.BranchNorm is null;
+        long branch = straight ? 0 : NativeBuffer.Align(spec.OutputWidth);
+        _workerElements = NativeBuffer.Align(workerElements);
+        float* place = Reserve((chunkTokens * (even + odd + up + normalized + branch)) + (workers * _workerElements), spec, chunkTokens);
+        _even = place;
+        _odd = _even + (chunkTokens * even);
+        Up = new Matrix(_odd + (chunkTokens * odd), up);
+        Normalized = new Matrix(Up.Pointer + (chunkTokens * up), normalized);
+        Branch = new Matrix(Normalized.Pointer + (chunkTokens * normalized), branch);
+        _workers = Branch.Pointer + (chunkTokens * branch);
+    }
+
+    /// <summary>A stage's input for the panel kernels; stages take turns at two places.</summary>
+    public TokenPanels Input(FfnSpec spec, int stage, TokenGroups groups) =>
+        new(stage % 2 == 0 ? _even : _odd, groups, PanelFormat.PaddedColumns(spec.Stages[stage].InputWidth));
+
+    /// <summary>A stage's input as rows: the result of the stage before it.</summary>
+    public Matrix InputRows(FfnSpec spec, int stage) =>
+        new(stage % 2 == 0 ? _even : _odd, NativeBuffer.Align(spec.Stages[stage].InputWidth));
+
+    /// <summary>A thread's own memory: the tile of the activated projection, or whatever else a step needs.</summary>
+    public float* Own(int worker) => _workers + (worker * _workerElements);
+
+    /// <summary>A thread's tile of the up projection.</summary>
+    public float* UpTile(int worker) => Own(worker) + _upOfWorker;
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory?.Dispose();
+
+    private float* Reserve(long elements, FfnSpec spec, int chunkTokens)
+    {
         if (_memory is null || _memory.Elements < elements)
         {
             _memory?.Dispose();
@@ -52,60 +132,6 @@ internal sealed unsafe class CpuScratch : IDisposable
             _memory = new NativeBuffer(elements, $"{chunkTokens} hidden rows of {spec}");
         }
 
-        float* place = _memory.Pointer;
-        Normalized = Carve(widths.Normalized);
-        Even = Carve(widths.Even);
-        Odd = Carve(widths.Odd);
-        Up = Carve(widths.Up);
-        Branch = Carve(widths.Branch);
-
-        Matrix Carve(long width)
-        {
-            var rows = new Matrix(place, width);
-            place += chunkTokens * width;
-            return rows;
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _memory?.Dispose();
-
-    // Row widths are whole cache lines, so that every row starts on one.
-    private static RowWidths Widths(FfnSpec spec)
-    {
-        long even = 0;
-        long odd = 0;
-        long up = 0;
-        for (int i = 0; i < spec.Stages.Length; i++)
-        {
-            long width = NativeBuffer.Align(spec.Stages[i].Width);
-            if (spec.Stages[i].Kind.Gated)
-            {
-                up = Math.Max(up, width);
-            }
-
-            if (i == spec.Stages.Length - 1)
-            {
-                break;
-            }
-
-            if (i % 2 == 0)
-            {
-                even = Math.Max(even, width);
-            }
-            else
-            {
-                odd = Math.Max(odd, width);
-            }
-        }
-
-        bool plainLast = spec.Stages[^1].Kind == FfnKind.Linear && spec.BranchNorm is null;
-        return new RowWidths(
-            spec.PreNorm is null ? 0 : NativeBuffer.Align(spec.InputWidth), even, odd, up, plainLast ? 0 : NativeBuffer.Align(spec.OutputWidth));
-    }
-
-    private readonly record struct RowWidths(long Normalized, long Even, long Odd, long Up, long Branch)
-    {
-        public long Total => Math.Max(1, Normalized + Even + Odd + Up + Branch);
+        return _memory.Pointer;
     }
 }

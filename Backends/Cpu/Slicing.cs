@@ -4,53 +4,57 @@ namespace NativeFfn.Backends.Cpu;
 /// which threads were free.</summary>
 internal readonly struct Slicing
 {
-    // A slice of a product should be wide enough to fill a GEMM's tiles; floats of a cache line, so that no two slices share one.
-    private const int MinimumColumns = 64;
-    private const int ColumnGranularity = 16;
-
     private readonly int _rows;
     private readonly int _columns;
-    private readonly bool _byColumns;
+    private readonly int _columnGranularity;
+    private readonly int _columnCuts;
 
-    private Slicing(int rows, int columns, int count, bool byColumns)
+    private Slicing(int rows, int columns, int columnGranularity, int rowCuts, int columnCuts)
     {
         _rows = rows;
         _columns = columns;
-        _byColumns = byColumns;
-        Count = count;
+        _columnGranularity = columnGranularity;
+        _columnCuts = columnCuts;
+        Count = rowCuts * columnCuts;
     }
 
     /// <summary>Slices.</summary>
     public int Count { get; }
 
-    /// <summary>Cuts a product's result by columns (so that each weight is read by one thread), or by rows where it is too narrow.</summary>
+    /// <summary>Cuts a product's result by columns (so that each weight is read by one thread), and by rows where it is too narrow.</summary>
     /// <param name="rows">Rows of the result.</param>
     /// <param name="columns">Columns of the result.</param>
-    /// <param name="sliceableInto">Slices that the work is worth.</param>
-    /// <param name="threads">Slices at most.</param>
-    public static Slicing OfProduct(int rows, int columns, long sliceableInto, int threads)
+    /// <param name="wanted">Slices wanted.</param>
+    /// <param name="columnGranularity">Every slice but the last starts and ends at a multiple of this.</param>
+    /// <param name="minimumColumns">Columns of a slice at least.</param>
+    public static Slicing OfProduct(int rows, int columns, int wanted, int columnGranularity, int minimumColumns)
     {
-        int wanted = (int)Math.Clamp(sliceableInto, 1, threads);
-        return columns >= wanted * MinimumColumns
-            ? new Slicing(rows, columns, wanted, byColumns: true)
-            : new Slicing(rows, columns, Math.Min(wanted, rows), byColumns: false);
+        int columnCuts = Math.Clamp(columns / minimumColumns, 1, wanted);
+        int rowCuts = Math.Min(rows, (wanted + columnCuts - 1) / columnCuts);
+        return new Slicing(rows, columns, columnGranularity, rowCuts, columnCuts);
     }
 
     /// <summary>Cuts whole rows.</summary>
     /// <param name="rows">Rows of the result.</param>
     /// <param name="columns">Columns of the result.</param>
-    /// <param name="sliceableInto">Slices that the work is worth.</param>
-    /// <param name="threads">Slices at most.</param>
-    public static Slicing OfRows(int rows, int columns, long sliceableInto, int threads) =>
-        new(rows, columns, (int)Math.Clamp(sliceableInto, 1, Math.Min(threads, rows)), byColumns: false);
+    /// <param name="wanted">Slices wanted.</param>
+    public static Slicing OfRows(int rows, int columns, int wanted) => new(rows, columns, 1, Math.Clamp(wanted, 1, rows), 1);
 
     /// <summary>The part of the matrix that a slice covers.</summary>
-    public Region this[int slice] => _byColumns
-        ? new Region(0, _rows, Cut(_columns, slice, ColumnGranularity), Cut(_columns, slice + 1, ColumnGranularity))
-        : new Region(Cut(_rows, slice, 1), Cut(_rows, slice + 1, 1), 0, _columns);
+    public Region this[int slice]
+    {
+        get
+        {
+            int rowCuts = Count / _columnCuts;
+            (int row, int column) = Math.DivRem(slice, _columnCuts);
+            return new Region(
+                Cut(_rows, row, rowCuts, 1), Cut(_rows, row + 1, rowCuts, 1),
+                Cut(_columns, column, _columnCuts, _columnGranularity), Cut(_columns, column + 1, _columnCuts, _columnGranularity));
+        }
+    }
 
-    private int Cut(int length, int slice, int granularity) =>
-        slice == Count ? length : (int)((long)length * slice / Count) / granularity * granularity;
+    private static int Cut(int length, int slice, int count, int granularity) =>
+        slice == count ? length : (int)((long)length * slice / count) / granularity * granularity;
 }
 
 /// <summary>Rows and columns from the first up to, and without, the last.</summary>

@@ -1,6 +1,5 @@
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.Cpu.Simd;
-using NativeFfn.Backends.Managed.Kernels;
 
 namespace NativeFfn.Backends.Managed;
 
@@ -11,5 +10,5 @@ internal static class ManagedBackend
     /// <exception cref="BackendUnavailableException">MKL's kernel was asked for.</exception>
     public static IFfnBackend Open(BackendOptions options) => options.Kernel == CpuKernel.Mkl
         ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or skinny, or backend mkl.")
-        : new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, CpuProducts.Only(new ManagedProduct()));
+        : new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, CpuProducts.OfPanels(options.Precision));
 }

@@ -1,12 +1,11 @@
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.Cpu.Calibration;
 using NativeFfn.Backends.Cpu.Simd;
-using NativeFfn.Backends.Managed.Kernels;
 using NativeFfn.Bindings.Mkl;
 
 namespace NativeFfn.Backends.Mkl;
 
-/// <summary>Intel MKL on the CPU: its sgemm in its sequential layer, inside this library's worker team; skinny kernels for few tokens.</summary>
+/// <summary>Intel MKL on the CPU: its sgemm in its sequential layer, inside this library's worker team; the panel kernels where they are faster.</summary>
 internal static class MklBackend
 {
     /// <summary>Loads MKL and starts a team.</summary>
@@ -14,20 +13,15 @@ internal static class MklBackend
     public static IFfnBackend Open(BackendOptions options)
     {
         MklLibrary library = MklLibrary.Load(options.MklPath);
-        var sgemm = new MklProduct(library);
-        var skinny = new ManagedProduct();
-        CpuProducts products = options.Kernel switch
-        {
-            CpuKernel.Mkl => CpuProducts.Only(sgemm),
-            CpuKernel.Skinny => CpuProducts.Only(skinny),
-            _ => CpuProducts.Switched(sgemm, skinny, $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}"),
-        };
+        CpuProducts products = CpuProducts.WithLibrary(
+            new MklProduct(library), options.Kernel, options.Precision, $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}");
         return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options, products);
     }
 
     private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct
     {
-        public void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate) =>
-            MklSgemm.MultiplyTransposed(library, m, n, k, a, lda, b, ldb, c, ldc, accumulate);
+        public void Multiply(
+            int m, int n, int k, float* a, long lda, float* b, long ldb, bool transposed, float* c, long ldc, bool accumulate) =>
+            MklSgemm.Multiply(library, m, n, k, a, lda, b, ldb, transposed, c, ldc, accumulate);
     }
 }

@@ -1,27 +1,28 @@
 namespace NativeFfn.Bindings.Mkl;
 
-/// <summary>MKL's float32 product with its arguments proven: C = A · Bᵀ, row-major, the form in which <c>nn.Linear</c> weights multiply.</summary>
+/// <summary>MKL's float32 product with its arguments proven: C = A · B, row-major.</summary>
 /// <remarks>
 /// cblas_sgemm reports a bad argument by printing and leaving C as it was, so none may reach it. Pointers are the caller's to vouch for:
 /// they come from buffers whose lengths were checked against the same shapes. Safe for use by several threads at once.
 /// </remarks>
 internal static unsafe class MklSgemm
 {
-    /// <summary>C[m, n] = A[m, k] · B[n, k]ᵀ, or C += that product.</summary>
+    /// <summary>C[m, n] = A[m, k] · B, or C += that product.</summary>
     /// <param name="library">MKL, loaded.</param>
     /// <param name="m">Rows of A and C; 0 or more.</param>
-    /// <param name="n">Rows of B, columns of C; 0 or more.</param>
-    /// <param name="k">Columns of A and B; 1 or more.</param>
+    /// <param name="n">Columns of C; 0 or more.</param>
+    /// <param name="k">Columns of A; 1 or more.</param>
     /// <param name="a">A.</param>
     /// <param name="lda">Elements from one row of A to the next; at least k.</param>
     /// <param name="b">B.</param>
-    /// <param name="ldb">Elements from one row of B to the next; at least k.</param>
+    /// <param name="ldb">Elements from one row of B as it is stored to the next; at least its columns.</param>
+    /// <param name="transposed">Whether B is stored as <c>[n, k]</c>, as <c>nn.Linear</c> has weights; else as <c>[k, n]</c>.</param>
     /// <param name="c">C, which shares no element with A and B.</param>
     /// <param name="ldc">Elements from one row of C to the next; at least n.</param>
     /// <param name="accumulate">Whether C is added to; else it is overwritten and its old content, NaN included, is not read.</param>
     /// <exception cref="ArgumentOutOfRangeException">A dimension or stride is out of range, or a matrix passes MKL's 32-bit limit.</exception>
-    public static void MultiplyTransposed(
-        MklLibrary library, int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
+    public static void Multiply(
+        MklLibrary library, int m, int n, int k, float* a, long lda, float* b, long ldb, bool transposed, float* c, long ldc, bool accumulate)
     {
         if (m == 0 || n == 0)
         {
@@ -29,12 +30,12 @@ internal static unsafe class MklSgemm
         }
 
         int strideA = ProveMatrix(nameof(a), m, k, lda);
-        int strideB = ProveMatrix(nameof(b), n, k, ldb);
+        int strideB = transposed ? ProveMatrix(nameof(b), n, k, ldb) : ProveMatrix(nameof(b), k, n, ldb);
         int strideC = ProveMatrix(nameof(c), m, n, ldc);
         float beta = accumulate ? 1f : 0f;
         using MklLibrary.SingleThreadScope scope = library.KeepToOneThread();
         Cblas.cblas_sgemm(
-            Cblas.CblasRowMajor, Cblas.CblasNoTrans, Cblas.CblasTrans, m, n, k, 1f, a, strideA, b, strideB, beta, c, strideC);
+            Cblas.CblasRowMajor, Cblas.CblasNoTrans, transposed ? Cblas.CblasTrans : Cblas.CblasNoTrans, m, n, k, 1f, a, strideA, b, strideB, beta, c, strideC);
     }
 
     // Strides and last indices must fit the 32-bit integers of the LP64 interface.

@@ -63,7 +63,7 @@ public sealed class MklAbiTests
         {
             fixed (float* left = a, right = b, product = plain)
             {
-                MklSgemm.MultiplyTransposed(library, m, n, k, left, k, right, k, product, n, accumulate: false);
+                MklSgemm.Multiply(library, m, n, k, left, k, right, k, transposed: true, product, n, accumulate: false);
             }
         }
 
@@ -87,18 +87,18 @@ public sealed class MklAbiTests
         float* none = null;
         Assert.Multiple(() =>
         {
-            Refused(static library => MklSgemm.MultiplyTransposed(library, 2, 2, 4, null, 3, null, 4, null, 2, false));
-            Refused(static library => MklSgemm.MultiplyTransposed(library, 2, 2, 4, null, 4, null, 3, null, 2, false));
-            Refused(static library => MklSgemm.MultiplyTransposed(library, 2, 2, 4, null, 4, null, 4, null, 1, false));
-            Refused(static library => MklSgemm.MultiplyTransposed(library, -1, 2, 4, null, 4, null, 4, null, 2, false));
-            Refused(static library => MklSgemm.MultiplyTransposed(library, 2, 2, 0, null, 4, null, 4, null, 2, false));
-            Refused(static library => MklSgemm.MultiplyTransposed(library, 3, 2, 4, null, int.MaxValue / 2, null, 4, null, 2, false));
-            Refused(static library => MklSgemm.MultiplyTransposed(library, 2, 2, 4, null, long.MaxValue / 8, null, 4, null, 2, false));
+            Refused(static library => MklSgemm.Multiply(library, 2, 2, 4, null, 3, null, 4, transposed: true, null, 2, false));
+            Refused(static library => MklSgemm.Multiply(library, 2, 2, 4, null, 4, null, 3, transposed: true, null, 2, false));
+            Refused(static library => MklSgemm.Multiply(library, 2, 2, 4, null, 4, null, 4, transposed: true, null, 1, false));
+            Refused(static library => MklSgemm.Multiply(library, -1, 2, 4, null, 4, null, 4, transposed: true, null, 2, false));
+            Refused(static library => MklSgemm.Multiply(library, 2, 2, 0, null, 4, null, 4, transposed: true, null, 2, false));
+            Refused(static library => MklSgemm.Multiply(library, 3, 2, 4, null, int.MaxValue / 2, null, 4, transposed: true, null, 2, false));
+            Refused(static library => MklSgemm.Multiply(library, 2, 2, 4, null, long.MaxValue / 8, null, 4, transposed: true, null, 2, false));
         });
 
         // No rows or no columns: nothing crosses, so nothing is read.
-        MklSgemm.MultiplyTransposed(library, 0, 2, 4, none, 4, none, 4, none, 2, accumulate: false);
-        MklSgemm.MultiplyTransposed(library, 2, 0, 4, none, 4, none, 4, none, 2, accumulate: false);
+        MklSgemm.Multiply(library, 0, 2, 4, none, 4, none, 4, transposed: true, none, 2, accumulate: false);
+        MklSgemm.Multiply(library, 2, 0, 4, none, 4, none, 4, transposed: true, none, 2, accumulate: false);
 
         void Refused(Action<MklLibrary> call) => Assert.That(() => call(library), Throws.TypeOf<ArgumentOutOfRangeException>());
     }

@@ -1,5 +1,6 @@
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.Cpu.Calibration;
+using NativeFfn.Backends.Cpu.Panels;
 using NativeFfn.Bindings.Loading;
 using NUnit.Framework;
 
@@ -30,40 +31,44 @@ public sealed class SwitchPointTests
     }
 
     [Test]
-    public void The_faster_product_is_chosen_up_to_where_it_is_faster()
-    {
-        var library = new TimedProduct(static m => 1000);
-        var skinny = new TimedProduct(static m => 25 * m);
-        Assert.That(new SwitchPoints(library, skinny, "key").Of(Stage), Is.EqualTo(32));
-    }
+    public void The_faster_product_is_chosen_up_to_where_it_is_faster() =>
+        Assert.That(new TimedRace(static _ => 1000, static m => 25 * m).SwitchPoint("key"), Is.EqualTo(32));
 
     [Test]
-    public void A_product_that_always_wins_is_chosen_for_few_tokens_and_one_that_never_does_for_none()
+    public void A_product_that_always_wins_is_chosen_for_all_tokens_and_one_that_never_does_for_none() => Assert.Multiple(() =>
     {
-        var slow = new TimedProduct(static _ => 1000);
-        var fast = new TimedProduct(static _ => 10);
-        Assert.Multiple(() =>
-        {
-            Assert.That(new SwitchPoints(slow, fast, "always").Of(Stage), Is.EqualTo(128));
-            Assert.That(new SwitchPoints(fast, slow, "never").Of(Stage), Is.Zero);
-        });
-    }
+        Assert.That(new TimedRace(static _ => 1000, static _ => 10).SwitchPoint("always"), Is.EqualTo(SwitchPoints.MostTokens));
+        Assert.That(new TimedRace(static _ => 10, static _ => 1000).SwitchPoint("never"), Is.Zero);
+    });
 
     [Test]
     public void A_measurement_is_kept_for_the_same_machine_and_library_and_for_no_other()
     {
-        var library = new TimedProduct(static _ => 1000);
-        var skinny = new TimedProduct(static _ => 10);
-        int measured = new SwitchPoints(library, skinny, "key").Of(Stage);
-        int calls = library.Calls;
-        int again = new SwitchPoints(library, skinny, "key").Of(Stage);
+        var race = new TimedRace(static _ => 1000, static _ => 10);
+        int measured = race.SwitchPoint("key");
+        int calls = race.Calls;
+        int again = race.SwitchPoint("key");
         Assert.Multiple(() =>
         {
             Assert.That(again, Is.EqualTo(measured));
-            Assert.That(library.Calls, Is.EqualTo(calls));
+            Assert.That(race.Calls, Is.EqualTo(calls));
         });
-        _ = new SwitchPoints(library, skinny, "another").Of(Stage);
-        Assert.That(library.Calls, Is.GreaterThan(calls));
+        _ = race.SwitchPoint("another");
+        Assert.That(race.Calls, Is.GreaterThan(calls));
+    }
+
+    [Test]
+    public void The_real_race_multiplies_both_ways_in_every_precision([Values] FfnPrecision precision)
+    {
+        int calls = 0;
+        using var race = new ProductRace(Stage, PanelKernel.Of(precision), new CountingProduct(() => calls++));
+        foreach (int tokens in (int[])[1, 12, 13, SwitchPoints.MostTokens])
+        {
+            race.RunPanels(tokens);
+            race.RunLibrary(tokens);
+        }
+
+        Assert.That(calls, Is.EqualTo(4));
     }
 
     [TestCase("")]
@@ -104,17 +109,33 @@ public sealed class SwitchPointTests
     }
 
     /// <summary>Spins for as many microseconds as it is told to for m tokens.</summary>
-    private sealed unsafe class TimedProduct(Func<int, int> microseconds) : IMatrixProduct
+    private sealed class TimedRace(Func<int, int> library, Func<int, int> panels) : IProductRace
     {
         public int Calls { get; private set; }
 
-        public void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, float* c, long ldc, bool accumulate)
+        public int SwitchPoint(string key) => new SwitchPoints(_ => this, key).Of(Stage);
+
+        public void RunPanels(int tokens) => Spin(panels(tokens));
+
+        public void RunLibrary(int tokens) => Spin(library(tokens));
+
+        public void Dispose()
+        {
+        }
+
+        private void Spin(int microseconds)
         {
             Calls++;
             long start = System.Diagnostics.Stopwatch.GetTimestamp();
-            while (System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalMicroseconds < microseconds(m))
+            while (System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalMicroseconds < microseconds)
             {
             }
         }
+    }
+
+    private sealed unsafe class CountingProduct(Action called) : IMatrixProduct
+    {
+        public void Multiply(
+            int m, int n, int k, float* a, long lda, float* b, long ldb, bool transposed, float* c, long ldc, bool accumulate) => called();
     }
 }

@@ -97,15 +97,20 @@ public sealed class WorkerTeamTests
 
     [Test]
     public void Slices_cover_every_element_once() =>
-        Gen.Select(Gen.Int[1, 700], Gen.Int[1, 700], Gen.Int[1, 9], Gen.Int[0, 40], Gen.Bool).Sample((rows, columns, threads, factor, product) =>
+        Gen.Select(Gen.Int[1, 700], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Int[1, 2], Gen.Bool).Sample((rows, columns, wanted, minimum, product) =>
         {
             Slicing slicing = product
-                ? Slicing.OfProduct(rows, columns, factor, threads)
-                : Slicing.OfRows(rows, columns, factor, threads);
+                ? Slicing.OfProduct(rows, columns, wanted, columnGranularity: 32, minimum * 32)
+                : Slicing.OfRows(rows, columns, wanted);
             var covered = new int[rows * columns];
             for (int slice = 0; slice < slicing.Count; slice++)
             {
                 Region region = slicing[slice];
+                if (region.FirstColumn % 32 != 0 || region.Columns == 0 || region.Rows == 0)
+                {
+                    return false;
+                }
+
                 for (int row = region.FirstRow; row < region.EndRow; row++)
                 {
                     for (int column = region.FirstColumn; column < region.EndColumn; column++)
@@ -115,7 +120,8 @@ public sealed class WorkerTeamTests
                 }
             }
 
-            return slicing.Count >= 1 && slicing.Count <= threads && Array.TrueForAll(covered, static count => count == 1);
+            // Rows and columns are cut alike, so that there may be up to a cut of columns more than was wanted.
+            return slicing.Count >= 1 && slicing.Count < 2 * wanted && Array.TrueForAll(covered, static count => count == 1);
         });
 
     [Test]
@@ -144,16 +150,42 @@ public sealed class WorkerTeamTests
         Assert.That(used.Disposed, Is.True);
     }
 
+    [Test]
+    public void No_two_slices_run_with_one_worker_number_at_a_time([Values(1, 2, 5)] int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        int[] running = new int[threads];
+        bool shared = false;
+        for (int round = 0; round < 200; round++)
+        {
+            team.Run(
+                new WorkerJob(worker =>
+                {
+                    shared |= Interlocked.Increment(ref running[worker]) != 1;
+                    Thread.SpinWait(20);
+                    Interlocked.Decrement(ref running[worker]);
+                }),
+                2 * threads);
+        }
+
+        Assert.That(shared, Is.False);
+    }
+
+    private sealed class WorkerJob(Action<int> run) : ISlicedJob
+    {
+        public void RunSlice(int slice, int worker) => run(worker);
+    }
+
     private sealed class CountingJob(int slices) : ISlicedJob
     {
         public int[] Counts { get; } = new int[slices];
 
-        public void RunSlice(int slice) => Interlocked.Increment(ref Counts[slice]);
+        public void RunSlice(int slice, int worker) => Interlocked.Increment(ref Counts[slice]);
     }
 
     private sealed class ActionJob(Action<int> run) : ISlicedJob
     {
-        public void RunSlice(int slice) => run(slice);
+        public void RunSlice(int slice, int worker) => run(slice);
     }
 
     private sealed class Item : IDisposable

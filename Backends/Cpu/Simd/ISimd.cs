@@ -1,4 +1,4 @@
-using System.Runtime.Intrinsics;
+using System.Diagnostics.CodeAnalysis;
 
 namespace NativeFfn.Backends.Cpu.Simd;
 
@@ -10,7 +10,7 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Elements of a vector.</summary>
     static abstract int Count { get; }
 
-    /// <summary>Tokens that a product's tile holds beside 4 weight rows without running out of registers.</summary>
+    /// <summary>Tokens that a product's tile holds, two accumulators each, without running out of registers; one of the tiles that are written out.</summary>
     static abstract int TileTokens { get; }
 
     static abstract TVector Zero { get; }
@@ -44,6 +44,16 @@ internal unsafe interface ISimd<TVector>
     /// <summary>The sum of the elements.</summary>
     static abstract float Sum(TVector value);
 
-    /// <summary>The sums of the elements of four vectors, each in the order in which the others are summed.</summary>
-    static abstract Vector128<float> Sum(TVector first, TVector second, TVector third, TVector fourth);
+    /// <summary>Reads <see cref="Count"/> 8-bit integers at any alignment, and makes them float32.</summary>
+    static abstract TVector LoadInt8(sbyte* source);
+
+    /// <summary>The same 32 bits in every element.</summary>
+    static abstract TVector BroadcastBits(uint bits);
+
+    static abstract TVector AndBits(TVector left, TVector right);
+
+    static abstract TVector ShiftBitsLeft(TVector value, [ConstantExpected] int count);
+
+    /// <summary>Shifts each element's bits to the right, the sign bit moving in.</summary>
+    static abstract TVector ShiftBitsRightArithmetic(TVector value, [ConstantExpected] int count);
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
@@ -9,7 +10,7 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Count => Vector128<float>.Count;
 
-    public static int TileTokens => 3;
+    public static int TileTokens => 4;
 
     public static Vector128<float> Zero => Vector128<float>.Zero;
 
@@ -53,21 +54,19 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static float Sum(Vector128<float> value) => Vector128.Sum(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum(Vector128<float> first, Vector128<float> second, Vector128<float> third, Vector128<float> fourth)
-    {
-        // Transposed, the four sums are one addition of columns.
-        Vector128<float> lower = UnpackLow(first, second) + UnpackHigh(first, second);
-        Vector128<float> upper = UnpackLow(third, fourth) + UnpackHigh(third, fourth);
-        return Vector128.Create(lower.GetLower(), upper.GetLower()) + Vector128.Create(lower.GetUpper(), upper.GetUpper());
-    }
+    public static Vector128<float> LoadInt8(sbyte* source) => Vector128.ConvertToSingle(Sse41.IsSupported
+        ? Sse41.ConvertToVector128Int32(source)
+        : Vector128.Create(source[0], source[1], source[2], source[3]));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> UnpackLow(Vector128<float> left, Vector128<float> right) => Sse.IsSupported
-        ? Sse.UnpackLow(left, right)
-        : Vector128.Create(left[0], right[0], left[1], right[1]);
+    public static Vector128<float> BroadcastBits(uint bits) => Vector128.Create(bits).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<float> UnpackHigh(Vector128<float> left, Vector128<float> right) => Sse.IsSupported
-        ? Sse.UnpackHigh(left, right)
-        : Vector128.Create(left[2], right[2], left[3], right[3]);
+    public static Vector128<float> AndBits(Vector128<float> left, Vector128<float> right) => left & right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> ShiftBitsLeft(Vector128<float> value, [ConstantExpected] int count) => (value.AsUInt32() << count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> ShiftBitsRightArithmetic(Vector128<float> value, [ConstantExpected] int count) => (value.AsInt32() >> count).AsSingle();
 }

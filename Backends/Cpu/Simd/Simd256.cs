@@ -1,5 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace NativeFfn.Backends.Cpu.Simd;
 
@@ -8,7 +10,7 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => Vector256<float>.Count;
 
-    public static int TileTokens => 3;
+    public static int TileTokens => 6;
 
     public static Vector256<float> Zero => Vector256<float>.Zero;
 
@@ -52,10 +54,17 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
     public static float Sum(Vector256<float> value) => Vector256.Sum(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum(Vector256<float> first, Vector256<float> second, Vector256<float> third, Vector256<float> fourth) =>
-        Simd128.Sum(
-            first.GetLower() + first.GetUpper(),
-            second.GetLower() + second.GetUpper(),
-            third.GetLower() + third.GetUpper(),
-            fourth.GetLower() + fourth.GetUpper());
+    public static Vector256<float> LoadInt8(sbyte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> BroadcastBits(uint bits) => Vector256.Create(bits).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> AndBits(Vector256<float> left, Vector256<float> right) => left & right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ShiftBitsLeft(Vector256<float> value, [ConstantExpected] int count) => (value.AsUInt32() << count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> ShiftBitsRightArithmetic(Vector256<float> value, [ConstantExpected] int count) => (value.AsInt32() >> count).AsSingle();
 }

@@ -1,5 +1,7 @@
+using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace NativeFfn.Backends.Cpu.Simd;
 
@@ -8,7 +10,7 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => Vector512<float>.Count;
 
-    public static int TileTokens => 4;
+    public static int TileTokens => 12;
 
     public static Vector512<float> Zero => Vector512<float>.Zero;
 
@@ -52,10 +54,17 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     public static float Sum(Vector512<float> value) => Vector512.Sum(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> Sum(Vector512<float> first, Vector512<float> second, Vector512<float> third, Vector512<float> fourth) =>
-        Simd256.Sum(
-            first.GetLower() + first.GetUpper(),
-            second.GetLower() + second.GetUpper(),
-            third.GetLower() + third.GetUpper(),
-            fourth.GetLower() + fourth.GetUpper());
+    public static Vector512<float> LoadInt8(sbyte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> BroadcastBits(uint bits) => Vector512.Create(bits).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> AndBits(Vector512<float> left, Vector512<float> right) => left & right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ShiftBitsLeft(Vector512<float> value, [ConstantExpected] int count) => (value.AsUInt32() << count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> ShiftBitsRightArithmetic(Vector512<float> value, [ConstantExpected] int count) => (value.AsInt32() >> count).AsSingle();
 }

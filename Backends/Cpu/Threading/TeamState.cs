@@ -25,9 +25,10 @@ internal sealed class TeamState
     public TeamState(int workers)
     {
         _workers = workers;
-        for (int i = 0; i < workers; i++)
+        for (int i = 1; i <= workers; i++)
         {
-            new Thread(Work) { IsBackground = true, Name = "NativeFfn worker" }.Start();
+            int worker = i;
+            new Thread(() => Work(worker)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
         }
     }
 
@@ -45,7 +46,7 @@ internal sealed class TeamState
         Interlocked.Exchange(ref _ticket, (number << 32) | (uint)slices);
         WakeSleepers(Math.Min(_workers, slices - 1));
 
-        RunSlices();
+        RunSlices(worker: 0);
         var spinner = new SpinWait();
         while (Volatile.Read(ref _unfinished) != 0)
         {
@@ -70,11 +71,11 @@ internal sealed class TeamState
         }
     }
 
-    private void Work()
+    private void Work(int worker)
     {
         while (!_stopping)
         {
-            RunSlices();
+            RunSlices(worker);
             if (!SpinForSlices())
             {
                 Sleep();
@@ -121,14 +122,14 @@ internal sealed class TeamState
 
     private bool HasSlices() => (int)Volatile.Read(ref _ticket) != 0;
 
-    private void RunSlices()
+    private void RunSlices(int worker)
     {
         while (TryTakeSlice(out int slice))
         {
             try
             {
                 // Whoever holds a slice keeps its job unfinished, so this is that job.
-                _job!.RunSlice(slice);
+                _job!.RunSlice(slice, worker);
             }
             catch (Exception exception)
             {

@@ -5,7 +5,8 @@ internal interface ISlicedJob
 {
     /// <summary>Runs one slice.</summary>
     /// <param name="slice">From 0.</param>
-    void RunSlice(int slice);
+    /// <param name="worker">Who runs it: below <see cref="WorkerTeam.Threads"/>, and at any time the only one of the job with this number.</param>
+    void RunSlice(int slice, int worker);
 }
 
 /// <summary>A fixed number of threads that share the slices of one job at a time with the caller.</summary>
@@ -40,7 +41,7 @@ internal sealed class WorkerTeam : IDisposable
         {
             for (int slice = 0; slice < slices; slice++)
             {
-                job.RunSlice(slice);
+                job.RunSlice(slice, worker: 0);
             }
         }
 

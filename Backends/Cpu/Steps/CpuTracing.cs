@@ -1,6 +1,6 @@
 using NativeFfn.Backends.Cpu.Kernels;
 
-namespace NativeFfn.Backends.Cpu;
+namespace NativeFfn.Backends.Cpu.Steps;
 
 /// <summary>Copies inner values into a trace, computed by the same kernels on the same numbers as the forward's own.</summary>
 internal static unsafe class CpuTracing

@@ -1,0 +1,47 @@
+using System.Collections.Immutable;
+
+namespace NativeFfn;
+
+/// <summary>How an engine keeps the matrices of its layers in memory. Inputs, outputs, sums, biases and norms are float32 in all of them.</summary>
+public enum FfnPrecision
+{
+    /// <summary>float32, 4 bytes a weight: what a checkpoint of any type holds, exactly.</summary>
+    Float32,
+
+    /// <summary>bfloat16, 2 bytes a weight, rounded to nearest even: exact for a bf16 checkpoint, else a relative error up to 2⁻⁹ a weight.</summary>
+    BFloat16,
+
+    /// <summary>
+    /// IEEE half precision, 2 bytes a weight, rounded to nearest even: exact for an f16 checkpoint, else a relative error up to 2⁻¹² a weight
+    /// from 2⁻¹⁴ on. Weights beyond 65504, NaN and infinities are refused.
+    /// </summary>
+    Float16,
+
+    /// <summary>
+    /// 8-bit integers with a float32 scale for each 32 neighbouring weights of a row, 1.125 bytes a weight: w ≈ scale · q with
+    /// scale = max|w| / 127 of the group. About 0.5 % relative error on Gaussian weights. NaN and infinities are refused.
+    /// </summary>
+    Int8,
+}
+
+/// <summary>The spelling of precisions in configuration and on the command line.</summary>
+public static class FfnPrecisionNames
+{
+    /// <summary>All spellings.</summary>
+    public static ImmutableArray<string> All { get; } = ["f32", "bf16", "f16", "int8"];
+
+    /// <summary>A precision's spelling.</summary>
+    /// <param name="precision">The precision.</param>
+    public static string Of(FfnPrecision precision) => All[(int)precision];
+
+    /// <summary>The precision of a spelling, ignoring case.</summary>
+    /// <param name="name">A spelling.</param>
+    /// <param name="precision">The precision found.</param>
+    /// <returns>False where no precision is spelled so.</returns>
+    public static bool TryParse(string? name, out FfnPrecision precision)
+    {
+        int index = All.IndexOf(name ?? string.Empty, 0, All.Length, StringComparer.OrdinalIgnoreCase);
+        precision = index < 0 ? default : (FfnPrecision)index;
+        return index >= 0;
+    }
+}

@@ -1,0 +1,146 @@
+using System.Runtime.Intrinsics;
+using NativeFfn.Backends.Cpu.Simd;
+
+namespace NativeFfn.Backends.Cpu.Panels;
+
+/// <summary>Multiplies panels of one format with the widest vectors of the processor.</summary>
+internal abstract unsafe class PanelKernel(PanelFormat format, int mostTokens)
+{
+    /// <summary>How panels lie in memory.</summary>
+    public PanelFormat Format { get; } = format;
+
+    /// <summary>The kernel of a precision on this processor.</summary>
+    public static PanelKernel Of(FfnPrecision precision) =>
+        Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(precision)
+        : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(precision)
+        : Of<Simd128, Vector128<float>>(precision);
+
+    /// <summary>Tokens of a group at most.</summary>
+    public int MostTokens { get; } = mostTokens;
+
+    /// <summary>How tokens are grouped for the kernel.</summary>
+    public TokenGroups Group(int tokens) => new(tokens, MostTokens);
+
+    /// <summary>tile[token, row] = Σ panel[row, column] · tokens[column, token], over some groups of tokens and all columns.</summary>
+    /// <param name="panel">The panel.</param>
+    /// <param name="columnGroups">Its groups of columns.</param>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="firstGroup">The first group of tokens.</param>
+    /// <param name="endGroup">The group of tokens after the last.</param>
+    /// <param name="tile">Receives the sums, <see cref="PanelFormat.Rows"/> a token, from the first group's first token on.</param>
+    /// <param name="next">The panel that will be asked for next, or null.</param>
+    public abstract void Multiply(byte* panel, int columnGroups, TokenPanels tokens, int firstGroup, int endGroup, float* tile, byte* next);
+
+    /// <summary>Widens a panel to float32: destination[column · stride + row].</summary>
+    /// <param name="panel">The panel.</param>
+    /// <param name="columnGroups">Its groups of columns.</param>
+    /// <param name="destination">Receives all of them.</param>
+    /// <param name="stride">Elements from one column to the next; at least <see cref="PanelFormat.Rows"/>.</param>
+    public abstract void Unpack(byte* panel, int columnGroups, float* destination, long stride);
+
+    private static PanelKernel Of<TSimd, TVector>(FfnPrecision precision)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct => precision switch
+        {
+            FfnPrecision.Float32 => new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(precision),
+            FfnPrecision.BFloat16 => new PanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(precision),
+            FfnPrecision.Float16 => new PanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(precision),
+            FfnPrecision.Int8 => new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(precision),
+            _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "No such precision."),
+        };
+}
+
+/// <summary>The kernel of an element and a vector.</summary>
+internal sealed unsafe class PanelKernel<TElement, TSimd, TVector>(FfnPrecision precision)
+    : PanelKernel(new PanelFormat(precision, 2 * TSimd.Count), TSimd.TileTokens)
+    where TElement : struct, IPanelElement<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    // 512 columns of a panel and of a group's tokens: 64 + 24 KiB as float32 at the most, which stay in the second-level cache while the
+    // groups pass. Sums of 512 products, added up, also round less than one long sum.
+    private const int BlockGroups = 16;
+
+    // Up to here a tile waits for memory whatever it does, and memory is asked best by the processor's own prefetcher.
+    private const int UnaidedTokens = 4;
+
+    private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
+    private const int LineBytes = 64;
+
+    public override void Multiply(byte* panel, int columnGroups, TokenPanels tokens, int firstGroup, int endGroup, float* tile, byte* next)
+    {
+        TokenGroups groups = tokens.Groups;
+        bool aided = next != null && groups.Tokens > UnaidedTokens;
+        for (int block = 0; block < columnGroups; block += BlockGroups)
+        {
+            int count = Math.Min(BlockGroups, columnGroups - block);
+            byte* weights = panel + ((long)block * Format.GroupBytes);
+
+            // The next panel's block is asked for in equal shares while the groups of tokens pass.
+            int steps = count * PairsOfGroup;
+            int lines = aided ? LinesOfStep(count * Format.GroupBytes, steps * (endGroup - firstGroup)) : 0;
+            byte* wanted = next + ((long)block * Format.GroupBytes);
+            byte* end = wanted + (count * Format.GroupBytes);
+            for (int group = firstGroup; group < endGroup; group++)
+            {
+                float* sums = tile + ((groups.FirstToken(group) - groups.FirstToken(firstGroup)) * Format.Rows);
+                Multiply(
+                    groups.Size(group), count, weights, tokens.At(group, (long)block * PanelFormat.GroupColumns), wanted, wanted < end ? lines : 0, sums, block > 0);
+                wanted += steps * lines * LineBytes;
+            }
+        }
+    }
+
+    public override void Unpack(byte* panel, int columnGroups, float* destination, long stride)
+    {
+        for (int group = 0; group < columnGroups; group++)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                TSimd.Store(w0, destination);
+                TSimd.Store(w1, destination + TSimd.Count);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                TSimd.Store(w0, destination + stride);
+                TSimd.Store(w1, destination + stride + TSimd.Count);
+                panel += TElement.PairBytes;
+                destination += 2 * stride;
+            }
+        }
+    }
+
+    // One, two or four, as the tiles know them.
+    private static int LinesOfStep(int bytes, int steps)
+    {
+        int lines = (bytes + (steps * LineBytes) - 1) / (steps * LineBytes);
+        return lines > 2 ? 4 : lines;
+    }
+
+    private static void Multiply(
+        int size, int count, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        switch (size)
+        {
+            case 1:
+                PanelTiles<TElement, TSimd, TVector>.One(count, panel, tokens, next, lines, tile, accumulate);
+                break;
+            case 2:
+                PanelTiles<TElement, TSimd, TVector>.Two(count, panel, tokens, next, lines, tile, accumulate);
+                break;
+            case 4:
+                PanelTiles<TElement, TSimd, TVector>.Four(count, panel, tokens, next, lines, tile, accumulate);
+                break;
+            case 6:
+                PanelTiles<TElement, TSimd, TVector>.Six(count, panel, tokens, next, lines, tile, accumulate);
+                break;
+            case 8:
+                PanelTiles<TElement, TSimd, TVector>.Eight(count, panel, tokens, next, lines, tile, accumulate);
+                break;
+            default:
+                PanelTiles<TElement, TSimd, TVector>.Twelve(count, panel, tokens, next, lines, tile, accumulate);
+                break;
+        }
+    }
+}

@@ -1,0 +1,73 @@
+namespace NativeFfn.Backends.Cpu.Panels;
+
+/// <summary>How tokens are grouped for the panel kernels: as many as a tile holds, and for the rest the smallest tile that holds it.</summary>
+internal readonly struct TokenGroups
+{
+    // The tiles that are written out.
+    private static ReadOnlySpan<byte> TileSizes => [1, 2, 4, 6, 8, 12];
+
+    private readonly int _most;
+    private readonly int _last;
+
+    /// <summary>Groups tokens.</summary>
+    /// <param name="tokens">Tokens; positive.</param>
+    /// <param name="most">Tokens of the largest tile, one of the sizes that are written out.</param>
+    public TokenGroups(int tokens, int most)
+    {
+        Tokens = tokens;
+        _most = most;
+        Count = (tokens + most - 1) / most;
+        int rest = tokens - ((Count - 1) * most);
+        foreach (byte size in TileSizes)
+        {
+            if (size >= rest)
+            {
+                _last = size;
+                break;
+            }
+        }
+    }
+
+    /// <summary>Tokens.</summary>
+    public int Tokens { get; }
+
+    /// <summary>Groups.</summary>
+    public int Count { get; }
+
+    /// <summary>Tokens with those that fill the last group.</summary>
+    public int PaddedTokens => FirstToken(Count - 1) + _last;
+
+    /// <summary>The first token of a group.</summary>
+    public int FirstToken(int group) => group * _most;
+
+    /// <summary>Tokens of a group, those that fill it included.</summary>
+    public int Size(int group) => group == Count - 1 ? _last : _most;
+
+    /// <summary>Tokens of a group without those that fill it.</summary>
+    public int TokensOf(int group) => Math.Min(_most, Tokens - FirstToken(group));
+}
+
+/// <summary>Rows of tokens as the panel kernels read them: group after group, in a group column after column, in a column token after token.</summary>
+/// <param name="pointer">The first group.</param>
+/// <param name="groups">How tokens are grouped.</param>
+/// <param name="columns">Columns, filled up to <see cref="PanelFormat.GroupColumns"/>.</param>
+internal readonly unsafe struct TokenPanels(float* pointer, TokenGroups groups, long columns)
+{
+    public TokenGroups Groups { get; } = groups;
+
+    /// <summary>Where a column of a group starts.</summary>
+    public float* At(int group, long column) => pointer + (Groups.FirstToken(group) * columns) + (column * Groups.Size(group));
+
+    /// <summary>Writes neighbouring columns of a group from rows, zeros for the tokens that fill it.</summary>
+    /// <param name="group">The group.</param>
+    /// <param name="firstColumn">The first column written.</param>
+    /// <param name="rows">The group's rows, from that column on.</param>
+    /// <param name="stride">Elements from one row to the next.</param>
+    /// <param name="count">Columns.</param>
+    public void Write(int group, long firstColumn, float* rows, long stride, int count) => Interleaving.Interleave(
+        rows, stride, Groups.TokensOf(group), count, At(group, firstColumn), Groups.Size(group));
+
+    /// <summary>Clears the columns from one on to the end, so that they add nothing to a product.</summary>
+    public void Clear(int group, long firstColumn) =>
+        new Span<float>(At(group, firstColumn), checked((int)((columns - firstColumn) * Groups.Size(group)))).Clear();
+}
