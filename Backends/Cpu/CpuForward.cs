@@ -8,7 +8,7 @@ namespace NativeFfn.Backends.Cpu;
 internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
 {
     // Slices of a thread where the work is worth it: a thread that was held up leaves the last ones to the others.
-    private const int SlicesOfThread = 8;
+    private const int SlicesOfThread = 16;
 
     // A library's product should be wide enough to fill its tiles, and to be worth packing the tokens for.
     private const int MinimumLibraryColumns = 64;
@@ -37,8 +37,8 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         int tokens = rows.Input.Height;
-        int chunkTokens = CpuScratch.ChunkTokens(weights.Spec, tokens);
-        bool usesPanels = chunkTokens <= weights.PanelTokens;
+        bool usesPanels = Math.Min(tokens, CpuScratch.MaxChunkTokens) <= weights.PanelTokens;
+        int chunkTokens = CpuScratch.ChunkTokens(weights.Spec, tokens, usesPanels);
         Reserve(weights, chunkTokens, usesPanels);
         _profile = rows.Profile;
         try

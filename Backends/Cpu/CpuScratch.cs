@@ -15,12 +15,24 @@ internal sealed unsafe class CpuScratch : IDisposable
     /// <summary>Bytes that a chunk's scratch rows should keep to, of the order of a server's last-level cache.</summary>
     private const long ChunkBytes = 32 * 1024 * 1024;
 
+    /// <summary>Tokens that the panel kernels run at a time at most: 512 columns of them take 288 KiB, which stay in the second-level cache.</summary>
+    private const int MaxPanelTokens = 144;
+
+    /// <summary>Bytes of the tiles that a thread works on at a time, beside which tokens and weights have to find room in the second-level cache.</summary>
+    private const long TileBytes = 128 * 1024;
+
+    /// <summary>Panels that share a block of tokens: beyond, what reading it again costs is lost in the noise.</summary>
+    private const int MostPanelsAtATime = 4;
+
     private NativeBuffer? _memory;
     private float* _even;
     private float* _odd;
     private float* _workers;
     private long _workerElements;
-    private long _upOfWorker;
+    private long _tileElements;
+
+    /// <summary>Panels that a thread multiplies together.</summary>
+    public int PanelsAtATime { get; private set; }
 
     /// <summary>The last stage's result where it cannot go straight to the output.</summary>
     public Matrix Branch { get; private set; }
@@ -32,7 +44,10 @@ internal sealed unsafe class CpuScratch : IDisposable
     public Matrix Up { get; private set; }
 
     /// <summary>Tokens of a chunk: all chunks of a forward are about the same size, because a last chunk of few would read every weight for them.</summary>
-    public static int ChunkTokens(FfnSpec spec, int tokens)
+    /// <param name="spec">The layer.</param>
+    /// <param name="tokens">Tokens of the forward.</param>
+    /// <param name="usesPanels">Whether the panel kernels multiply.</param>
+    public static int ChunkTokens(FfnSpec spec, int tokens, bool usesPanels)
     {
         long widest = 0;
         foreach (FfnStage stage in spec.Stages)
@@ -41,7 +56,7 @@ internal sealed unsafe class CpuScratch : IDisposable
         }
 
         long width = spec.InputWidth + spec.OutputWidth + (2 * widest);
-        long most = Math.Clamp(ChunkBytes / (width * sizeof(float)), MinChunkTokens, MaxChunkTokens);
+        long most = Math.Clamp(ChunkBytes / (width * sizeof(float)), MinChunkTokens, usesPanels ? MaxPanelTokens : MaxChunkTokens);
         long chunks = (tokens + most - 1) / most;
         return (int)((tokens + chunks - 1) / chunks);
     }
@@ -64,8 +79,9 @@ internal sealed unsafe class CpuScratch : IDisposable
         // A thread holds a tile of each projection, or the normalized rows of a group.
         long tile = tokens * kernel.Format.Rows;
         long normalized = spec.PreNorm is null ? 0 : Math.Min(tokens, kernel.MostTokens) * NativeBuffer.Align(spec.InputWidth);
-        _upOfWorker = tile;
-        _workerElements = NativeBuffer.Align(Math.Max(2 * tile, normalized));
+        _tileElements = tile;
+        PanelsAtATime = (int)Math.Clamp(TileBytes / (2 * tile * sizeof(float)), 1, MostPanelsAtATime);
+        _workerElements = NativeBuffer.Align(Math.Max(2 * tile * PanelsAtATime, normalized));
         long branch = spec.BranchNorm is null ? 0 : NativeBuffer.Align(spec.OutputWidth);
         float* place = Reserve((tokens * (even + odd + branch)) + (workers * _workerElements), spec, chunkTokens);
         _even = place;
@@ -114,11 +130,11 @@ internal sealed unsafe class CpuScratch : IDisposable
     public Matrix InputRows(FfnSpec spec, int stage) =>
         new(stage % 2 == 0 ? _even : _odd, NativeBuffer.Align(spec.Stages[stage].InputWidth));
 
-    /// <summary>A thread's own memory: the tile of the activated projection, or whatever else a step needs.</summary>
+    /// <summary>A thread's own memory: its tiles, or whatever else a step needs.</summary>
     public float* Own(int worker) => _workers + (worker * _workerElements);
 
-    /// <summary>A thread's tile of the up projection.</summary>
-    public float* UpTile(int worker) => Own(worker) + _upOfWorker;
+    /// <summary>A thread's tile for one of the panels that it multiplies together, gate and up panels in turns.</summary>
+    public float* Tile(int worker, int panel) => Own(worker) + (panel * _tileElements);
 
     /// <inheritdoc/>
     public void Dispose() => _memory?.Dispose();

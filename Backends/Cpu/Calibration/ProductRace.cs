@@ -65,12 +65,18 @@ internal sealed unsafe class ProductRace : IProductRace
             grouped.Write(group, 0, _input + ((long)groups.FirstToken(group) * _columns), _columns, _columns);
         }
 
-        long bytes = _kernel.Format.PanelBytes(_columns);
-        int panels = _kernel.Format.Panels(_rows);
-        for (int panel = 0; panel < panels; panel++)
+        int columnGroups = PanelFormat.Groups(_columns);
+        byte* weights = _panels;
+        for (int panel = 0; panel < _kernel.Format.Panels(_rows); panel++)
         {
-            byte* weights = _panels + (panel * bytes);
-            _kernel.Multiply(weights, PanelFormat.Groups(_columns), grouped, 0, groups.Count, _output, panel + 1 < panels ? weights + bytes : null);
+            for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
+            {
+                int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
+                byte* next = weights + (count * _kernel.Format.GroupBytes);
+                _kernel.Multiply(
+                    weights, count, grouped, (long)block * PanelFormat.GroupColumns, 0, groups.Count, _output, accumulate: block > 0, next);
+                weights = next;
+            }
         }
     }
 

@@ -6,6 +6,9 @@ namespace NativeFfn.Backends.Cpu.Panels;
 /// <summary>Multiplies panels of one format with the widest vectors of the processor.</summary>
 internal abstract unsafe class PanelKernel(PanelFormat format, int mostTokens)
 {
+    /// <summary>Up to so many tokens a tile waits for memory whatever it does, and memory is asked best by the processor's own prefetcher.</summary>
+    public const int UnaidedTokens = 4;
+
     /// <summary>How panels lie in memory.</summary>
     public PanelFormat Format { get; } = format;
 
@@ -21,15 +24,24 @@ internal abstract unsafe class PanelKernel(PanelFormat format, int mostTokens)
     /// <summary>How tokens are grouped for the kernel.</summary>
     public TokenGroups Group(int tokens) => new(tokens, MostTokens);
 
-    /// <summary>tile[token, row] = Σ panel[row, column] · tokens[column, token], over some groups of tokens and all columns.</summary>
-    /// <param name="panel">The panel.</param>
-    /// <param name="columnGroups">Its groups of columns.</param>
+    /// <summary>
+    /// Columns that are multiplied at a time, in groups: 512 columns of a panel and of a tile's tokens, 64 + 24 KiB as float32 at the most,
+    /// stay in the second-level cache while they are in use. Sums of 512 products, added up, also round less than one long sum.
+    /// </summary>
+    public const int BlockGroups = 16;
+
+    /// <summary>tile[token, row] = Σ panel[row, column] · tokens[column, token], or += that sum, over some columns and some groups of tokens.</summary>
+    /// <param name="weights">The panel, from the first of the columns on.</param>
+    /// <param name="columnGroups">Groups of columns.</param>
     /// <param name="tokens">The tokens.</param>
+    /// <param name="firstColumn">The first column.</param>
     /// <param name="firstGroup">The first group of tokens.</param>
     /// <param name="endGroup">The group of tokens after the last.</param>
-    /// <param name="tile">Receives the sums, <see cref="PanelFormat.Rows"/> a token, from the first group's first token on.</param>
-    /// <param name="next">The panel that will be asked for next, or null.</param>
-    public abstract void Multiply(byte* panel, int columnGroups, TokenPanels tokens, int firstGroup, int endGroup, float* tile, byte* next);
+    /// <param name="tile">The sums, <see cref="PanelFormat.Rows"/> a token, from the first group's first token on.</param>
+    /// <param name="accumulate">Whether the tile is added to.</param>
+    /// <param name="next">Where as many bytes as are read now will be read next; only asked of memory, never read.</param>
+    public abstract void Multiply(
+        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstGroup, int endGroup, float* tile, bool accumulate, byte* next);
 
     /// <summary>Widens a panel to float32: destination[column · stride + row].</summary>
     /// <param name="panel">The panel.</param>
@@ -57,37 +69,25 @@ internal sealed unsafe class PanelKernel<TElement, TSimd, TVector>(FfnPrecision 
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // 512 columns of a panel and of a group's tokens: 64 + 24 KiB as float32 at the most, which stay in the second-level cache while the
-    // groups pass. Sums of 512 products, added up, also round less than one long sum.
-    private const int BlockGroups = 16;
-
-    // Up to here a tile waits for memory whatever it does, and memory is asked best by the processor's own prefetcher.
-    private const int UnaidedTokens = 4;
-
     private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
     private const int LineBytes = 64;
 
-    public override void Multiply(byte* panel, int columnGroups, TokenPanels tokens, int firstGroup, int endGroup, float* tile, byte* next)
+    public override void Multiply(
+        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstGroup, int endGroup, float* tile, bool accumulate, byte* next)
     {
         TokenGroups groups = tokens.Groups;
-        bool aided = next != null && groups.Tokens > UnaidedTokens;
-        for (int block = 0; block < columnGroups; block += BlockGroups)
-        {
-            int count = Math.Min(BlockGroups, columnGroups - block);
-            byte* weights = panel + ((long)block * Format.GroupBytes);
 
-            // The next panel's block is asked for in equal shares while the groups of tokens pass.
-            int steps = count * PairsOfGroup;
-            int lines = aided ? LinesOfStep(count * Format.GroupBytes, steps * (endGroup - firstGroup)) : 0;
-            byte* wanted = next + ((long)block * Format.GroupBytes);
-            byte* end = wanted + (count * Format.GroupBytes);
-            for (int group = firstGroup; group < endGroup; group++)
-            {
-                float* sums = tile + ((groups.FirstToken(group) - groups.FirstToken(firstGroup)) * Format.Rows);
-                Multiply(
-                    groups.Size(group), count, weights, tokens.At(group, (long)block * PanelFormat.GroupColumns), wanted, wanted < end ? lines : 0, sums, block > 0);
-                wanted += steps * lines * LineBytes;
-            }
+        // What comes next is asked for in equal shares while the groups of tokens pass.
+        int steps = columnGroups * PairsOfGroup;
+        int bytes = columnGroups * Format.GroupBytes;
+        int lines = groups.Tokens > UnaidedTokens ? LinesOfStep(bytes, steps * (endGroup - firstGroup)) : 0;
+        byte* end = next + bytes;
+        for (int group = firstGroup; group < endGroup; group++)
+        {
+            float* sums = tile + ((groups.FirstToken(group) - groups.FirstToken(firstGroup)) * Format.Rows);
+            Multiply(
+                groups.Size(group), columnGroups, weights, tokens.At(group, firstColumn), next, next < end ? lines : 0, sums, accumulate);
+            next += steps * lines * LineBytes;
         }
     }
 

@@ -1,12 +1,9 @@
 namespace NativeFfn.Backends.Cpu.Panels;
 
-/// <summary>How tokens are grouped for the panel kernels: as many as a tile holds, and for the rest the smallest tile that holds it.</summary>
+/// <summary>How tokens are grouped for the panel kernels: in groups of one size, but for a smaller last one.</summary>
 internal readonly struct TokenGroups
 {
-    // The tiles that are written out.
-    private static ReadOnlySpan<byte> TileSizes => [1, 2, 4, 6, 8, 12];
-
-    private readonly int _most;
+    private readonly int _size;
     private readonly int _last;
 
     /// <summary>Groups tokens.</summary>
@@ -15,18 +12,18 @@ internal readonly struct TokenGroups
     public TokenGroups(int tokens, int most)
     {
         Tokens = tokens;
-        _most = most;
         Count = (tokens + most - 1) / most;
-        int rest = tokens - ((Count - 1) * most);
-        foreach (byte size in TileSizes)
-        {
-            if (size >= rest)
-            {
-                _last = size;
-                break;
-            }
-        }
+
+        // Groups of one size share memory's time equally, so they are preferred where they need no more zeros than full groups and a rest.
+        int rest = TileSize(tokens - ((Count - 1) * most));
+        int equal = TileSize((tokens + Count - 1) / Count);
+        bool areEqual = Count * equal <= ((Count - 1) * most) + rest;
+        _size = areEqual ? equal : most;
+        _last = areEqual ? equal : rest;
     }
+
+    // The tiles that are written out.
+    private static ReadOnlySpan<byte> TileSizes => [1, 2, 4, 6, 8, 12];
 
     /// <summary>Tokens.</summary>
     public int Tokens { get; }
@@ -38,13 +35,27 @@ internal readonly struct TokenGroups
     public int PaddedTokens => FirstToken(Count - 1) + _last;
 
     /// <summary>The first token of a group.</summary>
-    public int FirstToken(int group) => group * _most;
+    public int FirstToken(int group) => group * _size;
 
     /// <summary>Tokens of a group, those that fill it included.</summary>
-    public int Size(int group) => group == Count - 1 ? _last : _most;
+    public int Size(int group) => group == Count - 1 ? _last : _size;
 
     /// <summary>Tokens of a group without those that fill it.</summary>
-    public int TokensOf(int group) => Math.Min(_most, Tokens - FirstToken(group));
+    public int TokensOf(int group) => Math.Min(_size, Tokens - FirstToken(group));
+
+    // The smallest that holds some tokens.
+    private static int TileSize(int tokens)
+    {
+        foreach (byte size in TileSizes)
+        {
+            if (size >= tokens)
+            {
+                return size;
+            }
+        }
+
+        throw new ArgumentOutOfRangeException(nameof(tokens), tokens, "No tile holds so many.");
+    }
 }
 
 /// <summary>Rows of tokens as the panel kernels read them: group after group, in a group column after column, in a column token after token.</summary>

@@ -9,33 +9,60 @@ internal static unsafe class PanelStage
     /// <summary>Runs the panels that hold the region's columns on the region's rows, which are groups of tokens.</summary>
     public static void Run(in CpuChunk chunk, int stage, Region region, int worker)
     {
-        CpuWeights weights = chunk.Weights;
-        PanelKernel kernel = chunk.Products.Panels;
-        FfnStage shape = weights.Spec.Stages[stage];
-        TokenPanels input = chunk.Scratch.Input(weights.Spec, stage, chunk.Groups);
-        int columnGroups = PanelFormat.Groups(shape.InputWidth);
-        int rowsOfPanel = kernel.Format.Rows;
-        int panels = kernel.Format.Panels(shape.Width);
-        float* tile = chunk.Scratch.Own(worker);
-        float* upTile = chunk.Scratch.UpTile(worker);
-        for (int panel = region.FirstColumn / rowsOfPanel; panel * rowsOfPanel < region.EndColumn; panel++)
+        int rowsOfPanel = chunk.Weights.Format.Rows;
+        int projections = chunk.Weights.Spec.Stages[stage].ProjectionCount;
+        int end = (region.EndColumn + rowsOfPanel - 1) / rowsOfPanel;
+        int together = chunk.Scratch.PanelsAtATime;
+        for (int first = region.FirstColumn / rowsOfPanel; first < end; first += together)
         {
+            int panels = Math.Min(together, end - first);
             long start = chunk.Now();
-            byte* gate = weights.Panel(stage, panel, 0);
-            byte* next = panel + 1 < panels ? weights.Panel(stage, panel + 1, 0) : null;
-            if (shape.Kind.Gated)
-            {
-                byte* up = weights.Panel(stage, panel, 1);
-                kernel.Multiply(gate, columnGroups, input, region.FirstRow, region.EndRow, tile, up);
-                kernel.Multiply(up, columnGroups, input, region.FirstRow, region.EndRow, upTile, next);
-            }
-            else
-            {
-                kernel.Multiply(gate, columnGroups, input, region.FirstRow, region.EndRow, tile, next);
-            }
-
+            Multiply(chunk, stage, region, first * projections, panels * projections, worker);
             chunk.Add(FfnStep.Gemm, start);
-            Finish(chunk, stage, region, panel * rowsOfPanel, rowsOfPanel, tile, upTile);
+            for (int i = 0; i < panels; i++)
+            {
+                float* tile = chunk.Scratch.Tile(worker, i * projections);
+                float* upTile = chunk.Scratch.Tile(worker, (i * projections) + projections - 1);
+                Finish(chunk, stage, region, (first + i) * rowsOfPanel, rowsOfPanel, tile, upTile);
+            }
+        }
+    }
+
+    // Panels are counted over both projections here, as they lie in memory.
+    private static void Multiply(in CpuChunk chunk, int stage, Region region, int firstPanel, int panels, int worker)
+    {
+        // Memory is read from end to end where that is what takes time. Else panels go through their columns together, so that a block
+        // of the tokens serves them all while it is in cache.
+        int together = chunk.Tokens <= PanelKernel.UnaidedTokens ? 1 : panels;
+        for (int first = 0; first < panels; first += together)
+        {
+            MultiplyTogether(chunk, stage, region, firstPanel + first, together, worker, first);
+        }
+    }
+
+    private static void MultiplyTogether(in CpuChunk chunk, int stage, Region region, int firstPanel, int panels, int worker, int firstTile)
+    {
+        CpuWeights weights = chunk.Weights;
+        PanelFormat format = weights.Format;
+        int width = weights.Spec.Stages[stage].InputWidth;
+        TokenPanels input = chunk.Scratch.Input(weights.Spec, stage, chunk.Groups);
+        long panelBytes = format.PanelBytes(width);
+        byte* start = weights.Stages[stage].Panels + (firstPanel * panelBytes);
+        int columnGroups = PanelFormat.Groups(width);
+        for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
+        {
+            int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
+            byte* blocks = start + ((long)block * format.GroupBytes);
+            for (int i = 0; i < panels; i++)
+            {
+                // What is read after the last block of all is only ever asked for, wherever it lies.
+                byte* next = i + 1 < panels ? blocks + ((i + 1) * panelBytes)
+                    : block + count < columnGroups ? blocks + (count * format.GroupBytes)
+                    : start + (panels * panelBytes);
+                chunk.Products.Panels.Multiply(
+                    blocks + (i * panelBytes), count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
+                    chunk.Scratch.Tile(worker, firstTile + i), accumulate: block > 0, next);
+            }
         }
     }
 
