@@ -33,7 +33,8 @@ public sealed class XavierWeights : IFfnWeightSource
         }
 
         float bound = MathF.Sqrt(6f / ((float)tensor.Rows + tensor.Columns));
-        ulong stream = Mix(_seed ^ Mix(((ulong)tensor.Stage << 8) + (ulong)tensor.Role));
+        ulong network = (ulong)(uint)(tensor.Expert - FfnTensor.NoExpert);
+        ulong stream = Mix(_seed ^ Mix((network << 32) + ((ulong)tensor.Stage << 8) + (ulong)tensor.Role));
         ulong index = (ulong)firstRow * (ulong)tensor.Columns;
         foreach (ref float value in destination)
         {

@@ -16,9 +16,11 @@ public sealed class FfnSpec
     /// <summary>The most stages a stack may have; a bound so that no file can ask for more than is sensible.</summary>
     public const int MaxStages = 1024;
 
-    private FfnSpec(ImmutableArray<FfnStage> stages, NormSpec? preNorm, NormSpec? branchNorm, NormSpec? postNorm)
+    private FfnSpec(
+        ImmutableArray<FfnStage> stages, NormSpec? preNorm, NormSpec? branchNorm, NormSpec? postNorm, MixtureSpec? mixture = null)
     {
         Stages = stages;
+        Mixture = mixture;
         PreNorm = preNorm;
         BranchNorm = branchNorm;
         PostNorm = postNorm;
@@ -26,8 +28,11 @@ public sealed class FfnSpec
         ParameterCount = Tensors.Sum(static tensor => tensor.ElementCount);
     }
 
-    /// <summary>The stages in the order in which they run; each one's width is the next one's input width.</summary>
+    /// <summary>The stages in the order in which they run; each one's width is the next one's input width. Those of one expert in a mixture.</summary>
     public ImmutableArray<FfnStage> Stages { get; }
+
+    /// <summary>How tokens are routed to experts; null where all go through one network.</summary>
+    public MixtureSpec? Mixture { get; }
 
     /// <summary>The norm before the first stage, used in <see cref="FfnMode.Block"/>.</summary>
     public NormSpec? PreNorm { get; }
@@ -66,11 +71,17 @@ public sealed class FfnSpec
     /// <summary>Learned numbers: weights, biases and norms.</summary>
     public long ParameterCount { get; }
 
-    /// <summary>Floating-point operations of the projections for one token, a multiply-add counted as two.</summary>
+    /// <summary>Floating-point operations of the projections for one token, a multiply-add counted as two; in a mixture those of the chosen experts.</summary>
     public long FlopsPerToken
     {
         get
         {
+            if (Mixture is { } mixture)
+            {
+                long shared = ExpertSpec(FfnTensor.SharedExpert)?.FlopsPerToken ?? 0;
+                return (mixture.TopK * ExpertSpec(0)!.FlopsPerToken) + shared + (2L * InputWidth * mixture.Experts);
+            }
+
             long flops = 0;
             foreach (FfnStage stage in Stages)
             {
@@ -111,6 +122,42 @@ public sealed class FfnSpec
         return new FfnSpec(chain, null, null, null);
     }
 
+    /// <summary>A mixture of experts, each of which is a network like this layer, with a router in front.</summary>
+    /// <param name="mixture">How tokens are routed.</param>
+    /// <exception cref="ArgumentException">The mixture contradicts itself, or this layer is no single transformer's network.</exception>
+    public FfnSpec WithExperts(MixtureSpec mixture)
+    {
+        ArgumentNullException.ThrowIfNull(mixture);
+        if (mixture.Problem() is { } problem)
+        {
+            throw new ArgumentException(problem, nameof(mixture));
+        }
+
+        if (!IsFeedForward || Mixture is not null || BranchNorm is not null || PostNorm is not null)
+        {
+            throw new ArgumentException($"An expert is a transformer's network without further norms than the one before it; {this} is not.");
+        }
+
+        if ((long)mixture.SharedDFf * DModel > MaxMatrixElements)
+        {
+            throw new ArgumentException(
+                $"The shared expert's matrices are {mixture.SharedDFf} x {DModel}; the limit is {MaxMatrixElements} elements.", nameof(mixture));
+        }
+
+        return new FfnSpec(Stages, PreNorm, null, null, mixture) { WhyNoBlock = WhyNoBlock };
+    }
+
+    /// <summary>The network of an expert, whose tensors are those of the mixture without their prefix; null where there is no shared one.</summary>
+    /// <param name="expert">An expert's index, or <see cref="FfnTensor.SharedExpert"/>.</param>
+    /// <exception cref="InvalidOperationException">The layer is no mixture.</exception>
+    public FfnSpec? ExpertSpec(int expert)
+    {
+        MixtureSpec mixture = Mixture ?? throw new InvalidOperationException($"{this} has no experts.");
+        return expert != FfnTensor.SharedExpert ? new FfnSpec(Stages, null, null, null)
+            : mixture.SharedDFf == 0 ? null
+            : Create(Kind, DModel, mixture.SharedDFf, Stages[0].HasBias);
+    }
+
     /// <summary>The same layer with the norms of its transformer block.</summary>
     /// <param name="pre">The norm before the first stage.</param>
     /// <param name="branch">The norm on the last stage's result, before the residual is added.</param>
@@ -138,7 +185,12 @@ public sealed class FfnSpec
             }
         }
 
-        return new FfnSpec(Stages, pre, branch, post);
+        if (Mixture is not null && (branch is not null || post is not null))
+        {
+            throw new ArgumentException("A mixture of experts has no other norm than the one before it.");
+        }
+
+        return new FfnSpec(Stages, pre, branch, post, Mixture);
     }
 
     /// <summary>The same layer without norms, for which <see cref="FfnMode.Block"/> is refused with a reason.</summary>
@@ -146,7 +198,7 @@ public sealed class FfnSpec
     public FfnSpec WithoutBlock(string reason)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
-        return new FfnSpec(Stages, null, null, null) { WhyNoBlock = reason };
+        return new FfnSpec(Stages, null, null, null, Mixture) { WhyNoBlock = reason };
     }
 
     /// <summary>d_ff by the 8/3 rule, which gives a gated layer about the parameters of a plain one with d_ff = 4 · d_model.</summary>
@@ -166,7 +218,7 @@ public sealed class FfnSpec
 
     /// <inheritdoc/>
     public override string ToString() => IsFeedForward
-        ? $"{Kind} {DModel}x{DFf}"
+        ? $"{Kind} {DModel}x{DFf}" + (Mixture is null ? string.Empty : $" ({Mixture})")
         : $"stack {InputWidth}" + string.Concat(Stages.Select(static stage => $" -> {stage.Width} {stage.Kind}"));
 
     private static void ValidateStages(ImmutableArray<FfnStage> stages)
@@ -199,7 +251,37 @@ public sealed class FfnSpec
         }
     }
 
-    private IEnumerable<FfnTensor> EnumerateTensors()
+    private IEnumerable<FfnTensor> EnumerateTensors() =>
+        (Mixture is null ? EnumerateStages() : EnumerateMixture(Mixture)).Concat(EnumerateNorms());
+
+    private IEnumerable<FfnTensor> EnumerateMixture(MixtureSpec mixture)
+    {
+        yield return new FfnTensor(FfnTensorRole.RouterWeight, 0, "router.weight", mixture.Experts, InputWidth);
+        if (mixture.HasSelectionBias)
+        {
+            yield return new FfnTensor(FfnTensorRole.RouterSelectionBias, 0, "router.selection_bias", 1, mixture.Experts);
+        }
+
+        for (int expert = 0; expert < mixture.Experts; expert++)
+        {
+            foreach (FfnTensor tensor in EnumerateStages())
+            {
+                yield return tensor with { Name = $"experts.{expert}.{tensor.Name}", Expert = expert };
+            }
+        }
+
+        if (mixture.HasSharedGate)
+        {
+            yield return new FfnTensor(FfnTensorRole.SharedGateWeight, 0, "shared_gate.weight", 1, InputWidth);
+        }
+
+        foreach (FfnTensor tensor in ExpertSpec(FfnTensor.SharedExpert)?.Tensors ?? [])
+        {
+            yield return tensor with { Name = "shared." + tensor.Name, Expert = FfnTensor.SharedExpert };
+        }
+    }
+
+    private IEnumerable<FfnTensor> EnumerateStages()
     {
         for (int i = 0; i < Stages.Length; i++)
         {
@@ -221,7 +303,10 @@ public sealed class FfnSpec
                 }
             }
         }
+    }
 
+    private IEnumerable<FfnTensor> EnumerateNorms()
+    {
         (NormSpec? Norm, string Name, FfnTensorRole Weight, FfnTensorRole Bias)[] norms =
         [
             (PreNorm, "pre_norm", FfnTensorRole.PreNormWeight, FfnTensorRole.PreNormBias),

@@ -32,16 +32,34 @@ public enum FfnTensorRole
 
     /// <summary>Bias of the norm after the residual was added.</summary>
     PostNormBias,
+
+    /// <summary>A mixture's router, <c>[experts, d_model]</c>.</summary>
+    RouterWeight,
+
+    /// <summary>What a mixture adds to the scores for choosing experts, and for nothing else; one element an expert.</summary>
+    RouterSelectionBias,
+
+    /// <summary>The gate of a mixture's shared expert, <c>[d_model]</c>.</summary>
+    SharedGateWeight,
 }
 
 /// <summary>One tensor that a <see cref="FfnSpec"/> asks of its weights.</summary>
 /// <param name="Role">What it is for.</param>
 /// <param name="Stage">The stage it belongs to, from 0; 0 for norms.</param>
 /// <param name="Name">Its name in messages and in <c>FfnMemoryWeights</c>, such as <c>gate.weight</c> or <c>down.bias</c>.</param>
-/// <param name="Rows">Rows: the stage's width, or 1 for biases and norms.</param>
+/// <param name="Rows">Rows: the stage's width, or 1 for vectors.</param>
 /// <param name="Columns">Elements of a row.</param>
 public sealed record FfnTensor(FfnTensorRole Role, int Stage, string Name, int Rows, int Columns)
 {
+    /// <summary>What <see cref="Expert"/> is where the tensor belongs to no expert.</summary>
+    public const int NoExpert = -1;
+
+    /// <summary>What <see cref="Expert"/> is for the network that all tokens of a mixture go through.</summary>
+    public const int SharedExpert = -2;
+
+    /// <summary>The expert of a mixture that the tensor belongs to, from 0; <see cref="NoExpert"/> or <see cref="SharedExpert"/>.</summary>
+    public int Expert { get; init; } = NoExpert;
+
     /// <summary>Elements in all.</summary>
     public long ElementCount => (long)Rows * Columns;
 
@@ -49,5 +67,5 @@ public sealed record FfnTensor(FfnTensorRole Role, int Stage, string Name, int R
     public string Shape => IsVector ? $"[{Columns}]" : $"[{Rows}, {Columns}]";
 
     /// <summary>Whether this is a bias or a norm's vector and not a matrix.</summary>
-    public bool IsVector => Role is not (FfnTensorRole.Weight or FfnTensorRole.UpWeight);
+    public bool IsVector => Role is not (FfnTensorRole.Weight or FfnTensorRole.UpWeight or FfnTensorRole.RouterWeight);
 }

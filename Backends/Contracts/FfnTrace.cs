@@ -31,6 +31,27 @@ public sealed class FfnStageTrace
     public float[] Hidden { get; }
 }
 
+/// <summary>Where a mixture sent each token during a traced forward; both arrays are row-major <c>[tokens, TopK]</c>, best expert first.</summary>
+public sealed class FfnRoutingTrace
+{
+    internal FfnRoutingTrace(MixtureSpec mixture, int tokens)
+    {
+        int elements = checked(tokens * mixture.TopK);
+        Mixture = mixture;
+        Experts = new int[elements];
+        Weights = new float[elements];
+    }
+
+    /// <summary>The mixture.</summary>
+    public MixtureSpec Mixture { get; }
+
+    /// <summary>The chosen experts.</summary>
+    public int[] Experts { get; }
+
+    /// <summary>What each one's result was multiplied with.</summary>
+    public float[] Weights { get; }
+}
+
 /// <summary>
 /// The inner values of one forward, kept for looking at. Allocated by the caller, filled by a traced forward, and reusable for forwards
 /// of the same layer and token count, one at a time.
@@ -49,7 +70,8 @@ public sealed class FfnTrace
         Spec = spec;
         Tokens = tokens;
         Normalized = spec.PreNorm is null ? null : new float[checked(tokens * spec.InputWidth)];
-        HiddenStages = [.. spec.Stages[..^1].Select(stage => new FfnStageTrace(stage, tokens))];
+        HiddenStages = spec.Mixture is null ? [.. spec.Stages[..^1].Select(stage => new FfnStageTrace(stage, tokens))] : [];
+        Routing = spec.Mixture is { } mixture ? new FfnRoutingTrace(mixture, tokens) : null;
     }
 
     /// <summary>The layer this trace has room for.</summary>
@@ -62,6 +84,9 @@ public sealed class FfnTrace
     /// and left as it was by a forward that is not in <see cref="FfnMode.Block"/>.</summary>
     public float[]? Normalized { get; }
 
-    /// <summary>Every stage but the last, whose result is the forward's output.</summary>
+    /// <summary>The routing of a mixture; null where the layer is none.</summary>
+    public FfnRoutingTrace? Routing { get; }
+
+    /// <summary>Every stage but the last, whose result is the forward's output; none in a mixture, where tokens part ways.</summary>
     public ImmutableArray<FfnStageTrace> HiddenStages { get; }
 }
