@@ -16,12 +16,11 @@ require_linker() {
         fail "compiling ahead of time needs clang or gcc to link with. Install the packages clang and zlib1g-dev (Debian, Ubuntu) or clang and zlib-devel (Fedora)."
     echo 'int main(void) { return 0; }' | "$compiler" -x c - -lz -o /dev/null 2>/dev/null ||
         fail "'$compiler' cannot link with zlib, which compiling ahead of time needs. Install the package zlib1g-dev (Debian, Ubuntu) or zlib-devel (Fedora)."
-    linker=$(basename "$compiler")
 }
 
 # publish PROJECT FOLDER: warnings of the trimmer and the compiler are errors here as everywhere.
 publish() {
-    local arguments=(-p:PublishAot=true "-p:CppCompilerAndLinker=$linker")
+    local arguments=(-p:PublishAot=true)
     [[ -z $processor ]] || arguments+=("-p:IlcInstructionSet=$processor")
     say "compiling $1 ahead of time ..."
     quietly "$artifacts/logs/aot.log" dotnet publish "$root/$1" -c Release -o "$2" "${arguments[@]}"
