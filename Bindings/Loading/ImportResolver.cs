@@ -12,6 +12,10 @@ internal static class ImportResolver
     private static int s_registered;
 
     /// <summary>Lets a library in under its import name, for good.</summary>
+    /// <remarks>
+    /// The gate calls one function through the imports before anybody else can. Compiled ahead of time, threads that meet at a library's
+    /// first import each ask for it, and the runtime frees the handle of whoever comes late: the very one that is in use.
+    /// </remarks>
     public static void Admit(string importName, nint handle)
     {
         if (!Admitted.TryAdd(importName, handle))

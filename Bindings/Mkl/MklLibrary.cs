@@ -191,6 +191,9 @@ internal sealed unsafe class MklLibrary
             + $" {Text(version.ProductStatus)} build {Text(version.Build)} for {Text(version.Processor)}"
             + (repeatable ? string.Empty : ", used by the application before and not set to repeat its bits");
         ImportResolver.Admit(Libraries.MklRt, handle);
+
+        // The first call binds the imports, while no other thread can.
+        MklService.MKL_Get_Version(&version);
         return (new MklLibrary(path, text, threading == MklService.ThreadingSequential), null);
     }
 

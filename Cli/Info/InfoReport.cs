@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Reflection;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
@@ -20,11 +21,11 @@ internal sealed record BackendInfo(string Name, bool Available, string? Version,
 /// <param name="Version">NativeFfn's version.</param>
 /// <param name="Auto">The backend that <c>auto</c> takes.</param>
 /// <param name="Backends">Every backend in order of preference.</param>
-/// <param name="InstructionSets">What the processor offers and the runtime uses.</param>
+/// <param name="InstructionSets">What the processor offers and the runtime, or the compiler ahead of time, uses.</param>
 /// <param name="Threads">Processors that this process may use.</param>
 /// <param name="OperatingSystem">Name and version.</param>
 /// <param name="Architecture">The process's architecture.</param>
-/// <param name="Runtime">.NET's version.</param>
+/// <param name="Runtime">.NET's version, and whether this was compiled ahead of time.</param>
 internal sealed record InfoReport(
     string Version,
     string? Auto,
@@ -54,7 +55,7 @@ internal sealed record InfoReport(
             Environment.ProcessorCount,
             RuntimeInformation.OSDescription,
             RuntimeInformation.ProcessArchitecture.ToString(),
-            RuntimeInformation.FrameworkDescription);
+            RuntimeInformation.FrameworkDescription + (RuntimeFeature.IsDynamicCodeCompiled ? string.Empty : ", compiled ahead of time"));
     }
 
     private static Dictionary<string, bool> FindInstructionSets() => new()

@@ -18,7 +18,7 @@ internal static class InfoText
 
         terminal.Out.WriteLine();
         Line(terminal, "instructions", string.Join(' ', report.InstructionSets.Where(static set => set.Value).Select(static set => set.Key)));
-        Line(terminal, "not here", string.Join(' ', report.InstructionSets.Where(static set => !set.Value).Select(static set => set.Key)));
+        Line(terminal, "not used", string.Join(' ', report.InstructionSets.Where(static set => !set.Value).Select(static set => set.Key)));
         Line(terminal, "threads", report.Threads.ToString());
         Line(terminal, "system", $"{report.OperatingSystem} ({report.Architecture})");
         Line(terminal, "runtime", report.Runtime);

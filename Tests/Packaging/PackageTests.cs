@@ -1,0 +1,154 @@
+using NativeFfn.Tests.Samples;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Packaging;
+
+/// <summary>What is in the packages, and that a project elsewhere can use them.</summary>
+/// <remarks>These are the packages in the folder NATIVEFFN_PACKAGES, or else packed here from what was built.</remarks>
+public sealed class PackageTests
+{
+    // Packages of build/pack.sh, whose symbols are the same on every machine.
+    private static readonly string? Given = Environment.GetEnvironmentVariable("NATIVEFFN_PACKAGES");
+
+    // A build in a test must not leave workers behind, nor take the settings of the build that runs the tests.
+    private static readonly Dictionary<string, string?> Quiet = new()
+    {
+        ["MSBUILDDISABLENODEREUSE"] = "1", ["MSBuildSDKsPath"] = null, ["MSBuildExtensionsPath"] = null, ["MSBUILD_EXE_PATH"] = null,
+    };
+
+    private static readonly string[] Assemblies = ["NativeFfn", "NativeFfn.Backends", "NativeFfn.Bindings"];
+
+    private DirectoryInfo _work = null!;
+    private string _packages = null!;
+    private Package _library = null!;
+    private Package _command = null!;
+
+    [OneTimeSetUp]
+    public void Pack()
+    {
+        _work = Directory.CreateTempSubdirectory("nativeffn-packages-");
+        _packages = Given ?? Path.Combine(_work.FullName, "packages");
+        if (Given is null)
+        {
+            string configuration = Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/'));
+            foreach (string project in new[] { "Layers", "Cli" })
+            {
+                DotnetProcess.Done(Repository.Root, Quiet, "pack", project, "--no-build", "-c", configuration, "-o", _packages);
+            }
+        }
+
+        _library = Open("NativeFfn", ".nupkg");
+        _command = Open("NativeFfn.Cli", ".nupkg");
+    }
+
+    [OneTimeTearDown]
+    public void Delete()
+    {
+        _library.Dispose();
+        _command.Dispose();
+        _work.Delete(recursive: true);
+    }
+
+    [Test]
+    public void The_library_is_one_package_with_all_its_assemblies()
+    {
+        string[] assemblies = [.. Assemblies.SelectMany(static name => new[] { $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml" })];
+        Assert.That(_library.Files, Is.EquivalentTo((string[])["LICENSE", "README.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
+        Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EqualTo(new[] { "CommunityToolkit.HighPerformance" }));
+    }
+
+    [Test]
+    public void The_command_is_a_tool_with_all_it_needs()
+    {
+        Assert.That(_command.Text("tools/net10.0/any/DotnetToolSettings.xml"), Does.Contain("Name=\"nativeffn\"").And.Contain("EntryPoint=\"NativeFfn.Cli.dll\""));
+        string[] needed = [.. Assemblies, "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Spectre.Console", "System.CommandLine"];
+        Assert.That(_command.Files, Is.SupersetOf(needed.Select(static name => $"tools/net10.0/any/{name}.dll")));
+        Assert.That(_command.Dependencies, Is.Empty);
+    }
+
+    [Test]
+    public void Every_package_says_what_it_is() => Assert.Multiple(() =>
+    {
+        foreach (Package package in (Package[])[_library, _command])
+        {
+            Assert.That(package.Metadata("license"), Is.EqualTo("MIT"));
+            Assert.That(package.Metadata("readme"), Is.EqualTo("README.md"));
+            Assert.That(package.Metadata("description"), Is.Not.Empty.And.Not.EqualTo("Package Description"));
+            Assert.That(package.Metadata("tags"), Is.Not.Empty);
+            Assert.That(package.Version, Is.EqualTo(_library.Version));
+            Assert.That(package.Text("README.md"), Does.StartWith("# "));
+        }
+    });
+
+    [Test]
+    public void Symbols_are_those_of_the_assemblies()
+    {
+        using Package symbols = Open("NativeFfn", ".snupkg");
+        foreach (string assembly in Assemblies)
+        {
+            (Guid id, var sources) = symbols.ReadSymbols($"lib/net10.0/{assembly}.pdb");
+            Assert.That(id, Is.EqualTo(_library.SymbolsOf($"lib/net10.0/{assembly}.dll")), assembly);
+            Assert.That(sources, Is.Not.Empty);
+            if (Given is not null)
+            {
+                Assert.That(sources, Has.All.StartsWith("/_/"), assembly);
+            }
+        }
+    }
+
+    [Test]
+    public void A_fresh_project_runs_a_layer_from_the_package_alone()
+    {
+        string project = FreshProject();
+        DotnetProcess.Done(project, Quiet, "build", "-c", "Release", "-o", "out", "-p:UseSharedCompilation=false");
+        FirstLayer.AssertPrinted(DotnetProcess.Done(project, Quiet, "out/Fresh.dll", FirstLayer.Checkpoint.Directory));
+        (_, string output, _) = DotnetProcess.Run(
+            project, Quiet, "msbuild", "-t:NativeFfnInstructionSet", "-p:PublishAot=true", "-p:RuntimeIdentifier=linux-x64");
+        Assert.That(output, Does.Contain("warning NATIVEFFN001"), "compiled ahead of time for any processor");
+    }
+
+    // The sample, with the package instead of the project, and with a cache of its own: nothing but the package and what it depends on.
+    private string FreshProject()
+    {
+        string project = _work.CreateSubdirectory("fresh").FullName;
+        string feed = _work.CreateSubdirectory("feed").FullName;
+        File.Copy(_library.Path, Path.Combine(feed, Path.GetFileName(_library.Path)));
+        foreach ((string id, string version) in _library.Dependencies)
+        {
+            string name = id.ToLowerInvariant();
+            File.Copy(Path.Combine(NuGetCache, name, version, $"{name}.{version}.nupkg"), Path.Combine(feed, $"{name}.{version}.nupkg"));
+        }
+
+        File.Copy(Path.Combine(Repository.Root, "Samples", "01-first-layer", "Program.cs"), Path.Combine(project, "Program.cs"));
+        File.WriteAllText(Path.Combine(project, "Fresh.csproj"), $"""
+            <Project Sdk="Microsoft.NET.Sdk">
+              <PropertyGroup>
+                <OutputType>Exe</OutputType>
+                <TargetFramework>net10.0</TargetFramework>
+                <ImplicitUsings>enable</ImplicitUsings>
+                <Nullable>enable</Nullable>
+              </PropertyGroup>
+              <ItemGroup>
+                <PackageReference Include="NativeFfn" Version="{_library.Version}" />
+              </ItemGroup>
+            </Project>
+            """);
+        File.WriteAllText(Path.Combine(project, "nuget.config"), $"""
+            <configuration>
+              <config><add key="globalPackagesFolder" value="{Path.Combine(_work.FullName, "cache")}" /></config>
+              <packageSources><clear /><add key="packages" value="{feed}" /></packageSources>
+              <fallbackPackageFolders><clear /></fallbackPackageFolders>
+            </configuration>
+            """);
+        return project;
+    }
+
+    private static string NuGetCache => Environment.GetEnvironmentVariable("NUGET_PACKAGES") is { Length: > 0 } configured
+        ? configured
+        : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".nuget", "packages");
+
+    // A version follows the name, which the names of other packages may begin with.
+    private Package Open(string name, string extension) => new(Directory.EnumerateFiles(_packages, name + ".*" + extension)
+        .Single(file => char.IsDigit(Path.GetFileName(file)[name.Length + 1])));
+}
