@@ -21,7 +21,7 @@ internal static class ComparisonCommand
     public static RootCommand Create(Action<ComparisonPlan> run)
     {
         Option<ImmutableArray<LayerShape>> shapes = Shapes();
-        Option<ImmutableArray<int>> tokens = List<int>(
+        Option<ImmutableArray<int>> tokens = OptionFactory.List<int>(
             "--tokens",
             $"Token counts; {string.Join(',', DefaultTokens)} if left out.",
             $"whole numbers from 1 to {MaxTokens} with commas between them, such as 1,4,16",
@@ -38,7 +38,7 @@ internal static class ComparisonCommand
                 double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is > 0 and <= MaxSeconds);
         seconds.DefaultValueFactory = static _ => DefaultSeconds;
         string names = string.Join(", ", SubjectCatalog.Names);
-        Option<ImmutableArray<string>> subjects = List<string>(
+        Option<ImmutableArray<string>> subjects = OptionFactory.List<string>(
             "--subjects",
             $"What to compare, with commas between them ({names}); everything available if left out.",
             $"one or several of {names} with commas between them",
@@ -86,21 +86,4 @@ internal static class ComparisonCommand
             return shapes.ToImmutable();
         },
     };
-
-    private static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>
-        OptionFactory.Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) =>
-        {
-            values = [];
-            foreach (string word in text.Split(','))
-            {
-                if (!read(word, out T value) || values.Contains(value))
-                {
-                    return false;
-                }
-
-                values = values.Add(value);
-            }
-
-            return true;
-        });
 }
