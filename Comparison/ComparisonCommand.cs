@@ -45,7 +45,7 @@ internal static class ComparisonCommand
             $"one or several of {names} with commas between them",
             static (string word, out string name) => SubjectCatalog.Names.Contains(name = word));
         Option<int> callers = OptionFactory.Integer(
-            "--callers", "N", "Also show a server's view: N callers at a time with one thread each; left out if not given.", 1, MaxCallers);
+            "--callers", "N", "Also show a server's view of NativeFfn: N callers at a time with one thread each; left out if not given.", 1, MaxCallers);
         Option<string> json = OptionFactory.Text("--json", "FILE", "Write the results as JSON.");
         Option<string> plot = OptionFactory.Text("--plot", "FILE.png", "Draw times over tokens; with several shapes, each one's name is added to the file's.");
         var root = new RootCommand("NativeFfn beside ONNX Runtime and plain sgemm of MKL and OpenBLAS: the whole SwiGLU layer with its residual, in turns.")

@@ -20,7 +20,7 @@ internal static class CallerRounds
     private static readonly TimeSpan IdleTime = TimeSpan.FromSeconds(1);
 
     /// <summary>Measures subjects at every token count, and what they take beside their answers.</summary>
-    /// <param name="subjects">NativeFfn with all threads.</param>
+    /// <param name="subjects">NativeFfn with all threads; one at least.</param>
     /// <param name="plan">How many callers, and the time for each token count.</param>
     public static ServerView Run(ImmutableArray<EngineSubject> subjects, ComparisonPlan plan)
     {
@@ -32,10 +32,9 @@ internal static class CallerRounds
                 singles.Add(subject.WithThreads(1));
             }
 
-            return new ServerView(
-                plan.Callers,
-                [.. TokenCounts.SelectMany(tokens => Measure(subjects, singles, tokens, plan))],
-                [.. subjects.Select(MeasureRest)]);
+            var others = new OtherLoad();
+            ImmutableArray<CallerRate> rates = [.. TokenCounts.SelectMany(tokens => Measure(subjects, singles, tokens, plan))];
+            return new ServerView(plan.Callers, others.Share(), rates, [.. subjects.Select(MeasureRest)]);
         }
         finally
         {

@@ -5,9 +5,10 @@ namespace NativeFfn.Comparison.Callers;
 
 /// <summary>What a server sees of NativeFfn: many callers, pauses between them, and the garbage collector.</summary>
 /// <param name="Callers">Callers at a time.</param>
+/// <param name="OtherLoad">The part of the processors that other processes had meanwhile, 0 to 1; null where it is unknown.</param>
 /// <param name="Rates">Subjects at each token count.</param>
 /// <param name="Rests">What subjects take beside their answers.</param>
-internal sealed record ServerView(int Callers, ImmutableArray<CallerRate> Rates, ImmutableArray<RestRow> Rests);
+internal sealed record ServerView(int Callers, double? OtherLoad, ImmutableArray<CallerRate> Rates, ImmutableArray<RestRow> Rests);
 
 /// <summary>How many tokens pass through a layer, by who calls it; medians of several windows.</summary>
 /// <param name="Subject">What was measured.</param>

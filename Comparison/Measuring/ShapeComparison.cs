@@ -34,22 +34,16 @@ internal static class ShapeComparison
             }
 
             meter.Measure(weightBytes);
-            double? otherLoad = others.Share();
-            if (plan.Callers > 0)
-            {
-                progress($"{shape}: {plan.Callers} callers at a time");
-            }
-
             return new ShapeResult(
                 weights.Spec,
                 plan.Threads,
-                otherLoad,
+                others.Share(),
                 meter.FlopsPerSecond,
                 [.. subjects.Select(static subject => subject.Description)
                     .DistinctBy(static subject => subject.Precision)
                     .Select(subject => (subject.Precision.Name, meter.BytesPerSecond(subject.WeightBytes)))],
                 [.. measured.SelectMany(count => Compare(weights.Spec, count.Tokens, count.Times, meter))],
-                plan.Callers == 0 ? null : CallerRounds.Run([.. subjects.OfType<EngineSubject>()], plan));
+                View(plan, subjects, left => progress($"{shape}: {left}")));
         }
         finally
         {
@@ -69,7 +63,19 @@ internal static class ShapeComparison
             tokens, time, meter.RooflineMilliseconds(time.Subject.WeightBytes, flops), bestPeer, onnx, InF32(times, time.Subject)));
     }
 
-    private static Measured? InF32(ImmutableArray<Measured> times, SubjectDescription reduced) => reduced is { IsOurs: true, Precision: var own } && own != Precision.F32
-        ? times.FirstOrDefault(time => time.Subject.Backend == reduced.Backend && time.Subject.Precision == Precision.F32)
+    private static Measured? InF32(ImmutableArray<Measured> times, SubjectDescription subject) => subject.IsOurs && subject.Precision != Precision.F32
+        ? times.FirstOrDefault(time => time.Subject.Backend == subject.Backend && time.Subject.Precision == Precision.F32)
         : null;
+
+    private static ServerView? View(ComparisonPlan plan, ImmutableArray<ISubject> subjects, Action<string> progress)
+    {
+        ImmutableArray<EngineSubject> ours = [.. subjects.OfType<EngineSubject>()];
+        if (plan.Callers == 0 || ours.IsEmpty)
+        {
+            return null;
+        }
+
+        progress($"{plan.Callers} callers at a time");
+        return CallerRounds.Run(ours, plan);
+    }
 }

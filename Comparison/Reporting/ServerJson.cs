@@ -10,6 +10,15 @@ internal static class ServerJson
     {
         json.WriteStartObject("server");
         json.WriteNumber("callers", server.Callers);
+        if (server.OtherLoad is { } others)
+        {
+            json.WriteNumber("otherLoad", others);
+        }
+        else
+        {
+            json.WriteNull("otherLoad");
+        }
+
         json.WriteStartArray("rates");
         foreach (CallerRate rate in server.Rates)
         {

@@ -11,6 +11,11 @@ internal static class ServerText
         writer.WriteLine();
         writer.WriteLine(
             $"A server's view: {server.Callers} callers at a time with 1 thread each, beside one caller at a time with {threads}; tokens a second of all callers together, medians:");
+        if (server.OtherLoad is { } others)
+        {
+            writer.WriteLine($"Other processes had {others:0%} of the processors meanwhile, of which more threads win back more.");
+        }
+
         writer.WriteLine();
         writer.WriteLine(Markdown.Of(Rates(server, threads)));
         writer.WriteLine();
