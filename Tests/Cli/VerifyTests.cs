@@ -23,9 +23,13 @@ public sealed class VerifyTests
         }
     }
 
-    [Test]
-    public void What_a_precision_loses_widens_the_tolerance_and_nothing_else_does(
-        [Values("f32", "bf16", "f16", "int8")] string precision, [Values("f32", "bf16")] string type)
+    [TestCase("f32", "f32")]
+    [TestCase("f32", "bf16")]
+    [TestCase("f32", "f16")]
+    [TestCase("f32", "int8")]
+    [TestCase("bf16", "bf16")]
+    [TestCase("f16", "f16")]
+    public void What_a_precision_loses_widens_the_tolerance_and_nothing_else_does(string type, string precision)
     {
         using var folder = new CommandFolder();
         string model = folder.Checkpoint("swiglu", "40x72", type);
@@ -52,7 +56,7 @@ public sealed class VerifyTests
         using var folder = new CommandFolder();
         string model = folder.Checkpoint();
         folder.SetWeight("model.layers.0.mlp.down_proj.weight", 45, weight);
-        CommandRun.Of("verify", "--model", model, "--precision", precision).ShouldRefuse("down_proj", "[1, 5]", precision, "f32");
+        CommandRun.Of("verify", "--model", model, "--precision", precision).ShouldRefuse("down.weight[1, ", precision, "f32");
     }
 
     [Test]
