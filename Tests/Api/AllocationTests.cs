@@ -5,7 +5,7 @@ namespace NativeFfn.Tests.Api;
 
 /// <summary>A steady forward allocates nothing, on no thread.</summary>
 [NonParallelizable]
-public class AllocationTests : BackendTests
+public class AllocationTests : PrecisionTests
 {
     private const int Forwards = 200;
 
@@ -14,8 +14,8 @@ public class AllocationTests : BackendTests
 
     private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
 
-    public AllocationTests(BackendKind backend)
-        : base(backend)
+    public AllocationTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 

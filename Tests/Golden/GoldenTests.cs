@@ -5,12 +5,12 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Golden;
 
 /// <summary>Checkpoints of every dense family, from the files to PyTorch's float64 answers, in every mode that PyTorch answered.</summary>
-public class GoldenTests : BackendTests
+public class GoldenTests : PrecisionTests
 {
     private static readonly GoldenCase[] Dense = [.. GoldenCases.Dense];
 
-    public GoldenTests(BackendKind backend)
-        : base(backend)
+    public GoldenTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 

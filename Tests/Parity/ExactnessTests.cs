@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Parity;
 /// <summary>
 /// Layers of small integers, where float32 makes no rounding at all: every backend, summing in whatever order, must give the integers.
 /// </summary>
-public class ExactnessTests : BackendTests
+public class ExactnessTests : PrecisionTests
 {
     // Integers up to here are float32 numbers; sums that stay below it have no rounding in any order.
     private const double LargestExactInteger = 1 << 24;
@@ -28,8 +28,8 @@ public class ExactnessTests : BackendTests
         (FfnSpec.Stack(new FfnStage(FfnKind.Linear, 129, 100, true)), 65, 4),
     ];
 
-    public ExactnessTests(BackendKind backend)
-        : base(backend)
+    public ExactnessTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 

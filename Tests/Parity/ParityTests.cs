@@ -3,16 +3,16 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Parity;
 
-/// <summary>Every kind of layer, mode and norm gives the oracle's numbers, with rows packed and apart, on one thread and several.</summary>
-public class ParityTests : BackendTests
+/// <summary>Every kind of layer, mode and norm gives the oracle's numbers in every precision, with rows packed and apart, on one thread and several.</summary>
+public class ParityTests : PrecisionTests
 {
     private static readonly ParityCase[] Kinds = [.. ParityCases.OfKinds()];
     private static readonly ParityCase[] Norms = [.. ParityCases.OfNorms()];
     private static readonly ParityCase[] Edges = [.. ParityCases.OfEdges()];
     private static readonly ParityCase[] Stacks = [.. ParityCases.OfStacks()];
 
-    public ParityTests(BackendKind backend)
-        : base(backend)
+    public ParityTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 
@@ -35,12 +35,12 @@ public class ParityTests : BackendTests
         {
             using FfnLayer made = Engine(threads).CreateLayer(layer.Spec, layer.Weights);
             float[] output = Forward(made, layer.Mode, layer.Input(), layer.Residual());
-            Tolerances.AssertClose(output, layer.Expected.Output, tolerance, $"{threads} threads, packed rows");
+            Tolerances.AssertClose(output, layer.ExpectedIn(Precision).Output, tolerance, $"{threads} threads, packed rows");
             CompareStrided(layer, made, tolerance, $"{threads} threads, rows apart");
         }
     }
 
-    private static void CompareStrided(ParityCase layer, FfnLayer made, double tolerance, string what)
+    private void CompareStrided(ParityCase layer, FfnLayer made, double tolerance, string what)
     {
         FfnSpec spec = layer.Spec;
         var input = StridedRows.Of(layer.Input(), layer.Tokens, spec.InputWidth, gap: 3);
@@ -60,7 +60,7 @@ public class ParityTests : BackendTests
                 break;
         }
 
-        Tolerances.AssertClose(output.Contiguous(), layer.Expected.Output, tolerance, what);
+        Tolerances.AssertClose(output.Contiguous(), layer.ExpectedIn(Precision).Output, tolerance, what);
         output.AssertGapsUntouched(what);
     }
 }

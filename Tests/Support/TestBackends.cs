@@ -18,21 +18,34 @@ public static class TestBackends
     {
         foreach (BackendKind backend in Tested)
         {
-            var fixture = new TestFixtureData(backend);
-            fixture.Properties.Add(PropertyNames.Category, backend.ToString());
-            yield return fixture;
+            yield return Fixture(backend, backend);
+        }
+    }
+
+    /// <summary>One fixture a backend and precision.</summary>
+    public static IEnumerable<TestFixtureData> PrecisionFixtures()
+    {
+        foreach (BackendKind backend in Tested)
+        {
+            foreach (FfnPrecision precision in Enum.GetValues<FfnPrecision>())
+            {
+                yield return Fixture(backend, backend, precision);
+            }
         }
     }
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
-    public static FfnEngine Open(BackendKind backend, int threads)
+    public static FfnEngine Open(BackendKind backend, int threads, FfnPrecision precision = FfnPrecision.Float32)
     {
         try
         {
             // Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are.
             // MKL means MKL: left to choose, it would leave few tokens to the kernels that are tested as the managed backend.
             CpuKernel kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto;
-            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads, Kernel = kernel, MinimumSliceWork = 1 });
+            return FfnEngine.Create(new FfnEngineOptions
+            {
+                Backend = backend, Threads = threads, Kernel = kernel, Precision = precision, MinimumSliceWork = 1,
+            });
         }
         catch (BackendUnavailableException absent)
         {
@@ -44,6 +57,13 @@ public static class TestBackends
             Assert.Ignore(absent.Message);
             throw;
         }
+    }
+
+    private static TestFixtureData Fixture(BackendKind backend, params object[] arguments)
+    {
+        var fixture = new TestFixtureData(arguments);
+        fixture.Properties.Add(PropertyNames.Category, backend.ToString());
+        return fixture;
     }
 
     /// <summary>Whether this run was promised a backend, so that its absence is a failure.</summary>
