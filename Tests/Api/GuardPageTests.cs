@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Api;
 /// <summary>
 /// Rows beside a page that may not be touched: one element read or written too far, by C# or by a native library, stops the test process.
 /// </summary>
-public class GuardPageTests : PrecisionTests
+public class GuardPageTests : StorageTests
 {
     private static readonly NormSpec LayerNorm = new(NormKind.Layer, 1e-5f);
 

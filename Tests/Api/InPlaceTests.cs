@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Api;
 
 /// <summary>Outputs that are the input or the residual, and outputs that lie beside them.</summary>
-public class InPlaceTests : PrecisionTests
+public class InPlaceTests : StorageTests
 {
     private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
     private static readonly NormSpec LayerNorm = new(NormKind.Layer, 1e-5f);

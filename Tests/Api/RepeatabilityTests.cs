@@ -4,7 +4,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Api;
 
 /// <summary>The same rows with the same thread count give the same bits, wherever in memory they lie.</summary>
-public class RepeatabilityTests : PrecisionTests
+public class RepeatabilityTests : StorageTests
 {
     // Floats of a cache line: every alignment that a span of floats can have.
     private const int Alignments = 16;

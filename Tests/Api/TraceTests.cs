@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Api;
 
 /// <summary>The inner values and the times of a forward.</summary>
-public class TraceTests : PrecisionTests
+public class TraceTests : StorageTests
 {
     private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
 

@@ -19,10 +19,13 @@ public sealed class PackingTests
     [Test]
     public void Every_matrix_comes_out_as_the_precision_holds_it(
         [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision,
-        [Values(1, 7, 8, 31, 33)] int rows, [Values(1, 31, 32, 33, 65)] int columns)
+        [Values(1, 7, 8, 31, 33)] int rows)
     {
-        float[] weights = RandomLayers.Rows(rows, columns, 10 + rows + columns);
-        AssertStored(PanelKernels.Of(bits, precision), precision, columns, weights);
+        foreach (int columns in (int[])[1, 31, 32, 33, 65])
+        {
+            float[] weights = RandomLayers.Rows(rows, columns, 10 + rows + columns);
+            AssertStored(PanelKernels.Of(bits, precision), precision, columns, weights);
+        }
     }
 
     [Test]
@@ -106,7 +109,7 @@ public sealed class PackingTests
                 float[] group = weights[((row * Columns) + first)..((row * Columns) + Math.Min(first + 32, Columns))];
                 double step = group.Max(MathF.Abs) / 127.0;
                 double error = Math.Abs((double)actual[(row * Columns) + column] - weights[(row * Columns) + column]);
-                Assert.That(error, Is.LessThanOrEqualTo(step * 0.50001), $"row {row}, column {column}");
+                Assert.That(error, Is.LessThanOrEqualTo(step * (0.5 + Tolerances.RoundedStep)), $"row {row}, column {column}");
             }
         }
     }
@@ -118,7 +121,7 @@ public sealed class PackingTests
         FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 7);
         using var packed = new PackedMatrix(PanelKernel.Of(precision), columns, weights.Get("layers.0.weight").Span);
         double expected = StoredWeights.Error(precision, spec, weights);
-        Assert.That(packed.RelativeError, Is.EqualTo(expected).Within(1e-9 * expected));
+        Assert.That(packed.RelativeError, Is.EqualTo(expected).Within(Tolerances.SumOfErrors * expected));
         Assert.That(expected, precision == FfnPrecision.Float32 ? Is.Zero : Is.GreaterThan(0).And.LessThan(1e-2));
     }
 

@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Properties;
 
 /// <summary>What must hold of any layer, whatever its numbers.</summary>
-public class LayerPropertyTests : PrecisionTests
+public class LayerPropertyTests : StorageTests
 {
     private const int Samples = 60;
 

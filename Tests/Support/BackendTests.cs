@@ -22,6 +22,16 @@ public abstract class PrecisionTests : EngineTests
     }
 }
 
+/// <summary>The base of tests that run over every form in which backends keep weights: fewer than all precisions on all backends.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.StorageFixtures))]
+public abstract class StorageTests : EngineTests
+{
+    protected StorageTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
+    {
+    }
+}
+
 /// <summary>Engines of one backend and precision, and the forwards that tests run on them.</summary>
 public abstract class EngineTests
 {
@@ -64,7 +74,7 @@ public abstract class EngineTests
     protected FfnEngine OpenEngine(int threads) => TestBackends.Open(Backend, threads, Precision);
 
     /// <summary>Runs contiguous rows in a mode; the residual is the input where none is given.</summary>
-    protected static float[] Forward(FfnLayer layer, FfnMode mode, float[] input, float[]? residual = null)
+    internal static float[] Forward(FfnLayer layer, FfnMode mode, float[] input, float[]? residual = null)
     {
         float[] output = new float[input.Length / layer.Spec.InputWidth * layer.Spec.OutputWidth];
         Array.Fill(output, float.NaN);
@@ -73,7 +83,7 @@ public abstract class EngineTests
     }
 
     /// <summary>Runs contiguous rows in a mode into a given output.</summary>
-    protected static void Forward(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, ReadOnlySpan<float> residual, Span<float> output)
+    internal static void Forward(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, ReadOnlySpan<float> residual, Span<float> output)
     {
         switch (mode)
         {

@@ -34,6 +34,16 @@ public static class TestBackends
         }
     }
 
+    /// <summary>One fixture a form: panels of 4, 2 and 1 bytes a weight, and for a library rows, and panels that are widened for it.</summary>
+    public static IEnumerable<TestFixtureData> StorageFixtures() =>
+    [
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float32),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.BFloat16),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int8),
+        Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
+        Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float16),
+    ];
+
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(BackendKind backend, int threads, FfnPrecision precision = FfnPrecision.Float32)
     {
