@@ -32,7 +32,7 @@ public class AllocationTests : BackendTests
         [Values(FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8)] FfnPrecision precision, [Values(1, 40)] int tokens)
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 130, bias: true).WithNorms(Rms, Rms);
-        using FfnEngine engine = TestBackends.Open(Backend, 2, precision);
+        using FfnEngine engine = OpenEngine(2, precision);
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 502));
         AssertNothingAllocated(layer, FfnMode.Block, tokens);
     }

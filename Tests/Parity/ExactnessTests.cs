@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Parity;
 /// <summary>
 /// Layers of small integers, where float32 makes no rounding at all: every backend, summing in whatever order, must give the integers.
 /// </summary>
-public class ExactnessTests : StorageTests
+public class ExactnessTests : BackendTests
 {
     // Integers up to here are float32 numbers; sums that stay below it have no rounding in any order.
     private const double LargestExactInteger = 1 << 24;
@@ -28,15 +28,14 @@ public class ExactnessTests : StorageTests
         (FfnSpec.Stack(new FfnStage(FfnKind.Linear, 129, 100, true)), 65, 4),
     ];
 
-    public ExactnessTests(BackendKind backend, FfnPrecision precision)
-        : base(backend, precision)
+    public ExactnessTests(BackendKind backend)
+        : base(backend)
     {
     }
 
     [Test]
     public void Integers_come_out_exact([Range(0, 10)] int index)
     {
-        Assume.That(Precision, Is.Not.EqualTo(FfnPrecision.Int8), "an int8 is an integer times a scale that is none");
         (FfnSpec spec, int tokens, int largest) = Layers[index];
         FfnMemoryWeights weights = RandomLayers.Integers(spec, 40 + index, largest);
         float[] input = RandomLayers.IntegerRows(tokens, spec.InputWidth, 60 + index, largest);
@@ -51,8 +50,13 @@ public class ExactnessTests : StorageTests
             float[] expected = Array.ConvertAll(Oracle.Run(spec, weights, mode, input, residual).Output.Values, static x => (float)x);
             foreach (int threads in ThreadCounts)
             {
-                using FfnLayer layer = Engine(threads).CreateLayer(spec, weights);
-                Assert.That(Forward(layer, mode, input, residual), Is.EqualTo(expected), $"{spec} {mode}, {threads} threads");
+                // An int8 is an integer times a scale that is none.
+                foreach (FfnPrecision precision in (FfnPrecision[])[FfnPrecision.Float32, FfnPrecision.BFloat16, FfnPrecision.Float16])
+                {
+                    using FfnEngine engine = OpenEngine(threads, precision);
+                    using FfnLayer layer = engine.CreateLayer(spec, weights);
+                    Assert.That(Forward(layer, mode, input, residual), Is.EqualTo(expected), $"{spec} {mode} in {precision}, {threads} threads");
+                }
             }
         }
     }

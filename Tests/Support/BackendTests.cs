@@ -71,7 +71,10 @@ public abstract class EngineTests
     }
 
     /// <summary>An engine of the test's own, to be disposed by it.</summary>
-    protected FfnEngine OpenEngine(int threads) => TestBackends.Open(Backend, threads, Precision);
+    protected FfnEngine OpenEngine(int threads) => OpenEngine(threads, Precision);
+
+    /// <summary>The same in another precision.</summary>
+    protected FfnEngine OpenEngine(int threads, FfnPrecision precision) => TestBackends.Open(Backend, threads, precision);
 
     /// <summary>Runs contiguous rows in a mode; the residual is the input where none is given.</summary>
     internal static float[] Forward(FfnLayer layer, FfnMode mode, float[] input, float[]? residual = null)
