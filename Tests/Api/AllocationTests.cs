@@ -24,7 +24,22 @@ public class AllocationTests : BackendTests
     {
         FfnSpec spec = FfnSpec.Create(gated ? FfnKind.SwiGlu : FfnKind.Gelu, 48, 130, bias: !gated).WithNorms(Rms, gated ? Rms : null, gated ? null : Rms);
         using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 500));
-        float[] input = RandomLayers.Rows(tokens, spec.DModel, 501);
+        AssertNothingAllocated(layer, mode, tokens);
+    }
+
+    [Test]
+    public void Nothing_is_allocated_in_any_precision(
+        [Values(FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8)] FfnPrecision precision, [Values(1, 40)] int tokens)
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 130, bias: true).WithNorms(Rms, Rms);
+        using FfnEngine engine = OpenEngine(2, precision);
+        using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 502));
+        AssertNothingAllocated(layer, FfnMode.Block, tokens);
+    }
+
+    private static void AssertNothingAllocated(FfnLayer layer, FfnMode mode, int tokens)
+    {
+        float[] input = RandomLayers.Rows(tokens, layer.Spec.DModel, 501);
         float[] output = new float[input.Length];
         Run(layer, mode, input, output);
 
