@@ -1,22 +1,29 @@
 using Microsoft.Extensions.Options;
-using NativeFfn;
 using NativeFfn.Checkpoints;
 using NativeFfn.Hosting;
-using NativeFfn.Server;
 using NativeFfn.Server.Configuration;
 
-// What a shell and an orchestrator take for bad usage, as the command has it.
-const int BadInput = 2;
+namespace NativeFfn.Server;
 
-try
+/// <summary>The program: runs until it is told to end, or says in one line why it does not start.</summary>
+internal static class Program
 {
-    await using WebApplication app = ServerApp.Create(args);
-    await app.RunAsync();
-    return 0;
-}
-catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException or CheckpointException
-    or BackendUnavailableException or NotSupportedException or IOException or InsufficientMemoryException or FormatException)
-{
-    await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
-    return BadInput;
+    // What shells and orchestrators take for bad usage, as the command has it.
+    private const int BadInput = 2;
+
+    private static async Task<int> Main(string[] args)
+    {
+        try
+        {
+            await using WebApplication app = ServerApp.Create(args);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
+            or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or InsufficientMemoryException)
+        {
+            await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
+            return BadInput;
+        }
+    }
 }

@@ -17,8 +17,9 @@ internal static class ServerApp
 
     /// <summary>Makes a server that is ready to start.</summary>
     /// <param name="arguments">Configuration keys, as <see cref="CommandLine"/> takes them.</param>
+    /// <param name="configure">Changes the services, for tests.</param>
     /// <exception cref="ConfigurationException">A value of the section <c>Server</c>, an address or an argument is refused.</exception>
-    public static WebApplication Create(string[] arguments)
+    public static WebApplication Create(string[] arguments, Action<IServiceCollection>? configure = null)
     {
         // appsettings.json and the page lie beside the program, wherever it is started from.
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
@@ -26,6 +27,7 @@ internal static class ServerApp
         ServerOptions options = ServerOptions.Read(builder.Configuration);
         Exposure.RequireKeysOrLoopback(builder.Configuration, options);
         AddServices(builder, options);
+        configure?.Invoke(builder.Services);
 
         WebApplication app = builder.Build();
         app.UseMiddleware<Problems>();
@@ -51,7 +53,6 @@ internal static class ServerApp
         IServiceCollection services = builder.Services;
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
         services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
-        services.AddSingleton<IFfnClient, DirectClient>(); //TEMP
         services.AddSingleton(options);
         services.AddSingleton(new BufferBudget(options.MaxBufferedBytes));
         services.AddSingleton<LayerCatalog>();
