@@ -54,7 +54,7 @@ internal static class ServerApp
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
         services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
         services.AddSingleton(options);
-        services.AddSingleton(new BufferBudget(options.MaxBufferedBytes));
+        services.AddSingleton(new RowMemory(options.MaxBufferedBytes));
         services.AddSingleton<LayerCatalog>();
         services.AddSingleton<ForwardEndpoint>();
         services.AddSingleton<LayersEndpoint>();

@@ -68,27 +68,27 @@ public sealed class OperationTests
     }
 
     [Test]
-    public void Bodies_together_stay_within_their_budget_and_give_it_back()
+    public void Bodies_together_stay_within_their_memory_and_give_it_back()
     {
-        var budget = new BufferBudget(1 << 20);
-        var first = new RowBuffer(budget);
+        var memory = new RowMemory(1 << 20);
+        var first = new RowBuffer(memory);
         first.Append(new byte[600_000]);
         Assert.That(first.ByteCount, Is.EqualTo(600_000));
-        Assert.That(budget.Used, Is.InRange(600_000, 1 << 20));
-        using (var second = new RowBuffer(budget))
+        Assert.That(memory.Used, Is.InRange(600_000, 1 << 20));
+        using (var second = new RowBuffer(memory))
         {
             Assert.That(() => second.Append(new byte[600_000]), Throws.TypeOf<RequestException>().With.Property("Kind").EqualTo(ProblemKind.QueueFull));
         }
 
         first.Dispose();
         first.Dispose();
-        Assert.That(budget.Used, Is.Zero);
+        Assert.That(memory.Used, Is.Zero);
     }
 
     [Test]
     public void A_buffer_keeps_its_bytes_while_it_grows()
     {
-        using var buffer = new RowBuffer(new BufferBudget(long.MaxValue));
+        using var buffer = new RowBuffer(new RowMemory(long.MaxValue));
         byte[] bytes = new byte[200_001];
         new Random(1).NextBytes(bytes);
         for (int at = 0; at < bytes.Length; at += 1021)
@@ -109,7 +109,7 @@ public sealed class OperationTests
         using HttpResponseMessage wide = await server.PostAsync(new byte[5]);
         Assert.That(good.StatusCode, Is.EqualTo(HttpStatusCode.OK));
         await server.App.StopAsync();
-        Assert.That(((BufferBudget)server.App.Services.GetService(typeof(BufferBudget))!).Used, Is.Zero);
+        Assert.That(((RowMemory)server.App.Services.GetService(typeof(RowMemory))!).Used, Is.Zero);
     }
 
     [TestCase("--urls=http://0.0.0.0:0", "Server:ApiKeys")]

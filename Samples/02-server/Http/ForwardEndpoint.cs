@@ -14,7 +14,7 @@ namespace NativeFfn.Server.Http;
 /// NaN and infinities are numbers like any other: they go through the formula as IEEE 754 says and reach the rows that they came in, and no
 /// other ones. JSON has no such numbers, so they are the strings <c>"NaN"</c>, <c>"Infinity"</c> and <c>"-Infinity"</c> there.
 /// </remarks>
-internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, BufferBudget budget, ServerOptions options)
+internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, RowMemory memory, ServerOptions options)
 {
     public const string Binary = "application/octet-stream";
 
@@ -31,8 +31,7 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Bu
         }
 
         BodyReader.RequireWithin(request, options.MaxRequestBytes);
-        using var input = new RowBuffer(budget);
-        using var output = new RowBuffer(budget);
+        using var input = new RowBuffer(memory);
         if (binary)
         {
             await ReadBinaryAsync(request, layer, input, context.RequestAborted);
@@ -42,8 +41,10 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Bu
             await ReadJsonAsync(request, layer, input, context.RequestAborted);
         }
 
-        int tokens = input.Elements.Length / layer.Spec.InputWidth;
-        output.Allocate(checked(tokens * layer.Spec.OutputWidth));
+        // In place where the layer can: half the memory for each request, and the answer lies where the rows are warm in the cache.
+        FfnSpec spec = layer.Spec;
+        using RowBuffer output = spec.KeepsWidth && spec.Stages.Length > 1 ? input : new RowBuffer(memory);
+        output.Allocate(checked(input.Elements.Length / spec.InputWidth * spec.OutputWidth));
         await client.ForwardAsync(layer.Name, input.Elements, output.Elements, in forward, context.RequestAborted);
         await (binary ? WriteBinaryAsync(context.Response, output) : WriteJsonAsync(context.Response, layer, output));
     }
@@ -73,7 +74,7 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Bu
 
     private async ValueTask ReadJsonAsync(HttpRequest request, FfnLayerInfo layer, RowBuffer input, CancellationToken cancellation)
     {
-        using var text = new RowBuffer(budget);
+        using var text = new RowBuffer(memory);
         await BodyReader.ReadAsync(request, text, options.MaxRequestBytes, cancellation);
         JsonRows.Read(text.Bytes, layer.Spec.InputWidth, input);
     }

@@ -1,21 +1,20 @@
-using System.Buffers;
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
 
 namespace NativeFfn.Server.Http;
 
 /// <summary>Rows of a request or an answer in pooled memory, which grows with what arrives and not with what was announced.</summary>
-/// <remarks>Must be disposed once, after nothing refers to its memory any more. Not safe for use by several threads at once.</remarks>
+/// <remarks>Must be disposed, after nothing refers to its memory any more; more than once does no harm. Not safe for use by several threads at once.</remarks>
 internal sealed class RowBuffer : IDisposable
 {
     // 64 KiB hold eight rows of 2048; larger bodies grow step by step as they arrive.
     private const int FirstElements = 16 * 1024;
 
-    private readonly BufferBudget _budget;
+    private readonly RowMemory _memory;
     private float[] _elements = [];
     private int _bytes;
 
-    public RowBuffer(BufferBudget budget) => _budget = budget;
+    public RowBuffer(RowMemory memory) => _memory = memory;
 
     /// <summary>Whole elements written so far.</summary>
     public Memory<float> Elements => _elements.AsMemory(0, _bytes / sizeof(float));
@@ -64,7 +63,7 @@ internal sealed class RowBuffer : IDisposable
     {
         if (_elements.Length > 0)
         {
-            Release();
+            _memory.Return(_elements);
             _elements = [];
             _bytes = 0;
         }
@@ -78,29 +77,13 @@ internal sealed class RowBuffer : IDisposable
         }
 
         int wanted = (int)Math.Min(Array.MaxLength, Math.Max((bytes + sizeof(float) - 1L) / sizeof(float), Math.Max(FirstElements, 2L * _elements.Length)));
-        float[] larger = ArrayPool<float>.Shared.Rent(wanted);
-        try
-        {
-            _budget.Take((long)larger.Length * sizeof(float));
-        }
-        catch
-        {
-            ArrayPool<float>.Shared.Return(larger);
-            throw;
-        }
-
+        float[] larger = _memory.Rent(wanted);
         MemoryMarshal.AsBytes(_elements.AsSpan())[.._bytes].CopyTo(MemoryMarshal.AsBytes(larger.AsSpan()));
         if (_elements.Length > 0)
         {
-            Release();
+            _memory.Return(_elements);
         }
 
         _elements = larger;
-    }
-
-    private void Release()
-    {
-        ArrayPool<float>.Shared.Return(_elements);
-        _budget.Return((long)_elements.Length * sizeof(float));
     }
 }

@@ -7,7 +7,7 @@ using NativeFfn.Server.Http;
 namespace NativeFfn.Server.Rpc;
 
 /// <summary>The layers over gRPC, by the same queue as over HTTP.</summary>
-internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog layers, BufferBudget budget, ILogger<FeedForwardService> log)
+internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog layers, RowMemory memory, ILogger<FeedForwardService> log)
     : FeedForward.FeedForwardBase
 {
     // Requests of one stream that wait together: enough to fill batches, few enough that one client is not all of the queue.
@@ -120,8 +120,8 @@ internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog
                 $"rows has {request.Rows.Length} bytes, but a row of '{layer.Name}' has {layer.Spec.InputWidth} float32 elements, {row} bytes. Send whole rows.");
         }
 
-        using var input = new RowBuffer(budget);
-        using var output = new RowBuffer(budget);
+        using var input = new RowBuffer(memory);
+        using var output = new RowBuffer(memory);
         input.Append(request.Rows.Span);
         input.SwapIfBigEndian();
         output.Allocate(checked(request.Rows.Length / row * layer.Spec.OutputWidth));
