@@ -110,9 +110,11 @@ internal sealed class FfnServer : IAsyncDisposable
 
     public Task StopAsync(CancellationToken cancellationToken = default) => _host.StopAsync(cancellationToken);
 
-    public async ValueTask DisposeAsync()
+    public ValueTask DisposeHostAsync() => ((IAsyncDisposable)_host).DisposeAsync();
+
+    public ValueTask DisposeAsync()
     {
         Gate.Open();
-        await ((IAsyncDisposable)_host).DisposeAsync();
+        return DisposeHostAsync();
     }
 }
