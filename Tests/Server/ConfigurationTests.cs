@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Configuration;
+using NativeFfn.Hosting;
 using NativeFfn.Server;
 using NativeFfn.Server.Configuration;
 using NUnit.Framework;
@@ -83,6 +84,34 @@ public sealed class ConfigurationTests
             }
 
             Assert.That(file.GetSection("Server:ApiKeys").Value, Is.EqualTo(string.Empty), "no keys");
+        });
+    }
+
+    [Test]
+    public void The_file_beside_the_program_has_every_option_of_hosting()
+    {
+        string text = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "appsettings.json"));
+        IConfiguration file = new ConfigurationBuilder().AddJsonFile(Path.Combine(AppContext.BaseDirectory, "appsettings.json")).Build();
+        string[] keys = [.. file.GetSection("NativeFfn").AsEnumerable(makePathsRelative: true).Select(static pair => pair.Key)];
+        Assert.Multiple(() =>
+        {
+            foreach ((string key, _) in OptionTable.All)
+            {
+                // Models have no default; what they take is shown by example.
+                if (key.StartsWith("Models:", StringComparison.Ordinal))
+                {
+                    Assert.That(text, Does.Contain($"\"{key.Split(':')[^1]}\":"));
+                }
+                else
+                {
+                    Assert.That(keys, Does.Contain(key));
+                }
+            }
+
+            var defaults = new NativeFfnOptions();
+            Assert.That(file["NativeFfn:Batching:MaxBatchTokens"], Is.EqualTo($"{defaults.Batching.MaxBatchTokens}"));
+            Assert.That(file["NativeFfn:Batching:QueueCapacityTokens"], Is.EqualTo($"{defaults.Batching.QueueCapacityTokens}"));
+            Assert.That(file["NativeFfn:DrainTimeout"], Is.EqualTo($"{defaults.DrainTimeout}"));
         });
     }
 

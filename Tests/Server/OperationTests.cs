@@ -119,8 +119,13 @@ public sealed class OperationTests
     [TestCase("--colour=red", "--colour")]
     public void A_start_that_is_refused_says_why_in_one_line(string argument, string named)
     {
-        (int exitCode, string output, string error) = CommandProcess.RunProgram(
-            "NativeFfn.Server.dll", new Dictionary<string, string?>(), "--urls=http://127.0.0.1:0", "--grpc-urls=http://127.0.0.1:0", argument);
+        (int exitCode, string output, string error) = DotnetProcess.Run(
+            AppContext.BaseDirectory,
+            new Dictionary<string, string?>(),
+            "NativeFfn.Server.dll",
+            "--urls=http://127.0.0.1:0",
+            "--grpc-urls=http://127.0.0.1:0",
+            argument);
         Assert.Multiple(() =>
         {
             Assert.That(exitCode, Is.EqualTo(2), output + error);
