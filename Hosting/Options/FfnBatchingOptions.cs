@@ -19,8 +19,9 @@ public sealed class FfnBatchingOptions
     public TimeSpan? DefaultDeadline { get; set; }
 
     /// <summary>
-    /// Whether a request's answer has the same bits whatever it is run with. Every forward then has the same number of tokens, filled up
-    /// with zeros, so that few tokens cost as much as many.
+    /// Whether a request's answer has the same bits whatever it is run with. Every forward then has the same number of rows,
+    /// <see cref="MaxBatchTokens"/> but 64 at most, filled up with zeros, so that few tokens cost as much as many. Requests of a layer whose
+    /// rows depend on their place in a forward even so, which is tried at start and logged, run alone.
     /// </summary>
     public bool BatchInvariant { get; set; }
 }

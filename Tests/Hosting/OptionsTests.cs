@@ -66,11 +66,10 @@ public sealed class OptionsTests
     }
 
     [Test]
-    public void A_server_without_models_does_not_start()
+    public async Task A_server_without_models_does_not_start()
     {
-        var empty = FfnServer.Section();
-        OptionsValidationException thrown = Assert.ThrowsAsync<OptionsValidationException>(
-            () => FfnServer.StartAsync(services => services.AddNativeFfn(empty))).GetAwaiter().GetResult()!;
+        OptionsValidationException thrown = (await Assert.ThrowsAsync<OptionsValidationException>(
+            static () => FfnServer.StartAsync(static services => services.AddNativeFfn(FfnServer.Section()))))!;
         Assert.That(thrown.Message, Does.Contain("NativeFfn:Models is empty."));
     }
 
@@ -115,7 +114,7 @@ public sealed class OptionsTests
             .AddSingleton<IConfiguration>(configuration)
             .AddNativeFfn()
             .Configure<NativeFfnOptions>(options => options.AddLayer("made", spec, weights).AddLayer("made", spec, weights)));
-        Assert.That(server.Client.Layers.Select(static layer => layer.Name), Is.EqualTo(new[] { "llama/0", "llama/1", "made/0", "made/1" }).Or.SupersetOf(new[] { "llama/0", "made/0", "made/1" }));
+        Assert.That(server.Client.Layers.Select(static layer => layer.Name), Is.EqualTo(new[] { "llama/0", "llama/1", "made/0", "made/1" }));
         await server.Call("made/1", 2).AssertAnsweredAsync();
     }
 
