@@ -26,9 +26,19 @@ internal sealed class LayerCatalog(IFfnClient client)
 
     /// <summary>The layer of an address's two parts.</summary>
     /// <exception cref="RequestException">There is no such layer.</exception>
-    public FfnLayerInfo Find(string model, string index) => model.Length + 1 + index.Length <= MaxNameLength
-        ? Find(string.Create(null, stackalloc char[MaxNameLength], $"{model}/{index}"))
-        : Find(model);
+    public FfnLayerInfo Find(string model, string index)
+    {
+        if (model.Length + 1 + index.Length > MaxNameLength)
+        {
+            return Find($"{model}/{index}".AsSpan());
+        }
+
+        Span<char> name = stackalloc char[model.Length + 1 + index.Length];
+        model.CopyTo(name);
+        name[model.Length] = '/';
+        index.CopyTo(name[(model.Length + 1)..]);
+        return Find(name);
+    }
 
     private static string Shortened(ReadOnlySpan<char> name) => name.Length <= MaxNameLength ? name.ToString() : $"{name[..32]}...";
 }

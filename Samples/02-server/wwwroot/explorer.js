@@ -102,13 +102,14 @@ function show(reply) {
   if (reply.normalized) add('Normalized', 'norm(x)', reply.normalized, model);
   const hidden = reply.stages.map((stage, i) => {
     const view = keepView(shown?.hidden[i], stage.preActivation.length);
+    const into = i > 0 ? 'hidden' : reply.normalized ? 'norm(x)' : 'x';
     const label = reply.stages.length > 1 ? ` ${i + 1}` : '';
-    const weight = stage.up ? 'W_gate' : 'W';
+    const projection = `${stage.up ? 'W_gate' : 'W'} · ${into}`;
     const act = stage.activation.toLowerCase();
-    add(`Pre-activation${label}`, `${weight} · x`, stage.preActivation, view);
-    add(`Activation${label}`, `${act}(${weight} · x)`, stage.activated, view);
+    add(`Pre-activation${label}`, projection, stage.preActivation, view);
+    add(`Activation${label}`, `${act}(${projection})`, stage.activated, view);
     if (stage.up) {
-      add(`Up${label}`, 'W_up · x', stage.up, view);
+      add(`Up${label}`, `W_up · ${into}`, stage.up, view);
       add(`Hidden${label}`, 'activation ⊙ up', stage.hidden, view);
     }
 

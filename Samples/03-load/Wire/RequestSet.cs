@@ -29,7 +29,7 @@ internal sealed class RequestSet
     /// <param name="extraHeaders">Lines for every request's head, such as a key.</param>
     public static RequestSet Create(LoadPlan plan, string model, string extraHeaders = "")
     {
-        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = plan.Backend });
+        using FfnEngine engine = FfnEngine.Create(plan.Engine);
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
         using FfnLayer layer = engine.LoadLayer(checkpoint, 0);
         var random = new Random(1);
