@@ -76,7 +76,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         }
 
         Process process = Process.Start(start)!;
-        process.OutputDataReceived += static (_, line) => Console.Error.WriteLine(line.Data);
+        process.OutputDataReceived += static (_, line) => Console.Error.Write(line.Data is { } text ? text + Environment.NewLine : string.Empty);
         process.BeginOutputReadLine();
         var server = new ServerProcess(process, port);
         if (key is not null)
