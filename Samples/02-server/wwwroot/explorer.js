@@ -9,16 +9,13 @@ const controls = byId('controls');
 
 let layers = [];
 let shown = null;
-let asking = null;
+let busy = false;
+let next = null;
 
 async function ask(address, body) {
-  asking?.abort();
-  asking = new AbortController();
   const headers = body ? { 'Content-Type': 'application/json' } : {};
   if (byId('key').value) headers['X-Api-Key'] = byId('key').value;
-  const answer = await fetch(address, {
-    method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), signal: asking.signal, cache: 'no-store',
-  });
+  const answer = await fetch(address, { method: body ? 'POST' : 'GET', headers, body: body && JSON.stringify(body), cache: 'no-store' });
   if (answer.ok) return answer.json();
   if (answer.status === 401 || answer.status === 403) byId('key-field').hidden = false;
   const problem = await answer.json().catch(() => ({ title: `HTTP ${answer.status}` }));
@@ -30,13 +27,26 @@ function say(message, error = false) {
   byId('status').classList.toggle('error', error);
 }
 
-// Every way in ends here: what goes wrong is said, and what was overtaken by the next request is not.
+// Every way in ends here: what goes wrong is said. One request at a time; of those that come meanwhile, the last one follows.
 async function attempt(work) {
+  if (busy) {
+    next = work;
+    return;
+  }
+
+  busy = true;
   try {
     await work();
     say('');
   } catch (error) {
-    if (error.name !== 'AbortError') say(error.message, true);
+    say(error.message, true);
+  }
+
+  busy = false;
+  if (next) {
+    const following = next;
+    next = null;
+    attempt(following);
   }
 }
 
