@@ -41,6 +41,18 @@ internal sealed class RequestQueue : IDisposable
     /// <summary>Tokens that wait.</summary>
     public int WaitingTokens => Volatile.Read(ref _waitingTokens);
 
+    /// <summary>Whether the runner sleeps, and nothing has woken it yet.</summary>
+    public bool RunnerSleeps
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _runnerSleeps;
+            }
+        }
+    }
+
     /// <summary>Seconds that a token took in the last batches, by which a full queue says when to come back; 0 where none ran yet.</summary>
     public double SecondsPerToken { get; set; }
 
@@ -113,7 +125,6 @@ internal sealed class RequestQueue : IDisposable
 
                 _runnerSleeps = true;
                 Monitor.Wait(_gate);
-                _runnerSleeps = false;
             }
         }
     }
@@ -309,6 +320,7 @@ internal sealed class RequestQueue : IDisposable
     {
         if (_runnerSleeps)
         {
+            _runnerSleeps = false;
             Monitor.Pulse(_gate);
         }
     }

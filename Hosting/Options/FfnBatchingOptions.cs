@@ -9,7 +9,7 @@ public sealed class FfnBatchingOptions
     /// <summary>The most tokens that are run together; a single larger request runs alone.</summary>
     public int MaxBatchTokens { get; set; } = 64;
 
-    /// <summary>How long an idle engine waits for a batch to fill; zero means never.</summary>
+    /// <summary>How long an idle engine waits for a batch to fill, in whole milliseconds (more are rounded up); zero means never.</summary>
     public TimeSpan MaxQueueDelay { get; set; }
 
     /// <summary>The most tokens that wait at a time; requests beyond are refused. At least <see cref="MaxBatchTokens"/>.</summary>

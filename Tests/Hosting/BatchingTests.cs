@@ -69,9 +69,11 @@ public sealed class BatchingTests
     {
         await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.MaxQueueDelay = TimeSpan.FromMilliseconds(5));
         FfnCall first = server.Call("m/0", 1, 1);
+        await server.RunnerSleepsAsync();
         server.Time.Advance(TimeSpan.FromMilliseconds(4));
         FfnCall second = server.Call("m/0", 2, 2);
         FfnCall other = server.Call("m/1", 1, 3);
+        await server.RunnerSleepsAsync();
         Assert.That(server.Gate.Rows, Is.Empty);
 
         server.Time.Advance(TimeSpan.FromMilliseconds(1));

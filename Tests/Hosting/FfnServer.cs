@@ -100,6 +100,15 @@ internal sealed class FfnServer : IAsyncDisposable
         return held;
     }
 
+    /// <summary>Waits until the runner has seen everything so far, set its timer where it needs one, and gone to sleep.</summary>
+    public async Task RunnerSleepsAsync()
+    {
+        while (!Runtime.Open!.Queue.RunnerSleeps)
+        {
+            await Task.Yield();
+        }
+    }
+
     public async Task<HealthReportEntry> HealthAsync(string name = "nativeffn")
     {
         HealthReport report = await Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(static check => check.Tags.Contains("ready"));

@@ -68,7 +68,12 @@ public sealed class LifetimeTests
         FfnCall held = await server.HoldAsync();
         FfnCall waiting = server.Call("m/0", 1);
         Task stopped = server.StopAsync();
-        server.Time.Advance(TimeSpan.FromSeconds(3));
+        while (!waiting.Task.IsCompleted)
+        {
+            server.Time.Advance(TimeSpan.FromSeconds(3));
+            await Task.Yield();
+        }
+
         await Assert.ThrowsAsync<FfnUnavailableException>(() => waiting.Task);
         Assert.That((held.Task.IsCompleted, stopped.IsCompleted), Is.EqualTo((false, false)));
         server.Gate.Open();
