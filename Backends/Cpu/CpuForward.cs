@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using NativeFfn.Backends.Cpu.Panels;
 using NativeFfn.Backends.Cpu.Steps;
 using NativeFfn.Backends.Cpu.Threading;
 
@@ -142,8 +143,8 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
             FfnStage stage = spec.Stages[i];
             long work = (long)_chunk.Tokens * stage.ProjectionCount * stage.InputWidth * stage.Width;
             Slicing slicing = _chunk.UsesPanels
-                ? Slicing.OfProduct(rows, stage.Width, Slices(work, SlicesOfThread), ColumnGranularity, ColumnGranularity)
-                : Slicing.OfProduct(rows, stage.Width, Slices(work, 1), ColumnGranularity, MinimumLibraryColumns);
+                ? Slicing.OfProduct(rows, stage.Width, Slices(work, SlicesOfThread), PanelGranularity(), PanelGranularity(), 2 * _team.Threads)
+                : Slicing.OfProduct(rows, stage.Width, Slices(work, 1), ColumnGranularity, MinimumLibraryColumns, _team.Threads);
             RunStep(new CpuStep(CpuStepKind.Stage, i), slicing);
         }
 
@@ -152,6 +153,11 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
             RunStep(new CpuStep(CpuStepKind.Finish), RowSlices(_chunk.Tokens, spec.OutputWidth));
         }
     }
+
+    // Panels that are multiplied together stay together, unless memory is all that counts.
+    private int PanelGranularity() => _chunk.Tokens <= PanelKernel.UnaidedTokens
+        ? ColumnGranularity
+        : Math.Max(ColumnGranularity, _scratch.PanelsAtATime * _chunk.Weights.Format.Rows);
 
     // An element of a row costs about what a multiply-add of a product at few tokens does: a read from memory.
     private Slicing RowSlices(int rows, int width) => Slicing.OfRows(rows, width, Slices((long)_chunk.Tokens * width, 1));

@@ -30,6 +30,7 @@ internal sealed unsafe class CpuScratch : IDisposable
     private float* _workers;
     private long _workerElements;
     private long _tileElements;
+    private long _widenedOfWorker;
 
     /// <summary>Panels that a thread multiplies together.</summary>
     public int PanelsAtATime { get; private set; }
@@ -81,7 +82,9 @@ internal sealed unsafe class CpuScratch : IDisposable
         long normalized = spec.PreNorm is null ? 0 : Math.Min(tokens, kernel.MostTokens) * NativeBuffer.Align(spec.InputWidth);
         _tileElements = tile;
         PanelsAtATime = (int)Math.Clamp(TileBytes / (2 * tile * sizeof(float)), 1, MostPanelsAtATime);
-        _workerElements = NativeBuffer.Align(Math.Max(2 * tile * PanelsAtATime, normalized));
+        _widenedOfWorker = 2 * tile * PanelsAtATime;
+        long widened = kernel.Format.Precision == FfnPrecision.Float32 ? 0 : PanelKernel.BlockGroups * PanelFormat.GroupColumns * kernel.Format.Rows;
+        _workerElements = NativeBuffer.Align(Math.Max(_widenedOfWorker + widened, normalized));
         long branch = spec.BranchNorm is null ? 0 : NativeBuffer.Align(spec.OutputWidth);
         float* place = Reserve((tokens * (even + odd + branch)) + (workers * _workerElements), spec, chunkTokens);
         _even = place;
@@ -135,6 +138,9 @@ internal sealed unsafe class CpuScratch : IDisposable
 
     /// <summary>A thread's tile for one of the panels that it multiplies together, gate and up panels in turns.</summary>
     public float* Tile(int worker, int panel) => Own(worker) + (panel * _tileElements);
+
+    /// <summary>A thread's room for a block of a panel in float32.</summary>
+    public float* Widened(int worker) => Own(worker) + _widenedOfWorker;
 
     /// <inheritdoc/>
     public void Dispose() => _memory?.Dispose();

@@ -27,10 +27,11 @@ internal readonly struct Slicing
     /// <param name="wanted">Slices wanted.</param>
     /// <param name="columnGranularity">Every slice but the last starts and ends at a multiple of this.</param>
     /// <param name="minimumColumns">Columns of a slice at least.</param>
-    public static Slicing OfProduct(int rows, int columns, int wanted, int columnGranularity, int minimumColumns)
+    /// <param name="enough">Slices that make it unnecessary to cut rows as well, which has weights read by several threads.</param>
+    public static Slicing OfProduct(int rows, int columns, int wanted, int columnGranularity, int minimumColumns, int enough)
     {
         int columnCuts = Math.Clamp(columns / minimumColumns, 1, wanted);
-        int rowCuts = Math.Min(rows, (wanted + columnCuts - 1) / columnCuts);
+        int rowCuts = Math.Min(rows, (Math.Min(wanted, enough) + columnCuts - 1) / columnCuts);
         return new Slicing(rows, columns, columnGranularity, rowCuts, columnCuts);
     }
 

@@ -60,7 +60,7 @@ internal static unsafe class PanelProduct
             byte* start = weights.Panel(panel) + ((long)block * format.GroupBytes);
             byte* next = start + ((long)count * format.GroupBytes);
             weights.Kernel.Multiply(
-                start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next);
+                start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next, count * format.GroupBytes);
         }
 
         int rows = Math.Min(rowsOfPanel, weights.Rows - (panel * rowsOfPanel));

@@ -100,7 +100,7 @@ public sealed class WorkerTeamTests
         Gen.Select(Gen.Int[1, 700], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Int[1, 2], Gen.Bool).Sample((rows, columns, wanted, minimum, product) =>
         {
             Slicing slicing = product
-                ? Slicing.OfProduct(rows, columns, wanted, columnGranularity: 32, minimum * 32)
+                ? Slicing.OfProduct(rows, columns, wanted, columnGranularity: 32, minimum * 32, enough: wanted)
                 : Slicing.OfRows(rows, columns, wanted);
             var covered = new int[rows * columns];
             for (int slice = 0; slice < slicing.Count; slice++)

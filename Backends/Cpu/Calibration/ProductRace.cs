@@ -77,7 +77,7 @@ internal sealed unsafe class ProductRace : IProductRace
                 int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
                 byte* next = weights + (count * _kernel.Format.GroupBytes);
                 _kernel.Multiply(
-                    weights, count, grouped, (long)block * PanelFormat.GroupColumns, 0, groups.Count, _output, accumulate: block > 0, next);
+                    weights, count, grouped, (long)block * PanelFormat.GroupColumns, 0, groups.Count, _output, accumulate: block > 0, next, count * _kernel.Format.GroupBytes);
                 weights = next;
             }
         }

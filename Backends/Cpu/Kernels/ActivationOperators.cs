@@ -49,14 +49,14 @@ internal readonly struct SigmoidOperator : IActivationOperator
     public static TVector Apply<TSimd, TVector>(TVector x)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct =>
-        TSimd.Divide(TSimd.Broadcast(1f), TSimd.Add(TSimd.Broadcast(1f), TSimd.Exp(TSimd.Subtract(TSimd.Zero, x))));
+        TSimd.Divide(TSimd.Broadcast(1f), TSimd.Add(TSimd.Broadcast(1f), Exponential.Of<TSimd, TVector>(TSimd.Subtract(TSimd.Zero, x))));
 
     /// <summary>x · σ(y) as x / (1 + e⁻ʸ), which is 0 and not NaN where e⁻ʸ overflows for a finite x.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Gate<TSimd, TVector>(TVector x, TVector y)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct =>
-        TSimd.Divide(x, TSimd.Add(TSimd.Broadcast(1f), TSimd.Exp(TSimd.Subtract(TSimd.Zero, y))));
+        TSimd.Divide(x, TSimd.Add(TSimd.Broadcast(1f), Exponential.Of<TSimd, TVector>(TSimd.Subtract(TSimd.Zero, y))));
 }
 
 /// <summary>x · σ(x).</summary>
@@ -123,7 +123,7 @@ internal readonly struct GeluOperator : IActivationOperator
         p = TSimd.MultiplyAdd(p, t, TSimd.Broadcast(0.376513474f));
         p = TSimd.MultiplyAdd(p, t, TSimd.Broadcast(0.99975073f));
         p = TSimd.MultiplyAdd(p, t, TSimd.Broadcast(-1.26549987f));
-        TVector halfErfc = TSimd.Multiply(TSimd.Multiply(half, t), TSimd.Exp(TSimd.Subtract(p, TSimd.Multiply(z, z))));
+        TVector halfErfc = TSimd.Multiply(TSimd.Multiply(half, t), Exponential.Of<TSimd, TVector>(TSimd.Subtract(p, TSimd.Multiply(z, z))));
         TVector phi = TSimd.SelectLess(x, TSimd.Zero, halfErfc, TSimd.Subtract(one, halfErfc));
         return TSimd.Multiply(x, phi);
     }

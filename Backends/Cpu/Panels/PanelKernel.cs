@@ -12,6 +12,9 @@ internal abstract unsafe class PanelKernel(PanelFormat format, int mostTokens)
     /// <summary>How panels lie in memory.</summary>
     public PanelFormat Format { get; } = format;
 
+    /// <summary>Multiplies what <see cref="Unpack"/> gives where its rows lie without a gap: a panel of float32.</summary>
+    public virtual PanelKernel Widened => this;
+
     /// <summary>The kernel of a precision on this processor.</summary>
     public static PanelKernel Of(FfnPrecision precision) =>
         Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(precision)
@@ -39,9 +42,10 @@ internal abstract unsafe class PanelKernel(PanelFormat format, int mostTokens)
     /// <param name="endGroup">The group of tokens after the last.</param>
     /// <param name="tile">The sums, <see cref="PanelFormat.Rows"/> a token, from the first group's first token on.</param>
     /// <param name="accumulate">Whether the tile is added to.</param>
-    /// <param name="next">Where as many bytes as are read now will be read next; only asked of memory, never read.</param>
+    /// <param name="next">What will be read next; only asked of memory, never read.</param>
+    /// <param name="nextBytes">Bytes of it.</param>
     public abstract void Multiply(
-        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstGroup, int endGroup, float* tile, bool accumulate, byte* next);
+        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstGroup, int endGroup, float* tile, bool accumulate, byte* next, int nextBytes);
 
     /// <summary>Widens a panel to float32: destination[column · stride + row].</summary>
     /// <param name="panel">The panel.</param>
@@ -70,19 +74,23 @@ internal sealed unsafe class PanelKernel<TElement, TSimd, TVector>(FfnPrecision 
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
+    private readonly PanelKernel? _widened =
+        precision == FfnPrecision.Float32 ? null : new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(FfnPrecision.Float32);
+
     private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
     private const int LineBytes = 64;
 
+    public override PanelKernel Widened => _widened ?? this;
+
     public override void Multiply(
-        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstGroup, int endGroup, float* tile, bool accumulate, byte* next)
+        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstGroup, int endGroup, float* tile, bool accumulate, byte* next, int nextBytes)
     {
         TokenGroups groups = tokens.Groups;
 
         // What comes next is asked for in equal shares while the groups of tokens pass.
         int steps = columnGroups * PairsOfGroup;
-        int bytes = columnGroups * Format.GroupBytes;
-        int lines = groups.Tokens > UnaidedTokens ? LinesOfStep(bytes, steps * (endGroup - firstGroup)) : 0;
-        byte* end = next + bytes;
+        int lines = groups.Tokens > UnaidedTokens ? LinesOfStep(nextBytes, steps * (endGroup - firstGroup)) : 0;
+        byte* end = next + nextBytes;
         for (int group = firstGroup; group < endGroup; group++)
         {
             float* sums = tile + ((groups.FirstToken(group) - groups.FirstToken(firstGroup)) * Format.Rows);

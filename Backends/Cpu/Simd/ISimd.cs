@@ -36,10 +36,20 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Abs(TVector value);
 
-    static abstract TVector Exp(TVector value);
+    /// <summary>The nearest whole numbers.</summary>
+    static abstract TVector Round(TVector value);
+
+    /// <summary>2 to the power of whole numbers from -126 to 127.</summary>
+    static abstract TVector PowerOfTwo(TVector wholeNumber);
+
+    /// <summary>Within bounds; what a NaN becomes is left open.</summary>
+    static abstract TVector Clamp(TVector value, TVector least, TVector most);
 
     /// <summary>Where left &lt; right, then; elsewhere, NaN included, otherwise.</summary>
     static abstract TVector SelectLess(TVector left, TVector right, TVector then, TVector otherwise);
+
+    /// <summary>The value where it is a number, itself where it is NaN.</summary>
+    static abstract TVector KeepNaN(TVector number, TVector original);
 
     /// <summary>The sum of the elements.</summary>
     static abstract float Sum(TVector value);

@@ -6,6 +6,10 @@ namespace NativeFfn.Backends.Cpu.Steps;
 /// <summary>A stage by the panel kernels: panel after panel, its products, activation and result while they are in cache.</summary>
 internal static unsafe class PanelStage
 {
+    // A block that so many groups of tokens read is widened once and not by each; it stays in the second-level cache either way, and the
+    // numbers are the same.
+    private const int GroupsWorthWidening = 4;
+
     /// <summary>Runs the panels that hold the region's columns on the region's rows, which are groups of tokens.</summary>
     public static void Run(in CpuChunk chunk, int stage, Region region, int worker)
     {
@@ -49,6 +53,8 @@ internal static unsafe class PanelStage
         long panelBytes = format.PanelBytes(width);
         byte* start = weights.Stages[stage].Panels + (firstPanel * panelBytes);
         int columnGroups = PanelFormat.Groups(width);
+        PanelKernel kernel = chunk.Products.Panels;
+        bool widens = region.Rows >= GroupsWorthWidening && format.Precision != FfnPrecision.Float32;
         for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
         {
             int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
@@ -59,9 +65,19 @@ internal static unsafe class PanelStage
                 byte* next = i + 1 < panels ? blocks + ((i + 1) * panelBytes)
                     : block + count < columnGroups ? blocks + (count * format.GroupBytes)
                     : start + (panels * panelBytes);
-                chunk.Products.Panels.Multiply(
-                    blocks + (i * panelBytes), count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
-                    chunk.Scratch.Tile(worker, firstTile + i), accumulate: block > 0, next);
+                byte* read = blocks + (i * panelBytes);
+                PanelKernel multiplier = kernel;
+                if (widens)
+                {
+                    float* widened = chunk.Scratch.Widened(worker);
+                    kernel.Unpack(read, count, widened, format.Rows);
+                    read = (byte*)widened;
+                    multiplier = kernel.Widened;
+                }
+
+                multiplier.Multiply(
+                    read, count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
+                    chunk.Scratch.Tile(worker, firstTile + i), accumulate: block > 0, next, count * format.GroupBytes);
             }
         }
     }
