@@ -17,6 +17,9 @@ internal sealed record BackendOptions(int Threads, string? MklPath)
     /// <summary>How matrices are kept.</summary>
     public FfnPrecision Precision { get; init; }
 
+    /// <summary>Experts of a mixture that are in memory at a time; 0 for all.</summary>
+    public int MaxResidentExperts { get; init; }
+
     /// <summary>Multiply-adds of a slice at least; tests lower it, so that layers of any size are cut.</summary>
     public long MinimumSliceWork { get; init; } = DefaultMinimumSliceWork;
 }

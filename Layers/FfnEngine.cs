@@ -61,7 +61,9 @@ public sealed class FfnEngine : IDisposable
 
     /// <summary>Makes a layer from a source of weights, which is read once and not kept.</summary>
     /// <param name="spec">The layer.</param>
-    /// <param name="weights">Its weights.</param>
+    /// <param name="weights">
+    /// Its weights. With <see cref="FfnEngineOptions.MaxResidentExperts"/>, a mixture keeps the source and reads experts as they are needed.
+    /// </param>
     /// <exception cref="NotSupportedException">The backend cannot run such a layer, or a weight does not fit the precision; the message says why.</exception>
     /// <exception cref="InsufficientMemoryException">The weights do not fit into memory.</exception>
     public FfnLayer CreateLayer(FfnSpec spec, IFfnWeightSource weights)
@@ -78,7 +80,9 @@ public sealed class FfnEngine : IDisposable
     }
 
     /// <summary>Makes a layer from a checkpoint; only the tensors of that layer are read.</summary>
-    /// <param name="checkpoint">An open checkpoint, which may be disposed after the call.</param>
+    /// <param name="checkpoint">
+    /// An open checkpoint, which may be disposed after the call; with <see cref="FfnEngineOptions.MaxResidentExperts"/>, after a mixture's last forward.
+    /// </param>
     /// <param name="layer">The layer's index, from 0.</param>
     /// <exception cref="CheckpointException">The checkpoint has no such layer, or its tensors do not fit.</exception>
     /// <exception cref="NotSupportedException">The backend cannot run such a layer, or a weight does not fit the precision; the message says why.</exception>

@@ -32,6 +32,13 @@ public sealed record FfnEngineOptions
     /// <summary>How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.</summary>
     public FfnPrecision Precision { get; init; } = FfnPrecision.Float32;
 
+    /// <summary>
+    /// How many experts of a mixture are kept in memory at a time, for checkpoints larger than memory; 0 (the default) means all, read when
+    /// the layer is made. With a bound, an expert is read when a token is first sent to it, in place of the one that was used longest ago,
+    /// and the weights' source (an open checkpoint) must stay readable for as long as the layer is used.
+    /// </summary>
+    public int MaxResidentExperts { get; init; }
+
     /// <summary>Multiply-adds that are worth another thread; tests lower it, so that small layers are cut too.</summary>
     internal long MinimumSliceWork { get; init; } = BackendOptions.DefaultMinimumSliceWork;
 
@@ -54,7 +61,19 @@ public sealed record FfnEngineOptions
                 nameof(Precision), Precision, $"No such precision. Use {string.Join(", ", Enum.GetNames<FfnPrecision>())}.");
         }
 
+        if (MaxResidentExperts < 0)
+        {
+            throw new ArgumentOutOfRangeException(
+                nameof(MaxResidentExperts), MaxResidentExperts, "The bound on resident experts must be positive, or 0 for none.");
+        }
+
         int threads = Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads;
-        return new BackendOptions(threads, MklPath) { Kernel = Kernel, Precision = Precision, MinimumSliceWork = MinimumSliceWork };
+        return new BackendOptions(threads, MklPath)
+        {
+            Kernel = Kernel,
+            Precision = Precision,
+            MaxResidentExperts = MaxResidentExperts,
+            MinimumSliceWork = MinimumSliceWork,
+        };
     }
 }

@@ -44,6 +44,20 @@ public sealed class FfnLayer : IDisposable
     /// </summary>
     public double WeightError => _prepared.WeightError;
 
+    /// <summary>Copies how many tokens each expert of a mixture was sent by all forwards so far.</summary>
+    /// <param name="counts">One element for each expert of the layer's <see cref="FfnSpec.Mixture"/>; none where it has none.</param>
+    /// <exception cref="ArgumentException"><paramref name="counts"/> has another length.</exception>
+    public void ReadExpertTokens(Span<long> counts)
+    {
+        int experts = Spec.Mixture?.Experts ?? 0;
+        if (counts.Length != experts)
+        {
+            throw new ArgumentException($"counts has {counts.Length} elements, but {Spec} has {experts} experts.", nameof(counts));
+        }
+
+        _prepared.ReadExpertTokens(counts);
+    }
+
     /// <summary>y = FFN(x).</summary>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>

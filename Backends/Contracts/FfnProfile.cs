@@ -16,6 +16,9 @@ public enum FfnStep
 
     /// <summary>Norms of a block.</summary>
     Norm,
+
+    /// <summary>Choosing experts, collecting their tokens and adding up their results.</summary>
+    Routing,
 }
 
 /// <summary>Where the time of profiled forwards went. Forwards on several threads may add to one profile at a time.</summary>

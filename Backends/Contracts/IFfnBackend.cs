@@ -3,8 +3,7 @@ namespace NativeFfn.Backends;
 /// <summary>A way to run feed-forward layers on some processor. Safe for use by several threads at once.</summary>
 /// <remarks>
 /// The contract is the size of the idea: who are you, can you run this, prepare these weights, run these rows. How a backend multiplies
-/// and fuses is its own affair. Prepared weights may live anywhere, a device included; a mixture of experts prepares one network an
-/// expert and runs each on the rows routed to it.
+/// and fuses is its own affair, and so is how it routes a mixture of experts. Prepared weights may live anywhere, a device included.
 /// </remarks>
 internal interface IFfnBackend : IDisposable
 {
@@ -17,7 +16,9 @@ internal interface IFfnBackend : IDisposable
 
     /// <summary>Takes a layer's weights into the backend's own memory, reading each tensor once, in pieces.</summary>
     /// <param name="spec">A layer that this backend can run.</param>
-    /// <param name="weights">Where the weights come from; not used after the call.</param>
+    /// <param name="weights">
+    /// Where the weights come from; not used after the call, unless experts are loaded as they are needed: then for as long as the layer lives.
+    /// </param>
     /// <returns>The prepared layer, owned by the caller.</returns>
     /// <exception cref="InsufficientMemoryException">The weights do not fit; the message says how much was asked for.</exception>
     /// <exception cref="NotSupportedException">A weight cannot be held in the precision; the message says which.</exception>
@@ -33,6 +34,10 @@ internal interface IPreparedFfn : IDisposable
 
     /// <summary>What was lost by the precision: ‖stored - given‖ / ‖given‖ over all matrices; 0 where nothing was.</summary>
     double WeightError { get; }
+
+    /// <summary>Copies how many tokens each expert of a mixture was sent so far; nothing where the layer is none.</summary>
+    /// <param name="counts">Receives one count an expert.</param>
+    void ReadExpertTokens(Span<long> counts);
 
     /// <summary>Runs the layer on rows; returns when the output is written.</summary>
     /// <param name="rows">Rows proven to fit the layer.</param>

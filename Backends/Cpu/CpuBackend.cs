@@ -1,3 +1,4 @@
+using NativeFfn.Backends.Cpu.Experts;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Threading;
 
@@ -12,6 +13,8 @@ internal sealed class CpuBackend : IFfnBackend
     private readonly WorkerTeam _team;
     private readonly CpuProducts _products;
     private readonly ObjectSlots<CpuForward> _forwards;
+    private readonly ObjectSlots<MixtureForward> _mixtures;
+    private readonly int _maxResidentExperts;
 
     /// <summary>Starts the team.</summary>
     /// <param name="kind">Which backend this is.</param>
@@ -23,10 +26,11 @@ internal sealed class CpuBackend : IFfnBackend
     {
         Description = new BackendDescription(kind, version, path, options.Threads);
         _products = products;
+        _maxResidentExperts = options.MaxResidentExperts;
         _team = new WorkerTeam(options.Threads);
-        _forwards = new ObjectSlots<CpuForward>(
-            Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor,
-            () => new CpuForward(_team, products, options.MinimumSliceWork));
+        int kept = Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor;
+        _forwards = new ObjectSlots<CpuForward>(kept, () => new CpuForward(_team, options.MinimumSliceWork));
+        _mixtures = new ObjectSlots<MixtureForward>(kept, () => new MixtureForward(_team, options.MinimumSliceWork));
     }
 
     /// <inheritdoc/>
@@ -36,69 +40,15 @@ internal sealed class CpuBackend : IFfnBackend
     public string? WhyUnsupported(FfnSpec spec) => null;
 
     /// <inheritdoc/>
-    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights) => 
-        new CpuPreparedFfn(new CpuWeights(spec, weights, _products), _forwards);
+    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights) => spec.Mixture is null
+        ? new CpuPreparedFfn(new CpuWeights(spec, weights, _products), _forwards)
+        : new CpuPreparedMixture(new MixtureWeights(spec, weights, _products, _maxResidentExperts), _mixtures);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _team.Dispose();
         _forwards.Dispose();
-    }
-}
-
-/// <summary>A layer's weights in native memory, run by whichever forward state is free.</summary>
-internal sealed class CpuPreparedFfn : IPreparedFfn
-{
-    private readonly CpuWeights _weights;
-    private readonly ObjectSlots<CpuForward> _forwards;
-
-    public CpuPreparedFfn(CpuWeights weights, ObjectSlots<CpuForward> forwards)
-    {
-        _weights = weights;
-        _forwards = forwards;
-    }
-
-    /// <inheritdoc/>
-    public long WeightBytes => _weights.Memory.ByteLength;
-
-    /// <inheritdoc/>
-    public double WeightError => _weights.Error;
-
-    /// <inheritdoc/>
-    public void Run(in FfnRows rows)
-    {
-        // A reference held for the length of the run: disposing in between frees the weights when the run is over.
-        bool held = false;
-        try
-        {
-            _weights.Memory.DangerousAddRef(ref held);
-            if (rows.Input.Height > 0)
-            {
-                Run(_forwards.Take(), rows);
-            }
-        }
-        finally
-        {
-            if (held)
-            {
-                _weights.Memory.DangerousRelease();
-            }
-        }
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => _weights.Memory.Dispose();
-
-    private void Run(CpuForward forward, in FfnRows rows)
-    {
-        try
-        {
-            forward.Run(_weights, rows);
-        }
-        finally
-        {
-            _forwards.Return(forward);
-        }
+        _mixtures.Dispose();
     }
 }

@@ -17,7 +17,6 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     private const int ColumnGranularity = 32;
 
     private readonly WorkerTeam _team;
-    private readonly CpuProducts _products;
     private readonly long _minimumSliceWork;
     private readonly CpuScratch _scratch = new();
     private CpuChunk _chunk;
@@ -25,10 +24,9 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     private Slicing _slicing;
     private FfnProfile? _profile;
 
-    public CpuForward(WorkerTeam team, CpuProducts products, long minimumSliceWork)
+    public CpuForward(WorkerTeam team, long minimumSliceWork)
     {
         _team = team;
-        _products = products;
         _minimumSliceWork = minimumSliceWork;
     }
 
@@ -36,6 +34,13 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
     public void Run(CpuWeights weights, in FfnRows rows)
     {
         long start = Stopwatch.GetTimestamp();
+        RunPart(weights, rows);
+        rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
+    }
+
+    /// <summary>The same as part of a longer forward, which measures the time that passes itself.</summary>
+    public void RunPart(CpuWeights weights, in FfnRows rows)
+    {
         int tokens = rows.Input.Height;
         bool usesPanels = Math.Min(tokens, CpuScratch.MaxChunkTokens) <= weights.PanelTokens;
         int chunkTokens = CpuScratch.ChunkTokens(weights.Spec, tokens, usesPanels);
@@ -61,14 +66,14 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
                     {
                         Weights = weights,
                         Scratch = _scratch,
-                        Products = _products,
+                        Products = weights.Products,
                         Trace = rows.Trace,
                         Profile = rows.Profile,
                         IsBlock = rows.Mode == FfnMode.Block,
                         UsesPanels = usesPanels,
                         FirstToken = first,
                         Tokens = count,
-                        Groups = _products.Panels.Group(count),
+                        Groups = weights.Products.Panels.Group(count),
                         Input = inputRows.From(first),
                         Residual = residualRows.IsNull ? default : residualRows.From(first),
                         Output = outputRows.From(first),
@@ -83,8 +88,6 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
             _chunk = default;
             _profile = null;
         }
-
-        rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
     }
 
     /// <inheritdoc/>
@@ -109,7 +112,7 @@ internal sealed unsafe class CpuForward : ISlicedJob, IDisposable
         FfnSpec spec = weights.Spec;
         if (usesPanels)
         {
-            _scratch.ReserveForPanels(spec, _products.Panels, chunkTokens, _team.Threads);
+            _scratch.ReserveForPanels(spec, weights.Products.Panels, chunkTokens, _team.Threads);
             return;
         }
 

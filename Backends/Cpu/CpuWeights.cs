@@ -10,7 +10,6 @@ namespace NativeFfn.Backends.Cpu;
 /// </remarks>
 internal sealed unsafe class CpuWeights
 {
-    private readonly CpuProducts _products;
     private readonly StageWeights[] _stages;
     private NormWeights _preNorm;
     private NormWeights _branchNorm;
@@ -20,9 +19,9 @@ internal sealed unsafe class CpuWeights
     public CpuWeights(FfnSpec spec, IFfnWeightSource source, CpuProducts products)
     {
         Spec = spec;
-        _products = products;
+        Products = products;
         _stages = new StageWeights[spec.Stages.Length];
-        Memory = new NativeBuffer(ElementsOf(spec), $"The weights of {spec}");
+        Memory = new NativeBuffer(ElementsOf(spec, products), $"The weights of {spec}");
         try
         {
             PlaceTensors();
@@ -32,7 +31,7 @@ internal sealed unsafe class CpuWeights
                 Read(tensor, source, packer);
             }
 
-            Error = packer.RelativeError;
+            Error = packer.Error;
             PanelTokens = products.PanelTokens(spec);
         }
         catch
@@ -48,17 +47,20 @@ internal sealed unsafe class CpuWeights
     /// <summary>The memory; the pointers below hold only while a reference to it is held.</summary>
     public NativeBuffer Memory { get; }
 
-    /// <summary>‖stored - given‖ / ‖given‖ of all matrices together.</summary>
-    public double Error { get; }
+    /// <summary>How the matrices are multiplied, and so how they are kept.</summary>
+    public CpuProducts Products { get; }
+
+    /// <summary>What packing lost.</summary>
+    public PackingError Error { get; }
 
     /// <summary>The most tokens for which the panel kernels are used.</summary>
     public int PanelTokens { get; }
 
     /// <summary>Whether matrices are rows of float32 and not panels.</summary>
-    public bool AreRows => _products.KeepsRows;
+    public bool AreRows => Products.KeepsRows;
 
     /// <summary>The form of the panels.</summary>
-    public PanelFormat Format => _products.Panels.Format;
+    public PanelFormat Format => Products.Panels.Format;
 
     /// <summary>The tensors of each stage.</summary>
     public ReadOnlySpan<StageWeights> Stages => _stages;
@@ -91,21 +93,23 @@ internal sealed unsafe class CpuWeights
         return _stages[stage].Panels + ((((long)panel * shape.ProjectionCount) + projection) * Format.PanelBytes(shape.InputWidth));
     }
 
-    private long ElementsOf(FfnSpec spec)
+    /// <summary>Floats that a layer's weights take.</summary>
+    /// <exception cref="OverflowException">They pass 64 bits.</exception>
+    public static long ElementsOf(FfnSpec spec, CpuProducts products)
     {
         long elements = 0;
         foreach (FfnTensor tensor in spec.Tensors)
         {
-            elements = checked(elements + ElementsOf(tensor));
+            elements = checked(elements + ElementsOf(tensor, products));
         }
 
         return elements;
     }
 
-    private long ElementsOf(FfnTensor tensor) => NativeBuffer.Align(
+    private static long ElementsOf(FfnTensor tensor, CpuProducts products) => NativeBuffer.Align(
         tensor.IsVector ? tensor.Columns
-        : AreRows ? tensor.Rows * StrideOf(tensor.Rows, tensor.Columns)
-        : (Format.MatrixBytes(tensor.Rows, tensor.Columns) + sizeof(float) - 1) / sizeof(float));
+        : products.KeepsRows ? tensor.Rows * StrideOf(tensor.Rows, tensor.Columns)
+        : (products.Panels.Format.MatrixBytes(tensor.Rows, tensor.Columns) + sizeof(float) - 1) / sizeof(float));
 
     private void PlaceTensors()
     {
@@ -120,16 +124,16 @@ internal sealed unsafe class CpuWeights
             {
                 _stages[tensor.Stage].Rows = place;
                 _stages[tensor.Stage].Panels = (byte*)place;
-                place += ElementsOf(tensor) * (Spec.Stages[tensor.Stage].ProjectionCount - 1);
+                place += ElementsOf(tensor, Products) * (Spec.Stages[tensor.Stage].ProjectionCount - 1);
             }
             else
             {
                 // The two are of one shape, and one piece of memory holds them.
-                _stages[tensor.Stage].UpRows = _stages[tensor.Stage].Rows + ElementsOf(tensor);
+                _stages[tensor.Stage].UpRows = _stages[tensor.Stage].Rows + ElementsOf(tensor, Products);
                 continue;
             }
 
-            place += ElementsOf(tensor);
+            place += ElementsOf(tensor, Products);
         }
     }
 

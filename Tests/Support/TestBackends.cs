@@ -25,14 +25,28 @@ public static class TestBackends
     }
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
-    public static FfnEngine Open(BackendKind backend, int threads)
+    public static FfnEngine Open(BackendKind backend, int threads) => Open(OptionsOf(backend, threads));
+
+    /// <summary>The options of the fixtures' engines.</summary>
+    /// <remarks>
+    /// Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are. MKL means MKL: left to
+    /// choose, it would leave the work to the kernels that are tested as the managed backend.
+    /// </remarks>
+    public static FfnEngineOptions OptionsOf(BackendKind backend, int threads) => new()
     {
+        Backend = backend,
+        Threads = threads,
+        Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto,
+        MinimumSliceWork = 1,
+    };
+
+    /// <summary>Opens an engine of other options; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
+    public static FfnEngine Open(FfnEngineOptions options)
+    {
+        BackendKind backend = options.Backend;
         try
         {
-            // Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are.
-            // MKL means MKL: left to choose, it would leave few tokens to the kernels that are tested as the managed backend.
-            CpuKernel kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto;
-            return FfnEngine.Create(new FfnEngineOptions { Backend = backend, Threads = threads, Kernel = kernel, MinimumSliceWork = 1 });
+            return FfnEngine.Create(options);
         }
         catch (BackendUnavailableException absent)
         {

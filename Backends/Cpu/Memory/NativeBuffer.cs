@@ -18,14 +18,7 @@ internal sealed unsafe class NativeBuffer : SafeHandle
     {
         ArgumentOutOfRangeException.ThrowIfNegative(elements);
         long bytes = checked(elements * sizeof(float));
-
-        // The system promises memory that it does not have and ends the process that touches it, so ask what there is.
-        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        if (bytes > available)
-        {
-            throw new InsufficientMemoryException($"{purpose} need {bytes} bytes; this process may use {available} in all.");
-        }
-
+        RequireRoom(bytes, purpose);
         try
         {
             bool large = bytes >= HugePages.Size;
@@ -56,6 +49,20 @@ internal sealed unsafe class NativeBuffer : SafeHandle
 
     /// <summary>The first float; to be used only while a reference is held.</summary>
     public float* Pointer => (float*)handle;
+
+    /// <summary>Fails where the process may not use so much memory at all.</summary>
+    /// <param name="bytes">Bytes.</param>
+    /// <param name="purpose">What they are for, in the message.</param>
+    /// <exception cref="InsufficientMemoryException">The machine or the container does not have that much.</exception>
+    public static void RequireRoom(long bytes, string purpose)
+    {
+        // The system promises memory that it does not have and ends the process that touches it, so ask what there is.
+        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (bytes > available)
+        {
+            throw new InsufficientMemoryException($"{purpose} need {bytes} bytes; this process may use {available} in all.");
+        }
+    }
 
     /// <summary>Rounds a count of floats up to whole cache lines.</summary>
     public static long Align(long elements)

@@ -2,6 +2,18 @@ using System.Globalization;
 
 namespace NativeFfn.Backends.Cpu.Panels;
 
+/// <summary>What was lost when weights were stored: two sums over all of them.</summary>
+/// <param name="Squared">Σ (stored - given)².</param>
+/// <param name="SquaredNorm">Σ given².</param>
+internal readonly record struct PackingError(double Squared, double SquaredNorm)
+{
+    /// <summary>‖stored - given‖ / ‖given‖; 0 where nothing was lost.</summary>
+    public double Relative => Squared == 0 ? 0 : Math.Sqrt(Squared / SquaredNorm);
+
+    public static PackingError operator +(PackingError left, PackingError right) =>
+        new(left.Squared + right.Squared, left.SquaredNorm + right.SquaredNorm);
+}
+
 /// <summary>Stores rows of float32 weights in a panel, and sums up what is lost by it.</summary>
 internal sealed unsafe class PanelPacker(PanelFormat format)
 {
@@ -11,8 +23,8 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
     private double _squaredError;
     private double _squaredNorm;
 
-    /// <summary>‖stored - given‖ / ‖given‖ over all weights so far; 0 for none.</summary>
-    public double RelativeError => _squaredError == 0 ? 0 : Math.Sqrt(_squaredError / _squaredNorm);
+    /// <summary>What was lost so far.</summary>
+    public PackingError Error => new(_squaredError, _squaredNorm);
 
     /// <summary>Stores a panel.</summary>
     /// <param name="tensor">The tensor, for messages.</param>

@@ -1,0 +1,81 @@
+namespace NativeFfn.Backends.Cpu.Experts;
+
+/// <summary>Where the tokens of a forward go: their experts as the router chose them, and a chunk's tokens sorted by expert.</summary>
+internal sealed class TokenRoutes
+{
+    private int _topK;
+    private int[] _experts = [];
+    private float[] _weights = [];
+    private int[] _tokens = [];
+    private float[] _tokenWeights = [];
+    private int[] _starts = [];
+
+    /// <summary>Makes room; allocates only where there was never so much.</summary>
+    public void Reserve(MixtureSpec mixture, int tokens, int chunkTokens)
+    {
+        _topK = mixture.TopK;
+        int routes = checked(tokens * _topK);
+        if (_experts.Length < routes)
+        {
+            _experts = new int[routes];
+            _weights = new float[routes];
+        }
+
+        int chunkRoutes = chunkTokens * _topK;
+        if (_tokens.Length < chunkRoutes)
+        {
+            _tokens = new int[chunkRoutes];
+            _tokenWeights = new float[chunkRoutes];
+        }
+
+        if (_starts.Length < mixture.Experts + 1)
+        {
+            _starts = new int[mixture.Experts + 1];
+        }
+    }
+
+    /// <summary>The experts of a token, best first.</summary>
+    public Span<int> ExpertsOf(int token) => _experts.AsSpan(token * _topK, _topK);
+
+    /// <summary>Their weights.</summary>
+    public Span<float> WeightsOf(int token) => _weights.AsSpan(token * _topK, _topK);
+
+    /// <summary>Sorts some tokens by expert; within an expert they keep their order.</summary>
+    public void Sort(int experts, int firstToken, int tokens)
+    {
+        Span<int> starts = _starts.AsSpan(0, experts + 1);
+        starts.Clear();
+        int first = firstToken * _topK;
+        int end = first + (tokens * _topK);
+        for (int i = first; i < end; i++)
+        {
+            starts[_experts[i] + 1]++;
+        }
+
+        for (int expert = 0; expert < experts; expert++)
+        {
+            starts[expert + 1] += starts[expert];
+        }
+
+        for (int i = first; i < end; i++)
+        {
+            int place = starts[_experts[i]]++;
+            _tokens[place] = (i - first) / _topK;
+            _tokenWeights[place] = _weights[i];
+        }
+
+        // Every start has moved to its end, which is where the next one started.
+        for (int expert = experts; expert > 0; expert--)
+        {
+            starts[expert] = starts[expert - 1];
+        }
+
+        starts[0] = 0;
+    }
+
+    /// <summary>The sorted tokens of an expert, counted from the first of those that were sorted.</summary>
+    public ReadOnlySpan<int> TokensOf(int expert) => _tokens.AsSpan(_starts[expert].._starts[expert + 1]);
+
+    /// <summary>Their weights.</summary>
+    public ReadOnlySpan<float> TokenWeightsOf(int expert) => _tokenWeights.AsSpan(_starts[expert].._starts[expert + 1]);
+}
