@@ -81,13 +81,15 @@ internal sealed class BenchSubject : IDisposable
         FfnSpec spec = _layer.Spec;
         _milliseconds.Sort();
         double median = Median(_milliseconds);
-        long bytes = _layer.WeightBytes + (sizeof(float) * ((long)_input.Length + _output.Length));
+        double bytes = MeasureWeightBytes() + (sizeof(float) * ((double)_input.Length + _output.Length));
         return new BenchRow(
             Backend.Name,
             "f32",
             spec.Kind.Name,
             spec.DModel,
             spec.DFf,
+            spec.Mixture?.Experts ?? 0,
+            spec.Mixture?.TopK ?? 0,
             _tokens,
             median,
             _milliseconds[0],
@@ -127,6 +129,21 @@ internal sealed class BenchSubject : IDisposable
         }
 
         return least;
+    }
+
+    // A mixture reads the experts that its rows are sent to, whose part of the memory is as large as their part of the weights.
+    private double MeasureWeightBytes()
+    {
+        FfnSpec spec = _layer.Spec;
+        if (spec.Mixture is not { } mixture)
+        {
+            return _layer.WeightBytes;
+        }
+
+        var trace = new FfnTrace(spec, _tokens);
+        _layer.Inspect(FfnMode.Residual, _input, _output, trace);
+        long idle = mixture.Experts - trace.Routing!.Experts.Distinct().LongCount();
+        return _layer.WeightBytes * (1 - ((double)(idle * spec.ExpertSpec(0)!.ParameterCount) / spec.ParameterCount));
     }
 
     private double MeasureGemmShare()

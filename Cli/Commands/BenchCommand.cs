@@ -19,6 +19,8 @@ internal static class BenchCommand
     {
         Option<LayerShape?> shape = CommonOptions.Shape($"d_model and d_ff; {DefaultShape} if left out.");
         Option<BenchPreset?> preset = BenchOptions.Preset();
+        Option<int> experts = CommonOptions.Experts();
+        Option<int> topK = CommonOptions.TopK();
         Option<FfnKind> kind = CommonOptions.Kind("The layer's kind; the preset's, or swiglu, if left out.");
         Option<ImmutableArray<int>> tokens = BenchOptions.Tokens(DefaultTokens);
         Option<ImmutableArray<BackendKind>> backend = BenchOptions.Backends();
@@ -29,7 +31,7 @@ internal static class BenchCommand
         Option<string> mklPath = CommonOptions.MklPath();
         var command = new Command("bench", "Time the whole layer with its residual, on random weights.")
         {
-            shape, preset, kind, tokens, backend, kernel, threads, seconds, json, mklPath,
+            shape, preset, kind, experts, topK, tokens, backend, kernel, threads, seconds, json, mklPath,
         };
         command.SetAction(parsed =>
         {
@@ -44,6 +46,11 @@ internal static class BenchCommand
             FfnKind layerKind = parsed.GetResult(kind) is null ? chosen?.Kind ?? FfnKind.SwiGlu : parsed.GetValue(kind);
             var engine = new FfnEngineOptions { Threads = parsed.GetValue(threads), Kernel = parsed.GetValue(kernel), MklPath = parsed.GetValue(mklPath) };
             FfnSpec spec = FfnSpec.Create(layerKind, size.DModel, size.DFf, chosen?.Bias ?? false);
+            if (CommonOptions.Mixture(parsed.GetValue(experts), parsed.GetValue(topK)) is { } mixture)
+            {
+                spec = spec.WithExperts(mixture);
+            }
+
             return Run(
                 session,
                 new BenchPlan(spec, OrDefault(parsed.GetValue(tokens), DefaultTokens), OrDefault(parsed.GetValue(backend), []), parsed.GetValue(seconds), engine),

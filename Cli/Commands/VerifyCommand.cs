@@ -58,7 +58,8 @@ internal static class VerifyCommand
     private static void WriteText(Terminal terminal, VerifyReport report)
     {
         terminal.Out.WriteLine(
-            $"{report.Model}, layer {report.Layer}: {report.Kind} {report.DModel}x{report.DFf}, {report.WeightType} weights, " +
+            $"{report.Model}, layer {report.Layer}: {report.Kind} {report.DModel}x{report.DFf}" +
+            (report.Experts > 0 ? $" ({report.Experts} experts, top {report.TopK})" : string.Empty) + $", {report.WeightType} weights, " +
             $"{report.Tokens} {(report.Tokens == 1 ? "token" : "tokens")}, against float64");
         Table table = Terminal.Table("backend", "mode", "relative L2", "max abs error", "tolerance", "verdict");
         foreach (VerifyRow row in report.Rows)
