@@ -14,10 +14,15 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// <summary>The largest relative L2 error that passes.</summary>
     /// <remarks>
     /// 1e-6 + 2⁻²⁴ · √(longest row of any projection): the rounding errors of a float32 dot product have random signs, so that their sum
-    /// grows with the root of their number.
+    /// grows with the root of their number. In a mixture, the error of a logit, which is a dot product too, is also one of the weight that
+    /// multiplies all of an expert's result.
     /// </remarks>
-    public static double ToleranceOf(FfnSpec spec) =>
-        Floor + (Float32RoundOff * Math.Sqrt(spec.Stages.Max(static stage => stage.InputWidth)));
+    public static double ToleranceOf(FfnSpec spec)
+    {
+        int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
+        double tolerance = Floor + (Float32RoundOff * Math.Sqrt(longest));
+        return spec.Mixture is null ? tolerance : tolerance + (Float32RoundOff * Math.Sqrt(spec.InputWidth));
+    }
 
     /// <summary>Compares element by element.</summary>
     public static Comparison Of(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected)

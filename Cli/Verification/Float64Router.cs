@@ -51,7 +51,7 @@ internal static class Float64Router
 
     private static double Margin(double[] values, int[] order, int taken) => taken == order.Length
         ? double.PositiveInfinity
-        : (values[order[taken - 1]] - values[order[taken]]) / Math.Max(Math.Abs(values[order[0]]), double.Epsilon);
+        : (values[order[taken - 1]] - values[order[taken]]) / Math.Max(order.Max(index => Math.Abs(values[index])), double.Epsilon);
 
     private static double[] Softmax(ReadOnlySpan<double> logits)
     {

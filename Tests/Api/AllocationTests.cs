@@ -23,6 +23,19 @@ public class AllocationTests : BackendTests
     public void Nothing_is_allocated([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 9, 40)] int tokens, [Values] bool gated)
     {
         FfnSpec spec = FfnSpec.Create(gated ? FfnKind.SwiGlu : FfnKind.Gelu, 48, 130, bias: !gated).WithNorms(Rms, gated ? Rms : null, gated ? null : Rms);
+        AssertNothing(spec, mode, threads, tokens);
+    }
+
+    [Test]
+    public void Nothing_is_allocated_in_a_mixture([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 40)] int tokens) => AssertNothing(
+        FfnSpec.Create(FfnKind.SwiGlu, 48, 30).WithNorms(Rms).WithExperts(new MixtureSpec(16, 3)
+        {
+            Scoring = RouterScoring.Sigmoid, HasSelectionBias = true, Groups = 4, TopGroups = 2, SharedDFf = 20, HasSharedGate = true,
+        }),
+        mode, threads, tokens);
+
+    private void AssertNothing(FfnSpec spec, FfnMode mode, int threads, int tokens)
+    {
         using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 500));
         float[] input = RandomLayers.Rows(tokens, spec.DModel, 501);
         float[] output = new float[input.Length];
