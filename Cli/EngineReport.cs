@@ -24,6 +24,13 @@ internal static class EngineReport
         return text.ToString();
     }
 
+    /// <summary>How a layer's weights are kept and, where something was lost by it, how much.</summary>
+    public static string DescribePrecision(FfnLayer layer)
+    {
+        string name = FfnPrecisionNames.Of(layer.Engine.Precision);
+        return layer.WeightError == 0 ? name : $"{name} with a relative error of {layer.WeightError:0.0e+00}";
+    }
+
     /// <summary>A reason's first sentence, without the remedy and the list that may follow.</summary>
     public static string InShort(string reason)
     {

@@ -12,6 +12,7 @@ internal static class ComparisonCommand
     private const int MaxTokens = 1 << 16;
     private const double DefaultSeconds = 6;
     private const double MaxSeconds = 3600;
+    private const int MaxCallers = 256;
 
     private static readonly LayerShape DefaultShape = new(2048, 5632);
     private static readonly ImmutableArray<int> DefaultTokens = [1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512];
@@ -21,7 +22,7 @@ internal static class ComparisonCommand
     public static RootCommand Create(Action<ComparisonPlan> run)
     {
         Option<ImmutableArray<LayerShape>> shapes = Shapes();
-        Option<ImmutableArray<int>> tokens = List<int>(
+        Option<ImmutableArray<int>> tokens = OptionFactory.List<int>(
             "--tokens",
             $"Token counts; {string.Join(',', DefaultTokens)} if left out.",
             $"whole numbers from 1 to {MaxTokens} with commas between them, such as 1,4,16",
@@ -38,16 +39,18 @@ internal static class ComparisonCommand
                 double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is > 0 and <= MaxSeconds);
         seconds.DefaultValueFactory = static _ => DefaultSeconds;
         string names = string.Join(", ", SubjectCatalog.Names);
-        Option<ImmutableArray<string>> subjects = List<string>(
+        Option<ImmutableArray<string>> subjects = OptionFactory.List<string>(
             "--subjects",
-            $"What to compare, with commas between them ({names}); everything available if left out.",
+            $"What to compare, with commas between them ({names}); what is available of {string.Join(", ", SubjectCatalog.DefaultNames)} if left out.",
             $"one or several of {names} with commas between them",
             static (string word, out string name) => SubjectCatalog.Names.Contains(name = word));
+        Option<int> callers = OptionFactory.Integer(
+            "--callers", "N", "Also show a server's view of NativeFfn: N callers at a time with one thread each; left out if not given.", 1, MaxCallers);
         Option<string> json = OptionFactory.Text("--json", "FILE", "Write the results as JSON.");
         Option<string> plot = OptionFactory.Text("--plot", "FILE.png", "Draw times over tokens; with several shapes, each one's name is added to the file's.");
         var root = new RootCommand("NativeFfn beside ONNX Runtime and plain sgemm of MKL and OpenBLAS: the whole SwiGLU layer with its residual, in turns.")
         {
-            shapes, tokens, threads, seconds, subjects, json, plot,
+            shapes, tokens, threads, seconds, subjects, callers, json, plot,
         };
         root.HelpName = "build/bench.sh";
         root.Directives.Clear();
@@ -57,6 +60,7 @@ internal static class ComparisonCommand
             parsed.GetValue(threads),
             parsed.GetValue(seconds),
             OrDefault(parsed.GetValue(subjects), []),
+            parsed.GetValue(callers),
             parsed.GetValue(json),
             parsed.GetValue(plot))));
         return root;
@@ -86,21 +90,4 @@ internal static class ComparisonCommand
             return shapes.ToImmutable();
         },
     };
-
-    private static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>
-        OptionFactory.Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) =>
-        {
-            values = [];
-            foreach (string word in text.Split(','))
-            {
-                if (!read(word, out T value) || values.Contains(value))
-                {
-                    return false;
-                }
-
-                values = values.Add(value);
-            }
-
-            return true;
-        });
 }

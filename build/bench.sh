@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # build/bench.sh [ARGS]   measures NativeFfn beside ONNX Runtime, plain sgemm of MKL and OpenBLAS, and the machine's roofline; --help lists ARGS
-# Without ARGS: SwiGLU 2048x5632 at 1 to 512 tokens, in about three minutes on two processors. Fetches and builds what is missing.
-#   build/bench.sh --shape 2048x5632 --shape 1024x4096 --shape 1000x2731 --json results.json --plot results.png
-#   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,onnx
+# Without ARGS: SwiGLU 2048x5632 at 1 to 512 tokens, in f32 and in bf16 and int8, in some minutes on two processors. Fetches and builds
+# what is missing.
+#   build/bench.sh --shape 2048x5632 --shape 1024x4096 --shape 1000x2731 --callers 4 --json results.json --plot results.png
+#   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,mkl-f16,onnx
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"

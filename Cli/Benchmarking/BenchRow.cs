@@ -1,8 +1,8 @@
 namespace NativeFfn.Cli.Benchmarking;
 
-/// <summary>One backend at one token count in <c>bench --json</c>. The measured forward is the whole layer with its residual.</summary>
+/// <summary>One backend in one precision at one token count in <c>bench --json</c>. The measured forward is the whole layer with its residual.</summary>
 /// <param name="Backend">The backend.</param>
-/// <param name="Precision">How the weights lie in memory: <c>f32</c>.</param>
+/// <param name="Precision">How the matrices lie in memory.</param>
 /// <param name="Kind">The layer's kind.</param>
 /// <param name="DModel">d_model.</param>
 /// <param name="DFf">d_ff.</param>
@@ -17,6 +17,8 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="GemmShare">The projections' part of the time of all threads, 0 to 1.</param>
 /// <param name="Threads">Threads of one forward.</param>
 /// <param name="Runs">Forwards measured.</param>
+/// <param name="WeightBytes">Bytes of the weights in memory.</param>
+/// <param name="WeightError">What the precision lost of the matrices: ‖kept − given‖₂ / ‖given‖₂.</param>
 internal sealed record BenchRow(
     string Backend,
     string Precision,
@@ -33,4 +35,6 @@ internal sealed record BenchRow(
     long AllocatedBytesPerCall,
     double GemmShare,
     int Threads,
-    int Runs);
+    int Runs,
+    long WeightBytes,
+    double WeightError);

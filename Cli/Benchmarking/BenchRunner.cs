@@ -6,12 +6,12 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="Spec">The layer.</param>
 /// <param name="Tokens">Token counts, measured one after the other.</param>
 /// <param name="Backends">The backends; empty for every one that is available.</param>
-/// <param name="Seconds">Time for each backend at each token count.</param>
-/// <param name="Engine">Threads and library paths; the backend is ignored.</param>
+/// <param name="Engines">Precision, threads and library paths of what runs on each backend, one at least; their own backend is ignored.</param>
+/// <param name="Seconds">Time for each backend in each precision at each token count.</param>
 internal sealed record BenchPlan(
-    FfnSpec Spec, ImmutableArray<int> Tokens, ImmutableArray<BackendKind> Backends, double Seconds, FfnEngineOptions Engine);
+    FfnSpec Spec, ImmutableArray<int> Tokens, ImmutableArray<BackendKind> Backends, ImmutableArray<FfnEngineOptions> Engines, double Seconds);
 
-/// <summary>Measures backends in turns, one forward each, so that the noise of a shared machine falls on all of them alike.</summary>
+/// <summary>Measures backends and precisions in turns, one forward each, so that the noise of a shared machine falls on all of them alike.</summary>
 internal static class BenchRunner
 {
     private const int MinimumRuns = 5;
@@ -37,7 +37,7 @@ internal static class BenchRunner
             var rows = ImmutableArray.CreateBuilder<BenchRow>();
             foreach (int tokens in plan.Tokens)
             {
-                progress($"measuring {string.Join(", ", subjects.Select(static subject => subject.Backend.Name))} at {tokens} tokens");
+                progress($"measuring {string.Join(", ", subjects.Select(static subject => subject.Name))} at {tokens} tokens");
                 rows.AddRange(Measure(subjects, plan, tokens));
             }
 
@@ -57,7 +57,7 @@ internal static class BenchRunner
         var weights = new XavierWeights(plan.Spec, WeightSeed);
         foreach (BackendKind backend in plan.Backends)
         {
-            subjects.Add(BenchSubject.Open(plan.Spec, weights, plan.Engine with { Backend = backend }));
+            OpenEach(plan, backend, weights, subjects);
         }
 
         if (plan.Backends.Length > 0)
@@ -65,7 +65,7 @@ internal static class BenchRunner
             return;
         }
 
-        foreach (BackendCandidate candidate in FfnEngine.Probe(plan.Engine))
+        foreach (BackendCandidate candidate in FfnEngine.Probe(plan.Engines[0]))
         {
             if (candidate.Reason is { } reason)
             {
@@ -75,12 +75,20 @@ internal static class BenchRunner
 
             try
             {
-                subjects.Add(BenchSubject.Open(plan.Spec, weights, plan.Engine with { Backend = candidate.Kind }));
+                OpenEach(plan, candidate.Kind, weights, subjects);
             }
             catch (NotSupportedException unsupported)
             {
                 skipped(unsupported.Message);
             }
+        }
+    }
+
+    private static void OpenEach(BenchPlan plan, BackendKind backend, XavierWeights weights, List<BenchSubject> subjects)
+    {
+        foreach (FfnEngineOptions engine in plan.Engines)
+        {
+            subjects.Add(BenchSubject.Open(plan.Spec, weights, engine with { Backend = backend }));
         }
     }
 

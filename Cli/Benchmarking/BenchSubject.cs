@@ -2,15 +2,9 @@ using System.Diagnostics;
 
 namespace NativeFfn.Cli.Benchmarking;
 
-/// <summary>One backend with its copy of the layer, and the times of its forwards at one token count.</summary>
+/// <summary>One backend in one precision with its copy of the layer, and the times of its forwards at one token count.</summary>
 internal sealed class BenchSubject : IDisposable
 {
-    // Few enough to be quick, enough to see a single stray allocation.
-    private const int AllocationCalls = 16;
-
-    // The runtime's compiler thread allocates too, once in a while; what a forward allocates, it allocates in every window.
-    private const int AllocationWindows = 5;
-
     private const int ProfiledCalls = 3;
 
     private readonly FfnEngine _engine;
@@ -26,8 +20,8 @@ internal sealed class BenchSubject : IDisposable
         _layer = layer;
     }
 
-    /// <summary>The backend.</summary>
-    public BackendDescription Backend => _engine.Backend;
+    /// <summary>The backend and the precision, for the eye.</summary>
+    public string Name => $"{_engine.Backend.Name} {FfnPrecisionNames.Of(_engine.Precision)}";
 
     /// <summary>Opens the backend that the options name and gives it the layer.</summary>
     public static BenchSubject Open(FfnSpec spec, IFfnWeightSource weights, FfnEngineOptions options)
@@ -83,8 +77,8 @@ internal sealed class BenchSubject : IDisposable
         double median = Median(_milliseconds);
         double bytes = MeasureWeightBytes() + (sizeof(float) * ((double)_input.Length + _output.Length));
         return new BenchRow(
-            Backend.Name,
-            "f32",
+            _engine.Backend.Name,
+            FfnPrecisionNames.Of(_engine.Precision),
             spec.Kind.Name,
             spec.DModel,
             spec.DFf,
@@ -95,10 +89,12 @@ internal sealed class BenchSubject : IDisposable
             _milliseconds[0],
             PerSecond((double)spec.FlopsPerToken * _tokens, median),
             PerSecond(bytes, median),
-            MeasureAllocation(),
+            AllocationMeter.BytesPerCall(Forward),
             MeasureGemmShare(),
-            Backend.Threads,
-            _milliseconds.Count);
+            _engine.Backend.Threads,
+            _milliseconds.Count,
+            _layer.WeightBytes,
+            _layer.WeightError);
     }
 
     public void Dispose()
@@ -113,23 +109,6 @@ internal sealed class BenchSubject : IDisposable
     private static double PerSecond(double amount, double milliseconds) => amount / (milliseconds * 1e6);
 
     private void Forward() => _layer.ForwardResidual(_input, _input, _output);
-
-    // The caller's own count is exact; the process's also sees worker threads. A part of a byte counts as one, so that nothing rounds to zero.
-    private long MeasureAllocation()
-    {
-        long least = long.MaxValue;
-        for (int window = 0; window < AllocationWindows && least > 0; window++)
-        {
-            long processBefore = GC.GetTotalAllocatedBytes(precise: true);
-            long threadBefore = GC.GetAllocatedBytesForCurrentThread();
-            WarmUp(AllocationCalls);
-            long thread = GC.GetAllocatedBytesForCurrentThread() - threadBefore;
-            long process = GC.GetTotalAllocatedBytes(precise: true) - processBefore;
-            least = Math.Min(least, (Math.Max(thread, process) + AllocationCalls - 1) / AllocationCalls);
-        }
-
-        return least;
-    }
 
     // A mixture reads the experts that its rows are sent to, whose part of the memory is as large as their part of the weights.
     private double MeasureWeightBytes()

@@ -8,9 +8,9 @@ internal static class BenchText
 {
     public static void Write(Terminal terminal, FfnSpec spec, ImmutableArray<BenchRow> rows)
     {
-        terminal.Out.WriteLine($"{spec}, f32, whole layer with residual; backends take turns, run by run");
+        terminal.Out.WriteLine($"{spec}, whole layer with residual; backends and precisions take turns, run by run");
         Table table = Terminal.Table(
-            "tokens", "backend", "threads", "median ms", "min ms", "GFLOP/s", "GB/s", "in GEMM", "bytes/call", "runs");
+            "tokens", "backend", "precision", "weights MB", "weight error", "threads", "median ms", "min ms", "GFLOP/s", "GB/s", "in GEMM", "bytes/call", "runs");
         foreach (TableColumn column in table.Columns)
         {
             column.RightAligned();
@@ -21,6 +21,9 @@ internal static class BenchText
             table.AddRow(
                 $"{row.Tokens}",
                 row.Backend,
+                row.Precision,
+                $"{row.WeightBytes / 1e6:0.0}",
+                row.WeightError == 0 ? "0" : $"{row.WeightError:0.0e+00}",
                 $"{row.Threads}",
                 $"{row.MedianMs:0.000}",
                 $"{row.MinMs:0.000}",

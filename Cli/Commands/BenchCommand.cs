@@ -24,15 +24,13 @@ internal static class BenchCommand
         Option<FfnKind> kind = CommonOptions.Kind("The layer's kind; the preset's, or swiglu, if left out.");
         Option<ImmutableArray<int>> tokens = BenchOptions.Tokens(DefaultTokens);
         Option<ImmutableArray<BackendKind>> backend = BenchOptions.Backends();
-        Option<CpuKernel> kernel = CommonOptions.Kernel();
-        Option<int> threads = CommonOptions.Threads();
         Option<double> seconds = BenchOptions.Seconds();
         Option<string> json = OptionFactory.Text("--json", "FILE", $"Write the rows as JSON; {StandardOutput} prints them instead of the table.");
-        Option<string> mklPath = CommonOptions.MklPath();
         var command = new Command("bench", "Time the whole layer with its residual, on random weights.")
         {
-            shape, preset, kind, experts, topK, tokens, backend, kernel, threads, seconds, json, mklPath,
+            shape, preset, kind, experts, topK, tokens, backend, seconds, json,
         };
+        EngineOptionGroup engines = EngineOptionGroup.AddTo(command, severalPrecisions: true);
         command.SetAction(parsed =>
         {
             BenchPreset? chosen = parsed.GetValue(preset);
@@ -44,7 +42,6 @@ internal static class BenchCommand
 
             size ??= chosen?.Shape ?? DefaultShape;
             FfnKind layerKind = parsed.GetResult(kind) is null ? chosen?.Kind ?? FfnKind.SwiGlu : parsed.GetValue(kind);
-            var engine = new FfnEngineOptions { Threads = parsed.GetValue(threads), Kernel = parsed.GetValue(kernel), MklPath = parsed.GetValue(mklPath) };
             FfnSpec spec = FfnSpec.Create(layerKind, size.DModel, size.DFf, chosen?.Bias ?? false);
             if (CommonOptions.Mixture(parsed.GetValue(experts), parsed.GetValue(topK)) is { } mixture)
             {
@@ -53,7 +50,12 @@ internal static class BenchCommand
 
             return Run(
                 session,
-                new BenchPlan(spec, OrDefault(parsed.GetValue(tokens), DefaultTokens), OrDefault(parsed.GetValue(backend), []), parsed.GetValue(seconds), engine),
+                new BenchPlan(
+                    spec,
+                    OrDefault(parsed.GetValue(tokens), DefaultTokens),
+                    OrDefault(parsed.GetValue(backend), []),
+                    engines.ReadEach(parsed),
+                    parsed.GetValue(seconds)),
                 parsed.GetValue(json));
         });
         return command;

@@ -19,14 +19,12 @@ internal static class ForwardCommand
         Option<string> output = OptionFactory.Text("--output", "FILE", "Safetensors to write, with F32 'output'; may be the input file.", required: true);
         Option<FfnMode> mode = CommonOptions.Mode();
         Option<BackendKind> backend = CommonOptions.Backend();
-        Option<CpuKernel> kernel = CommonOptions.Kernel();
-        Option<int> threads = CommonOptions.Threads();
         Option<string> trace = OptionFactory.Text("--trace", "FILE", "Safetensors to write with the inner values of the forward.");
-        Option<string> mklPath = CommonOptions.MklPath();
         var command = new Command("forward", "Run a layer of a checkpoint on the rows of a file.")
         {
-            model, layer, input, output, mode, backend, kernel, threads, trace, mklPath,
+            model, layer, input, output, trace, mode, backend,
         };
+        EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
         command.SetAction(parsed => Run(session, new Request(
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
@@ -34,7 +32,7 @@ internal static class ForwardCommand
             parsed.GetRequiredValue(output),
             parsed.GetValue(trace),
             parsed.GetValue(mode),
-            new FfnEngineOptions { Backend = parsed.GetValue(backend), Threads = parsed.GetValue(threads), Kernel = parsed.GetValue(kernel), MklPath = parsed.GetValue(mklPath) })));
+            engine.Read(parsed) with { Backend = parsed.GetValue(backend) })));
         return command;
     }
 
@@ -59,7 +57,7 @@ internal static class ForwardCommand
         session.Interrupt.WhileWriting(() => Write(request, trace, output, input.Tokens, spec, session.Interrupt.Token));
         session.Terminal.Out.WriteLine(
             $"{request.Output}: {ModeNames.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, " +
-            $"layer {found.Index} ({spec}, {found.WeightType}), on {EngineReport.Describe(engine.Selection)}");
+            $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), on {EngineReport.Describe(engine.Selection)}");
         return ExitCode.Done;
     }
 

@@ -19,20 +19,18 @@ internal static class VerifyCommand
         Option<string> model = CommonOptions.Model();
         Option<int> layer = CommonOptions.Layer();
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
-        Option<CpuKernel> kernel = CommonOptions.Kernel();
-        Option<int> threads = CommonOptions.Threads();
-        Option<string> mklPath = CommonOptions.MklPath();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, kernel, threads, mklPath, json,
+            model, layer, tokens, json,
         };
+        EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
         command.SetAction(parsed => Run(
             session,
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
-            new FfnEngineOptions { Threads = parsed.GetValue(threads), Kernel = parsed.GetValue(kernel), MklPath = parsed.GetValue(mklPath) },
+            engine.Read(parsed),
             parsed.GetValue(json)));
         return command;
     }
@@ -59,14 +57,16 @@ internal static class VerifyCommand
     {
         terminal.Out.WriteLine(
             $"{report.Model}, layer {report.Layer}: {report.Kind} {report.DModel}x{report.DFf}" +
-            (report.Experts > 0 ? $" ({report.Experts} experts, top {report.TopK})" : string.Empty) + $", {report.WeightType} weights, " +
+            (report.Experts > 0 ? $" ({report.Experts} experts, top {report.TopK})" : string.Empty) +
+            $", {report.WeightType} weights kept as {report.Precision}, " +
             $"{report.Tokens} {(report.Tokens == 1 ? "token" : "tokens")}, against float64");
-        Table table = Terminal.Table("backend", "mode", "relative L2", "max abs error", "tolerance", "verdict");
+        Table table = Terminal.Table("backend", "mode", "weight error", "relative L2", "max abs error", "tolerance", "verdict");
         foreach (VerifyRow row in report.Rows)
         {
             table.AddRow(
                 new Text(row.Backend),
                 new Text(row.Mode),
+                new Text(row.WeightError == 0 ? "0" : $"{row.WeightError:0.00e+00}"),
                 new Text($"{row.RelativeL2:0.00e+00}"),
                 new Text($"{row.MaxAbsError:0.00e+00}"),
                 new Text($"{row.Tolerance:0.00e+00}"),

@@ -45,7 +45,7 @@ internal static class BenchOptions
         Option<double> option = OptionFactory.Word(
             "--seconds",
             "S",
-            "Time for each backend at each token count.",
+            "Time for each backend in each precision at each token count.",
             $"a number above 0, at most {MaxSeconds}",
             (string word, out double value) =>
                 double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value > 0 && value <= MaxSeconds);

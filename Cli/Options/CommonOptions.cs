@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 
 namespace NativeFfn.Cli.Options;
@@ -38,6 +39,30 @@ internal static class CommonOptions
         "What the CPU multiplies few tokens with; auto, the faster one as measured here, if left out.",
         "one of " + string.Join(", ", CpuKernelNames.All),
         CpuKernelNames.TryParse);
+
+    /// <summary>One precision; the value is <c>default</c> where the option was left out.</summary>
+    public static Option<ImmutableArray<FfnPrecision>> Precision() => OptionFactory.Word(
+        "--precision",
+        string.Join('|', FfnPrecisionNames.All),
+        "How matrices are kept in memory; f32 if left out.",
+        "one of " + string.Join(", ", FfnPrecisionNames.All),
+        static (string word, out ImmutableArray<FfnPrecision> precisions) =>
+        {
+            bool found = FfnPrecisionNames.TryParse(word, out FfnPrecision precision);
+            precisions = [precision];
+            return found;
+        });
+
+    /// <summary>Precisions; the value is <c>default</c> where the option was left out.</summary>
+    public static Option<ImmutableArray<FfnPrecision>> Precisions()
+    {
+        string names = string.Join(", ", FfnPrecisionNames.All);
+        return OptionFactory.List<FfnPrecision>(
+            "--precision",
+            $"How matrices are kept in memory, with commas between them ({names}); f32 if left out.",
+            $"one or several of {names} with commas between them",
+            FfnPrecisionNames.TryParse);
+    }
 
     public static Option<FfnMode> Mode() => OptionFactory.Word<FfnMode>(
         "--mode",

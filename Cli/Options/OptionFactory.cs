@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using System.Globalization;
@@ -21,6 +22,24 @@ internal static class OptionFactory
         HelpName = valueName,
         CustomParser = result => Read(result, name, expected, read),
     };
+
+    /// <summary>An option with words between commas, none of them twice; the value is <c>default</c> where the option was left out.</summary>
+    public static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>
+        Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) =>
+        {
+            values = [];
+            foreach (string word in text.Split(','))
+            {
+                if (!read(word, out T value) || values.Contains(value))
+                {
+                    return false;
+                }
+
+                values = values.Add(value);
+            }
+
+            return true;
+        });
 
     /// <summary>An option with a whole number within bounds.</summary>
     /// <remarks>Without a default, 0 means that the option was left out.</remarks>

@@ -11,17 +11,30 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     // What activations, norms and the residual may add, however short the rows.
     private const double Floor = 1e-6;
 
+    // √3 of three projections, and as much again for layers that are not random.
+    private const double WeightErrorFactor = 4;
+
     /// <summary>The largest relative L2 error that passes.</summary>
     /// <remarks>
-    /// 1e-6 + 2⁻²⁴ · √(longest row of any projection): the rounding errors of a float32 dot product have random signs, so that their sum
-    /// grows with the root of their number. In a mixture, the error of a logit, which is a dot product too, is also one of the weight that
-    /// multiplies all of an expert's result.
+    /// <para>
+    /// 1e-6 + 2⁻²⁴ · √(longest row of any projection) + 4 · e. The rounding errors of a float32 dot product have random signs, so that
+    /// their sum grows with the root of their number. In a mixture, the error of a logit, 2⁻²⁴ · √d_model more, is also one of the weight
+    /// that multiplies all of an expert's result.
+    /// </para>
+    /// <para>
+    /// A projection whose weights are off by a relative error e gives results that are off by about e, as rounding errors know nothing of
+    /// the rows that they are multiplied with. An activation of such numbers passes the error on at about its size, and those of gate, up
+    /// and down are independent, so that a gated layer is off by about √3 · e; 4 · e is a little more than twice that. A lossless
+    /// precision has e = 0.
+    /// </para>
     /// </remarks>
-    public static double ToleranceOf(FfnSpec spec)
+    /// <param name="spec">The layer.</param>
+    /// <param name="weightError">e, what the precision lost of the matrices.</param>
+    public static double ToleranceOf(FfnSpec spec, double weightError)
     {
         int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
-        double tolerance = Floor + (Float32RoundOff * Math.Sqrt(longest));
-        return spec.Mixture is null ? tolerance : tolerance + (Float32RoundOff * Math.Sqrt(spec.InputWidth));
+        double roots = Math.Sqrt(longest) + (spec.Mixture is null ? 0 : Math.Sqrt(spec.InputWidth));
+        return Floor + (Float32RoundOff * roots) + (WeightErrorFactor * weightError);
     }
 
     /// <summary>Compares element by element.</summary>

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using NativeFfn.Checkpoints;
 
 namespace NativeFfn.Cli.Verification;
@@ -17,13 +18,15 @@ internal static class Verifier
     /// <param name="model">The checkpoint's path, for the report.</param>
     /// <param name="found">The layer.</param>
     /// <param name="tokens">Rows of random input; positive.</param>
-    /// <param name="options">Threads and library paths; the backend is ignored.</param>
+    /// <param name="options">Threads, precision and library paths; the backend is ignored.</param>
+    /// <exception cref="NotSupportedException">No backend can hold the layer, such as for a weight that does not fit the precision.</exception>
     public static VerifyReport Run(string model, FfnCheckpointLayer found, int tokens, FfnEngineOptions options)
     {
         FfnSpec spec = found.Spec;
         var reference = new Float64Reference(spec, found.Weights);
-        float[] input = CreateRows(reference, spec, tokens);
-        Dictionary<FfnMode, double[]> expected = reference.Compute(input);
+        float[]? input = null;
+        Dictionary<FfnMode, double[]>? expected = null;
+        NotSupportedException? refusal = null;
         var rows = new List<VerifyRow>();
         var skipped = new List<VerifySkip>();
         foreach (BackendCandidate candidate in FfnEngine.Probe(options))
@@ -39,12 +42,20 @@ internal static class Verifier
             try
             {
                 using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
+                input ??= CreateRows(reference, spec, tokens);
+                expected ??= reference.Compute(input);
                 rows.AddRange(Compare(layer, name, input, expected));
             }
             catch (NotSupportedException unsupported)
             {
+                refusal = unsupported;
                 skipped.Add(new VerifySkip(name, unsupported.Message));
             }
+        }
+
+        if (rows.Count == 0 && refusal is not null)
+        {
+            ExceptionDispatchInfo.Throw(refusal);
         }
 
         return new VerifyReport(
@@ -56,6 +67,7 @@ internal static class Verifier
             spec.Mixture?.Experts ?? 0,
             spec.Mixture?.TopK ?? 0,
             found.WeightType,
+            FfnPrecisionNames.Of(options.Precision),
             tokens,
             rows.Count > 0 && rows.TrueForAll(static row => row.Passed),
             [.. rows],
@@ -95,14 +107,20 @@ internal static class Verifier
     private static IEnumerable<VerifyRow> Compare(
         FfnLayer layer, string backend, float[] input, Dictionary<FfnMode, double[]> expected)
     {
-        double tolerance = Comparison.ToleranceOf(layer.Spec);
+        double tolerance = Comparison.ToleranceOf(layer.Spec, layer.WeightError);
         foreach ((FfnMode mode, double[] reference) in expected)
         {
             var actual = new float[reference.Length];
             layer.Inspect(mode, input, actual);
             Comparison error = Comparison.Of(actual, reference);
             yield return new VerifyRow(
-                backend, Options.ModeNames.Of(mode), error.RelativeL2, error.MaxAbsoluteError, tolerance, error.Passes(tolerance));
+                backend,
+                Options.ModeNames.Of(mode),
+                error.RelativeL2,
+                error.MaxAbsoluteError,
+                tolerance,
+                error.Passes(tolerance),
+                layer.WeightError);
         }
     }
 }

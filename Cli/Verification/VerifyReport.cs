@@ -9,7 +9,9 @@ namespace NativeFfn.Cli.Verification;
 /// <param name="MaxAbsError">The largest |actual − expected|.</param>
 /// <param name="Tolerance">The largest relative L2 error that passes.</param>
 /// <param name="Passed">The verdict.</param>
-internal sealed record VerifyRow(string Backend, string Mode, double RelativeL2, double MaxAbsError, double Tolerance, bool Passed);
+/// <param name="WeightError">What the precision lost of the matrices, ‖kept − stored‖₂ / ‖stored‖₂.</param>
+internal sealed record VerifyRow(
+    string Backend, string Mode, double RelativeL2, double MaxAbsError, double Tolerance, bool Passed, double WeightError);
 
 /// <summary>A backend that was not verified in <c>verify --json</c>.</summary>
 /// <param name="Backend">The backend.</param>
@@ -25,6 +27,7 @@ internal sealed record VerifySkip(string Backend, string Reason);
 /// <param name="Experts">Experts of a mixture; 0 for a dense layer.</param>
 /// <param name="TopK">Experts that a token is sent to; 0 for a dense layer.</param>
 /// <param name="WeightType">Element type of the stored matrices.</param>
+/// <param name="Precision">How the backends keep the matrices.</param>
 /// <param name="Tokens">Rows of the input.</param>
 /// <param name="Passed">Whether every row passed.</param>
 /// <param name="Rows">Backends times modes.</param>
@@ -38,6 +41,7 @@ internal sealed record VerifyReport(
     int Experts,
     int TopK,
     string WeightType,
+    string Precision,
     int Tokens,
     bool Passed,
     ImmutableArray<VerifyRow> Rows,

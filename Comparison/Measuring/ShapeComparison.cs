@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeFfn.Comparison.Callers;
 using NativeFfn.Comparison.Ceiling;
 using NativeFfn.Comparison.Subjects;
 
@@ -7,8 +8,6 @@ namespace NativeFfn.Comparison.Measuring;
 /// <summary>Runs the comparison of one layer.</summary>
 internal static class ShapeComparison
 {
-    private const int InputSeed = 1;
-
     /// <summary>Opens the subjects, measures them at every token count, and the roofline before and after each.</summary>
     /// <param name="plan">What to measure.</param>
     /// <param name="shape">The layer's widths.</param>
@@ -17,7 +16,7 @@ internal static class ShapeComparison
     {
         progress($"{shape}: preparing");
         using var weights = new LayerWeights(shape.DModel, shape.DFf);
-        using AlignedFloats input = RandomRows(checked(plan.Tokens.Max() * shape.DModel));
+        using AlignedFloats input = RandomRows.Create(plan.Tokens.Max(), shape.DModel);
         var reference = new Float64Reference(weights, input);
         ImmutableArray<ISubject> subjects = SubjectCatalog.Open(plan.Subjects, weights, plan.Threads, left => progress("not measured: " + left));
         try
@@ -43,7 +42,8 @@ internal static class ShapeComparison
                 [.. subjects.Select(static subject => subject.Description)
                     .DistinctBy(static subject => subject.Precision)
                     .Select(subject => (subject.Precision.Name, meter.BytesPerSecond(subject.WeightBytes)))],
-                [.. measured.SelectMany(count => Compare(weights.Spec, count.Tokens, count.Times, meter))]);
+                [.. measured.SelectMany(count => Compare(weights.Spec, count.Tokens, count.Times, meter))],
+                View(plan, subjects, left => progress($"{shape}: {left}")));
         }
         finally
         {
@@ -59,19 +59,23 @@ internal static class ShapeComparison
         Measured? bestPeer = times.Where(static time => !time.Subject.IsOurs).MinBy(static time => time.MedianMs);
         Measured? onnx = times.FirstOrDefault(static time => time.Subject.Name == OnnxSubject.Name);
         double flops = (double)tokens * spec.FlopsPerToken;
-        return times.Select(time => new ResultRow(tokens, time, meter.RooflineMilliseconds(time.Subject.WeightBytes, flops), bestPeer, onnx));
+        return times.Select(time => new ResultRow(
+            tokens, time, meter.RooflineMilliseconds(time.Subject.WeightBytes, flops), bestPeer, onnx, InF32(times, time.Subject)));
     }
 
-    // Uniform in [-1, 1).
-    private static AlignedFloats RandomRows(int elements)
+    private static Measured? InF32(ImmutableArray<Measured> times, SubjectDescription subject) => subject.IsOurs && subject.Precision != Precision.F32
+        ? times.FirstOrDefault(time => time.Subject.Backend == subject.Backend && time.Subject.Precision == Precision.F32)
+        : null;
+
+    private static ServerView? View(ComparisonPlan plan, ImmutableArray<ISubject> subjects, Action<string> progress)
     {
-        var rows = new AlignedFloats(elements);
-        var random = new Random(InputSeed);
-        foreach (ref float value in rows.Span)
+        ImmutableArray<EngineSubject> ours = [.. subjects.OfType<EngineSubject>()];
+        if (plan.Callers == 0 || ours.IsEmpty)
         {
-            value = (2f * random.NextSingle()) - 1f;
+            return null;
         }
 
-        return rows;
+        progress($"{plan.Callers} callers at a time");
+        return CallerRounds.Run(ours, plan);
     }
 }

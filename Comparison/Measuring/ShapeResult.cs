@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeFfn.Comparison.Callers;
 
 namespace NativeFfn.Comparison.Measuring;
 
@@ -8,13 +9,17 @@ namespace NativeFfn.Comparison.Measuring;
 /// <param name="RooflineMs">The least time that this precision allows, in milliseconds.</param>
 /// <param name="BestPeer">The fastest of those that are not NativeFfn; null where there is none.</param>
 /// <param name="Onnx">ONNX Runtime; null where it was not measured.</param>
-internal sealed record ResultRow(int Tokens, Measured Time, double RooflineMs, Measured? BestPeer, Measured? Onnx)
+/// <param name="OurF32">The same backend of NativeFfn in f32; null where it was not measured.</param>
+internal sealed record ResultRow(int Tokens, Measured Time, double RooflineMs, Measured? BestPeer, Measured? Onnx, Measured? OurF32)
 {
     /// <summary>Time by the best peer's.</summary>
     public double? OverBestPeer => Time.MedianMs / BestPeer?.MedianMs;
 
     /// <summary>Time by ONNX Runtime's.</summary>
     public double? OverOnnx => Time.MedianMs / Onnx?.MedianMs;
+
+    /// <summary>Time by that of the same backend in f32.</summary>
+    public double? OverOurF32 => Time.MedianMs / OurF32?.MedianMs;
 
     /// <summary>Time by the roofline's.</summary>
     public double OverRoofline => Time.MedianMs / RooflineMs;
@@ -27,13 +32,15 @@ internal sealed record ResultRow(int Tokens, Measured Time, double RooflineMs, M
 /// <param name="FlopsPerSecond">Best rate of multiply-adds, each counted as two.</param>
 /// <param name="BytesPerSecond">Best rate of reading, by precision.</param>
 /// <param name="Rows">Token counts in the order measured, subjects in the order of the catalog.</param>
+/// <param name="Server">A server's view; null where it was not asked for.</param>
 internal sealed record ShapeResult(
     FfnSpec Spec,
     int Threads,
     double? OtherLoad,
     double FlopsPerSecond,
     ImmutableArray<(string Precision, double BytesPerSecond)> BytesPerSecond,
-    ImmutableArray<ResultRow> Rows)
+    ImmutableArray<ResultRow> Rows,
+    ServerView? Server)
 {
     /// <summary>The layer's two widths.</summary>
     public string Shape => $"{Spec.DModel}x{Spec.DFf}";

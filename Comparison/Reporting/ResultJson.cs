@@ -62,6 +62,7 @@ internal static class ResultJson
             json.WriteBoolean("ours", subject.IsOurs);
             json.WriteString("precision", subject.Precision.Name);
             json.WriteNumber("weightBytes", subject.WeightBytes);
+            json.WriteNumber("weightError", subject.WeightError);
             json.WriteString("version", subject.Version);
             json.WriteEndObject();
         }
@@ -74,6 +75,11 @@ internal static class ResultJson
         }
 
         json.WriteEndArray();
+        if (result.Server is { } server)
+        {
+            ServerJson.Write(json, server);
+        }
+
         json.WriteEndObject();
     }
 
@@ -94,6 +100,7 @@ internal static class ResultJson
             json.WriteString("bestPeer", row.BestPeer?.Subject.Name);
             WriteOptional(json, "overBestPeer", row.OverBestPeer);
             WriteOptional(json, "overOnnx", row.OverOnnx);
+            WriteOptional(json, "overOurF32", row.OverOurF32);
         }
 
         json.WriteEndObject();

@@ -30,7 +30,7 @@ internal static class ResultPlot
         foreach (IGrouping<Precision, SubjectDescription> precision in result.Subjects.GroupBy(static subject => subject.Precision))
         {
             Scatter line = Line(plot, result.Of(precision.First()), static row => row.RooflineMs, "roofline " + precision.Key.Name);
-            line.LinePattern = LinePattern.Dashed;
+            line.LinePattern = PatternOf(precision.Key.Kind);
             line.Color = Colors.Black;
             line.LineWidth = PeerLineWidth;
             line.MarkerSize = 0;
@@ -58,6 +58,13 @@ internal static class ResultPlot
         plot.Axes.AutoScale();
         return plot.GetImageBytes(WidthPixels, HeightPixels, ImageFormat.Png);
     }
+
+    private static LinePattern PatternOf(FfnPrecision precision) => precision switch
+    {
+        FfnPrecision.Float32 => LinePattern.Dashed,
+        FfnPrecision.Int8 => LinePattern.Dotted,
+        _ => LinePattern.DenselyDashed,
+    };
 
     // ScottPlot has linear axes only: what is drawn are logarithms, and the ticks say what they stand for.
     private static Scatter Line(Plot plot, IEnumerable<ResultRow> rows, Func<ResultRow, double> value, string name)

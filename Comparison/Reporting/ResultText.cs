@@ -4,12 +4,9 @@ using Spectre.Console;
 
 namespace NativeFfn.Comparison.Reporting;
 
-/// <summary>A layer's results as Markdown tables: all times, then each of our subjects against peers and roofline, then who took part.</summary>
+/// <summary>A layer's results as Markdown tables: all times, then each of our subjects against peers and roofline, then who took part, then a server's view.</summary>
 internal static class ResultText
 {
-    // Wider than any table here: a narrow terminal breaks its lines itself.
-    private const int TableWidth = 10_000;
-
     public static void Write(TextWriter writer, ShapeResult result)
     {
         string read = string.Join(", ", result.BytesPerSecond.Select(static rate => $"{rate.BytesPerSecond / 1e9:0.0} GB/s {rate.Precision}"));
@@ -23,44 +20,31 @@ internal static class ResultText
 
         writer.WriteLine("Median milliseconds of one forward:");
         writer.WriteLine();
-        writer.WriteLine(Markdown(Times(result)));
+        writer.WriteLine(Markdown.Of(Times(result)));
         foreach (SubjectDescription subject in result.Subjects.Where(static subject => subject.IsOurs))
         {
             writer.WriteLine();
             writer.WriteLine($"{subject.Name} ({subject.Precision.Name}), its median divided by that of others; below 1 is faster:");
             writer.WriteLine();
-            writer.WriteLine(Markdown(Ratios(result, subject)));
+            writer.WriteLine(Markdown.Of(Ratios(result, subject)));
         }
 
         writer.WriteLine();
-        writer.WriteLine(Markdown(Participants(result)));
-    }
-
-    // Without the blank lines that the border comes with.
-    private static string Markdown(Table table)
-    {
-        using var text = new StringWriter();
-        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings
+        writer.WriteLine(Markdown.Of(Participants(result)));
+        if (result.Server is { } server)
         {
-            Out = new AnsiConsoleOutput(text),
-            Ansi = AnsiSupport.No,
-            ColorSystem = ColorSystemSupport.NoColors,
-            Interactive = InteractionSupport.No,
-        });
-        console.Profile.Width = TableWidth;
-        console.Write(table);
-        return text.ToString().Trim();
+            ServerText.Write(writer, server, result.Threads);
+        }
     }
 
     private static Table Times(ShapeResult result)
     {
         SubjectDescription[] subjects = [.. result.Subjects];
-        Table table = Table(["tokens", "roofline f32", .. subjects.Select(static subject => subject.Name)]);
-        double fullBytes = sizeof(float) * (double)result.Spec.ParameterCount;
+        Table table = Markdown.Table(["tokens", "roofline f32", .. subjects.Select(static subject => subject.Name)]);
         foreach (IGrouping<int, ResultRow> count in result.Rows.GroupBy(static row => row.Tokens))
         {
             // Peers are f32, and so is one of ours at least, unless only other precisions were asked for.
-            ResultRow? full = count.FirstOrDefault(row => row.Time.Subject.WeightBytes >= fullBytes);
+            ResultRow? full = count.FirstOrDefault(static row => row.Time.Subject.Precision == Precision.F32);
             table.AddRow(
                 [$"{count.Key}", Number(full?.RooflineMs), .. count.Select(static row => Median(row.Time))]);
         }
@@ -70,7 +54,8 @@ internal static class ResultText
 
     private static Table Ratios(ShapeResult result, SubjectDescription subject)
     {
-        Table table = Table(["tokens", "median ms", "min ms", "runs", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "relative L2"]);
+        Table table = Markdown.Table(
+            "tokens", "median ms", "min ms", "runs", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "/ our f32", "relative L2");
         foreach (ResultRow row in result.Of(subject))
         {
             table.AddRow(
@@ -83,6 +68,7 @@ internal static class ResultText
                 Ratio(row.OverBestPeer),
                 row.BestPeer?.Subject.Name ?? "-",
                 Ratio(row.OverOnnx),
+                Ratio(row.OverOurF32),
                 $"{row.Time.RelativeError:0.0e+0}");
         }
 
@@ -91,27 +77,16 @@ internal static class ResultText
 
     private static Table Participants(ShapeResult result)
     {
-        Table table = Table(["subject", "precision", "weights MB", "worst relative L2", "version"]);
+        Table table = Markdown.Table("subject", "precision", "weights MB", "weight error", "worst relative L2", "version");
         foreach (SubjectDescription subject in result.Subjects)
         {
             table.AddRow(
                 subject.Name,
                 subject.Precision.Name,
                 $"{subject.WeightBytes / 1e6:0.0}",
+                subject.WeightError == 0 ? "0" : $"{subject.WeightError:0.0e+0}",
                 $"{result.Of(subject).Max(static row => row.Time.RelativeError):0.0e+0}",
                 Markup.Escape(subject.Version));
-        }
-
-        return table;
-    }
-
-    private static Table Table(IEnumerable<string> headers)
-    {
-        Table table = new Table().MarkdownBorder();
-        foreach (string header in headers)
-        {
-            TableColumn column = new TableColumn(header).NoWrap();
-            table.AddColumn(header is "subject" or "version" ? column : column.RightAligned());
         }
 
         return table;

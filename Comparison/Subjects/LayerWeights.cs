@@ -1,9 +1,13 @@
 namespace NativeFfn.Comparison.Subjects;
 
 /// <summary>The SwiGLU layer that every subject runs, as a checkpoint stores it: row-major <c>[out, in]</c>.</summary>
-internal sealed class LayerWeights : IDisposable
+/// <remarks>
+/// Weights are normally distributed with variance 2 / (fan_in + fan_out) (Glorot and Bengio 2010): those of trained layers look much more
+/// like that than like uniform ones, which would flatter a precision with scales.
+/// </remarks>
+internal sealed class LayerWeights : IFfnWeightSource, IDisposable
 {
-    private const ulong Seed = 1;
+    private const int Seed = 1;
 
     /// <summary>Makes random weights, the same ones in every run.</summary>
     /// <param name="dModel">d_model, in elements.</param>
@@ -11,17 +15,15 @@ internal sealed class LayerWeights : IDisposable
     public LayerWeights(int dModel, int dFf)
     {
         Spec = FfnSpec.Create(FfnKind.SwiGlu, dModel, dFf);
-        Source = new XavierWeights(Spec, Seed);
-        Gate = Read(FfnTensorRole.Weight, stage: 0);
-        Up = Read(FfnTensorRole.UpWeight, stage: 0);
-        Down = Read(FfnTensorRole.Weight, stage: 1);
+        var gaussian = new GaussianNumbers(Seed);
+        double deviation = Math.Sqrt(2.0 / ((double)dModel + dFf));
+        Gate = Matrix(gaussian, deviation);
+        Up = Matrix(gaussian, deviation);
+        Down = Matrix(gaussian, deviation);
     }
 
     /// <summary>The layer.</summary>
     public FfnSpec Spec { get; }
-
-    /// <summary>Its weights, for those who lay them out themselves.</summary>
-    public IFfnWeightSource Source { get; }
 
     /// <summary>W_gate <c>[d_ff, d_model]</c>.</summary>
     public AlignedFloats Gate { get; }
@@ -35,6 +37,13 @@ internal sealed class LayerWeights : IDisposable
     /// <summary>Bytes of the three matrices in float32.</summary>
     public long ByteCount => sizeof(float) * ((long)Gate.Length + Up.Length + Down.Length);
 
+    /// <inheritdoc/>
+    public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination)
+    {
+        AlignedFloats matrix = tensor.Role == FfnTensorRole.UpWeight ? Up : tensor.Stage == 0 ? Gate : Down;
+        matrix.Span.Slice(checked(firstRow * tensor.Columns), destination.Length).CopyTo(destination);
+    }
+
     public void Dispose()
     {
         Gate.Dispose();
@@ -42,11 +51,11 @@ internal sealed class LayerWeights : IDisposable
         Down.Dispose();
     }
 
-    private AlignedFloats Read(FfnTensorRole role, int stage)
+    // All three have as many weights.
+    private AlignedFloats Matrix(GaussianNumbers gaussian, double deviation)
     {
-        FfnTensor tensor = Spec.Tensors.Single(candidate => candidate.Role == role && candidate.Stage == stage);
-        var values = new AlignedFloats(checked((int)tensor.ElementCount));
-        Source.ReadRows(tensor, 0, values.Span);
+        var values = new AlignedFloats(checked(Spec.DModel * Spec.DFf));
+        gaussian.Fill(values.Span, deviation);
         return values;
     }
 }

@@ -9,7 +9,7 @@ public sealed class BenchTests
     private static readonly string[] Fields =
     [
         "backend", "precision", "kind", "dModel", "dFf", "experts", "topK", "tokens", "medianMs", "minMs", "gflops", "gbPerSec", "allocatedBytesPerCall",
-        "gemmShare", "threads", "runs",
+        "gemmShare", "threads", "runs", "weightBytes", "weightError",
     ];
 
     [TestCase("llama-7b", 4096, 11008, "swiglu", false)]
@@ -57,6 +57,34 @@ public sealed class BenchTests
     }
 
     [Test]
+    public void Every_precision_of_a_list_is_measured_with_what_it_takes_and_loses()
+    {
+        CommandRun run = CommandRun.Done(
+            "bench", "--shape", "64x96", "--tokens", "1,2", "--backend", "managed", "--precision", "f32,int8,BF16", "--seconds", "0.01", "--json", "-");
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        JsonElement[] rows = [.. json.RootElement.EnumerateArray()];
+        Assert.That(
+            rows.Select(static row => row.GetProperty("precision").GetString()), Is.EqualTo(new[] { "f32", "int8", "bf16", "f32", "int8", "bf16" }));
+
+        // Rows are a multiple of any panel's, so that only the weights count: 4, 1.125 and 2 bytes each.
+        const int weights = 3 * 64 * 96;
+        Assert.That(rows.Take(3).Select(static row => row.GetProperty("weightBytes").GetInt64()), Is.EqualTo(new[] { 4 * weights, weights * 9 / 8, 2 * weights }));
+        double[] errors = [.. rows.Take(3).Select(static row => row.GetProperty("weightError").GetDouble())];
+        Assert.That(errors[0], Is.Zero);
+        Assert.That(errors[1], Is.InRange(3e-3, 6e-3), "int8 of uniform weights");
+        Assert.That(errors[2], Is.InRange(1e-3, 2e-3), "bf16");
+    }
+
+    // An array is its elements, its length and what every object has.
+    [Test]
+    public void A_call_that_allocates_is_told()
+    {
+        byte[]? kept = null;
+        Assert.That(AllocationMeter.BytesPerCall(() => kept = new byte[1000]), Is.InRange(1024, 4096));
+        Assert.That(kept, Has.Length.EqualTo(1000));
+    }
+
+    [Test]
     public void Rates_follow_from_the_median()
     {
         CommandRun run = CommandRun.Done(
@@ -97,7 +125,7 @@ public sealed class BenchTests
         using var folder = new CommandFolder();
         CommandRun run = CommandRun.Done(
             "bench", "--shape", "16x16", "--tokens", "1", "--backend", "managed", "--seconds", "0.01", "--json", folder["rows.json"]);
-        Assert.That(run.Out, Does.Contain("GFLOP/s").And.Contain("managed").And.Not.Contain("\e["));
+        Assert.That(run.Out, Does.Contain("GFLOP/s").And.Contain("managed").And.Contain("f32").And.Contain("weight error").And.Not.Contain("\e["));
         using JsonDocument json = JsonDocument.Parse(File.ReadAllText(folder["rows.json"]));
         Assert.That(json.RootElement.GetArrayLength(), Is.EqualTo(1));
         Assert.That(folder.Entries, Is.EqualTo(new[] { "rows.json" }));

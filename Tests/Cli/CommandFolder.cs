@@ -30,6 +30,21 @@ internal sealed class CommandFolder : IDisposable
         return this[file];
     }
 
+    /// <summary>Changes one weight of the checkpoint, whose weights become F32.</summary>
+    public void SetWeight(string tensor, int index, float weight)
+    {
+        Dictionary<string, (long[] Shape, float[] Values)> tensors = Read("model/model.safetensors");
+        tensors[tensor].Values[index] = weight;
+        using var writer = new SafetensorsWriter(
+            this["model/model.safetensors"], [.. tensors.Select(static tensor => (tensor.Key, "F32", tensor.Value.Shape))]);
+        foreach ((_, float[] values) in tensors.Values)
+        {
+            writer.Write(values);
+        }
+
+        writer.Commit();
+    }
+
     /// <summary>Reads every tensor of a file.</summary>
     public Dictionary<string, (long[] Shape, float[] Values)> Read(string file)
     {

@@ -34,5 +34,10 @@ public sealed class ComparisonTests
     // 1e-6 + 2⁻²⁴ · √5632
     [Test]
     public void The_tolerance_follows_the_longest_row() =>
-        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632)), Is.EqualTo(5.473129043e-6).Within(1e-15));
+        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), 0), Is.EqualTo(5.473129043e-6).Within(1e-15));
+
+    // ... + 4 · 0.005
+    [Test]
+    public void The_tolerance_grows_with_what_the_precision_lost() =>
+        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), 0.005), Is.EqualTo(0.020005473129043).Within(1e-15));
 }

@@ -101,6 +101,36 @@ public sealed class ForwardTests
         Assert.That(_folder.Read("out")["output"].Shape, Is.EqualTo(new long[] { 0, 24 }));
     }
 
+    [TestCase("bf16", "bf16", 1e-6)]
+    [TestCase("f16", "f16", 1e-6)]
+    [TestCase("f32", "bf16", 8e-3)]
+    [TestCase("f32", "f16", 1e-3)]
+    [TestCase("f32", "int8", 2e-2)]
+    public void A_precision_is_kept_and_what_it_loses_is_said(string type, string precision, double tolerance)
+    {
+        _folder.Checkpoint("swiglu", "96x160", type, 5);
+        string exact = Forward("ffn", "exact");
+        string reduced = Forward("ffn", "reduced", more: ["--precision", precision]);
+        bool lossless = type == precision;
+        Assert.That(exact, Does.Contain("kept as f32)"));
+        Assert.That(reduced, Does.Contain(lossless ? $"kept as {precision})" : $"kept as {precision} with a relative error of "));
+        float[] expected = _folder.Read("exact")["output"].Values;
+        double difference = _folder.Read("reduced")["output"].Values.Zip(expected, static (y, x) => ((double)y - x) * (y - x)).Sum();
+        double relative = Math.Sqrt(difference / expected.Sum(static x => (double)x * x));
+        Assert.That(relative, Is.InRange(lossless ? 0 : tolerance / 20, tolerance));
+    }
+
+    [TestCase("f16", 1e5f)]
+    [TestCase("int8", float.NaN)]
+    public void A_weight_that_does_not_fit_is_refused(string precision, float weight)
+    {
+        string model = _folder.Checkpoint();
+        _folder.SetWeight("model.layers.0.mlp.down_proj.weight", 45, weight);
+        string[] words = ["forward", "--model", model, "--input", _folder["model/input.safetensors"], "--output", _folder["out"], "--precision", precision];
+        CommandRun.Of(words).ShouldRefuse("down.weight[1, ", precision, "f32");
+        Assert.That(File.Exists(_folder["out"]), Is.False, "a refusal leaves no output");
+    }
+
     [Test]
     [Category("Mkl")]
     public void Mkl_and_managed_agree()
@@ -157,9 +187,11 @@ public sealed class ForwardTests
         Refuse(_folder["model/input.safetensors"], "/dev/full", "/dev/full");
     }
 
-    private void Forward(string mode, string output, string backend = "managed") => CommandRun.Done(
-        "forward", "--model", _folder["model"], "--mode", mode, "--backend", backend,
-        "--input", _folder["model/input.safetensors"], "--output", _folder[output]);
+    private string Forward(string mode, string output, string backend = "managed", params string[] more) => CommandRun.Done(
+        [
+            "forward", "--model", _folder["model"], "--mode", mode, "--backend", backend,
+            "--input", _folder["model/input.safetensors"], "--output", _folder[output], .. more,
+        ]).Out;
 
     private void Refuse(string input, string output, params string[] named)
     {

@@ -15,10 +15,17 @@ public sealed class UsageTests
     [TestCase("forward --model m --input i --output o --layer 99999999999", "--layer", "'99999999999'")]
     [TestCase("forward --model m --input i --output o --mode whole", "--mode", "'whole'", "ffn, residual, block")]
     [TestCase("forward --model m --input i --output o --backend blas", "--backend", "'blas'", "auto, mkl, managed, cublas")]
+    [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, mkl, skinny")]
+    [TestCase("forward --model m --input i --output o --precision int4", "--precision", "'int4'", "one of f32, bf16, f16, int8")]
+    [TestCase("forward --model m --input i --output o --precision f32,int8", "--precision", "'f32,int8'")]
     [TestCase("forward --model m --input i --output o --threads 0", "--threads", "'0'", "from 1")]
     [TestCase("forward --model m --input i --output o --what", "--what")]
     [TestCase("verify", "--model", "required")]
     [TestCase("verify --model m --tokens 0", "--tokens", "'0'")]
+    [TestCase("verify --model m --precision fp8", "--precision", "'fp8'", "f32, bf16, f16, int8")]
+    [TestCase("bench --precision f32,fp8", "--precision", "'f32,fp8'", "one or several of f32, bf16, f16, int8")]
+    [TestCase("bench --precision f32,", "--precision", "'f32,'")]
+    [TestCase("bench --precision int8,int8", "--precision", "'int8,int8'")]
     [TestCase("bench --shape 10", "--shape", "'10'", "2048x5632")]
     [TestCase("bench --shape 0x5", "--shape", "'0x5'")]
     [TestCase("bench --shape -4x5", "--shape", "'-4x5'")]
@@ -46,8 +53,9 @@ public sealed class UsageTests
         CommandRun.Of(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ShouldRefuse(named);
 
     [TestCase("--help", "info", "forward", "verify", "bench", "init")]
-    [TestCase("forward --help", "--model", "--layer", "--input", "--output", "--mode", "--backend", "--threads", "--trace", "--mkl-path")]
-    [TestCase("bench --help", "--shape", "--preset", "--kind", "--tokens", "--backend", "--threads", "--seconds", "--json")]
+    [TestCase("forward --help", "--model", "--layer", "--input", "--output", "--mode", "--backend", "--kernel", "--precision", "--threads", "--trace", "--mkl-path")]
+    [TestCase("verify --help", "--model", "--layer", "--tokens", "--kernel", "--precision", "--threads", "--mkl-path", "--json")]
+    [TestCase("bench --help", "--shape", "--preset", "--kind", "--tokens", "--backend", "--kernel", "--precision", "--threads", "--seconds", "--json", "--mkl-path")]
     [TestCase("init --help", "--kind", "--shape", "--layers", "--dtype", "--seed", "--output", "--sample-input")]
     public void Help_lists(string line, params string[] named)
     {

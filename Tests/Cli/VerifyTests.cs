@@ -1,5 +1,4 @@
 using System.Text.Json;
-using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -22,6 +21,42 @@ public sealed class VerifyTests
             Assert.That(row.GetProperty("relativeL2").GetDouble(), Is.InRange(1e-9, row.GetProperty("tolerance").GetDouble()));
             Assert.That(row.GetProperty("maxAbsError").GetDouble(), Is.Positive);
         }
+    }
+
+    [TestCase("f32", "f32")]
+    [TestCase("f32", "bf16")]
+    [TestCase("f32", "f16")]
+    [TestCase("f32", "int8")]
+    [TestCase("bf16", "bf16")]
+    [TestCase("f16", "f16")]
+    public void What_a_precision_loses_widens_the_tolerance_and_nothing_else_does(string type, string precision)
+    {
+        using var folder = new CommandFolder();
+        string model = folder.Checkpoint("swiglu", "40x72", type);
+        using JsonDocument json = JsonDocument.Parse(CommandRun.Done("verify", "--model", model, "--precision", precision, "--json").Out);
+        JsonElement report = json.RootElement;
+        Assert.That(report.GetProperty("passed").GetBoolean(), Is.True);
+        Assert.That(report.GetProperty("precision").GetString(), Is.EqualTo(precision));
+        bool lossless = precision == "f32" || precision == type;
+        foreach (JsonElement row in report.GetProperty("rows").EnumerateArray())
+        {
+            double lost = row.GetProperty("weightError").GetDouble();
+            Assert.That(lost, lossless ? Is.Zero : Is.Positive);
+
+            // 1e-6 + 2⁻²⁴ · √72 + 4 · e
+            Assert.That(row.GetProperty("tolerance").GetDouble(), Is.EqualTo(1.505764e-6 + (4 * lost)).Within(1e-11));
+            Assert.That(row.GetProperty("relativeL2").GetDouble(), Is.GreaterThanOrEqualTo(lost / 20), "the precision was used");
+        }
+    }
+
+    [TestCase("f16", 1e5f)]
+    [TestCase("int8", float.PositiveInfinity)]
+    public void A_weight_that_does_not_fit_is_refused(string precision, float weight)
+    {
+        using var folder = new CommandFolder();
+        string model = folder.Checkpoint();
+        folder.SetWeight("model.layers.0.mlp.down_proj.weight", 45, weight);
+        CommandRun.Of("verify", "--model", model, "--precision", precision).ShouldRefuse("down.weight[1, ", precision, "f32");
     }
 
     [Test]
@@ -66,19 +101,7 @@ public sealed class VerifyTests
     {
         using var folder = new CommandFolder();
         string model = folder.Checkpoint();
-        Dictionary<string, (long[] Shape, float[] Values)> tensors = folder.Read("model/model.safetensors");
-        tensors["model.layers.0.mlp.down_proj.weight"].Values[5] = float.NaN;
-        using (var writer = new SafetensorsWriter(
-            Path.Combine(model, "model.safetensors"), [.. tensors.Select(static tensor => (tensor.Key, "F32", tensor.Value.Shape))]))
-        {
-            foreach ((_, float[] values) in tensors.Values)
-            {
-                writer.Write(values);
-            }
-
-            writer.Commit();
-        }
-
+        folder.SetWeight("model.layers.0.mlp.down_proj.weight", 5, float.NaN);
         CommandRun run = CommandRun.Of("verify", "--model", model);
         Assert.That(run.ExitCode, Is.EqualTo(1));
         Assert.That(run.Out, Does.Contain("WRONG").And.Contain("NaN"));
