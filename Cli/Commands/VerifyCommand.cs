@@ -20,9 +20,10 @@ internal static class VerifyCommand
         Option<int> layer = CommonOptions.Layer();
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
         Option<bool> json = CommonOptions.Json();
+        Option<int> residentExperts = CommonOptions.MaxResidentExperts();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, json,
+            model, layer, tokens, residentExperts, json,
         };
         EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
         command.SetAction(parsed => Run(
@@ -30,7 +31,7 @@ internal static class VerifyCommand
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
-            engine.Read(parsed),
+            engine.Read(parsed) with { MaxResidentExperts = parsed.GetValue(residentExperts) },
             parsed.GetValue(json)));
         return command;
     }

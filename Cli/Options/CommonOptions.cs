@@ -83,6 +83,9 @@ internal static class CommonOptions
     public static Option<int> TopK() => OptionFactory.Integer(
         "--top-k", "K", $"Experts that a token is sent to; {DefaultTopK} of --experts if left out.", 1, MixtureSpec.MaxExperts);
 
+    public static Option<int> MaxResidentExperts() => OptionFactory.Integer(
+        "--max-resident-experts", "N", "Experts of a mixture in memory at a time; all if left out.", 1, MixtureSpec.MaxExperts);
+
     /// <summary>The mixture of both options; null where there are no experts.</summary>
     /// <exception cref="UsageException">They contradict each other.</exception>
     public static MixtureSpec? Mixture(int experts, int topK)

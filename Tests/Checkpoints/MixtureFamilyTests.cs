@@ -133,7 +133,7 @@ public sealed class MixtureFamilyTests
     [TestCase("\"model_type\":\"qwen2_moe\"," + Sizes + ",\"num_experts\":4,\"num_experts_per_tok\":2,\"num_hidden_layers\":1", "has no 'shared_expert_intermediate_size'")]
     [TestCase("\"model_type\":\"qwen2_moe\",\"hidden_size\":16777216,\"intermediate_size\":1,\"moe_intermediate_size\":1,\"shared_expert_intermediate_size\":16777216,\"num_experts\":4,\"num_experts_per_tok\":2,\"num_hidden_layers\":1", "asks for a shared expert of 16777216 x 16777216")]
     [TestCase(DeepSeek + ",\"num_hidden_layers\":1", "has no 'n_shared_experts'")]
-    [TestCase(DeepSeek + ",\"n_shared_experts\":16777216", "asks for a shared expert of 50331648 x 2 elements; the limit")]
+    [TestCase("\"model_type\":\"deepseek_v3\",\"hidden_size\":2,\"intermediate_size\":4,\"moe_intermediate_size\":16777216,\"n_routed_experts\":16,\"num_experts_per_tok\":2,\"n_shared_experts\":16777216", "asks for a shared expert of 281474976710656 x 2 elements; the limit")]
     [TestCase(DeepSeek + ",\"n_shared_experts\":1,\"scoring_func\":\"softmax\"", "'scoring_func' is 'softmax'; supported is 'sigmoid' alone")]
     [TestCase(DeepSeek + ",\"n_shared_experts\":1,\"topk_method\":\"group_limited_greedy\"", "'topk_method' is 'group_limited_greedy'; supported is 'noaux_tc' alone")]
     [TestCase(DeepSeek + ",\"n_shared_experts\":1,\"routed_scaling_factor\":1e39", "'routed_scaling_factor' is '1e39'; it must be a finite number")]

@@ -82,6 +82,16 @@ public sealed class VerifyTests
         Assert.That(CommandRun.Done("verify", "--model", folder["model"]).Out, Does.Contain("swiglu 40x24 (16 experts, top 3)"));
     }
 
+    [Test]
+    public void A_mixture_is_verified_with_few_experts_in_memory_and_in_any_precision([Values("f32", "bf16", "int8")] string precision)
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "64x96", "--experts", "6", "--top-k", "2", "--output", folder["model"]);
+        CommandRun run = CommandRun.Done(
+            "verify", "--model", folder["model"], "--precision", precision, "--max-resident-experts", "2", "--tokens", "9");
+        Assert.That(run.Out, Does.Contain("ok").And.Not.Contain("WRONG"));
+    }
+
     [TestCase("mixtral")]
     [TestCase("qwen2_moe")]
     public void Golden_mixtures_are_verified(string golden) =>

@@ -54,10 +54,7 @@ public class RoutingTests : BackendTests
             made.Inspect(layer.Mode, input, traced, new FfnTrace(layer.Spec, layer.Tokens), new FfnProfile());
             Assert.That(traced, Is.EqualTo(plain), "traced");
             first ??= plain;
-            if (Backend == BackendKind.Managed)
-            {
-                Assert.That(plain, Is.EqualTo(first), $"{threads} threads");
-            }
+            Assert.That(plain, Is.EqualTo(first), $"{threads} threads");
         }
     }
 
