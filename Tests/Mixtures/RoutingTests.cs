@@ -54,7 +54,16 @@ public class RoutingTests : BackendTests
             made.Inspect(layer.Mode, input, traced, new FfnTrace(layer.Spec, layer.Tokens), new FfnProfile());
             Assert.That(traced, Is.EqualTo(plain), "traced");
             first ??= plain;
-            Assert.That(plain, Is.EqualTo(first), $"{threads} threads");
+
+            // How sgemm sums depends on the width that it is given, and that on threads.
+            if (Backend == BackendKind.Managed)
+            {
+                Assert.That(plain, Is.EqualTo(first), $"{threads} threads");
+            }
+            else
+            {
+                Tolerances.AssertClose(plain, Estimate.Exact(first), Tolerances.Golden, $"{threads} threads");
+            }
         }
     }
 
