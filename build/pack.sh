@@ -8,6 +8,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 # A package more is a line more.
 projects=(
     Layers/NativeFfn.csproj
+    Hosting/NativeFfn.Hosting.csproj
     Cli/NativeFfn.Cli.csproj
 )
 

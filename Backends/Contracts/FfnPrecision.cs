@@ -19,7 +19,7 @@ public enum FfnPrecision
 
     /// <summary>
     /// 8-bit integers with a float32 scale for each 32 neighbouring weights of a row, 1.125 bytes a weight: w ≈ scale · q with
-    /// scale = max|w| / 127 of the group. About 0.5 % relative error on Gaussian weights. NaN and infinities are refused.
+    /// scale = max|w| / 127 of the group. About 0.5 % relative error on Gaussian weights. NaN, infinities and the very largest of floats are refused.
     /// </summary>
     Int8,
 }

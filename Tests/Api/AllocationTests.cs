@@ -23,21 +23,34 @@ public class AllocationTests : BackendTests
     public void Nothing_is_allocated([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 9, 40)] int tokens, [Values] bool gated)
     {
         FfnSpec spec = FfnSpec.Create(gated ? FfnKind.SwiGlu : FfnKind.Gelu, 48, 130, bias: !gated).WithNorms(Rms, gated ? Rms : null, gated ? null : Rms);
-        AssertNothing(spec, mode, threads, tokens);
+        using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 500));
+        AssertNothingAllocated(layer, mode, tokens);
     }
 
     [Test]
-    public void Nothing_is_allocated_in_a_mixture([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 40)] int tokens) => AssertNothing(
-        FfnSpec.Create(FfnKind.SwiGlu, 48, 30).WithNorms(Rms).WithExperts(new MixtureSpec(16, 3)
+    public void Nothing_is_allocated_in_a_mixture([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 40)] int tokens)
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 30).WithNorms(Rms).WithExperts(new MixtureSpec(16, 3)
         {
             Scoring = RouterScoring.Sigmoid, HasSelectionBias = true, Groups = 4, TopGroups = 2, SharedDFf = 20, HasSharedGate = true,
-        }),
-        mode, threads, tokens);
+        });
+        using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 503));
+        AssertNothingAllocated(layer, mode, tokens);
+    }
 
-    private void AssertNothing(FfnSpec spec, FfnMode mode, int threads, int tokens)
+    [Test]
+    public void Nothing_is_allocated_in_any_precision(
+        [Values(FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8)] FfnPrecision precision, [Values(1, 40)] int tokens)
     {
-        using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 500));
-        float[] input = RandomLayers.Rows(tokens, spec.DModel, 501);
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 130, bias: true).WithNorms(Rms, Rms);
+        using FfnEngine engine = OpenEngine(2, precision);
+        using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 502));
+        AssertNothingAllocated(layer, FfnMode.Block, tokens);
+    }
+
+    private static void AssertNothingAllocated(FfnLayer layer, FfnMode mode, int tokens)
+    {
+        float[] input = RandomLayers.Rows(tokens, layer.Spec.DModel, 501);
         float[] output = new float[input.Length];
         Run(layer, mode, input, output);
 

@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Api;
 /// <summary>
 /// Rows beside a page that may not be touched: one element read or written too far, by C# or by a native library, stops the test process.
 /// </summary>
-public class GuardPageTests : BackendTests
+public class GuardPageTests : StorageTests
 {
     private static readonly NormSpec LayerNorm = new(NormKind.Layer, 1e-5f);
 
@@ -22,8 +22,8 @@ public class GuardPageTests : BackendTests
         (FfnSpec.Stack(new FfnStage(FfnKind.Silu, 9, 9, true)), 5),
     ];
 
-    public GuardPageTests(BackendKind backend)
-        : base(backend)
+    public GuardPageTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 
@@ -56,6 +56,7 @@ public class GuardPageTests : BackendTests
         using FfnLayer layer = Engine(1).CreateLayer(spec, new FfnWeights { Gate = gate.Span, Up = up.Span, Down = down.Span });
         float[] input = RandomLayers.Rows(3, 17, 311);
         Tolerances.AssertClose(
-            Forward(layer, FfnMode.Ffn, input), Oracle.Run(spec, weights, FfnMode.Ffn, input).Output, Tolerances.Of(spec), "guarded weights");
+            Forward(layer, FfnMode.Ffn, input),
+            Oracle.Run(spec, StoredWeights.Of(Precision, spec, weights), FfnMode.Ffn, input).Output, Tolerances.Of(spec), "guarded weights");
     }
 }

@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Api;
 
 /// <summary>Outputs that are the input or the residual, and outputs that lie beside them.</summary>
-public class InPlaceTests : BackendTests
+public class InPlaceTests : StorageTests
 {
     private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
     private static readonly NormSpec LayerNorm = new(NormKind.Layer, 1e-5f);
@@ -20,8 +20,8 @@ public class InPlaceTests : BackendTests
             new FfnStage(FfnKind.Silu, 12, 50, true), new FfnStage(FfnKind.SwiGlu, 50, 9, false), new FfnStage(FfnKind.GeluTanh, 9, 12, true)),
     ];
 
-    public InPlaceTests(BackendKind backend)
-        : base(backend)
+    public InPlaceTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 

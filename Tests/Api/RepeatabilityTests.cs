@@ -4,7 +4,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Api;
 
 /// <summary>The same rows with the same thread count give the same bits, wherever in memory they lie.</summary>
-public class RepeatabilityTests : BackendTests
+public class RepeatabilityTests : StorageTests
 {
     // Floats of a cache line: every alignment that a span of floats can have.
     private const int Alignments = 16;
@@ -15,8 +15,8 @@ public class RepeatabilityTests : BackendTests
         FfnSpec.Create(FfnKind.Bilinear, 23, 10),
     ];
 
-    public RepeatabilityTests(BackendKind backend)
-        : base(backend)
+    public RepeatabilityTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 

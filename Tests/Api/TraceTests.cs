@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Api;
 
 /// <summary>The inner values and the times of a forward.</summary>
-public class TraceTests : BackendTests
+public class TraceTests : StorageTests
 {
     private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
 
@@ -24,8 +24,8 @@ public class TraceTests : BackendTests
         new(FfnSpec.Stack(new FfnStage(FfnKind.Silu, 12, 5, true)), 3, FfnMode.Ffn, 470),
     ];
 
-    public TraceTests(BackendKind backend)
-        : base(backend)
+    public TraceTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 
@@ -37,8 +37,8 @@ public class TraceTests : BackendTests
             using FfnLayer made = Engine(threads).CreateLayer(layer.Spec, layer.Weights);
             FfnTrace trace = Trace(made, layer);
             OracleRun expected = layer.Mode == FfnMode.Residual
-                ? Oracle.Run(layer.Spec, layer.Weights, layer.Mode, layer.Input())
-                : layer.Expected;
+                ? Oracle.Run(layer.Spec, layer.Stored(Precision), layer.Mode, layer.Input())
+                : layer.ExpectedIn(Precision);
             double tolerance = Tolerances.Of(layer.Spec);
 
             Assert.That(trace.HiddenStages, Has.Length.EqualTo(layer.Spec.Stages.Length - 1));
@@ -104,8 +104,8 @@ public class TraceTests : BackendTests
         float[] rows = layer.Input();
         var trace = new FfnTrace(layer.Spec, layer.Tokens);
         made.Inspect(layer.Mode, rows, rows, trace);
-        Tolerances.AssertClose(rows, layer.Expected.Output, Tolerances.Of(layer.Spec), "output");
-        Tolerances.AssertClose(trace.Normalized, layer.Expected.Normalized, Tolerances.Of(layer.Spec), "normalized");
+        Tolerances.AssertClose(rows, layer.ExpectedIn(Precision).Output, Tolerances.Of(layer.Spec), "output");
+        Tolerances.AssertClose(trace.Normalized, layer.ExpectedIn(Precision).Normalized, Tolerances.Of(layer.Spec), "normalized");
     }
 
     [Test]

@@ -61,6 +61,24 @@ public class SharedLayerTests : BackendTests
     }
 
     [Test]
+    public void Engines_of_all_precisions_share_a_process()
+    {
+        FfnEngine[] engines = [.. Enum.GetValues<FfnPrecision>().Select(precision => OpenEngine(2, precision))];
+        FfnLayer[] layers = [.. engines.Select(static (engine, i) => engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 607 + i)))];
+        Work[][] work = [.. layers.Select(static layer => WorkOf(layer, FfnMode.Block))];
+        AssertNothingWrong(RunCallers(Callers, caller =>
+        {
+            for (int i = 0; i < Iterations; i++)
+            {
+                int layer = (caller + (i / 3)) % layers.Length;
+                work[layer][(caller + i) % TokenCounts.Length].Check(layers[layer], FfnMode.Block);
+            }
+        }));
+        Array.ForEach(layers, static layer => layer.Dispose());
+        Array.ForEach(engines, static engine => engine.Dispose());
+    }
+
+    [Test]
     public void Layers_of_one_engine_do_not_disturb_each_other()
     {
         FfnSpec wide = FfnSpec.Create(FfnKind.Gelu, 65, 300, bias: true);

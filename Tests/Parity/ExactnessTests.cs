@@ -50,8 +50,13 @@ public class ExactnessTests : BackendTests
             float[] expected = Array.ConvertAll(Oracle.Run(spec, weights, mode, input, residual).Output.Values, static x => (float)x);
             foreach (int threads in ThreadCounts)
             {
-                using FfnLayer layer = Engine(threads).CreateLayer(spec, weights);
-                Assert.That(Forward(layer, mode, input, residual), Is.EqualTo(expected), $"{spec} {mode}, {threads} threads");
+                // An int8 is an integer times a scale that is none.
+                foreach (FfnPrecision precision in (FfnPrecision[])[FfnPrecision.Float32, FfnPrecision.BFloat16, FfnPrecision.Float16])
+                {
+                    using FfnEngine engine = OpenEngine(threads, precision);
+                    using FfnLayer layer = engine.CreateLayer(spec, weights);
+                    Assert.That(Forward(layer, mode, input, residual), Is.EqualTo(expected), $"{spec} {mode} in {precision}, {threads} threads");
+                }
             }
         }
     }

@@ -8,14 +8,15 @@ public sealed class ParityCase
     private readonly int _seed;
     private readonly Lazy<FfnMemoryWeights> _weights;
     private readonly Lazy<float[]> _input;
-    private readonly Lazy<OracleRun> _expected;
+    private readonly Lazy<OracleRun>[] _expected;
 
     public ParityCase(FfnSpec spec, int tokens, FfnMode mode, int seed)
     {
         (Spec, Tokens, Mode, _seed) = (spec, tokens, mode, seed);
         _weights = new(() => RandomLayers.Gaussian(Spec, _seed));
         _input = new(() => RandomLayers.RowsFor(Spec, Weights, Tokens, _seed + 1));
-        _expected = new(() => Oracle.Run(Spec, Weights, Mode, Input(), Residual()));
+        _expected = Array.ConvertAll(Enum.GetValues<FfnPrecision>(), precision => new Lazy<OracleRun>(
+            () => Oracle.Run(Spec, Stored(precision), Mode, Input(), Residual())));
     }
 
     public FfnSpec Spec { get; }
@@ -26,7 +27,13 @@ public sealed class ParityCase
 
     internal FfnMemoryWeights Weights => _weights.Value;
 
-    internal OracleRun Expected => _expected.Value;
+    internal OracleRun Expected => ExpectedIn(FfnPrecision.Float32);
+
+    /// <summary>The weights as an engine of a precision keeps them.</summary>
+    internal FfnMemoryWeights Stored(FfnPrecision precision) => StoredWeights.Of(precision, Spec, Weights);
+
+    /// <summary>The answer of an engine of a precision, which is float64 arithmetic on the weights as they are kept.</summary>
+    internal OracleRun ExpectedIn(FfnPrecision precision) => _expected[(int)precision].Value;
 
     public float[] Input() => [.. _input.Value];
 

@@ -91,6 +91,11 @@ internal static class ParityCases
                 yield return Stack(mode, tokens, 7040, bias: false, (7, 65, FfnKind.GeGluTanh), (65, 64, FfnKind.Glu), (64, 3, FfnKind.Linear));
                 yield return Stack(mode, tokens, 7050, bias: true, (30, 50, FfnKind.Relu), (50, 30, FfnKind.Silu));
                 yield return Stack(
+                    mode, tokens, 7070, bias: false, (33, 1, FfnKind.SwiGlu), (1, 31, FfnKind.Gelu), (31, 7, FfnKind.GeGlu), (7, 33, FfnKind.Linear));
+
+                // Wider than the block of columns that is multiplied at a time, and than the block of rows that is widened at a time.
+                yield return Stack(mode, tokens, 7080, bias: true, (513, 33, FfnKind.SwiGlu), (33, 1100, FfnKind.Gelu), (1100, 7, FfnKind.Linear));
+                yield return Stack(
                     mode, tokens, 7060, bias: true,
                     (8, 100, FfnKind.Silu), (100, 1, FfnKind.GeluTanh), (1, 63, FfnKind.Bilinear),
                     (63, 33, FfnKind.SquaredRelu), (33, 129, FfnKind.ReGlu), (129, 15, new FfnKind(false, Activation.Sigmoid)));
@@ -102,6 +107,7 @@ internal static class ParityCases
         {
             [new(FfnKind.Silu, 17, 17, true)],
             [new(FfnKind.SwiGlu, 17, 40, true), new(FfnKind.Gelu, 40, 17, true)],
+            [new(FfnKind.SwiGlu, 31, 1, false), new(FfnKind.GeGlu, 1, 7, false), new(FfnKind.Silu, 7, 33, true), new(FfnKind.Linear, 33, 31, false)],
             [new(FfnKind.SwiGlu, 17, 40, false), new(FfnKind.Gelu, 40, 9, true), new(FfnKind.Glu, 9, 17, false)],
         })
         {

@@ -34,37 +34,36 @@ public class ParityTests : BackendTests
 
     private void Compare(ParityCase layer)
     {
-        double tolerance = Tolerances.Of(layer.Spec);
         foreach (int threads in ThreadCounts)
         {
-            using FfnLayer made = Engine(threads).CreateLayer(layer.Spec, layer.Weights);
-            float[] output = Forward(made, layer.Mode, layer.Input(), layer.Residual());
-            Tolerances.AssertClose(output, layer.Expected.Output, tolerance, $"{threads} threads, packed rows");
-            CompareStrided(layer, made, tolerance, $"{threads} threads, rows apart");
+            ParityCheck.Compare(layer, Engine(threads));
         }
     }
+}
 
-    private static void CompareStrided(ParityCase layer, FfnLayer made, double tolerance, string what)
+/// <summary>The same layers with their matrices rounded, one test for all of a sort; the oracle gets the weights as a precision holds them.</summary>
+public class RoundedParityTests : PrecisionTests
+{
+    private static readonly Dictionary<string, ParityCase[]> Sorts = new()
     {
-        FfnSpec spec = layer.Spec;
-        var input = StridedRows.Of(layer.Input(), layer.Tokens, spec.InputWidth, gap: 3);
-        var residual = StridedRows.Of(layer.Residual(), layer.Tokens, spec.OutputWidth, gap: 1);
-        var output = new StridedRows(layer.Tokens, spec.OutputWidth, gap: 5);
-        output.Rows.Fill(float.NaN);
-        switch (layer.Mode)
-        {
-            case FfnMode.Ffn:
-                made.Forward(input.Rows, output.Rows);
-                break;
-            case FfnMode.Residual:
-                made.ForwardResidual(input.Rows, residual.Rows, output.Rows);
-                break;
-            default:
-                made.ForwardBlock(input.Rows, output.Rows);
-                break;
-        }
+        ["kinds"] = [.. ParityCases.OfKinds()],
+        ["norms"] = [.. ParityCases.OfNorms()],
+        ["edges"] = [.. ParityCases.OfEdges()],
+        ["stacks"] = [.. ParityCases.OfStacks()],
+        ["mixtures"] = [.. MixtureCases.All()],
+    };
 
-        Tolerances.AssertClose(output.Contiguous(), layer.Expected.Output, tolerance, what);
-        output.AssertGapsUntouched(what);
+    public RoundedParityTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
+    {
+    }
+
+    [Test]
+    public void Layers_are_their_formula([Values("kinds", "norms", "edges", "stacks", "mixtures")] string sort, [Values(1, 3)] int threads)
+    {
+        foreach (ParityCase layer in Sorts[sort])
+        {
+            ParityCheck.Compare(layer, Engine(threads));
+        }
     }
 }

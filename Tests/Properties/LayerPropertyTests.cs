@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Properties;
 
 /// <summary>What must hold of any layer, whatever its numbers.</summary>
-public class LayerPropertyTests : BackendTests
+public class LayerPropertyTests : StorageTests
 {
     private const int Samples = 60;
 
@@ -15,8 +15,8 @@ public class LayerPropertyTests : BackendTests
         Gen.Int[0, Kinds.Length - 1], Gen.Int[1, 40], Gen.Int[1, 70], Gen.Int[2, 24], Gen.Bool, Gen.Enum<FfnMode>(), Gen.Int[1, 3],
         static (kind, dModel, dFf, tokens, bias, mode, threads) => new Sample(Kinds[kind], dModel, dFf, tokens, bias, mode, threads));
 
-    public LayerPropertyTests(BackendKind backend)
-        : base(backend)
+    public LayerPropertyTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
     {
     }
 

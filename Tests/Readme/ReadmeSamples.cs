@@ -1,4 +1,7 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using NativeFfn.Checkpoints;
+using NativeFfn.Hosting;
 
 namespace NativeFfn.Tests.Readme;
 
@@ -50,5 +53,25 @@ internal static class ReadmeSamples
 
         // end
         return logits;
+    }
+
+    public static void AddToServer(IHostApplicationBuilder builder, FfnSpec spec)
+    {
+        // sample: server
+        builder.Services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
+        builder.Services.Configure<NativeFfnOptions>(options => options.AddLayer("made", spec, new XavierWeights(spec, seed: 1)));
+
+        // end
+    }
+
+    public static async Task RunInServer(IServiceProvider services, float[] input, float[] output, CancellationToken cancellationToken)
+    {
+        // sample: client
+        IFfnClient client = services.GetRequiredService<IFfnClient>();
+        await client.ForwardAsync("made/0", input, output, cancellationToken);
+        var options = new FfnRequestOptions(FfnMode.Residual, Deadline: TimeSpan.FromSeconds(1));
+        await client.ForwardAsync("made/0", input, output, options, cancellationToken);
+
+        // end
     }
 }

@@ -1,6 +1,9 @@
 using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using NativeFfn.Hosting;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -16,6 +19,8 @@ public sealed class ReadmeTests
     [TestCase("checkpoint")]
     [TestCase("spans")]
     [TestCase("stack")]
+    [TestCase("server")]
+    [TestCase("client")]
     public void A_code_sample_is_code_that_is_compiled_here(string name)
     {
         string source = File.ReadAllText(Path.Combine(Folder, "ReadmeSamples.cs"));
@@ -50,6 +55,46 @@ public sealed class ReadmeTests
         Assert.That(ReadmeSamples.RunStack(new float[3 * 784]), Has.Length.EqualTo(30).And.All.Zero);
 
     [Test]
+    public async Task The_server_samples_add_a_layer_and_run_it()
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 8, 16);
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
+        ReadmeSamples.AddToServer(builder, spec);
+        using IHost host = builder.Build();
+        await host.StartAsync();
+        float[] input = [1, 2, 3, 4, 5, 6, 7, 8];
+        float[] output = new float[8];
+        await ReadmeSamples.RunInServer(host.Services, input, output, CancellationToken.None);
+        float[] expected = new float[8];
+        host.Services.GetRequiredService<IFfnClient>().GetLayer("made/0").ForwardResidual(input, input, expected);
+        Assert.That(output, Is.EqualTo(expected));
+    }
+
+    [Test]
+    public void The_table_of_a_servers_options_has_each_with_what_is_allowed_and_its_default()
+    {
+        (string Key, object? Default)[] options =
+        [
+            .. Defaults(new NativeFfnOptions(), string.Empty), .. Defaults(new FfnModelOptions(), "Models:NAME:"),
+            .. Defaults(new FfnBatchingOptions(), "Batching:"), .. Defaults(new FfnWarmupOptions(), "Warmup:"),
+        ];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(OptionTable.All.Select(static option => option.Key), Is.EquivalentTo(options.Select(static option => option.Key)));
+            foreach ((string key, object? value) in options)
+            {
+                string text = value switch
+                {
+                    null => "none",
+                    bool flag => flag ? "true" : "false",
+                    _ => value.ToString()!,
+                };
+                Assert.That(ReadmeText, Does.Match($@"\| `{Regex.Escape(key)}` \| {Regex.Escape(OptionTable.AllowedOf(key))} \| {Regex.Escape(text)}\b"));
+            }
+        }
+    }
+
+    [Test]
     public void The_configuration_table_has_every_option() => Assert.Multiple(() =>
     {
         foreach (PropertyInfo option in typeof(FfnEngineOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
@@ -68,6 +113,11 @@ public sealed class ReadmeTests
             Assert.That(text, Does.Contain($"`{name}`"));
         }
     });
+
+    // Sections of their own, and what only code can set, are no options.
+    private static IEnumerable<(string Key, object? Default)> Defaults(object options, string prefix) => options.GetType()
+        .GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(static option => option.CanWrite)
+        .Select(option => (prefix + option.Name, option.GetValue(options)));
 
     private static string SourceFile([CallerFilePath] string path = "") => path;
 }

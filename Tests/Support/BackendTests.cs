@@ -2,18 +2,49 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Support;
 
-/// <summary>The base of tests that run over all backends: one body, one fixture a backend.</summary>
+/// <summary>The base of tests that run over all backends in float32: one body, one fixture a backend.</summary>
 [TestFixtureSource(typeof(TestBackends), nameof(TestBackends.Fixtures))]
-public abstract class BackendTests
+public abstract class BackendTests : EngineTests
+{
+    protected BackendTests(BackendKind backend)
+        : base(backend, FfnPrecision.Float32)
+    {
+    }
+}
+
+/// <summary>The base of tests that run over all backends in every precision.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.PrecisionFixtures))]
+public abstract class PrecisionTests : EngineTests
+{
+    protected PrecisionTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
+    {
+    }
+}
+
+/// <summary>The base of tests that run over every form in which backends keep weights: fewer than all precisions on all backends.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.StorageFixtures))]
+public abstract class StorageTests : EngineTests
+{
+    protected StorageTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
+    {
+    }
+}
+
+/// <summary>Engines of one backend and precision, and the forwards that tests run on them.</summary>
+public abstract class EngineTests
 {
     private readonly Dictionary<int, FfnEngine> _engines = [];
 
-    protected BackendTests(BackendKind backend) => Backend = backend;
+    protected EngineTests(BackendKind backend, FfnPrecision precision) => (Backend, Precision) = (backend, precision);
 
     /// <summary>Thread counts that tests run with: the caller alone, an even split, and one that no size divides by.</summary>
     protected static int[] ThreadCounts { get; } = [1, 2, 3];
 
     protected BackendKind Backend { get; }
+
+    protected FfnPrecision Precision { get; }
 
     [OneTimeSetUp]
     public void RequireBackend() => _ = Engine(1);
@@ -40,10 +71,13 @@ public abstract class BackendTests
     }
 
     /// <summary>An engine of the test's own, to be disposed by it.</summary>
-    protected FfnEngine OpenEngine(int threads) => TestBackends.Open(Backend, threads);
+    protected FfnEngine OpenEngine(int threads) => OpenEngine(threads, Precision);
+
+    /// <summary>The same in another precision.</summary>
+    protected FfnEngine OpenEngine(int threads, FfnPrecision precision) => TestBackends.Open(Backend, threads, precision);
 
     /// <summary>Runs contiguous rows in a mode; the residual is the input where none is given.</summary>
-    protected static float[] Forward(FfnLayer layer, FfnMode mode, float[] input, float[]? residual = null)
+    internal static float[] Forward(FfnLayer layer, FfnMode mode, float[] input, float[]? residual = null)
     {
         float[] output = new float[input.Length / layer.Spec.InputWidth * layer.Spec.OutputWidth];
         Array.Fill(output, float.NaN);
@@ -52,7 +86,7 @@ public abstract class BackendTests
     }
 
     /// <summary>Runs contiguous rows in a mode into a given output.</summary>
-    protected static void Forward(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, ReadOnlySpan<float> residual, Span<float> output)
+    internal static void Forward(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, ReadOnlySpan<float> residual, Span<float> output)
     {
         switch (mode)
         {

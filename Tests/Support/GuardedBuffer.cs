@@ -49,6 +49,9 @@ internal sealed unsafe partial class GuardedBuffer : IDisposable
 
     public int Length { get; }
 
+    /// <summary>The first element.</summary>
+    public float* Pointer => _first;
+
     public Span<float> Span => new(_first, Length);
 
     public static GuardedBuffer Of(ReadOnlySpan<float> values, GuardSide side)

@@ -18,11 +18,31 @@ public static class TestBackends
     {
         foreach (BackendKind backend in Tested)
         {
-            var fixture = new TestFixtureData(backend);
-            fixture.Properties.Add(PropertyNames.Category, backend.ToString());
-            yield return fixture;
+            yield return Fixture(backend, backend);
         }
     }
+
+    /// <summary>One fixture a backend and precision.</summary>
+    public static IEnumerable<TestFixtureData> PrecisionFixtures()
+    {
+        foreach (BackendKind backend in Tested)
+        {
+            foreach (FfnPrecision precision in Enum.GetValues<FfnPrecision>())
+            {
+                yield return Fixture(backend, backend, precision);
+            }
+        }
+    }
+
+    /// <summary>One fixture a form: panels of 4, 2 and 1 bytes a weight, and for a library rows, and panels that are widened for it.</summary>
+    public static IEnumerable<TestFixtureData> StorageFixtures() =>
+    [
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float32),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.BFloat16),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int8),
+        Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
+        Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float16),
+    ];
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(BackendKind backend, int threads) => Open(OptionsOf(backend, threads));
@@ -60,10 +80,21 @@ public static class TestBackends
         }
     }
 
+    /// <summary>Opens an engine of a precision.</summary>
+    public static FfnEngine Open(BackendKind backend, int threads, FfnPrecision precision) =>
+        Open(OptionsOf(backend, threads) with { Precision = precision });
+
     /// <summary>Whether this run was promised a backend, so that its absence is a failure.</summary>
     public static bool IsRequired(BackendKind backend)
     {
         string required = Environment.GetEnvironmentVariable(RequiredVariable) ?? string.Empty;
         return required.Split(',', StringSplitOptions.TrimEntries).Contains(BackendNames.Of(backend), StringComparer.OrdinalIgnoreCase);
+    }
+
+    private static TestFixtureData Fixture(BackendKind backend, params object[] arguments)
+    {
+        var fixture = new TestFixtureData(arguments);
+        fixture.Properties.Add(PropertyNames.Category, backend.ToString());
+        return fixture;
     }
 }

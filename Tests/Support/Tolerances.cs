@@ -32,6 +32,15 @@ internal static class Tolerances
         return RoundingUnit * (spec.Mixture is null ? network : network + RoundingsOfStage + (2 * Math.Sqrt(spec.InputWidth)));
     }
 
+    /// <summary>Two float64 sums of the same squared errors, in whatever order, relative to each other.</summary>
+    public const double SumOfErrors = 1e-9;
+
+    /// <summary>A 32-bit scale's own rounding, relative to half a step of int8.</summary>
+    public const double RoundedStep = 1e-5;
+
+    /// <summary>Relative L2 error of sums of so many float32 products, relative to the roots of their squared terms.</summary>
+    public static double OfSums(int products) => RoundingUnit * (1 + Math.Sqrt(products));
+
     /// <summary>
     /// Absolute error of an activation of one number: nothing where no arithmetic is done, one rounding for a square, and else 1e-6, relative
     /// where the result is larger than 1. Results under float32's smallest normal number may be flushed to zero.

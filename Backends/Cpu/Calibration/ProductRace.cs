@@ -19,6 +19,9 @@ internal sealed unsafe class ProductRace : IProductRace
     // Rows of the projection: enough that weights come from memory as in a layer, few enough to be done in a moment.
     private const int MostRows = 512;
 
+    // Columns of the projection: beyond some blocks of them times only grow in proportion, and memory with them.
+    private const int MostColumns = 32 * 1024;
+
     private readonly PanelKernel _kernel;
     private readonly IMatrixProduct? _library;
     private readonly NativeBuffer _memory;
@@ -39,7 +42,7 @@ internal sealed unsafe class ProductRace : IProductRace
         _kernel = kernel;
         _library = library;
         _rows = Math.Min(stage.Width, MostRows);
-        _columns = stage.InputWidth;
+        _columns = Math.Min(stage.InputWidth, MostColumns);
         long tokens = kernel.Group(SwitchPoints.MostTokens).PaddedTokens;
         long panels = NativeBuffer.Align(kernel.Format.MatrixBytes(_rows, _columns) / sizeof(float));
         long padded = PanelFormat.PaddedColumns(_columns);

@@ -50,7 +50,8 @@ internal abstract unsafe class PanelKernel(PanelFormat format, int mostTokens)
     /// <param name="stride">Elements from one column to the next; at least <see cref="PanelFormat.Rows"/>.</param>
     public abstract void Unpack(byte* panel, int columnGroups, float* destination, long stride);
 
-    private static PanelKernel Of<TSimd, TVector>(FfnPrecision precision)
+    /// <summary>The kernel of a precision with vectors that the processor must have.</summary>
+    public static PanelKernel Of<TSimd, TVector>(FfnPrecision precision)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct => precision switch
         {

@@ -105,7 +105,9 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
             double steps = scale == 0 ? 0 : Math.Clamp(Math.Round(given[i] / (double)scale), -Int8Largest, Int8Largest);
             sbyte whole = double.IsFinite(steps) ? (sbyte)steps : (sbyte)0;
             bytes[(i * format.Rows) + row] = whole;
-            stored[i] = float.IsFinite(scale) ? whole * scale : float.NaN;
+
+            // Where the scale is no number, only the weights whose fault that is come out as NaN, to be refused by their names.
+            stored[i] = float.IsFinite(scale) ? whole * scale : given[i] - given[i];
         }
     }
 
@@ -130,7 +132,7 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
             {
                 throw new NotSupportedException(string.Create(
                     CultureInfo.InvariantCulture,
-                    $"{tensor.Name}[{row}, {firstColumn + i}] is {given[i]:R}, or a neighbour of such a weight, which {FfnPrecisionNames.Of(format.Precision)} cannot hold. Use precision {(format.Precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
+                    $"{tensor.Name}[{row}, {firstColumn + i}] is {given[i]:R}, which {FfnPrecisionNames.Of(format.Precision)} cannot hold. Use precision {(format.Precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
             }
 
             if (double.IsFinite(error))

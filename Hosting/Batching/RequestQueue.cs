@@ -1,0 +1,330 @@
+using System.Diagnostics;
+using NativeFfn.Hosting.Telemetry;
+
+namespace NativeFfn.Hosting.Batching;
+
+/// <summary>Waiting requests, bounded in tokens: lanes take turns, and within a lane the first to come is the first to go.</summary>
+/// <remarks>
+/// A bounded channel would count requests instead of tokens, could not take those of one layer out of its middle, and would keep cancelled
+/// ones. Here a lock is held for a few assignments; nothing runs under it. Taken by one runner, filled by any number of threads.
+/// </remarks>
+internal sealed class RequestQueue : IDisposable
+{
+    // What a full queue says before anything was measured: HTTP's smallest Retry-After.
+    private static readonly TimeSpan UnmeasuredRetry = TimeSpan.FromSeconds(1);
+
+    private readonly object _gate = new();
+    private readonly Queue<RequestLane> _turns = new();
+    private readonly int _capacity;
+    private readonly TimeProvider _time;
+    private readonly FfnMetrics _metrics;
+    private readonly long _delay;
+    private readonly ITimer? _timer;
+    private FfnRequest? _free;
+    private FfnUnavailableException? _closed;
+    private int _waitingTokens;
+    private bool _runnerSleeps;
+
+    public RequestQueue(FfnBatchingOptions options, TimeProvider time, FfnMetrics metrics)
+    {
+        _capacity = options.QueueCapacityTokens;
+        _time = time;
+        _metrics = metrics;
+        _delay = ToTicks(options.MaxQueueDelay);
+        if (_delay > 0)
+        {
+            _timer = time.CreateTimer(
+                static queue => ((RequestQueue)queue!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Tokens that wait.</summary>
+    public int WaitingTokens => Volatile.Read(ref _waitingTokens);
+
+    /// <summary>Whether the runner sleeps, and nothing has woken it yet.</summary>
+    public bool RunnerSleeps
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _runnerSleeps;
+            }
+        }
+    }
+
+    /// <summary>Seconds that a token took in the last batches, by which a full queue says when to come back; 0 where none ran yet.</summary>
+    public double SecondsPerToken { get; set; }
+
+    /// <summary>Appends a request that was proven to fit its layer.</summary>
+    public ValueTask Submit(
+        RequestLane lane, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        if (cancellationToken.IsCancellationRequested)
+        {
+            _metrics.Rejected(lane, RejectionReason.Cancelled);
+            return ValueTask.FromCanceled(cancellationToken);
+        }
+
+        if (deadline <= TimeSpan.Zero && deadline != Timeout.InfiniteTimeSpan)
+        {
+            _metrics.Rejected(lane, RejectionReason.Deadline);
+            return ValueTask.FromException(new FfnDeadlineException("The deadline had passed before the request came."));
+        }
+
+        ActivityContext parent = FfnTracing.ParentOfRequest();
+        long now = _time.GetTimestamp();
+        long deadlineAt = deadline == Timeout.InfiniteTimeSpan ? long.MaxValue : now + ToTicks(deadline);
+        FfnRequest? request = null;
+        FfnUnavailableException? closed;
+        int waiting;
+        lock (_gate)
+        {
+            closed = _closed;
+            waiting = _waitingTokens;
+            if (closed is null && tokens <= _capacity - waiting)
+            {
+                request = _free ?? new FfnRequest(this);
+                _free = request.Next;
+                request.Begin(lane, input, output, tokens, now, deadlineAt, parent);
+                Append(request);
+            }
+        }
+
+        if (request is null)
+        {
+            return closed is null ? RefuseFull(lane, tokens, waiting) : RefuseClosed(lane, closed);
+        }
+
+        ValueTask completion = request.Completion;
+        request.CancelWith(cancellationToken);
+        return completion;
+    }
+
+    /// <summary>Waits for the next requests to run together.</summary>
+    /// <returns>False when the queue is closed and empty.</returns>
+    public bool Take(RequestBatch batch)
+    {
+        lock (_gate)
+        {
+            while (true)
+            {
+                if (_waitingTokens > 0)
+                {
+                    long now = _time.GetTimestamp();
+                    if (NextLane(now) is { } lane)
+                    {
+                        TakeFrom(lane, now, batch);
+                        return true;
+                    }
+                }
+                else if (_closed is not null)
+                {
+                    return false;
+                }
+
+                _runnerSleeps = true;
+                Monitor.Wait(_gate);
+            }
+        }
+    }
+
+    /// <summary>Takes a request out, unless it is running or done already.</summary>
+    public void Cancel(FfnRequest request, CancellationToken cancellationToken)
+    {
+        lock (_gate)
+        {
+            if (!request.IsWaiting)
+            {
+                return;
+            }
+
+            // A closed queue may be empty now, which the runner waits for.
+            Remove(request);
+            WakeRunner();
+        }
+
+        _metrics.Rejected(request.Lane, RejectionReason.Cancelled);
+        request.Complete(new OperationCanceledException(cancellationToken));
+    }
+
+    /// <summary>Gives a request back whose answer was taken. As many are kept as were ever under way at once, which the capacity bounds.</summary>
+    public void Return(FfnRequest request)
+    {
+        lock (_gate)
+        {
+            request.Next = _free;
+            _free = request;
+        }
+    }
+
+    /// <summary>Refuses requests from now on, for the first reason that is given; those that wait are still run.</summary>
+    public void Close(FfnUnavailableException reason)
+    {
+        lock (_gate)
+        {
+            _closed ??= reason;
+            WakeRunner();
+        }
+    }
+
+    /// <summary>Closes and fails every request that waits.</summary>
+    /// <returns>Requests that were failed.</returns>
+    public int Abort(FfnUnavailableException reason)
+    {
+        Close(reason);
+        int failed = 0;
+        while (TakeAny() is { } request)
+        {
+            _metrics.Rejected(request.Lane, RejectionReason.Unavailable);
+            request.Complete(new FfnUnavailableException(reason.Message, reason.InnerException));
+            failed++;
+        }
+
+        return failed;
+    }
+
+    public void Dispose() => _timer?.Dispose();
+
+    private ValueTask RefuseClosed(RequestLane lane, FfnUnavailableException reason)
+    {
+        _metrics.Rejected(lane, RejectionReason.Unavailable);
+        return ValueTask.FromException(new FfnUnavailableException(reason.Message, reason.InnerException));
+    }
+
+    private ValueTask RefuseFull(RequestLane lane, int tokens, int waiting)
+    {
+        _metrics.Rejected(lane, RejectionReason.QueueFull);
+        TimeSpan retryAfter = SecondsPerToken == 0 ? UnmeasuredRetry : TimeSpan.FromSeconds(waiting * SecondsPerToken);
+        return ValueTask.FromException(new FfnQueueFullException(
+            $"The queue is full: {waiting} of {_capacity} tokens wait, and {tokens} more were asked for. Try again in {retryAfter.TotalSeconds:0.###} s.",
+            retryAfter));
+    }
+
+    private FfnRequest? TakeAny()
+    {
+        lock (_gate)
+        {
+            while (_turns.TryPeek(out RequestLane? lane))
+            {
+                if (lane.First is { } request)
+                {
+                    Remove(request);
+                    return request;
+                }
+
+                lane.HasTurn = false;
+                _turns.Dequeue();
+            }
+
+            WakeRunner();
+            return null;
+        }
+    }
+
+    private void OnTimer()
+    {
+        lock (_gate)
+        {
+            WakeRunner();
+        }
+    }
+
+    // The methods below are called under the lock.
+    private void Append(FfnRequest request)
+    {
+        RequestLane lane = request.Lane;
+        bool wakes = _delay == 0 || lane.First is null || lane.Tokens + request.Tokens >= lane.Layer.MaxBatchTokens;
+        lane.Append(request);
+        _waitingTokens += request.Tokens;
+        if (!lane.HasTurn)
+        {
+            lane.HasTurn = true;
+            _turns.Enqueue(lane);
+        }
+
+        if (wakes)
+        {
+            WakeRunner();
+        }
+    }
+
+    // The lane whose turn it is, of those that need not wait for more. Lanes that were emptied in between leave the round.
+    private RequestLane? NextLane(long now)
+    {
+        long nextDue = long.MaxValue;
+        for (int i = _turns.Count; i > 0; i--)
+        {
+            RequestLane lane = _turns.Dequeue();
+            if (lane.First is not { } first)
+            {
+                lane.HasTurn = false;
+                continue;
+            }
+
+            long due = first.ArrivedAt + _delay;
+            if (due <= now || lane.Tokens >= lane.Layer.MaxBatchTokens || _closed is not null)
+            {
+                return lane;
+            }
+
+            nextDue = Math.Min(nextDue, due);
+            _turns.Enqueue(lane);
+        }
+
+        if (nextDue != long.MaxValue)
+        {
+            // Timers count whole milliseconds, and one that fires early would only be set again.
+            double milliseconds = Math.Ceiling(_time.GetElapsedTime(now, nextDue).TotalMilliseconds);
+            _timer!.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
+        }
+
+        return null;
+    }
+
+    private void TakeFrom(RequestLane lane, long now, RequestBatch batch)
+    {
+        while (lane.First is { } request)
+        {
+            bool expired = request.DeadlineAt <= now;
+            if (!expired && batch.Requests.Count > 0 && request.Tokens > lane.Layer.MaxBatchTokens - batch.Tokens)
+            {
+                break;
+            }
+
+            Remove(request);
+            if (expired)
+            {
+                batch.Expired.Add(request);
+            }
+            else
+            {
+                batch.Add(request);
+            }
+        }
+
+        lane.HasTurn = lane.First is not null;
+        if (lane.HasTurn)
+        {
+            _turns.Enqueue(lane);
+        }
+    }
+
+    private void Remove(FfnRequest request)
+    {
+        request.Lane.Remove(request);
+        _waitingTokens -= request.Tokens;
+    }
+
+    private void WakeRunner()
+    {
+        if (_runnerSleeps)
+        {
+            _runnerSleeps = false;
+            Monitor.Pulse(_gate);
+        }
+    }
+
+    // Saturates, as a deadline may be as long as a TimeSpan.
+    private long ToTicks(TimeSpan time) => (long)Math.Min(time.TotalSeconds * _time.TimestampFrequency, long.MaxValue / 4);
+}

@@ -1,0 +1,9 @@
+namespace NativeFfn.Hosting;
+
+/// <summary>A layer that a server holds.</summary>
+/// <param name="Name">What requests call it: <c>model/index</c>.</param>
+/// <param name="Model">The model's name in the options.</param>
+/// <param name="Index">Its index in the model, from 0.</param>
+/// <param name="Spec">Its shape and formula.</param>
+/// <param name="WeightBytes">Bytes that its weights occupy in the backend's memory.</param>
+public sealed record FfnLayerInfo(string Name, string Model, int Index, FfnSpec Spec, long WeightBytes);

@@ -1,0 +1,60 @@
+namespace NativeFfn.Hosting;
+
+/// <summary>Runs rows through the layers that a server holds; waiting requests of the same layer and mode are run together.</summary>
+/// <remarks>
+/// <para>
+/// A layer's name is <c>model/index</c>, such as <c>llama/3</c>; where there is one model, the bare index names it too. Rows are row-major
+/// float32 <c>[tokens, InputWidth]</c> and <c>[tokens, OutputWidth]</c>. Memory handed over belongs to the request until it has completed.
+/// The output may be the very same memory as the input where <see cref="FfnLayer"/> allows it; any other overlap is refused.
+/// </para>
+/// <para>
+/// Arguments are checked at the call, so that a bad request never meets another; everything else comes out of the awaited task, which must
+/// be awaited once. Safe for use by several threads at once. In the steady state a request allocates nothing.
+/// </para>
+/// </remarks>
+public interface IFfnClient
+{
+    /// <summary>The layers that are served, in the order in which they were loaded.</summary>
+    /// <exception cref="FfnUnavailableException">The layers are not loaded yet.</exception>
+    IReadOnlyList<FfnLayerInfo> Layers { get; }
+
+    /// <summary>y = FFN(x), with the default deadline.</summary>
+    /// <param name="layer">The layer's name.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>; not to be changed before completion.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; undefined until completion, and after a failure.</param>
+    /// <param name="cancellationToken">Takes a waiting request out of the queue; one that already runs completes.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer, memory overlaps in part, or there are more tokens than the queue ever holds.</exception>
+    /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
+    /// <exception cref="FfnQueueFullException">So many tokens wait that these do not fit; says when to try again.</exception>
+    /// <exception cref="FfnDeadlineException">The deadline passed before the request was run.</exception>
+    /// <exception cref="FfnUnavailableException">The engine is not started, shut down, or broken.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled before it was run.</exception>
+    ValueTask ForwardAsync(string layer, ReadOnlyMemory<float> input, Memory<float> output, CancellationToken cancellationToken);
+
+    /// <summary>Any mode, with a deadline of the request's own; y = FFN(x) with the default deadline where no options are given.</summary>
+    /// <param name="layer">The layer's name.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>; not to be changed before completion.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; undefined until completion, and after a failure.</param>
+    /// <param name="options">Mode and deadline.</param>
+    /// <param name="cancellationToken">Takes a waiting request out of the queue; one that already runs completes.</param>
+    /// <exception cref="ArgumentException">A length does not fit the layer, memory overlaps in part, or there are more tokens than the queue ever holds.</exception>
+    /// <exception cref="NotSupportedException">The layer has no such mode; the message says why.</exception>
+    /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
+    /// <exception cref="FfnQueueFullException">So many tokens wait that these do not fit; says when to try again.</exception>
+    /// <exception cref="FfnDeadlineException">The deadline passed before the request was run.</exception>
+    /// <exception cref="FfnUnavailableException">The engine is not started, shut down, or broken.</exception>
+    /// <exception cref="OperationCanceledException">The request was cancelled before it was run.</exception>
+    ValueTask ForwardAsync(
+        string layer,
+        ReadOnlyMemory<float> input,
+        Memory<float> output,
+        in FfnRequestOptions options = default,
+        CancellationToken cancellationToken = default);
+
+    /// <summary>The layer itself, for synchronous forwards past the queue and for <see cref="FfnLayer.Inspect"/>.</summary>
+    /// <remarks>It belongs to the server and must not be disposed; after shutdown it throws <see cref="ObjectDisposedException"/>.</remarks>
+    /// <param name="layer">The layer's name.</param>
+    /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
+    /// <exception cref="FfnUnavailableException">The layers are not loaded yet, or not any more.</exception>
+    FfnLayer GetLayer(string layer);
+}

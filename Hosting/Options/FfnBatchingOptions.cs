@@ -1,0 +1,27 @@
+namespace NativeFfn.Hosting;
+
+/// <summary>How waiting requests are run together. Amounts are tokens (rows), because those are what a forward costs.</summary>
+public sealed class FfnBatchingOptions
+{
+    /// <summary>Whether waiting requests of the same layer and mode are run together; else each is run alone, in the order of arrival.</summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>The most tokens that are run together; a single larger request runs alone.</summary>
+    public int MaxBatchTokens { get; set; } = 64;
+
+    /// <summary>How long an idle engine waits for a batch to fill, in whole milliseconds (more are rounded up); zero means never.</summary>
+    public TimeSpan MaxQueueDelay { get; set; }
+
+    /// <summary>The most tokens that wait at a time; requests beyond are refused. At least <see cref="MaxBatchTokens"/>.</summary>
+    public int QueueCapacityTokens { get; set; } = 1024;
+
+    /// <summary>How long a request may wait before it is run, where it does not say so itself; null means as long as it takes.</summary>
+    public TimeSpan? DefaultDeadline { get; set; }
+
+    /// <summary>
+    /// Whether a request's answer has the same bits whatever it is run with. Every forward then has the same number of rows,
+    /// <see cref="MaxBatchTokens"/> but 64 at most, filled up with zeros, so that few tokens cost as much as many. Requests of a layer whose
+    /// rows depend on their place in a forward even so, which is tried at start and logged, run alone.
+    /// </summary>
+    public bool BatchInvariant { get; set; }
+}

@@ -1,0 +1,13 @@
+namespace NativeFfn.Hosting;
+
+/// <summary>Where a model's layers come from. Layers made by code come by <see cref="NativeFfnOptions.AddLayer"/> and need no path.</summary>
+public sealed class FfnModelOptions
+{
+    /// <summary>A checkpoint: its folder, or its safetensors file or index. Read at start, and closed then.</summary>
+    public string? Path { get; set; }
+
+    /// <summary>The layers to load, such as <c>0-3,7</c>; null or <c>all</c> for every one.</summary>
+    public string? Layers { get; set; }
+
+    internal List<(FfnSpec Spec, IFfnWeightSource Weights)> MadeByCode { get; } = [];
+}

@@ -1,0 +1,36 @@
+using Microsoft.Extensions.Logging;
+
+namespace NativeFfn.Hosting.Telemetry;
+
+/// <summary>What is logged, in the category <c>NativeFfn</c>. Nothing is logged for single requests: metrics count those.</summary>
+internal static partial class FfnLog
+{
+    public const string Category = "NativeFfn";
+
+    [LoggerMessage(1, LogLevel.Information, "Engine '{Engine}' opened: {Selection}")]
+    public static partial void Opened(ILogger logger, string engine, string selection);
+
+    [LoggerMessage(2, LogLevel.Information, "Engine '{Engine}' loaded layer {Layer}: {Spec}, {WeightBytes} bytes of weights")]
+    public static partial void Loaded(ILogger logger, string engine, string layer, FfnSpec spec, long weightBytes);
+
+    [LoggerMessage(3, LogLevel.Information, "Engine '{Engine}' is ready after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
+    public static partial void Ready(ILogger logger, string engine, double seconds, int layers, long weightBytes);
+
+    [LoggerMessage(4, LogLevel.Error, "Engine '{Engine}' failed to warm up and takes no requests")]
+    public static partial void WarmupFailed(ILogger logger, string engine, Exception exception);
+
+    [LoggerMessage(5, LogLevel.Critical, "Engine '{Engine}' broke and takes no more requests; restart the process")]
+    public static partial void Broke(ILogger logger, string engine, Exception exception);
+
+    [LoggerMessage(6, LogLevel.Information, "Engine '{Engine}' drains: {WaitingTokens} tokens wait")]
+    public static partial void Draining(ILogger logger, string engine, int waitingTokens);
+
+    [LoggerMessage(7, LogLevel.Information, "Engine '{Engine}' is drained")]
+    public static partial void Drained(ILogger logger, string engine);
+
+    [LoggerMessage(8, LogLevel.Warning, "Engine '{Engine}' was not drained in time: {Requests} waiting requests were failed")]
+    public static partial void DrainTimedOut(ILogger logger, string engine, int requests);
+
+    [LoggerMessage(9, LogLevel.Warning, "Engine '{Engine}': rows of layer {Layer} depend on their place in a batch here; for the same bits in any company its requests run alone")]
+    public static partial void RunsAlone(ILogger logger, string engine, string layer);
+}

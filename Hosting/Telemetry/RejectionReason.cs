@@ -1,0 +1,10 @@
+namespace NativeFfn.Hosting.Telemetry;
+
+/// <summary>Why a request was not run, as metrics spell it.</summary>
+internal static class RejectionReason
+{
+    public const string QueueFull = "queue_full";
+    public const string Deadline = "deadline";
+    public const string Cancelled = "cancelled";
+    public const string Unavailable = "unavailable";
+}

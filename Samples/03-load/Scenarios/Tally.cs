@@ -1,0 +1,94 @@
+namespace NativeFfn.Load.Scenarios;
+
+/// <summary>What the clients of one measurement saw. Each client keeps its own; they are added up afterwards.</summary>
+internal sealed class Tally
+{
+    private readonly List<float> _milliseconds = [];
+
+    /// <summary>Tokens of right answers.</summary>
+    public long Tokens { get; private set; }
+
+    /// <summary>Right answers.</summary>
+    public long Answers { get; private set; }
+
+    /// <summary>Answers with other numbers than expected.</summary>
+    public long Wrong { get; private set; }
+
+    /// <summary>Requests that were turned away with 429 and Retry-After.</summary>
+    public long TurnedAway { get; private set; }
+
+    /// <summary>Requests that found the server stopping: 503, or a connection that was closed before anything came back.</summary>
+    public long Stopped { get; set; }
+
+    /// <summary>Anything else.</summary>
+    public long Failed { get; private set; }
+
+    /// <summary>The first failure, for the report.</summary>
+    public string? FirstFailure { get; private set; }
+
+    /// <summary>Wall time of the measurement.</summary>
+    public TimeSpan Elapsed { get; set; }
+
+    /// <summary>Tokens in a second.</summary>
+    public double TokensPerSecond => Tokens / Elapsed.TotalSeconds;
+
+    /// <summary>Whether every request was answered rightly or turned away properly.</summary>
+    public bool IsClean => Wrong == 0 && Failed == 0;
+
+    /// <summary>Files an answer.</summary>
+    public void Add(Wire.ForwardRequest request, in Wire.Answer answer, TimeSpan latency)
+    {
+        switch (answer.Status)
+        {
+            case 200 when request.Matches(answer.Body.Span):
+                Answers++;
+                Tokens += request.Tokens;
+                _milliseconds.Add((float)latency.TotalMilliseconds);
+                break;
+            case 200:
+                Wrong++;
+                break;
+            case 429 when answer.RetryAfter >= 1:
+                TurnedAway++;
+                break;
+            case 503:
+                Stopped++;
+                break;
+            default:
+                Fail($"status {answer.Status}: {System.Text.Encoding.UTF8.GetString(answer.Body.Span)}");
+                break;
+        }
+    }
+
+    public void Fail(string reason)
+    {
+        Failed++;
+        FirstFailure ??= reason;
+    }
+
+    /// <summary>The latency that a share of the right answers did not pass, in milliseconds.</summary>
+    public double Latency(double share)
+    {
+        _milliseconds.Sort();
+        return _milliseconds.Count == 0 ? 0 : _milliseconds[Math.Min(_milliseconds.Count - 1, (int)(share * _milliseconds.Count))];
+    }
+
+    /// <summary>Adds several clients up.</summary>
+    public static Tally Sum(IEnumerable<Tally> parts, TimeSpan elapsed)
+    {
+        var sum = new Tally { Elapsed = elapsed };
+        foreach (Tally part in parts)
+        {
+            sum.Tokens += part.Tokens;
+            sum.Answers += part.Answers;
+            sum.Wrong += part.Wrong;
+            sum.TurnedAway += part.TurnedAway;
+            sum.Stopped += part.Stopped;
+            sum.Failed += part.Failed;
+            sum.FirstFailure ??= part.FirstFailure;
+            sum._milliseconds.AddRange(part._milliseconds);
+        }
+
+        return sum;
+    }
+}

@@ -1,0 +1,134 @@
+using System.Buffers;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using NativeFfn.Hosting;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Hosting;
+
+/// <summary>Requests that fail while they run, and engines that break.</summary>
+public sealed class FailureTests
+{
+    [Test]
+    public async Task Memory_that_its_owner_took_away_fails_alone([Values] bool input, [Values] bool alone)
+    {
+        await using FfnServer server = await FfnServer.StartAsync();
+        FfnCall held = await server.HoldAsync();
+        FfnCall before = alone ? held : server.Call("m/0", 1, 1);
+        using var owner = new TakenMemory(2 * 16);
+        float[] good = new float[2 * 16];
+        Task bad = server.Client.ForwardAsync("m/0", input ? owner.Memory : good, input ? good : owner.Memory).AsTask();
+        FfnCall after = alone ? held : server.Call("m/0", 3, 2);
+        owner.IsTaken = true;
+        server.Gate.Open();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => bad);
+        await Task.WhenAll(new[] { held, before, after }.Select(static call => call.AssertAnsweredAsync()));
+        Assert.That((await server.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
+    }
+
+    [Test]
+    public async Task Where_a_batch_fails_for_one_request_the_others_run_alone()
+    {
+        await using FfnServer server = await FfnServer.StartAsync();
+        server.Gate.Failing = static rows =>
+        {
+            if (rows >= 3)
+            {
+                throw new InsufficientMemoryException("too many rows");
+            }
+        };
+        FfnCall held = await server.HoldAsync();
+        FfnCall before = server.Call("m/0", 1, 1);
+        FfnCall bad = server.Call("m/0", 3, 2);
+        FfnCall after = server.Call("m/0", 2, 3);
+        server.Gate.Open();
+        await Assert.ThrowsAsync<InsufficientMemoryException>(() => bad.Task);
+        await Task.WhenAll(new[] { held, before, after }.Select(static call => call.AssertAnsweredAsync()));
+        Assert.That(server.Gate.Rows, Is.EqualTo(new[] { 6, 1, 3, 2 }));
+        await server.Call("m/0", 2).AssertAnsweredAsync();
+    }
+
+    [Test]
+    public async Task An_engine_that_breaks_takes_no_more_requests_and_says_why([Values] bool merged)
+    {
+        await using FfnServer server = await FfnServer.StartAsync();
+        FfnCall held = await server.HoldAsync();
+        server.Gate.Failing = static _ => throw new InvalidOperationException("device lost");
+        FfnCall[] waiting = [.. Enumerable.Range(0, merged ? 3 : 0).Select(i => server.Call("m/0", 2, i)), server.Call("m/1", 2)];
+        server.Gate.Open();
+        foreach (FfnCall call in waiting.Append(held))
+        {
+            FfnUnavailableException thrown = (await Assert.ThrowsAsync<FfnUnavailableException>(() => call.Task))!;
+            Assert.That(thrown.InnerException!.Message, Is.EqualTo("device lost"));
+        }
+
+        FfnUnavailableException later = (await Assert.ThrowsAsync<FfnUnavailableException>(() => server.Call("m/0", 1).Task))!;
+        HealthReportEntry health = await server.HealthAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(later.Message, Does.Contain("The engine broke: device lost"));
+            Assert.That(health.Status, Is.EqualTo(HealthStatus.Unhealthy));
+            Assert.That(health.Description, Does.Contain("device lost"));
+            Assert.That(server.Gate.Rows.Count(), Is.Zero, "nothing runs on a broken engine");
+        }
+    }
+
+    [Test]
+    public async Task An_engine_that_does_not_warm_up_leaves_the_server_alive_and_not_ready()
+    {
+        await using FfnServer server = FfnServer.Create(static services => services.AddNativeFfn(static options =>
+        {
+            FfnServer.Defaults(options);
+            options.Warmup.Enabled = true;
+        }));
+        server.Runtime.WarmupForward = static (_, _, _, _) => throw new InvalidOperationException("no kernel image");
+        await server.StartHostAsync();
+        HealthReportEntry health = await server.HealthAsync();
+        FfnUnavailableException thrown = (await Assert.ThrowsAsync<FfnUnavailableException>(
+            () => server.Client.ForwardAsync("m/0", new float[16], new float[16]).AsTask()))!;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(health.Status, Is.EqualTo(HealthStatus.Unhealthy));
+            Assert.That(health.Description, Is.EqualTo("The warm-up failed: no kernel image"));
+            Assert.That(thrown.Message, Is.EqualTo(health.Description));
+            Assert.That(() => server.Client.Layers, Throws.TypeOf<FfnUnavailableException>());
+        }
+
+        await server.StopAsync();
+    }
+
+    [Test]
+    public async Task The_warm_up_runs_every_layer_with_the_tokens_that_were_asked_for()
+    {
+        var rows = new List<int>();
+        await using FfnServer server = FfnServer.Create(static services => services.AddNativeFfn(static options =>
+        {
+            FfnServer.Defaults(options);
+            options.Warmup.Enabled = true;
+            options.Warmup.Tokens = [2, 5];
+        }));
+        server.Runtime.WarmupForward = (layer, _, input, _) => rows.Add(input.Length / layer.Spec.InputWidth);
+        await server.StartHostAsync();
+        Assert.That(rows, Is.EqualTo(new[] { 2, 5, 2, 5 }));
+    }
+
+    private sealed class TakenMemory(int length) : MemoryManager<float>
+    {
+        private readonly float[] _memory = new float[length];
+
+        public bool IsTaken { get; set; }
+
+        public override Span<float> GetSpan()
+        {
+            ObjectDisposedException.ThrowIf(IsTaken, this);
+            return _memory;
+        }
+
+        public override MemoryHandle Pin(int elementIndex = 0) => throw new NotSupportedException();
+
+        public override void Unpin() => throw new NotSupportedException();
+
+        protected override void Dispose(bool disposing)
+        {
+        }
+    }
+}

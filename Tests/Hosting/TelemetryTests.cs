@@ -1,0 +1,177 @@
+using System.Diagnostics;
+using System.Diagnostics.Metrics;
+using NativeFfn.Hosting;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Hosting;
+
+/// <summary>The meter and the activity source, as a listener sees them.</summary>
+[NonParallelizable]
+public sealed class TelemetryTests
+{
+    private static readonly TimeSpan Wait = TimeSpan.FromMilliseconds(30);
+    private static readonly TimeSpan Execution = TimeSpan.FromMilliseconds(20);
+
+    [Test]
+    public async Task Batches_are_counted_and_timed_with_units()
+    {
+        using var listener = new Listener();
+        await using FfnServer server = await FfnServer.StartAsync();
+        FfnCall held = await server.HoldAsync();
+        FfnCall[] calls = [server.Call("m/1", 3, 1), server.Call("m/1", 2, 2)];
+        server.Time.Advance(Wait);
+        server.Gate.Failing = _ => server.Time.Advance(Execution);
+        listener.Observe();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(listener.Of("nativeffn.queue.depth", "{token}"), Does.Contain("5 engine=default"));
+            Assert.That(listener.Of("nativeffn.weights.bytes", "By"), Is.EqualTo(server.Client.Layers.Select(static layer => $"{layer.WeightBytes} engine=default layer={layer.Name}")));
+        }
+
+        server.Gate.Open();
+        await Task.WhenAll(calls.Append(held).Select(static call => call.Task));
+        await server.StopAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            // The held request came and ran while the clock stood, and its forward took both advances.
+            Assert.That(listener.Of("nativeffn.batch.tokens", "{token}"), Is.EqualTo(new[] { "1 engine=default layer=m/0", "5 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.batch.requests", "{request}"), Is.EqualTo(new[] { "1 engine=default layer=m/0", "2 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.execute.time", "s"), Is.EqualTo(new[] { "0.05 engine=default layer=m/0", "0.02 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.queue.time", "s"), Is.EqualTo(new[] { "0 engine=default layer=m/0", "0.05 engine=default layer=m/1", "0.05 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.tokens", "{token}"), Is.EqualTo(new[] { "1 engine=default layer=m/0", "3 engine=default layer=m/1", "2 engine=default layer=m/1" }));
+        }
+    }
+
+    [Test]
+    public async Task Rejections_are_counted_by_reason_and_failures_apart()
+    {
+        using var listener = new Listener();
+        await using FfnServer server = await FfnServer.StartAsync();
+        using var cancellation = new CancellationTokenSource();
+        FfnCall held = await server.HoldAsync();
+        Task[] refused =
+        [
+            server.Call("m/0", 1, cancellationToken: cancellation.Token).Task,
+            server.Call("m/0", 60, deadline: Wait).Task,
+            server.Call("m/0", 40).Task,
+        ];
+        await cancellation.CancelAsync();
+        server.Time.Advance(Wait);
+        server.Gate.Failing = static rows =>
+        {
+            if (rows > 1)
+            {
+                throw new InsufficientMemoryException();
+            }
+        };
+        FfnCall failing = server.Call("m/0", 2);
+        server.Gate.Open();
+        await Assert.ThrowsAsync<InsufficientMemoryException>(() => failing.Task);
+        await held.Task;
+        Task stopped = server.StopAsync();
+        await Task.WhenAll(refused).ContinueWith(static _ => { }, TaskScheduler.Default);
+        await stopped;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(listener.Of("nativeffn.rejections", "{request}"), Is.EquivalentTo(new[] { "cancelled", "queue_full", "deadline" }
+                .Select(static reason => $"1 engine=default layer=m/0 reason={reason}")));
+            Assert.That(listener.Of("nativeffn.failures", "{request}"), Is.EqualTo(new[] { "1 engine=default layer=m/0" }));
+        }
+    }
+
+    [Test]
+    public async Task A_listener_that_throws_costs_no_request_its_answer()
+    {
+        using var listener = new Listener { Throws = true };
+        await using FfnServer server = await FfnServer.StartAsync();
+        await server.Call("m/0", 2).AssertAnsweredAsync();
+        await Assert.ThrowsAsync<FfnDeadlineException>(() => server.Call("m/0", 1, deadline: TimeSpan.Zero).Task);
+        await server.Call("m/0", 2).AssertAnsweredAsync();
+    }
+
+    [Test]
+    public async Task A_request_is_an_activity_under_its_callers()
+    {
+        var done = new TaskCompletionSource<Activity>();
+        using var listener = new ActivityListener
+        {
+            ShouldListenTo = static source => source.Name is "NativeFfn" or "NativeFfn.Tests",
+            Sample = static (ref _) => ActivitySamplingResult.AllDataAndRecorded,
+            ActivityStopped = activity =>
+            {
+                if (activity.OperationName == "nativeffn.forward")
+                {
+                    done.TrySetResult(activity);
+                }
+            },
+        };
+        ActivitySource.AddActivityListener(listener);
+        using var source = new ActivitySource("NativeFfn.Tests");
+        await using FfnServer server = await FfnServer.StartAsync();
+        using Activity caller = source.StartActivity("caller")!;
+        await server.Call("m/1", 3).AssertAnsweredAsync();
+        Activity activity = await done.Task;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Activity.Current, Is.SameAs(caller));
+            Assert.That(activity.ParentSpanId, Is.EqualTo(caller.SpanId));
+            Assert.That(activity.GetTagItem("nativeffn.layer"), Is.EqualTo("m/1"));
+            Assert.That(activity.GetTagItem("nativeffn.tokens"), Is.EqualTo(3));
+        }
+    }
+
+    /// <summary>Everything that the meter records: value and tags as text, by instrument.</summary>
+    private sealed class Listener : IDisposable
+    {
+        private readonly MeterListener _listener = new();
+        private readonly List<(Instrument Instrument, string Text)> _seen = [];
+
+        public Listener()
+        {
+            _listener.InstrumentPublished = static (instrument, listener) =>
+            {
+                if (instrument.Meter.Name == "NativeFfn")
+                {
+                    listener.EnableMeasurementEvents(instrument);
+                }
+            };
+            _listener.SetMeasurementEventCallback<int>(Record);
+            _listener.SetMeasurementEventCallback<long>(Record);
+            _listener.SetMeasurementEventCallback<double>(Record);
+            _listener.Start();
+        }
+
+        public bool Throws { get; init; }
+
+        public void Observe() => _listener.RecordObservableInstruments();
+
+        public string[] Of(string name, string unit)
+        {
+            lock (_seen)
+            {
+                return [.. _seen.Where(seen => seen.Instrument.Name == name && seen.Instrument.Unit == unit).Select(static seen => seen.Text)];
+            }
+        }
+
+        public void Dispose() => _listener.Dispose();
+
+        private void Record<T>(Instrument instrument, T value, ReadOnlySpan<KeyValuePair<string, object?>> tags, object? state)
+        {
+            if (Throws)
+            {
+                throw new InvalidOperationException("a listener's own");
+            }
+
+            string text = FormattableString.Invariant($"{value}");
+            foreach ((string key, object? tag) in tags)
+            {
+                text += $" {key}={tag}";
+            }
+
+            lock (_seen)
+            {
+                _seen.Add((instrument, text));
+            }
+        }
+    }
+}

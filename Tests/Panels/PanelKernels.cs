@@ -1,0 +1,29 @@
+using System.Runtime.Intrinsics;
+using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Cpu.Simd;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Panels;
+
+/// <summary>The panel kernels of every width of vector that this processor has, and not only of the widest.</summary>
+internal static class PanelKernels
+{
+    /// <summary>Bits of a vector.</summary>
+    public static readonly int[] Widths = [128, 256, 512];
+
+    public static PanelKernel Of(int bits, FfnPrecision precision)
+    {
+        bool isThere = bits == 128 || (bits == 256 && Vector256.IsHardwareAccelerated) || (bits == 512 && Vector512.IsHardwareAccelerated);
+        if (!isThere)
+        {
+            Assert.Ignore($"This processor has no vectors of {bits} bits, or was told to leave them.");
+        }
+
+        return bits switch
+        {
+            512 => PanelKernel.Of<Simd512, Vector512<float>>(precision),
+            256 => PanelKernel.Of<Simd256, Vector256<float>>(precision),
+            _ => PanelKernel.Of<Simd128, Vector128<float>>(precision),
+        };
+    }
+}

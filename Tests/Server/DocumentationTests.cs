@@ -1,0 +1,64 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Http;
+using NativeFfn.Server.Configuration;
+using NativeFfn.Server.Http;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Server;
+
+/// <summary>What the README says of the server, held against the server.</summary>
+public sealed class DocumentationTests
+{
+    private static string ReadmeText => File.ReadAllText(InRoot("README.md"));
+
+    [Test]
+    public void Every_error_is_listed_under_its_status()
+    {
+        string[] rows = [.. ReadmeText.Split('\n').Where(static line => line.StartsWith("| 4", StringComparison.Ordinal) || line.StartsWith("| 5", StringComparison.Ordinal))];
+        ProblemKind[] kinds = [.. typeof(ProblemKind).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => field.GetValue(null)).OfType<ProblemKind>()];
+        Assert.That(kinds, Has.Length.GreaterThan(10));
+        Assert.Multiple(() =>
+        {
+            foreach (ProblemKind kind in kinds)
+            {
+                Assert.That(
+                    rows.Any(row => row.Split('|')[1].Contains($"{kind.Status}", StringComparison.Ordinal) && row.Contains($"`{kind.Name}`", StringComparison.Ordinal)),
+                    Is.True,
+                    $"{kind.Status} {kind.Name}");
+            }
+        });
+    }
+
+    [Test]
+    public void Every_option_is_listed_with_its_default()
+    {
+        var defaults = new ServerOptions();
+        Assert.Multiple(() =>
+        {
+            Assert.That(ReadmeText, Does.Match(@"\| `ApiKeys` \|[^|]+\| none \|"));
+            Assert.That(ReadmeText, Does.Match($@"\| `MaxRequestBytes` \|[^|]+\| {defaults.MaxRequestBytes} \|"));
+            Assert.That(ReadmeText, Does.Match($@"\| `MaxBufferedBytes` \|[^|]+\| {defaults.MaxBufferedBytes} \|"));
+            Assert.That(ReadmeText, Does.Match($@"\| `MaxConnections` \|[^|]+\| {defaults.MaxConnections} \|"));
+            Assert.That(ReadmeText, Does.Match(@"\| `Explorer:Enabled` \|[^|]+\| true \|"));
+            Assert.That(ReadmeText, Does.Match($@"\| `Explorer:MaxTokens` \|[^|]+\| {defaults.Explorer.MaxTokens} \|"));
+            Assert.That(typeof(ServerOptions).GetProperties(), Has.Length.EqualTo(5), "a new option has a row and a line here");
+        });
+    }
+
+    [TestCase(400, 400, "bad-request")]
+    [TestCase(408, 408, "body-timeout")]
+    [TestCase(413, 413, "body-too-large")]
+    [TestCase(431, 400, "bad-request")]
+    public void What_kestrel_refuses_has_its_name(int status, int told, string name)
+    {
+        (ProblemKind kind, _, _) = ProblemKind.Of(new BadHttpRequestException("refused", status));
+        Assert.Multiple(() =>
+        {
+            Assert.That(kind.Status, Is.EqualTo(told));
+            Assert.That(kind.Name, Is.EqualTo(name));
+        });
+    }
+
+    private static string InRoot(string file, [System.Runtime.CompilerServices.CallerFilePath] string path = "") =>
+        Path.Combine(Path.GetDirectoryName(path)!, "..", "..", file);
+}

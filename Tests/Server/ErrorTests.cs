@@ -1,0 +1,124 @@
+using NativeFfn.Hosting;
+using NativeFfn.Load.Wire;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Server;
+
+/// <summary>What the queue throws, as clients see it.</summary>
+public sealed class ErrorTests
+{
+    [TestCase(0.2, "1")]
+    [TestCase(2.5, "3")]
+    public async Task A_full_queue_is_429_and_says_when_to_come_back(double seconds, string retryAfter)
+    {
+        await using ServerUnderTest server = await FakeClient.StartFailingAsync(new FfnQueueFullException("It is full.", TimeSpan.FromSeconds(seconds)));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
+        Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 429, "queue-full"), Is.EqualTo("It is full."));
+        Assert.That(answer.Headers.GetValues("Retry-After"), Is.EqualTo(new[] { retryAfter }));
+    }
+
+    [Test]
+    public async Task A_passed_deadline_is_504()
+    {
+        await using ServerUnderTest server = await FakeClient.StartFailingAsync(new FfnDeadlineException("Too late."));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
+        Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 504, "deadline"), Is.EqualTo("Too late."));
+    }
+
+    [Test]
+    public async Task An_engine_that_is_gone_is_503_and_closes_the_connection()
+    {
+        await using ServerUnderTest server = await FakeClient.StartFailingAsync(new FfnUnavailableException("Gone."));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
+        await ServerUnderTest.AssertProblemAsync(answer, 503, "unavailable");
+        Assert.Multiple(() =>
+        {
+            Assert.That(answer.Headers.ConnectionClose, Is.True);
+            Assert.That(answer.Headers.GetValues("Retry-After"), Is.EqualTo(new[] { "1" }));
+        });
+    }
+
+    [Test]
+    public async Task What_went_wrong_inside_is_500_and_stays_inside()
+    {
+        await using ServerUnderTest server = await FakeClient.StartFailingAsync(new InvalidOperationException("a secret of the house"));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
+        Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 500, "failed"), Does.Not.Contain("secret"));
+    }
+
+    [TestCase(true)]
+    [TestCase(false)]
+    public async Task A_client_that_leaves_cancels_its_request(bool reset)
+    {
+        var entered = new TaskCompletionSource();
+        var cancelled = new TaskCompletionSource();
+        await using ServerUnderTest server = await FakeClient.StartAsync(async (_, _, cancellation) =>
+        {
+            entered.SetResult();
+            using CancellationTokenRegistration registration = cancellation.Register(cancelled.SetResult);
+            await Task.Delay(Timeout.Infinite, cancellation);
+        });
+        HttpConnection connection = await HttpConnection.OpenAsync(server.Address.Port);
+        await connection.Socket.SendAsync(OneRow());
+        await entered.Task;
+        if (reset)
+        {
+            connection.Reset();
+        }
+
+        connection.Dispose();
+        await cancelled.Task.WaitAsync(TimeSpan.FromMinutes(1));
+    }
+
+    [Test]
+    public async Task Half_a_body_never_reaches_the_layer()
+    {
+        bool ran = false;
+        await using ServerUnderTest server = await FakeClient.StartAsync((_, _, _) =>
+        {
+            ran = true;
+            return Task.CompletedTask;
+        });
+        using (HttpConnection connection = await HttpConnection.OpenAsync(server.Address.Port))
+        {
+            await connection.Socket.SendAsync(OneRow()[..^10]);
+        }
+
+        // The server is done with every connection once it has stopped.
+        await server.App.StopAsync();
+        Assert.That(ran, Is.False);
+    }
+
+    [Test]
+    public async Task Stopping_finishes_what_was_accepted_and_takes_nothing_new()
+    {
+        var entered = new TaskCompletionSource();
+        var release = new TaskCompletionSource();
+        await using ServerUnderTest server = await FakeClient.StartAsync(async (input, output, _) =>
+        {
+            entered.SetResult();
+            await release.Task;
+            input.CopyTo(output);
+        });
+        float[] rows = ServerUnderTest.Rows(1);
+        Task<HttpResponseMessage> accepted = server.PostAsync(rows);
+        await entered.Task;
+        Task stopping = server.App.StopAsync();
+        using var late = new HttpClient { BaseAddress = server.Address };
+        Assert.That(
+            async () => await late.PostAsync(new Uri("/v1/layers/model/1/forward", UriKind.Relative), null),
+            Throws.InstanceOf<HttpRequestException>());
+        release.SetResult();
+        using HttpResponseMessage answer = await accepted;
+        Assert.That(await ServerUnderTest.ReadRowsAsync(answer), Is.EqualTo(rows));
+        await stopping;
+    }
+
+    private static byte[] OneRow()
+    {
+        int bytes = ServerUnderTest.Width * sizeof(float);
+        byte[] head = System.Text.Encoding.ASCII.GetBytes(
+            $"POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n");
+        return [.. head, .. new byte[bytes]];
+    }
+}

@@ -1,0 +1,110 @@
+namespace NativeFfn.Tests.Support;
+
+/// <summary>What a precision can hold of given weights, by the definition of its numbers in float64 and not by their bits.</summary>
+internal static class StoredWeights
+{
+    /// <summary>Weights of a row that share an int8 scale.</summary>
+    public const int GroupWeights = 32;
+
+    public const int Int8Largest = 127;
+
+    /// <summary>A layer's weights with every matrix rounded; biases and norms stay as they are, and so does the router of a mixture.</summary>
+    public static FfnMemoryWeights Of(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
+    {
+        var stored = new FfnMemoryWeights(spec);
+        foreach (FfnTensor tensor in spec.Tensors)
+        {
+            ReadOnlyMemory<float> given = weights.Get(tensor.Name);
+            stored.Set(tensor.Name, IsRounded(tensor) ? Of(precision, given.Span, tensor.Columns) : given.ToArray());
+        }
+
+        return stored;
+    }
+
+    /// <summary>A matrix of rows of so many columns.</summary>
+    public static float[] Of(FfnPrecision precision, ReadOnlySpan<float> matrix, int columns)
+    {
+        float[] stored = matrix.ToArray();
+        for (int i = 0; i < stored.Length; i++)
+        {
+            stored[i] = precision switch
+            {
+                FfnPrecision.BFloat16 => BFloat16(stored[i]),
+                FfnPrecision.Float16 => Float16(stored[i]),
+                _ => stored[i],
+            };
+        }
+
+        for (int row = 0; precision == FfnPrecision.Int8 && row < stored.Length; row += columns)
+        {
+            for (int column = 0; column < columns; column += GroupWeights)
+            {
+                Quantize(stored.AsSpan(row + column, Math.Min(GroupWeights, columns - column)));
+            }
+        }
+
+        return stored;
+    }
+
+    public static float BFloat16(float value) => Nearest(value, mantissaBits: 7, smallestExponent: -126, largestExponent: 127);
+
+    public static float Float16(float value) => Nearest(value, mantissaBits: 10, smallestExponent: -14, largestExponent: 15);
+
+    /// <summary>The scale of a group: its largest magnitude becomes 127.</summary>
+    public static float Scale(ReadOnlySpan<float> group)
+    {
+        double largest = 0;
+        foreach (float weight in group)
+        {
+            largest = Math.Max(largest, Math.Abs((double)weight));
+        }
+
+        return (float)(largest / Int8Largest);
+    }
+
+    /// <summary>‖stored - given‖ / ‖given‖ over all matrices of a layer that are rounded.</summary>
+    public static double Error(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
+    {
+        FfnMemoryWeights stored = Of(precision, spec, weights);
+        double squaredError = 0;
+        double squaredNorm = 0;
+        foreach (FfnTensor tensor in spec.Tensors.Where(IsRounded))
+        {
+            foreach ((float kept, float given) in stored.Get(tensor.Name).ToArray().Zip(weights.Get(tensor.Name).ToArray()))
+            {
+                squaredError += ((double)kept - given) * ((double)kept - given);
+                squaredNorm += (double)given * given;
+            }
+        }
+
+        return squaredError == 0 ? 0 : Math.Sqrt(squaredError / squaredNorm);
+    }
+
+    private static bool IsRounded(FfnTensor tensor) => !tensor.IsVector && tensor.Role != FfnTensorRole.RouterWeight;
+
+    private static void Quantize(Span<float> group)
+    {
+        double scale = Scale(group);
+        foreach (ref float weight in group)
+        {
+            // The nearer of the two whole numbers of scales beside it, the even one where it lies in the middle.
+            double below = scale == 0 ? 0 : Math.Floor(weight / scale);
+            double beyond = scale == 0 ? 0 : (weight / scale) - below;
+            bool up = beyond == 0.5 ? below % 2 != 0 : beyond > 0.5;
+            weight = (float)(Math.Clamp(up ? below + 1 : below, -Int8Largest, Int8Largest) * scale);
+        }
+    }
+
+    // The nearest number with so many bits behind the point, or an infinity beyond the largest one.
+    private static float Nearest(float value, int mantissaBits, int smallestExponent, int largestExponent)
+    {
+        if (!float.IsFinite(value) || value == 0)
+        {
+            return value;
+        }
+
+        double step = Math.ScaleB(1, Math.Max(Math.ILogB(value), smallestExponent) - mantissaBits);
+        double rounded = Math.Round(value / step, MidpointRounding.ToEven) * step;
+        return Math.Abs(rounded) >= Math.ScaleB(1, largestExponent + 1) ? (float)(rounded * double.PositiveInfinity) : (float)rounded;
+    }
+}

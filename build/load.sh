@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# build/load.sh [ARGS]   puts load on the sample server, in a process of its own and over loopback, and checks every answer; --help lists ARGS
+# Without ARGS: 64 clients of 1 to 8 tokens for 30 s on SwiGLU 2048x5632, and what 'bench' gives for the same batch.
+#   build/load.sh --compare                    beside the same server without batching
+#   build/load.sh --tokens 1 --compare         every request one token
+#   build/load.sh --overload 2 --soak 60 --faults
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+
+"$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
+require_sdk
+say "building ..."
+for project in Cli/NativeFfn.Cli Samples/02-server/NativeFfn.Server Samples/03-load/NativeFfn.Load; do
+    quietly "$artifacts/logs/load-build.log" dotnet build "$root/$project.csproj" -c Release
+done
+
+mkdir -p "$artifacts/load"
+exec dotnet "$artifacts/bin/NativeFfn.Load/release/NativeFfn.Load.dll" \
+    --server "$artifacts/bin/NativeFfn.Server/release/NativeFfn.Server.dll" \
+    --command "$artifacts/bin/NativeFfn.Cli/release/NativeFfn.Cli.dll" \
+    --folder "$artifacts/load" "$@"
