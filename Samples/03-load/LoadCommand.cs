@@ -26,6 +26,13 @@ internal static class LoadCommand
         Option<int> queue = OptionFactory.Integer("--queue-tokens", "N", "The server's QueueCapacityTokens.", 1, 1 << 20, 1024);
         Option<BackendKind> backend = OptionFactory.Word<BackendKind>(
             "--backend", string.Join('|', BackendNames.All), "What computes.", "one of " + string.Join(", ", BackendNames.All), BackendNames.TryParse);
+        Option<FfnPrecision> precision = OptionFactory.Word<FfnPrecision>(
+            "--precision",
+            string.Join('|', FfnPrecisionNames.All),
+            "How the weights are kept.",
+            "one of " + string.Join(", ", FfnPrecisionNames.All),
+            FfnPrecisionNames.TryParse);
+        precision.DefaultValueFactory = static _ => FfnPrecision.BFloat16;
         var compare = new Option<bool>("--compare") { Description = "The same load without batching as well." };
         Option<double> overload = Factor();
         Option<int> soak = OptionFactory.Integer("--soak", "S", "Also watch the memory for so many seconds.", 1, MaxSeconds);
@@ -36,7 +43,7 @@ internal static class LoadCommand
         var rest = new Argument<string[]>("KEY=VALUE") { Description = "Further keys for the server, as --NativeFfn:Threads=2, after '--'.", Arity = ArgumentArity.ZeroOrMore };
         var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
         {
-            shape, seconds, clients, tokens, batch, queue, backend, compare, overload, soak, faults, server, command, folder, rest,
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, server, command, folder, rest,
         };
         root.SetAction(parsed => run(new LoadPlan
         {
@@ -48,6 +55,7 @@ internal static class LoadCommand
             BatchTokens = parsed.GetValue(batch),
             QueueTokens = parsed.GetValue(queue),
             Backend = parsed.GetValue(backend),
+            Precision = parsed.GetValue(precision),
             Compare = parsed.GetValue(compare),
             Overload = parsed.GetValue(overload),
             Soak = parsed.GetValue(soak),

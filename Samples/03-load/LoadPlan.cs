@@ -29,8 +29,11 @@ internal sealed record LoadPlan
     /// <summary>The server's backend.</summary>
     public required BackendKind Backend { get; init; }
 
+    /// <summary>How the server keeps the weights.</summary>
+    public required FfnPrecision Precision { get; init; }
+
     /// <summary>How the layer is opened without a server: as the server opens it, so that the expected answers are its own.</summary>
-    public FfnEngineOptions Engine => new() { Backend = Backend };
+    public FfnEngineOptions Engine => new() { Backend = Backend, Precision = Precision };
 
     /// <summary>Whether the same load is put on a server without batching.</summary>
     public bool Compare { get; init; }

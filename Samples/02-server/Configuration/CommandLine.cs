@@ -7,6 +7,7 @@ internal static class CommandLine
     {
         ["--model"] = "NativeFfn:Models:model:Path",
         ["--backend"] = "NativeFfn:Backend",
+        ["--precision"] = "NativeFfn:Precision",
         ["--threads"] = "NativeFfn:Threads",
         ["--urls"] = HttpUrl,
         ["--grpc-urls"] = GrpcUrl,
