@@ -52,7 +52,7 @@ public class ResidentExpertTests : BackendTests
 
     [Test]
     [CancelAfter(60_000)]
-    public void Callers_at_once_wait_for_room_and_get_the_same_numbers([Values(1, 2)] int resident, [Values(1, 2)] int threads)
+    public void Callers_at_once_wait_for_room_and_get_the_same_numbers([Values(1, 2, Experts)] int resident, [Values(1, 2)] int threads)
     {
         FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 804);
         using FfnLayer whole = Engine(threads).CreateLayer(Spec, weights);
@@ -99,6 +99,17 @@ public class ResidentExpertTests : BackendTests
         Tolerances.AssertClose(output, Estimate.Exact(golden.ReadExpected(FfnMode.Block)!), Tolerances.Golden, "block");
         checkpoint.Dispose();
         Assert.Throws<ObjectDisposedException>(() => Forward(layer, FfnMode.Block, golden.ReadInput()));
+    }
+
+    [Test]
+    public void A_layer_that_was_disposed_runs_no_more([Values(1, Experts)] int resident)
+    {
+        using FfnEngine engine = Bounded(1, resident);
+        FfnLayer layer = engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 814));
+        float[] input = RandomLayers.Rows(1, Spec.DModel, 815);
+        _ = Forward(layer, FfnMode.Ffn, input);
+        layer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => Forward(layer, FfnMode.Ffn, input));
     }
 
     [Test]
