@@ -38,6 +38,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 
     public int WaitingTokens => _open?.Queue.WaitingTokens ?? 0;
 
+    public IReadOnlyList<ServedLayer> ServedLayers => _open?.Layers.All ?? [];
+
     public IReadOnlyList<FfnLayerInfo> LoadedLayers => _open?.Layers.Infos ?? [];
 
     /// <summary>Opens the engine, loads and warms up its layers, and starts to run requests.</summary>

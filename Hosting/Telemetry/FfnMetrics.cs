@@ -14,6 +14,7 @@ internal sealed class FfnMetrics : IDisposable
     private const string EngineTag = "engine";
     private const string LayerTag = "layer";
     private const string ReasonTag = "reason";
+    private const string ExpertTag = "expert";
 
     // Powers of two up to well past any batch.
     private static readonly InstrumentAdvice<int> Counts = new()
@@ -51,6 +52,9 @@ internal sealed class FfnMetrics : IDisposable
         _failures = meter.CreateCounter<long>("nativeffn.failures", "{request}", "Requests that failed while they ran.");
         meter.CreateObservableUpDownCounter("nativeffn.queue.depth", ObserveQueues, "{token}", "Tokens that wait.");
         meter.CreateObservableUpDownCounter("nativeffn.weights.bytes", ObserveWeights, "By", "Bytes that a layer's weights occupy.");
+
+        meter.CreateObservableCounter("nativeffn.expert.tokens", ObserveExperts, "{token}", "Tokens that a mixture's experts were sent.");
+        meter.CreateObservableGauge("nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
     }
 
     public void Add(FfnRuntime engine) => ImmutableInterlocked.Update(ref _engines, static (engines, added) => engines.Add(added), engine);
@@ -123,4 +127,35 @@ internal sealed class FfnMetrics : IDisposable
             layer.WeightBytes,
             new KeyValuePair<string, object?>(EngineTag, engine.Name),
             new KeyValuePair<string, object?>(LayerTag, layer.Name));
+
+    private IEnumerable<Measurement<long>> ObserveExperts() =>
+        from mixture in Mixtures()
+        from expert in Enumerable.Range(0, mixture.Tokens.Length)
+        select new Measurement<long>(
+            mixture.Tokens[expert],
+            new KeyValuePair<string, object?>(EngineTag, mixture.Layer.Engine),
+            new KeyValuePair<string, object?>(LayerTag, mixture.Layer.Info.Name),
+            new KeyValuePair<string, object?>(ExpertTag, expert));
+
+    // Nothing can be out of balance before the first token.
+    private IEnumerable<Measurement<double>> ObserveImbalance() =>
+        from mixture in Mixtures()
+        where mixture.Tokens.Any(static tokens => tokens > 0)
+        select new Measurement<double>(
+            mixture.Tokens.Max() / mixture.Tokens.Average(),
+            new KeyValuePair<string, object?>(EngineTag, mixture.Layer.Engine),
+            new KeyValuePair<string, object?>(LayerTag, mixture.Layer.Info.Name));
+
+    private IEnumerable<(ServedLayer Layer, long[] Tokens)> Mixtures()
+    {
+        foreach (ServedLayer layer in _engines.SelectMany(static engine => engine.ServedLayers))
+        {
+            if (layer.Info.Spec.Mixture is { } mixture)
+            {
+                long[] tokens = new long[mixture.Experts];
+                layer.Layer.ReadExpertTokens(tokens);
+                yield return (layer, tokens);
+            }
+        }
+    }
 }

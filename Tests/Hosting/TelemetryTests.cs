@@ -43,6 +43,25 @@ public sealed class TelemetryTests
     }
 
     [Test]
+    public async Task A_mixture_tells_how_its_experts_are_loaded()
+    {
+        using var listener = new Listener();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 16, 24).WithExperts(new MixtureSpec(3, 3));
+        await using FfnServer server = await FfnServer.StartAsync(options => options.AddLayer("mixture", spec, new XavierWeights(spec, 1)));
+        listener.Observe();
+        Assert.That(listener.Of("nativeffn.expert.imbalance", "1"), Is.Empty);
+        await server.Client.ForwardAsync("mixture/0", new float[4 * 16], new float[4 * 16]);
+        listener.Observe();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(
+                listener.Of("nativeffn.expert.tokens", "{token}").TakeLast(3),
+                Is.EqualTo(Enumerable.Range(0, 3).Select(static expert => $"4 engine=default layer=mixture/0 expert={expert}")));
+            Assert.That(listener.Of("nativeffn.expert.imbalance", "1"), Is.EqualTo(new[] { "1 engine=default layer=mixture/0" }));
+        }
+    }
+
+    [Test]
     public async Task Rejections_are_counted_by_reason_and_failures_apart()
     {
         using var listener = new Listener();

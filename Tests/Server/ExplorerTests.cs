@@ -45,7 +45,7 @@ public sealed class ExplorerTests
             Assert.That(reply.GetProperty("timing").GetProperty("elapsedMs").GetDouble(), Is.Positive);
             Assert.That(
                 reply.GetProperty("timing").GetProperty("steps").EnumerateArray().Select(static step => step.GetProperty("name").GetString()),
-                Is.EqualTo(new[] { "gemm", "activation", "residual", "norm" }));
+                Is.EqualTo(new[] { "gemm", "activation", "residual", "norm", "routing" }));
         });
         if (mode == FfnMode.Block)
         {

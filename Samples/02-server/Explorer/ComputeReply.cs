@@ -11,7 +11,8 @@ namespace NativeFfn.Server.Explorer;
 /// <param name="Position">The row that is shown.</param>
 /// <param name="Input">The row going in.</param>
 /// <param name="Normalized">The row after the norm before the network; only in block mode, where the layer has one.</param>
-/// <param name="Stages">The hidden stages.</param>
+/// <param name="Experts">The experts that the row was sent to, best first; null where the layer is no mixture.</param>
+/// <param name="Stages">The hidden stages; none in a mixture.</param>
 /// <param name="Output">The row coming out.</param>
 /// <param name="Timing">Where the time of the whole forward went.</param>
 internal sealed record ComputeReply(
@@ -23,9 +24,13 @@ internal sealed record ComputeReply(
     int Position,
     float[] Input,
     float[]? Normalized,
+    ImmutableArray<RoutedExpert>? Experts,
     ImmutableArray<ComputedStage> Stages,
     float[] Output,
     ComputeTiming Timing);
+
+/// <summary>An expert, and what its result was multiplied with.</summary>
+internal sealed record RoutedExpert(int Expert, float Weight);
 
 /// <summary>A hidden stage's values for one row.</summary>
 /// <param name="Activation">The activation's name.</param>

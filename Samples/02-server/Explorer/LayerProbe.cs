@@ -24,9 +24,21 @@ internal sealed class LayerProbe(ActivationCurves curves)
             position,
             Row(rows, position, tokens),
             mode == FfnMode.Block && trace.Normalized is { } normalized ? Row(normalized, position, tokens) : null,
+            Routes(trace, position),
             [.. trace.HiddenStages.Select(stage => Describe(layer.Engine, stage, position, tokens))],
             Row(output, position, tokens),
             Measure(layer, mode, rows, output));
+    }
+
+    private static ImmutableArray<RoutedExpert>? Routes(FfnTrace trace, int position)
+    {
+        if (trace.Routing is not { } routing)
+        {
+            return null;
+        }
+
+        int topK = routing.Mixture.TopK;
+        return [.. Enumerable.Range(position * topK, topK).Select(i => new RoutedExpert(routing.Experts[i], routing.Weights[i]))];
     }
 
     private ComputedStage Describe(FfnEngine engine, FfnStageTrace stage, int position, int tokens)

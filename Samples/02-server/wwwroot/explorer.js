@@ -102,7 +102,8 @@ async function compute() {
 const numbers = row => Float32Array.from(row, Number);
 
 function show(reply) {
-  byId('about').replaceChildren(...[reply.layer, reply.kind, `backend ${reply.backend}`, `${reply.timing.threads} threads`].map(chip));
+  const experts = (reply.experts ?? []).map(route => `expert ${route.expert} × ${text(Number(route.weight))}`);
+  byId('about').replaceChildren(...[reply.layer, reply.kind, `backend ${reply.backend}`, `${reply.timing.threads} threads`, ...experts].map(chip));
   const model = keepView(shown?.model, reply.input.length);
   const parent = byId('bars');
   parent.replaceChildren();
