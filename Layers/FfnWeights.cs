@@ -47,9 +47,9 @@ public readonly ref struct FfnWeights
     // A source is an object, which cannot hold spans: the spans are pinned for as long as the callback runs.
     internal unsafe TResult Use<TState, TResult>(FfnSpec spec, TState state, Func<FfnSpec, TState, IFfnWeightSource, TResult> use)
     {
-        if (!spec.IsFeedForward)
+        if (!spec.IsFeedForward || spec.Mixture is not null)
         {
-            throw new ArgumentException($"{spec} is no transformer network with gate, up and down; use {nameof(FfnMemoryWeights)}.", nameof(spec));
+            throw new ArgumentException($"{spec} is no single transformer network with gate, up and down; use {nameof(FfnMemoryWeights)}.", nameof(spec));
         }
 
         var source = new PinnedWeightSource();

@@ -6,11 +6,13 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="Kind">The layer's kind.</param>
 /// <param name="DModel">d_model.</param>
 /// <param name="DFf">d_ff.</param>
+/// <param name="Experts">Experts of a mixture; 0 for a dense layer.</param>
+/// <param name="TopK">Experts that a token is sent to; 0 for a dense layer.</param>
 /// <param name="Tokens">Rows of one forward.</param>
 /// <param name="MedianMs">Median time of one forward, in milliseconds.</param>
 /// <param name="MinMs">Shortest time of one forward, in milliseconds.</param>
 /// <param name="Gflops">10⁹ operations a second at the median, a multiply-add counted as two.</param>
-/// <param name="GbPerSec">10⁹ bytes a second at the median: the weights once, the input and the output.</param>
+/// <param name="GbPerSec">10⁹ bytes a second at the median: the weights once, of a mixture those of the experts that the rows were sent to, the input and the output.</param>
 /// <param name="AllocatedBytesPerCall">Managed bytes of one steady forward, on all threads together.</param>
 /// <param name="GemmShare">The projections' part of the time of all threads, 0 to 1.</param>
 /// <param name="Threads">Threads of one forward.</param>
@@ -23,6 +25,8 @@ internal sealed record BenchRow(
     string Kind,
     int DModel,
     int DFf,
+    int Experts,
+    int TopK,
     int Tokens,
     double MedianMs,
     double MinMs,

@@ -75,13 +75,15 @@ internal sealed class BenchSubject : IDisposable
         FfnSpec spec = _layer.Spec;
         _milliseconds.Sort();
         double median = Median(_milliseconds);
-        long bytes = _layer.WeightBytes + (sizeof(float) * ((long)_input.Length + _output.Length));
+        double bytes = MeasureWeightBytes() + (sizeof(float) * ((double)_input.Length + _output.Length));
         return new BenchRow(
             _engine.Backend.Name,
             FfnPrecisionNames.Of(_engine.Precision),
             spec.Kind.Name,
             spec.DModel,
             spec.DFf,
+            spec.Mixture?.Experts ?? 0,
+            spec.Mixture?.TopK ?? 0,
             _tokens,
             median,
             _milliseconds[0],
@@ -107,6 +109,21 @@ internal sealed class BenchSubject : IDisposable
     private static double PerSecond(double amount, double milliseconds) => amount / (milliseconds * 1e6);
 
     private void Forward() => _layer.ForwardResidual(_input, _input, _output);
+
+    // A mixture reads the experts that its rows are sent to, whose part of the memory is as large as their part of the weights.
+    private double MeasureWeightBytes()
+    {
+        FfnSpec spec = _layer.Spec;
+        if (spec.Mixture is not { } mixture)
+        {
+            return _layer.WeightBytes;
+        }
+
+        var trace = new FfnTrace(spec, _tokens);
+        _layer.Inspect(FfnMode.Residual, _input, _output, trace);
+        long idle = mixture.Experts - trace.Routing!.Experts.Distinct().LongCount();
+        return _layer.WeightBytes * (1 - ((double)(idle * spec.ExpertSpec(0)!.ParameterCount) / spec.ParameterCount));
+    }
 
     private double MeasureGemmShare()
     {

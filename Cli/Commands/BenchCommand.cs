@@ -19,6 +19,8 @@ internal static class BenchCommand
     {
         Option<LayerShape?> shape = CommonOptions.Shape($"d_model and d_ff; {DefaultShape} if left out.");
         Option<BenchPreset?> preset = BenchOptions.Preset();
+        Option<int> experts = CommonOptions.Experts();
+        Option<int> topK = CommonOptions.TopK();
         Option<FfnKind> kind = CommonOptions.Kind("The layer's kind; the preset's, or swiglu, if left out.");
         Option<ImmutableArray<int>> tokens = BenchOptions.Tokens(DefaultTokens);
         Option<ImmutableArray<BackendKind>> backend = BenchOptions.Backends();
@@ -26,7 +28,7 @@ internal static class BenchCommand
         Option<string> json = OptionFactory.Text("--json", "FILE", $"Write the rows as JSON; {StandardOutput} prints them instead of the table.");
         var command = new Command("bench", "Time the whole layer with its residual, on random weights.")
         {
-            shape, preset, kind, tokens, backend, seconds, json,
+            shape, preset, kind, experts, topK, tokens, backend, seconds, json,
         };
         EngineOptionGroup engines = EngineOptionGroup.AddTo(command, severalPrecisions: true);
         command.SetAction(parsed =>
@@ -41,6 +43,11 @@ internal static class BenchCommand
             size ??= chosen?.Shape ?? DefaultShape;
             FfnKind layerKind = parsed.GetResult(kind) is null ? chosen?.Kind ?? FfnKind.SwiGlu : parsed.GetValue(kind);
             FfnSpec spec = FfnSpec.Create(layerKind, size.DModel, size.DFf, chosen?.Bias ?? false);
+            if (CommonOptions.Mixture(parsed.GetValue(experts), parsed.GetValue(topK)) is { } mixture)
+            {
+                spec = spec.WithExperts(mixture);
+            }
+
             return Run(
                 session,
                 new BenchPlan(

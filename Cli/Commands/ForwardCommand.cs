@@ -20,9 +20,10 @@ internal static class ForwardCommand
         Option<FfnMode> mode = CommonOptions.Mode();
         Option<BackendKind> backend = CommonOptions.Backend();
         Option<string> trace = OptionFactory.Text("--trace", "FILE", "Safetensors to write with the inner values of the forward.");
+        Option<int> residentExperts = CommonOptions.MaxResidentExperts();
         var command = new Command("forward", "Run a layer of a checkpoint on the rows of a file.")
         {
-            model, layer, input, output, trace, mode, backend,
+            model, layer, input, output, trace, mode, backend, residentExperts,
         };
         EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
         command.SetAction(parsed => Run(session, new Request(
@@ -32,7 +33,7 @@ internal static class ForwardCommand
             parsed.GetRequiredValue(output),
             parsed.GetValue(trace),
             parsed.GetValue(mode),
-            engine.Read(parsed) with { Backend = parsed.GetValue(backend) })));
+            engine.Read(parsed) with { Backend = parsed.GetValue(backend), MaxResidentExperts = parsed.GetValue(residentExperts) })));
         return command;
     }
 

@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace NativeFfn.Cli.Commands;
 
-/// <summary><c>init</c>: makes a checkpoint in Llama layout with random weights.</summary>
+/// <summary><c>init</c>: makes a checkpoint in Llama or Mixtral layout with random weights.</summary>
 internal static class InitCommand
 {
     // More layers than any network has.
@@ -24,18 +24,28 @@ internal static class InitCommand
         kind.DefaultValueFactory = static _ => FfnKind.SwiGlu;
         Option<LayerShape?> shape = CommonOptions.Shape("d_model and d_ff.");
         shape.Required = true;
+        Option<int> experts = CommonOptions.Experts();
+        Option<int> topK = CommonOptions.TopK();
         Option<int> layers = OptionFactory.Integer("--layers", "L", "Layers.", 1, MaxLayers, 1);
         Option<WeightType?> type = WeightTypeOption();
         Option<ulong> seed = SeedOption();
         Option<int> sample = OptionFactory.Integer(
             "--sample-input", "TOKENS", $"Also write {SampleFile} with that many random rows, for trying 'forward'.", 1, MaxSampleTokens);
         Option<string> output = OptionFactory.Text("--output", "DIR", "The folder to make; it must not exist or be empty.", required: true);
-        var command = new Command("init", "Make a checkpoint in Llama layout with Xavier weights.") { kind, shape, layers, type, seed, sample, output };
+        var command = new Command("init", "Make a checkpoint with Xavier weights, in Llama layout, or in Mixtral layout with --experts.")
+        {
+            kind, shape, experts, topK, layers, type, seed, sample, output,
+        };
         command.SetAction(parsed =>
         {
             ulong number = parsed.GetValue(seed);
             var checkpoint = new LlamaCheckpoint(
-                parsed.GetValue(kind), parsed.GetValue(shape)!, parsed.GetValue(layers), parsed.GetValue(type)!, number);
+                parsed.GetValue(kind),
+                parsed.GetValue(shape)!,
+                parsed.GetValue(layers),
+                parsed.GetValue(type)!,
+                number,
+                CommonOptions.Mixture(parsed.GetValue(experts), parsed.GetValue(topK)));
             return Run(session, new Request(
                 checkpoint, parsed.GetValue(sample), unchecked((int)number), parsed.GetRequiredValue(output)));
         });

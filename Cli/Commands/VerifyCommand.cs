@@ -20,9 +20,10 @@ internal static class VerifyCommand
         Option<int> layer = CommonOptions.Layer();
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
         Option<bool> json = CommonOptions.Json();
+        Option<int> residentExperts = CommonOptions.MaxResidentExperts();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, json,
+            model, layer, tokens, residentExperts, json,
         };
         EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
         command.SetAction(parsed => Run(
@@ -30,7 +31,7 @@ internal static class VerifyCommand
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
-            engine.Read(parsed),
+            engine.Read(parsed) with { MaxResidentExperts = parsed.GetValue(residentExperts) },
             parsed.GetValue(json)));
         return command;
     }
@@ -56,7 +57,9 @@ internal static class VerifyCommand
     private static void WriteText(Terminal terminal, VerifyReport report)
     {
         terminal.Out.WriteLine(
-            $"{report.Model}, layer {report.Layer}: {report.Kind} {report.DModel}x{report.DFf}, {report.WeightType} weights kept as {report.Precision}, " +
+            $"{report.Model}, layer {report.Layer}: {report.Kind} {report.DModel}x{report.DFf}" +
+            (report.Experts > 0 ? $" ({report.Experts} experts, top {report.TopK})" : string.Empty) +
+            $", {report.WeightType} weights kept as {report.Precision}, " +
             $"{report.Tokens} {(report.Tokens == 1 ? "token" : "tokens")}, against float64");
         Table table = Terminal.Table("backend", "mode", "weight error", "relative L2", "max abs error", "tolerance", "verdict");
         foreach (VerifyRow row in report.Rows)

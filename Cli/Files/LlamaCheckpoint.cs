@@ -3,7 +3,7 @@ using NativeFfn.Cli.Options;
 
 namespace NativeFfn.Cli.Files;
 
-/// <summary>A checkpoint in Llama layout with random feed-forward layers and nothing else, to be written.</summary>
+/// <summary>A checkpoint in Llama layout, or in Mixtral layout where it has experts, with random feed-forward layers and nothing else, to be written.</summary>
 internal sealed class LlamaCheckpoint
 {
     // 4 MiB of float32: little memory, and Ctrl+C is looked for often.
@@ -16,12 +16,13 @@ internal sealed class LlamaCheckpoint
 
     /// <summary>Describes the checkpoint.</summary>
     /// <exception cref="UsageException">The layout cannot express the kind.</exception>
-    /// <exception cref="ArgumentOutOfRangeException">A matrix would have too many elements.</exception>
-    public LlamaCheckpoint(FfnKind kind, LayerShape shape, int layers, WeightType type, ulong seed)
+    /// <exception cref="ArgumentException">A matrix would have too many elements, or the mixture contradicts itself.</exception>
+    public LlamaCheckpoint(FfnKind kind, LayerShape shape, int layers, WeightType type, ulong seed, MixtureSpec? mixture = null)
     {
-        Config = LlamaConfig.Create(kind, shape, layers, type);
-        _spec = FfnSpec.Create(kind, shape.DModel, shape.DFf)
+        Config = LlamaConfig.Create(kind, shape, layers, type, mixture);
+        FfnSpec network = FfnSpec.Create(kind, shape.DModel, shape.DFf)
             .WithNorms(pre: new NormSpec(NormKind.Rms, (float)LlamaConfig.NormEpsilon));
+        _spec = mixture is null ? network : network.WithExperts(mixture);
         _layers = layers;
         _type = type;
         _seed = seed;
@@ -82,7 +83,22 @@ internal sealed class LlamaCheckpoint
         }
     }
 
-    private static string NameOf(FfnTensor tensor, int layer) => tensor.Role == FfnTensorRole.PreNormWeight
-        ? $"model.layers.{layer}.post_attention_layernorm.weight"
-        : $"model.layers.{layer}.mlp.{tensor.Name.Replace(".weight", "_proj.weight", StringComparison.Ordinal)}";
+    private static string NameOf(FfnTensor tensor, int layer)
+    {
+        string path = $"model.layers.{layer}.";
+        return tensor.Role switch
+        {
+            FfnTensorRole.PreNormWeight => path + "post_attention_layernorm.weight",
+            FfnTensorRole.RouterWeight => path + "block_sparse_moe.gate.weight",
+            _ when tensor.Expert >= 0 => $"{path}block_sparse_moe.experts.{tensor.Expert}.{NameInMixtral(tensor)}.weight",
+            _ => $"{path}mlp.{tensor.Name.Replace(".weight", "_proj.weight", StringComparison.Ordinal)}",
+        };
+    }
+
+    private static string NameInMixtral(FfnTensor tensor) => tensor switch
+    {
+        { Stage: 1 } => "w2",
+        { Role: FfnTensorRole.UpWeight } => "w3",
+        _ => "w1",
+    };
 }

@@ -4,7 +4,7 @@ using NativeFfn.Cli.Options;
 
 namespace NativeFfn.Cli.Files;
 
-/// <summary>The <c>config.json</c> of a checkpoint in Llama layout, as far as its feed-forward layers need one.</summary>
+/// <summary>The <c>config.json</c> of a checkpoint in Llama layout, or in Mixtral layout where it has experts, as far as its feed-forward layers need one.</summary>
 internal sealed record LlamaConfig(
     [property: JsonPropertyName("model_type")] string ModelType,
     [property: JsonPropertyName("hidden_size")] int HiddenSize,
@@ -12,7 +12,9 @@ internal sealed record LlamaConfig(
     [property: JsonPropertyName("num_hidden_layers")] int NumHiddenLayers,
     [property: JsonPropertyName("hidden_act")] string HiddenAct,
     [property: JsonPropertyName("rms_norm_eps")] double RmsNormEps,
-    [property: JsonPropertyName("torch_dtype")] string TorchDtype)
+    [property: JsonPropertyName("torch_dtype")] string TorchDtype,
+    [property: JsonPropertyName("num_local_experts"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? NumLocalExperts,
+    [property: JsonPropertyName("num_experts_per_tok"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? NumExpertsPerTok)
 {
     /// <summary>ε of the norm before the network.</summary>
     public const double NormEpsilon = 1e-5;
@@ -27,15 +29,24 @@ internal sealed record LlamaConfig(
     /// <summary>Kinds that the layout can express.</summary>
     public static IEnumerable<FfnKind> Kinds => Activations.Select(static pair => pair.Kind);
 
-    /// <summary>The configuration of a checkpoint of equal layers.</summary>
+    /// <summary>The configuration of a checkpoint of equal layers, each a mixture where one is given.</summary>
     /// <exception cref="UsageException">The layout cannot express the kind.</exception>
-    public static LlamaConfig Create(FfnKind kind, LayerShape shape, int layers, WeightType type)
+    public static LlamaConfig Create(FfnKind kind, LayerShape shape, int layers, WeightType type, MixtureSpec? mixture)
     {
         foreach ((FfnKind candidate, string activation) in Activations)
         {
             if (candidate == kind)
             {
-                return new LlamaConfig("llama", shape.DModel, shape.DFf, layers, activation, NormEpsilon, type.TorchName);
+                return new LlamaConfig(
+                    mixture is null ? "llama" : "mixtral",
+                    shape.DModel,
+                    shape.DFf,
+                    layers,
+                    activation,
+                    NormEpsilon,
+                    type.TorchName,
+                    mixture?.Experts,
+                    mixture?.TopK);
             }
         }
 

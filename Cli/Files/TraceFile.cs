@@ -4,14 +4,17 @@ namespace NativeFfn.Cli.Files;
 /// <remarks>
 /// <c>normalized</c> (block mode with a norm before the network), then <c>pre_activation</c>, <c>activation</c> and, in a gated stage,
 /// <c>up</c>, then <c>hidden</c>, and last <c>output</c>. Where a layer has several hidden stages, each one's names start with
-/// <c>stages.{i}.</c>.
+/// <c>stages.{i}.</c>. A mixture has <c>routing.experts</c> and <c>routing.weights</c> (<c>[tokens, top k]</c>, best expert first) in the
+/// place of stages; experts are numbers in F32 as all else, which holds them exactly.
 /// </remarks>
 internal static class TraceFile
 {
     /// <summary>Refuses a trace whose arrays would not fit, before any work.</summary>
     public static void RequireRoom(FfnSpec spec, int tokens)
     {
-        int widest = spec.Stages.Max(static stage => Math.Max(stage.InputWidth, stage.Width));
+        int widest = spec.Mixture is { } mixture
+            ? Math.Max(spec.InputWidth, mixture.TopK)
+            : spec.Stages.Max(static stage => Math.Max(stage.InputWidth, stage.Width));
         if ((long)tokens * widest > Array.MaxLength)
         {
             throw new UsageException(
@@ -26,6 +29,12 @@ internal static class TraceFile
         if (mode == FfnMode.Block && trace.Normalized is { } normalized)
         {
             tensors.Add(("normalized", trace.Spec.InputWidth, normalized));
+        }
+
+        if (trace.Routing is { } routing)
+        {
+            tensors.Add(("routing.experts", routing.Mixture.TopK, Array.ConvertAll(routing.Experts, static expert => (float)expert)));
+            tensors.Add(("routing.weights", routing.Mixture.TopK, routing.Weights));
         }
 
         for (int i = 0; i < trace.HiddenStages.Length; i++)

@@ -9,6 +9,9 @@ internal static class CommonOptions
     // More layers than any network has; a bound against a mistyped number.
     private const int MaxLayer = 1_000_000;
 
+    // Mixtral's.
+    private const int DefaultTopK = 2;
+
     public static Option<string> Model() =>
         OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.", required: true);
 
@@ -73,4 +76,27 @@ internal static class CommonOptions
 
     public static Option<LayerShape?> Shape(string description) => OptionFactory.Word<LayerShape?>(
         "--shape", "DxF", description, "d_model x d_ff, both positive, such as 2048x5632", LayerShape.TryParse);
+
+    public static Option<int> Experts() => OptionFactory.Integer(
+        "--experts", "E", "Experts of a mixture, each of the shape's d_ff; no mixture if left out.", 1, MixtureSpec.MaxExperts);
+
+    public static Option<int> TopK() => OptionFactory.Integer(
+        "--top-k", "K", $"Experts that a token is sent to; {DefaultTopK} of --experts if left out.", 1, MixtureSpec.MaxExperts);
+
+    public static Option<int> MaxResidentExperts() => OptionFactory.Integer(
+        "--max-resident-experts", "N", "Experts of a mixture in memory at a time; all if left out.", 1, MixtureSpec.MaxExperts);
+
+    /// <summary>The mixture of both options; null where there are no experts.</summary>
+    /// <exception cref="UsageException">They contradict each other.</exception>
+    public static MixtureSpec? Mixture(int experts, int topK)
+    {
+        if (experts == 0)
+        {
+            return topK == 0 ? null : throw new UsageException($"--top-k {topK} is for mixtures; give --experts too.");
+        }
+
+        return topK <= experts
+            ? new MixtureSpec(experts, topK == 0 ? Math.Min(DefaultTopK, experts) : topK)
+            : throw new UsageException($"--top-k {topK} is more than the {experts} experts of --experts.");
+    }
 }

@@ -18,7 +18,8 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// <remarks>
     /// <para>
     /// 1e-6 + 2⁻²⁴ · √(longest row of any projection) + 4 · e. The rounding errors of a float32 dot product have random signs, so that
-    /// their sum grows with the root of their number.
+    /// their sum grows with the root of their number. In a mixture, the error of a logit, 2⁻²⁴ · √d_model more, is also one of the weight
+    /// that multiplies all of an expert's result.
     /// </para>
     /// <para>
     /// A projection whose weights are off by a relative error e gives results that are off by about e, as rounding errors know nothing of
@@ -29,8 +30,12 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// </remarks>
     /// <param name="spec">The layer.</param>
     /// <param name="weightError">e, what the precision lost of the matrices.</param>
-    public static double ToleranceOf(FfnSpec spec, double weightError) =>
-        Floor + (Float32RoundOff * Math.Sqrt(spec.Stages.Max(static stage => stage.InputWidth))) + (WeightErrorFactor * weightError);
+    public static double ToleranceOf(FfnSpec spec, double weightError)
+    {
+        int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
+        double roots = Math.Sqrt(longest) + (spec.Mixture is null ? 0 : Math.Sqrt(spec.InputWidth));
+        return Floor + (Float32RoundOff * roots) + (WeightErrorFactor * weightError);
+    }
 
     /// <summary>Compares element by element.</summary>
     public static Comparison Of(ReadOnlySpan<float> actual, ReadOnlySpan<double> expected)

@@ -7,19 +7,14 @@ namespace NativeFfn.Cli.Verification;
 /// </remarks>
 internal sealed class Float64Reference
 {
-    // 4 MiB of float32: large reads, and yet little beside a layer.
-    private const int PieceElements = 1024 * 1024;
-
     private readonly FfnSpec _spec;
-    private readonly IFfnWeightSource _weights;
-    private readonly CancellationToken _cancellation;
+    private readonly Float64Network _network;
 
     /// <summary>The reference of a layer.</summary>
     public Float64Reference(FfnSpec spec, IFfnWeightSource weights, CancellationToken cancellation = default)
     {
         _spec = spec;
-        _weights = weights;
-        _cancellation = cancellation;
+        _network = new Float64Network(spec, weights, cancellation);
     }
 
     /// <summary>The modes that a layer can be asked for.</summary>
@@ -41,12 +36,7 @@ internal sealed class Float64Reference
     /// <param name="input">x, row-major <c>[tokens, InputWidth]</c>; the residual too.</param>
     public Dictionary<FfnMode, double[]> Compute(ReadOnlySpan<float> input)
     {
-        double[] x = new double[input.Length];
-        for (int i = 0; i < x.Length; i++)
-        {
-            x[i] = input[i];
-        }
-
+        double[] x = Widen(input);
         double[] plain = Network(x);
         var outputs = new Dictionary<FfnMode, double[]> { [FfnMode.Ffn] = plain };
         foreach (FfnMode mode in ModesOf(_spec))
@@ -64,6 +54,45 @@ internal sealed class Float64Reference
         return outputs;
     }
 
+    /// <summary>
+    /// By how much each row's routing was decided, in the mode where it was closest (<see cref="Float64Route.Margin"/>); infinite in a
+    /// layer without a router.
+    /// </summary>
+    /// <param name="input">x, row-major <c>[tokens, InputWidth]</c>.</param>
+    public double[] RoutingMargins(ReadOnlySpan<float> input)
+    {
+        double[] x = Widen(input);
+        double[] margins = new double[x.Length / _spec.InputWidth];
+        Array.Fill(margins, double.PositiveInfinity);
+        if (_spec.Mixture is null)
+        {
+            return margins;
+        }
+
+        var mixture = new Float64Mixture(_spec, _network);
+        double[][] routed = _spec.PreNorm is null ? [x] : [x, NormalizeBefore(x)];
+        foreach (double[] rows in routed)
+        {
+            foreach ((int token, Float64Route route) in mixture.Route(rows).Index())
+            {
+                margins[token] = Math.Min(margins[token], route.Margin);
+            }
+        }
+
+        return margins;
+    }
+
+    private static double[] Widen(ReadOnlySpan<float> input)
+    {
+        var x = new double[input.Length];
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = input[i];
+        }
+
+        return x;
+    }
+
     private static double[] Sum(double[] left, double[] right)
     {
         var sum = new double[left.Length];
@@ -79,10 +108,13 @@ internal sealed class Float64Reference
     {
         double[] branch = _spec.PreNorm is null
             ? [.. plain]
-            : Network(Normalize(_spec.PreNorm, FfnTensorRole.PreNormWeight, FfnTensorRole.PreNormBias, [.. x]));
+            : Network(NormalizeBefore(x));
         branch = Normalize(_spec.BranchNorm, FfnTensorRole.BranchNormWeight, FfnTensorRole.BranchNormBias, branch);
         return Normalize(_spec.PostNorm, FfnTensorRole.PostNormWeight, FfnTensorRole.PostNormBias, Sum(x, branch));
     }
+
+    private double[] NormalizeBefore(double[] x) =>
+        Normalize(_spec.PreNorm, FfnTensorRole.PreNormWeight, FfnTensorRole.PreNormBias, [.. x]);
 
     private double[] Normalize(NormSpec? norm, FfnTensorRole weightRole, FfnTensorRole biasRole, double[] rows)
     {
@@ -91,8 +123,8 @@ internal sealed class Float64Reference
             return rows;
         }
 
-        float[] weight = ReadVector(weightRole, 0);
-        float[] bias = ReadVector(biasRole, 0);
+        float[] weight = _network.ReadVector(weightRole);
+        float[] bias = _network.ReadVector(biasRole);
         for (int start = 0; start < rows.Length; start += weight.Length)
         {
             Float64Math.Normalize(norm, rows.AsSpan(start, weight.Length), weight, bias);
@@ -101,75 +133,7 @@ internal sealed class Float64Reference
         return rows;
     }
 
-    private double[] Network(double[] x)
-    {
-        for (int i = 0; i < _spec.Stages.Length; i++)
-        {
-            FfnStage stage = _spec.Stages[i];
-            double[] y = Project(x, FfnTensorRole.Weight, FfnTensorRole.Bias, i);
-            double[]? up = stage.Kind.Gated ? Project(x, FfnTensorRole.UpWeight, FfnTensorRole.UpBias, i) : null;
-            for (int k = 0; k < y.Length; k++)
-            {
-                y[k] = Float64Math.Activate(stage.Kind.Activation, y[k]) * (up is null ? 1 : up[k]);
-            }
-
-            x = y;
-        }
-
-        return x;
-    }
-
-    // x · Wᵀ + b
-    private double[] Project(double[] x, FfnTensorRole weightRole, FfnTensorRole biasRole, int stage)
-    {
-        FfnTensor weight = Find(weightRole, stage)!;
-        float[] bias = ReadVector(biasRole, stage);
-        int tokens = x.Length / weight.Columns;
-        var y = new double[checked(tokens * weight.Rows)];
-        int pieceRows = Math.Clamp(PieceElements / weight.Columns, 1, weight.Rows);
-        float[] piece = new float[pieceRows * weight.Columns];
-        for (int first = 0; first < weight.Rows; first += pieceRows)
-        {
-            _cancellation.ThrowIfCancellationRequested();
-            int rows = Math.Min(pieceRows, weight.Rows - first);
-            _weights.ReadRows(weight, first, piece.AsSpan(0, rows * weight.Columns));
-            for (int row = 0; row < rows; row++)
-            {
-                ReadOnlySpan<float> w = piece.AsSpan(row * weight.Columns, weight.Columns);
-                double offset = bias.Length == 0 ? 0 : bias[first + row];
-                for (int token = 0; token < tokens; token++)
-                {
-                    y[(token * weight.Rows) + first + row] = Dot(x.AsSpan(token * weight.Columns, weight.Columns), w) + offset;
-                }
-            }
-        }
-
-        return y;
-    }
-
-    private static double Dot(ReadOnlySpan<double> x, ReadOnlySpan<float> w)
-    {
-        double sum = 0;
-        for (int i = 0; i < w.Length; i++)
-        {
-            sum += x[i] * w[i];
-        }
-
-        return sum;
-    }
-
-    private float[] ReadVector(FfnTensorRole role, int stage)
-    {
-        if (Find(role, stage) is not { } tensor)
-        {
-            return [];
-        }
-
-        var values = new float[tensor.Columns];
-        _weights.ReadRows(tensor, 0, values);
-        return values;
-    }
-
-    private FfnTensor? Find(FfnTensorRole role, int stage) =>
-        _spec.Tensors.FirstOrDefault(tensor => tensor.Role == role && tensor.Stage == stage);
+    private double[] Network(double[] x) => _spec.Mixture is null
+        ? _network.Run(_spec.Stages, x)
+        : new Float64Mixture(_spec, _network).Run(x);
 }

@@ -24,6 +24,8 @@ internal sealed record VerifySkip(string Backend, string Reason);
 /// <param name="Kind">The layer's kind.</param>
 /// <param name="DModel">d_model.</param>
 /// <param name="DFf">d_ff.</param>
+/// <param name="Experts">Experts of a mixture; 0 for a dense layer.</param>
+/// <param name="TopK">Experts that a token is sent to; 0 for a dense layer.</param>
 /// <param name="WeightType">Element type of the stored matrices.</param>
 /// <param name="Precision">How the backends keep the matrices.</param>
 /// <param name="Tokens">Rows of the input.</param>
@@ -36,6 +38,8 @@ internal sealed record VerifyReport(
     string Kind,
     int DModel,
     int DFf,
+    int Experts,
+    int TopK,
     string WeightType,
     string Precision,
     int Tokens,

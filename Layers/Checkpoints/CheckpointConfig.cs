@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 
 namespace NativeFfn.Checkpoints;
@@ -55,6 +56,47 @@ internal sealed class CheckpointConfig
             : throw Wrong(key, value, $"an integer from 1 to {MaxSize}");
     }
 
+    /// <summary>A count that may be none: an integer from 0 to the same bound.</summary>
+    public int Count(string key, int? absent = null)
+    {
+        if (!_values.TryGetValue(key, out JsonElement value))
+        {
+            return absent ?? throw Missing(key);
+        }
+
+        return IsCount(value, out int count) ? count : throw Wrong(key, value, $"an integer from 0 to {MaxSize}");
+    }
+
+    /// <summary>A list of counts from 0; absent means empty.</summary>
+    public ImmutableArray<int> Counts(string key)
+    {
+        if (!_values.TryGetValue(key, out JsonElement value))
+        {
+            return [];
+        }
+
+        string expected = $"a list of integers from 0 to {MaxSize}";
+        if (value.ValueKind != JsonValueKind.Array)
+        {
+            throw Wrong(key, value, expected);
+        }
+
+        return [.. value.EnumerateArray().Select(item => IsCount(item, out int count) ? count : throw Wrong(key, item, "in " + expected))];
+    }
+
+    /// <summary>A factor: a finite number.</summary>
+    public float Factor(string key, float absent)
+    {
+        if (!_values.TryGetValue(key, out JsonElement value))
+        {
+            return absent;
+        }
+
+        return value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float factor) && float.IsFinite(factor)
+            ? factor
+            : throw Wrong(key, value, "a finite number");
+    }
+
     public bool Flag(string key, bool absent) => !_values.TryGetValue(key, out JsonElement value)
         ? absent
         : value.ValueKind switch
@@ -81,8 +123,24 @@ internal sealed class CheckpointConfig
         ? CheckpointJson.Text(Path, key, value)
         : absent ?? throw Missing(key);
 
+    /// <summary>Refuses every value of a key but one, where a model of the type is known with no other.</summary>
+    public void RequireText(string key, string only)
+    {
+        string text = Text(key, only);
+        if (text != only)
+        {
+            throw Wrong(key, $"{CheckpointText.Quote(text)}; supported is {CheckpointText.Quote(only)} alone");
+        }
+    }
+
     /// <summary>What is wrong with the value of a key, in the words of whoever reads it.</summary>
     public CheckpointException Wrong(string key, string problem) => new($"{Path}: {CheckpointText.Quote(key)} is {problem}.");
+
+    private static bool IsCount(JsonElement value, out int count)
+    {
+        count = 0;
+        return value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out count) && count is >= 0 and <= MaxSize;
+    }
 
     private CheckpointException Wrong(string key, JsonElement value, string expected) => Wrong(key, $"{CheckpointJson.Raw(value)}; it must be {expected}");
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using NativeFfn.Checkpoints.Families;
 
 namespace NativeFfn.Checkpoints;
@@ -12,7 +13,8 @@ internal sealed class LayerFinder
     private readonly FamilyLayout _layout;
     private readonly CheckpointTensors _tensors;
     private readonly int _layer;
-    private readonly string _prefix;
+    private readonly string _path;
+    private readonly StoredNetwork _network;
     private readonly CheckpointWeights _weights = new();
 
     public LayerFinder(FamilyLayout layout, CheckpointTensors tensors, int layer)
@@ -20,41 +22,49 @@ internal sealed class LayerFinder
         _layout = layout;
         _tensors = tensors;
         _layer = layer;
-        _prefix = FindPrefix();
+        (_path, _network) = FindNetwork();
     }
 
     public FfnCheckpointLayer Find()
     {
-        FfnSpec spec = WithNorms(_layout.Spec);
+        FfnSpec spec = WithNorms(_network.Spec);
         var types = new SortedSet<string>(StringComparer.Ordinal);
         foreach (FfnTensor wanted in spec.Tensors)
         {
-            string type = StoredNorm(wanted.Role) is { } norm ? AddNorm(wanted, norm) : AddProjection(wanted);
+            string type = StoredNorm(wanted.Role) is { } norm ? AddNorm(wanted, norm) : AddTensor(wanted);
             if (!wanted.IsVector)
             {
                 types.Add(type);
             }
         }
 
-        RefuseUnexpectedBiases(spec);
+        RefuseStrangers();
         return new FfnCheckpointLayer(_layer, spec, _weights, string.Join('+', types));
     }
 
-    private string FindPrefix()
+    private (string Path, StoredNetwork Network) FindNetwork()
     {
-        foreach (string prefix in _layout.Prefixes)
+        ImmutableArray<StoredNetwork> forms = _layout.Networks(_layer);
+        foreach (StoredNetwork form in forms)
         {
-            foreach (StoredProjection projection in _layout.Projections)
+            foreach (string prefix in _layout.Prefixes)
             {
-                if (_tensors.Contains(prefix + _layout.LayerPath(_layer) + projection.Name + ".weight"))
+                string path = prefix + _layout.LayerPath(_layer);
+                if (form.Signs.Any(sign => _tensors.Contains(path + sign)))
                 {
-                    return prefix + _layout.LayerPath(_layer);
+                    return (path, form);
                 }
             }
         }
 
-        string first = _layout.Prefixes[0] + _layout.LayerPath(_layer) + _layout.Projections.First().Name + ".weight";
-        throw Missing(first, _layout.Prefixes.Length > 1 ? ", under this or another of the family's prefixes" : "");
+        string first = _layout.Prefixes[0] + _layout.LayerPath(_layer) + forms[0].Signs.First();
+        string where = (forms.Length, _layout.Prefixes.Length) switch
+        {
+            (1, 1) => "",
+            (1, _) => ", under this or another of the family's prefixes",
+            _ => ", under this or another of the family's names",
+        };
+        throw Missing(first, where);
     }
 
     private FfnSpec WithNorms(FfnSpec spec)
@@ -86,7 +96,7 @@ internal sealed class LayerFinder
     }
 
     private FfnSpec WithoutNorm(FfnSpec spec, string name) =>
-        spec.WithoutBlock($"{_tensors.Path} has no tensor {CheckpointText.Quote(_prefix + name)}, a norm of layer {_layer}; the other modes work without.");
+        spec.WithoutBlock($"{_tensors.Path} has no tensor {CheckpointText.Quote(_path + name)}, a norm of layer {_layer}; the other modes work without.");
 
     private StoredNorm? StoredNorm(FfnTensorRole role) => role switch
     {
@@ -97,7 +107,7 @@ internal sealed class LayerFinder
     };
 
     private string? FindNorm(StoredNorm norm, string[] endings) =>
-        endings.Select(ending => _prefix + norm.Name + ending).FirstOrDefault(_tensors.Contains);
+        endings.Select(ending => _path + norm.Name + ending).FirstOrDefault(_tensors.Contains);
 
     private string AddNorm(FfnTensor wanted, StoredNorm norm)
     {
@@ -108,29 +118,23 @@ internal sealed class LayerFinder
         return stored.Type;
     }
 
-    private string AddProjection(FfnTensor wanted)
+    private string AddTensor(FfnTensor wanted)
     {
-        StoredProjection projection = _layout.ProjectionOf(wanted);
-        string name = _prefix + projection.Name + (wanted.IsVector ? ".bias" : ".weight");
+        StoredTensor place = _network.Place(wanted);
+        string name = _path + place.Name;
         if (!_tensors.Contains(name))
         {
-            throw Missing(name, "");
+            throw Missing(name, wanted.Expert >= 0 ? $", a part of expert {wanted.Expert}" : "");
         }
 
-        int parts = projection.Layout is ProjectionLayout.FirstHalf or ProjectionLayout.SecondHalf ? 2 : 1;
-        bool transposed = projection.Layout == ProjectionLayout.InOut && !wanted.IsVector;
-        long rows = (long)wanted.Rows * parts;
-        ReadOnlySpan<long> shape = wanted.IsVector ? [(long)wanted.Columns * parts]
-            : transposed ? [wanted.Columns, wanted.Rows]
-            : [rows, wanted.Columns];
-        (SafetensorsFile file, SafetensorsTensor stored) = Open(name, shape);
-        if (transposed)
+        (SafetensorsFile file, SafetensorsTensor stored) = Open(name, place.Shape.AsSpan());
+        if (place.Transposed)
         {
             _weights.AddTransposed(wanted, file, stored);
         }
         else
         {
-            _weights.Add(wanted, file, stored, projection.Layout == ProjectionLayout.SecondHalf ? wanted.ElementCount : 0);
+            _weights.Add(wanted, file, stored, place.FirstElement);
         }
 
         return stored.Type;
@@ -151,19 +155,18 @@ internal sealed class LayerFinder
                 $"{file.Path}: tensor {CheckpointText.Quote(name)} has type {stored.Type}; weights of {ElementTypes.ReadableList} can be read. Convert the checkpoint.");
     }
 
-    // A bias that is there but not in the formula would make every number a little wrong.
-    private void RefuseUnexpectedBiases(FfnSpec spec)
+    // Biases above all; they would make every number a little wrong.
+    private void RefuseStrangers()
     {
-        IEnumerable<string> unexpected = _layout.Projections.Where(_ => !spec.Stages[0].HasBias).Select(static projection => projection.Name);
         IEnumerable<string> norms = new[] { _layout.PreNorm, _layout.BranchNorm, _layout.PostNorm }
-            .OfType<StoredNorm>().Where(static norm => !norm.Norm.HasBias).Select(static norm => norm.Name);
-        foreach (string name in unexpected.Concat(norms))
+            .OfType<StoredNorm>().Where(static norm => !norm.Norm.HasBias).Select(static norm => norm.Name + ".bias");
+        foreach (string stranger in _network.Strangers.Concat(norms))
         {
-            string bias = _prefix + name + ".bias";
-            if (_tensors.Contains(bias))
+            string name = _path + stranger;
+            if (_tensors.Contains(name))
             {
                 throw new CheckpointException(
-                    $"{_tensors.Path}: has tensor {CheckpointText.Quote(bias)}, but its configuration means layers without that bias. Correct config.json.");
+                    $"{_tensors.Path}: has tensor {CheckpointText.Quote(name)}, but its configuration means layers without it. Correct config.json.");
             }
         }
     }

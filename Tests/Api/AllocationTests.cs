@@ -28,6 +28,17 @@ public class AllocationTests : BackendTests
     }
 
     [Test]
+    public void Nothing_is_allocated_in_a_mixture([Values] FfnMode mode, [Values(1, 2)] int threads, [Values(1, 40)] int tokens)
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 30).WithNorms(Rms).WithExperts(new MixtureSpec(16, 3)
+        {
+            Scoring = RouterScoring.Sigmoid, HasSelectionBias = true, Groups = 4, TopGroups = 2, SharedDFf = 20, HasSharedGate = true,
+        });
+        using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 503));
+        AssertNothingAllocated(layer, mode, tokens);
+    }
+
+    [Test]
     public void Nothing_is_allocated_in_any_precision(
         [Values(FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8)] FfnPrecision precision, [Values(1, 40)] int tokens)
     {

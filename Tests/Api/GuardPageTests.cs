@@ -20,6 +20,8 @@ public class GuardPageTests : StorageTests
         (FfnSpec.Create(FfnKind.Silu, 100, 65, bias: true).WithNorms(LayerNorm), 33),
         (FfnSpec.Create(FfnKind.SwiGlu, 129, 343), 65),
         (FfnSpec.Stack(new FfnStage(FfnKind.Silu, 9, 9, true)), 5),
+        (FfnSpec.Create(FfnKind.SwiGlu, 17, 9).WithNorms(LayerNorm).WithExperts(new MixtureSpec(5, 2) { SharedDFf = 3, HasSharedGate = true }), 1),
+        (FfnSpec.Create(FfnKind.Gelu, 33, 15, bias: true).WithExperts(new MixtureSpec(3, 1)), 29),
     ];
 
     public GuardPageTests(BackendKind backend, FfnPrecision precision)
@@ -29,7 +31,7 @@ public class GuardPageTests : StorageTests
 
     [Test]
     public void Nothing_outside_the_rows_is_touched(
-        [Range(0, 7)] int index, [Values] FfnMode mode, [Values] GuardSide side, [Values(1, 3)] int threads)
+        [Range(0, 9)] int index, [Values] FfnMode mode, [Values] GuardSide side, [Values(1, 3)] int threads)
     {
         (FfnSpec spec, int tokens) = Shapes[index];
         using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 300 + index));

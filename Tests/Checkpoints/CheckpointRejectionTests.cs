@@ -47,12 +47,12 @@ public sealed class CheckpointRejectionTests
     }
 
     [TestCase("""{"hidden_size":2}""", "has no 'model_type'")]
-    [TestCase("""{"model_type":"gptj"}""", "'model_type' is the unknown type 'gptj'; supported are llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon")]
-    [TestCase("""{"model_type":"mixtral"}""", "'mixtral', whose layers are mixtures of experts")]
-    [TestCase("""{"model_type":"qwen2_moe"}""", "'qwen2_moe', whose layers are mixtures of experts")]
-    [TestCase("""{"model_type":"qwen3_moe"}""", "'qwen3_moe', whose layers are mixtures of experts")]
-    [TestCase("""{"model_type":"deepseek_v3"}""", "'deepseek_v3', whose layers are mixtures of experts")]
-    [TestCase("""{"model_type":"gpt_oss"}""", "'gpt_oss', whose layers are mixtures of experts")]
+    [TestCase("""{"model_type":"gptj"}""", "'model_type' is the unknown type 'gptj'; supported are llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, mixtral, qwen2_moe, qwen3_moe, deepseek_v3")]
+    [TestCase("""{"model_type":"gpt_oss"}""", "'gpt_oss', whose experts are stored with gate and up interleaved, have biases and clamp their hidden rows")]
+    [TestCase("""{"model_type":"dbrx"}""", "'dbrx', whose experts are stored in one matrix of another layout")]
+    [TestCase("""{"model_type":"deepseek_v2"}""", "'deepseek_v2', whose groups of experts are scored by their best one")]
+    [TestCase("""{"model_type":"phimoe"}""", "'phimoe', a mixture of experts whose routing this version does not know; supported are llama, mistral")]
+    [TestCase("""{"model_type":"deepseek_v32"}""", "'deepseek_v32', a mixture of experts whose routing this version does not know")]
     [TestCase("""{"model_type":"t5","d_model":2,"d_ff":3,"num_layers":1,"feed_forward_proj":"gated-mish"}""", "'feed_forward_proj' is the unknown activation 'mish'")]
     [TestCase("""{"model_type":"gemma","hidden_size":2,"intermediate_size":3,"num_hidden_layers":1,"hidden_activation":"mish"}""", "'hidden_activation' is the unknown activation 'mish'")]
     [TestCase("[]", "holds a JSON Array")]

@@ -8,6 +8,8 @@ namespace NativeFfn.Tests.Checkpoints;
 [TestFixture]
 public sealed class GoldenCheckpointTests
 {
+    private static readonly string[] Mixtures = ["mixtral", "qwen2_moe"];
+
     private static IEnumerable<TestCaseData> DenseCases()
     {
         yield return Case("llama", FfnKind.SwiGlu, "F32", pre: new NormSpec(NormKind.Rms, 1e-5f));
@@ -23,8 +25,8 @@ public sealed class GoldenCheckpointTests
     }
 
     [Test]
-    public void Every_dense_case_has_an_expectation_here() =>
-        Assert.That(DenseCases().Select(static data => data.Arguments[0]), Is.EquivalentTo(GoldenCases.Dense.Select(static found => found.Name)));
+    public void Every_case_has_an_expectation_here() => Assert.That(
+        DenseCases().Select(static data => (string)data.Arguments[0]!).Concat(Mixtures), Is.EquivalentTo(GoldenCases.All.Select(static found => found.Name)));
 
     [TestCaseSource(nameof(DenseCases))]
     public void A_dense_layer_is_understood(string name, FfnKind kind, string type, bool bias, NormSpec? pre, NormSpec? post)
@@ -51,11 +53,47 @@ public sealed class GoldenCheckpointTests
         }
     }
 
-    [TestCase("mixtral")]
-    [TestCase("qwen2_moe")]
-    public void A_mixture_of_experts_is_refused_by_name(string name) => Assert.That(
-        () => FfnCheckpoint.Open(GoldenCases.Find(name).Directory),
-        Throws.TypeOf<CheckpointException>().With.Message.Contains($"'{name}', whose layers are mixtures of experts").And.Message.Contains("llama, mistral"));
+    [Test]
+    public void Mixtral_is_understood() => AssertMixture(
+        "mixtral",
+        expertDFf: 128,
+        new NormSpec(NormKind.Rms, 1e-5f),
+        new MixtureSpec(4, 2) { Scoring = RouterScoring.Softmax, Renormalize = true },
+        "block_sparse_moe.gate.weight",
+        static tensor => $"block_sparse_moe.experts.{tensor.Expert}.{(tensor.Stage == 1 ? "w2" : tensor.Role == FfnTensorRole.UpWeight ? "w3" : "w1")}.weight");
+
+    [Test]
+    public void Qwen2_moe_is_understood() => AssertMixture(
+        "qwen2_moe",
+        expertDFf: 64,
+        new NormSpec(NormKind.Rms, 1e-6f),
+        new MixtureSpec(4, 2) { Scoring = RouterScoring.Softmax, Renormalize = false, SharedDFf = 128, HasSharedGate = true },
+        "mlp.gate.weight",
+        static tensor => tensor.Role == FfnTensorRole.SharedGateWeight
+            ? "mlp.shared_expert_gate.weight"
+            : "mlp." + tensor.Name.Replace("shared.", "shared_expert.", StringComparison.Ordinal).Replace(".weight", "_proj.weight", StringComparison.Ordinal));
+
+    private static void AssertMixture(
+        string name, int expertDFf, NormSpec norm, MixtureSpec mixture, string router, Func<FfnTensor, string> nameInFile)
+    {
+        GoldenCase golden = GoldenCases.Find(name);
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(golden.Directory);
+        FfnCheckpointLayer layer = checkpoint.GetLayer(golden.Layer);
+        Assert.That((layer.Spec.DModel, layer.Spec.DFf, layer.Spec.Kind), Is.EqualTo((golden.DModel, expertDFf, FfnKind.SwiGlu)));
+        Assert.That(layer.Spec.Mixture, Is.EqualTo(mixture));
+        Assert.That(layer.Spec.PreNorm, Is.EqualTo(norm));
+        Assert.That(layer.WeightType, Is.EqualTo("F32"));
+        foreach (FfnTensor tensor in layer.Spec.Tensors)
+        {
+            string stored = tensor.Role switch
+            {
+                FfnTensorRole.RouterWeight => router,
+                FfnTensorRole.PreNormWeight => "post_attention_layernorm.weight",
+                _ => nameInFile(tensor),
+            };
+            Assert.That(Weights.Read(layer, tensor.Name, rowsAtATime: 7), Is.EqualTo(golden.ReadWeight($"model.layers.{golden.Layer}.{stored}")), tensor.Name);
+        }
+    }
 
     private static TestCaseData Case(string name, FfnKind kind, string type, bool bias = false, NormSpec? pre = null, NormSpec? post = null) =>
         new TestCaseData(name, kind, type, bias, pre, post).SetArgDisplayNames(name);

@@ -8,7 +8,7 @@ public sealed class BenchTests
 {
     private static readonly string[] Fields =
     [
-        "backend", "precision", "kind", "dModel", "dFf", "tokens", "medianMs", "minMs", "gflops", "gbPerSec", "allocatedBytesPerCall",
+        "backend", "precision", "kind", "dModel", "dFf", "experts", "topK", "tokens", "medianMs", "minMs", "gflops", "gbPerSec", "allocatedBytesPerCall",
         "gemmShare", "threads", "runs", "weightBytes", "weightError",
     ];
 
@@ -98,6 +98,25 @@ public sealed class BenchTests
         Assert.That(row.GetProperty("gbPerSec").GetDouble() * 1e9 * seconds, Is.GreaterThanOrEqualTo(4 * ((2 * 32 * 48) + (2 * 2 * 32)) - 1e-6));
         Assert.That(row.GetProperty("kind").GetString(), Is.EqualTo("gelu"));
         Assert.That(row.GetProperty("threads").GetInt32(), Is.EqualTo(1));
+    }
+
+    // One token reads 2 of 64 experts: bytes by all experts would be some thirty times as many.
+    [Test]
+    public void A_mixture_counts_what_its_tokens_touch()
+    {
+        CommandRun run = CommandRun.Done(
+            "bench", "--shape", "32x48", "--experts", "64", "--top-k", "2", "--tokens", "1", "--backend", "managed", "--threads", "1",
+            "--seconds", "0.01", "--json", "-");
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        JsonElement row = json.RootElement[0];
+        double seconds = row.GetProperty("medianMs").GetDouble() / 1e3;
+        const int expert = 3 * 32 * 48;
+        const int router = 64 * 32;
+        Assert.That(row.GetProperty("experts").GetInt32(), Is.EqualTo(64));
+        Assert.That(row.GetProperty("topK").GetInt32(), Is.EqualTo(2));
+        Assert.That(row.GetProperty("gflops").GetDouble() * 1e9 * seconds, Is.EqualTo(2 * ((2 * expert) + router)).Within(1e-6));
+        double touched = 4 * ((2 * expert) + router + (2 * 32));
+        Assert.That(row.GetProperty("gbPerSec").GetDouble() * 1e9 * seconds, Is.InRange(touched - 1e-6, 2 * touched));
     }
 
     [Test]

@@ -1,3 +1,4 @@
+using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -35,6 +36,38 @@ public sealed class ForwardTests
             Assert.That(trace["activation"].Values, Is.EqualTo(trace["pre_activation"].Values.Select(static x => MathF.Max(0, x))));
             Assert.That(trace["hidden"].Values, Is.EqualTo(trace["activation"].Values.Zip(trace["up"].Values, static (a, b) => a * b)));
         }
+    }
+
+    [Test]
+    public void A_mixtures_trace_has_its_routing()
+    {
+        CommandRun.Done("init", "--shape", "24x40", "--experts", "8", "--top-k", "2", "--sample-input", "3", "--output", _folder["model"]);
+        CommandRun run = CommandRun.Done(
+            "forward", "--model", _folder["model"], "--mode", "block", "--backend", "managed",
+            "--input", _folder["model/input.safetensors"], "--output", _folder["out"], "--trace", _folder["trace"]);
+        Assert.That(run.Out, Does.Contain("swiglu 24x40 (8 experts, top 2)"));
+        Dictionary<string, (long[] Shape, float[] Values)> trace = _folder.Read("trace");
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(trace.Keys, Is.EquivalentTo(new[] { "normalized", "routing.experts", "routing.weights", "output" }));
+            Assert.That(trace["routing.experts"].Shape, Is.EqualTo(new long[] { 3, 2 }));
+            Assert.That(trace["routing.experts"].Values, Is.All.Matches<float>(static expert => expert is >= 0 and < 8 && expert == MathF.Floor(expert)));
+            Assert.That(trace["routing.weights"].Values.Chunk(2).Select(static weights => weights.Sum()), Is.All.EqualTo(1f).Within(1e-6f));
+        }
+    }
+
+    [Test]
+    public void A_row_that_cannot_be_routed_is_refused_and_nothing_written()
+    {
+        CommandRun.Done("init", "--shape", "24x40", "--experts", "8", "--output", _folder["model"]);
+        using (var writer = new SafetensorsWriter(_folder["input"], [("input", "F32", [2, 24])]))
+        {
+            writer.Write([.. Enumerable.Repeat(1f, 47), float.NaN]);
+            writer.Commit();
+        }
+
+        CommandRun.Of("forward", "--model", _folder["model"], "--input", _folder["input"], "--output", _folder["out"]).ShouldRefuse("Token 1", "not finite");
+        Assert.That(_folder.Entries, Is.EqualTo(new[] { "input", "model" }));
     }
 
     [Test]

@@ -34,6 +34,50 @@ public sealed class InitTests
     }
 
     [Test]
+    public void Experts_make_a_mixtral_checkpoint()
+    {
+        using var folder = new CommandFolder();
+        CommandRun run = CommandRun.Done(
+            "init", "--shape", "24x40", "--experts", "5", "--top-k", "3", "--layers", "2", "--dtype", "bf16", "--output", folder["model"]);
+        Assert.That(run.Out, Does.Contain("2 x swiglu 24x40 (5 experts, top 3), bfloat16"));
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllText(folder["model/config.json"]));
+        Assert.That(config.RootElement.GetProperty("model_type").GetString(), Is.EqualTo("mixtral"));
+        Assert.That(config.RootElement.GetProperty("num_local_experts").GetInt32(), Is.EqualTo(5));
+        Assert.That(config.RootElement.GetProperty("num_experts_per_tok").GetInt32(), Is.EqualTo(3));
+
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder["model"]);
+        FfnCheckpointLayer layer = checkpoint.GetLayer(1);
+        Assert.That(layer.Spec.Mixture, Is.EqualTo(new MixtureSpec(5, 3)));
+        float[] gate = new float[40 * 24];
+        float[] up = new float[40 * 24];
+        layer.Weights.ReadRows(layer.Spec.Tensors.Single(static tensor => tensor.Name == "experts.4.gate.weight"), 0, gate);
+        layer.Weights.ReadRows(layer.Spec.Tensors.Single(static tensor => tensor.Name == "experts.4.up.weight"), 0, up);
+        Dictionary<string, (long[] Shape, float[] Values)> stored = folder.Read("model/model.safetensors");
+        Assert.That(gate, Is.EqualTo(stored["model.layers.1.block_sparse_moe.experts.4.w1.weight"].Values));
+        Assert.That(up, Is.EqualTo(stored["model.layers.1.block_sparse_moe.experts.4.w3.weight"].Values));
+        Assert.That(gate, Is.Not.EqualTo(stored["model.layers.1.block_sparse_moe.experts.3.w1.weight"].Values), "experts differ");
+    }
+
+    [Test]
+    public void A_dense_checkpoint_says_nothing_of_experts()
+    {
+        using var folder = new CommandFolder();
+        Assert.That(File.ReadAllText(Path.Combine(folder.Checkpoint(), "config.json")), Does.Not.Contain("expert"));
+    }
+
+    [TestCase(new[] { "--experts", "4", "--top-k", "5" }, "--top-k 5 is more than the 4 experts")]
+    [TestCase(new[] { "--top-k", "2" }, "--top-k 2 is for mixtures; give --experts too")]
+    [TestCase(new[] { "--experts", "0" }, "--experts is '0'")]
+    [TestCase(new[] { "--experts", "4097" }, "--experts is '4097'")]
+    public void Experts_that_make_no_sense_are_refused(string[] words, string problem)
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Of(["init", "--shape", "8x8", "--output", folder["model"], .. words]).ShouldRefuse(problem);
+        CommandRun.Of(["bench", "--shape", "8x8", .. words]).ShouldRefuse(problem);
+        Assert.That(folder.Entries, Is.Empty);
+    }
+
+    [Test]
     public void Weights_are_Xavier_by_seed_and_layer()
     {
         using var folder = new CommandFolder();

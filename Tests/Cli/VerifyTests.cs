@@ -70,6 +70,34 @@ public sealed class VerifyTests
     }
 
     [Test]
+    public void A_mixture_is_verified_by_the_experts_it_chooses()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "40x24", "--experts", "16", "--top-k", "3", "--layers", "2", "--output", folder["model"]);
+        using JsonDocument json = JsonDocument.Parse(
+            CommandRun.Done("verify", "--model", folder["model"], "--layer", "1", "--tokens", "30", "--json").Out);
+        Assert.That(ModesOf(json.RootElement, "managed"), Is.EqualTo(new[] { "ffn", "residual", "block" }));
+        Assert.That(json.RootElement.GetProperty("experts").GetInt32(), Is.EqualTo(16));
+        Assert.That(json.RootElement.GetProperty("topK").GetInt32(), Is.EqualTo(3));
+        Assert.That(CommandRun.Done("verify", "--model", folder["model"]).Out, Does.Contain("swiglu 40x24 (16 experts, top 3)"));
+    }
+
+    [Test]
+    public void A_mixture_is_verified_with_few_experts_in_memory_and_in_any_precision([Values("f32", "bf16", "int8")] string precision)
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "64x96", "--experts", "6", "--top-k", "2", "--output", folder["model"]);
+        CommandRun run = CommandRun.Done(
+            "verify", "--model", folder["model"], "--precision", precision, "--max-resident-experts", "2", "--tokens", "9");
+        Assert.That(run.Out, Does.Contain("ok").And.Not.Contain("WRONG"));
+    }
+
+    [TestCase("mixtral")]
+    [TestCase("qwen2_moe")]
+    public void Golden_mixtures_are_verified(string golden) =>
+        Assert.That(CommandRun.Done("verify", "--model", GoldenCases.Find(golden).Directory).Out, Does.Contain("(4 experts, top 2)").And.Contain("ok"));
+
+    [Test]
     public void A_table_shows_the_verdicts_and_what_was_left_out()
     {
         using var folder = new CommandFolder();

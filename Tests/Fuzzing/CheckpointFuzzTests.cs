@@ -1,3 +1,4 @@
+using System.Text;
 using NativeFfn.Fuzzing;
 using NUnit.Framework;
 
@@ -39,6 +40,20 @@ public sealed class CheckpointFuzzTests
             // The one without a float tensor is read up to the refusal of its type.
             Assert.That(CheckpointFuzzTarget.Run(bytes), Is.EqualTo(name != "integers"), name);
         }
+    }
+
+    // A short file can ask for thousands of experts; the target bounds what a reader may allocate for it.
+    [TestCase("\"num_local_experts\":4096", "\"num_experts_per_tok\":4096")]
+    [TestCase("\"num_local_experts\":16777216", "\"num_experts_per_tok\":1")]
+    public void A_short_file_that_asks_for_many_experts_is_refused_cheaply(string experts, string topK)
+    {
+        byte[] seed = SeedCorpus.All.Single(static seed => seed.Name == "mixtral").Bytes;
+        int split = seed.AsSpan().IndexOf((byte)0);
+        string config = Encoding.UTF8.GetString(seed.AsSpan(0, split))
+            .Replace("\"num_local_experts\":2", experts, StringComparison.Ordinal)
+            .Replace("\"num_experts_per_tok\":1", topK, StringComparison.Ordinal);
+        Assert.That(config, Does.Contain(experts).And.Contain(topK));
+        Assert.That(CheckpointFuzzTarget.Run([.. Encoding.UTF8.GetBytes(config), .. seed.AsSpan(split)]), Is.False);
     }
 
     [Test]

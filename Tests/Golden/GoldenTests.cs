@@ -5,12 +5,12 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Golden;
 
 /// <summary>
-/// Checkpoints of every dense family, from the files to PyTorch's float64 answers, in every mode that PyTorch answered; where a precision
+/// Checkpoints of every family, from the files to PyTorch's float64 answers, in every mode that PyTorch answered; where a precision
 /// rounds the weights, to the oracle's answers for the rounded ones.
 /// </summary>
 public class GoldenTests : PrecisionTests
 {
-    private static readonly GoldenCase[] Dense = [.. GoldenCases.Dense];
+    private static readonly GoldenCase[] All = [.. GoldenCases.All];
 
     public GoldenTests(BackendKind backend, FfnPrecision precision)
         : base(backend, precision)
@@ -19,7 +19,7 @@ public class GoldenTests : PrecisionTests
 
     [Test]
     public void A_checkpoint_layer_gives_the_answers_of_its_model(
-        [ValueSource(nameof(Dense))] object golden, [Values] FfnMode mode)
+        [ValueSource(nameof(All))] object golden, [Values] FfnMode mode)
     {
         foreach (int threads in ThreadCounts)
         {
@@ -75,6 +75,6 @@ public class GoldenTests : PrecisionTests
 
     [Test]
     public void Every_family_is_among_the_cases() => Assert.That(
-        Dense.Select(static found => found.Name),
-        Is.SupersetOf(new[] { "bert", "gemma", "gpt2", "llama", "llama-bf16", "llama-f16-sharded", "opt", "phi3", "qwen2", "t5-v1_1" }));
+        All.Select(static found => found.Name),
+        Is.SupersetOf(new[] { "bert", "gemma", "gpt2", "llama", "llama-bf16", "llama-f16-sharded", "mixtral", "opt", "phi3", "qwen2", "qwen2_moe", "t5-v1_1" }));
 }

@@ -18,7 +18,7 @@ public sealed class InstructionSetTests
             Assert.Ignore($"This processor has no wider vectors to leave: {info}");
         }
 
-        foreach (GoldenCase golden in GoldenCases.Dense)
+        foreach (GoldenCase golden in GoldenCases.All)
         {
             (int exitCode, string output, string error) = CommandProcess.Run(
                 environment, "verify", "--model", golden.Directory, "--layer", $"{golden.Layer}");

@@ -7,12 +7,14 @@ public sealed class ParityCase
 {
     private readonly int _seed;
     private readonly Lazy<FfnMemoryWeights> _weights;
+    private readonly Lazy<float[]> _input;
     private readonly Lazy<OracleRun>[] _expected;
 
     public ParityCase(FfnSpec spec, int tokens, FfnMode mode, int seed)
     {
         (Spec, Tokens, Mode, _seed) = (spec, tokens, mode, seed);
         _weights = new(() => RandomLayers.Gaussian(Spec, _seed));
+        _input = new(() => RandomLayers.RowsFor(Spec, Weights, Tokens, _seed + 1));
         _expected = Array.ConvertAll(Enum.GetValues<FfnPrecision>(), precision => new Lazy<OracleRun>(
             () => Oracle.Run(Spec, Stored(precision), Mode, Input(), Residual())));
     }
@@ -33,7 +35,7 @@ public sealed class ParityCase
     /// <summary>The answer of an engine of a precision, which is float64 arithmetic on the weights as they are kept.</summary>
     internal OracleRun ExpectedIn(FfnPrecision precision) => _expected[(int)precision].Value;
 
-    public float[] Input() => RandomLayers.Rows(Tokens, Spec.InputWidth, _seed + 1);
+    public float[] Input() => [.. _input.Value];
 
     public float[] Residual() => RandomLayers.Rows(Tokens, Spec.OutputWidth, _seed + 2);
 
@@ -42,8 +44,14 @@ public sealed class ParityCase
         string bias = Spec.Stages[0].HasBias ? " bias" : string.Empty;
         string norms = string.Concat(
             Name("pre", Spec.PreNorm), Name("branch", Spec.BranchNorm), Name("post", Spec.PostNorm));
-        return $"{Spec}{bias}{norms} {Mode} x{Tokens}";
+        return $"{Spec}{Routing(Spec.Mixture)}{bias}{norms} {Mode} x{Tokens}";
     }
+
+    private static string Routing(MixtureSpec? mixture) => mixture is null
+        ? string.Empty
+        : $" {mixture.Scoring}" + (mixture.Renormalize ? " renormalised" : string.Empty) + (mixture.HasSelectionBias ? " biased" : string.Empty)
+            + (mixture.Groups > 1 ? $" groups {mixture.TopGroups} of {mixture.Groups}" : string.Empty)
+            + (mixture.HasSharedGate ? " gated" : string.Empty);
 
     private static string Name(string position, NormSpec? norm) => norm is null ? string.Empty : $" {position}-{norm.Kind}";
 }

@@ -10,6 +10,7 @@ public class ParityTests : BackendTests
     private static readonly ParityCase[] Norms = [.. ParityCases.OfNorms()];
     private static readonly ParityCase[] Edges = [.. ParityCases.OfEdges()];
     private static readonly ParityCase[] Stacks = [.. ParityCases.OfStacks()];
+    private static readonly ParityCase[] Mixtures = [.. MixtureCases.All()];
 
     public ParityTests(BackendKind backend)
         : base(backend)
@@ -27,6 +28,9 @@ public class ParityTests : BackendTests
 
     [TestCaseSource(nameof(Stacks))]
     public void Stacks_of_any_depth_are_their_formula(ParityCase layer) => Compare(layer);
+
+    [TestCaseSource(nameof(Mixtures))]
+    public void Mixtures_of_any_routing_are_their_formula(ParityCase layer) => Compare(layer);
 
     private void Compare(ParityCase layer)
     {
@@ -46,6 +50,7 @@ public class RoundedParityTests : PrecisionTests
         ["norms"] = [.. ParityCases.OfNorms()],
         ["edges"] = [.. ParityCases.OfEdges()],
         ["stacks"] = [.. ParityCases.OfStacks()],
+        ["mixtures"] = [.. MixtureCases.All()],
     };
 
     public RoundedParityTests(BackendKind backend, FfnPrecision precision)
@@ -54,7 +59,7 @@ public class RoundedParityTests : PrecisionTests
     }
 
     [Test]
-    public void Layers_are_their_formula([Values("kinds", "norms", "edges", "stacks")] string sort, [Values(1, 3)] int threads)
+    public void Layers_are_their_formula([Values("kinds", "norms", "edges", "stacks", "mixtures")] string sort, [Values(1, 3)] int threads)
     {
         foreach (ParityCase layer in Sorts[sort])
         {

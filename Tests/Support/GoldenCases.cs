@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Support;
 
 /// <summary>A small checkpoint with PyTorch's float64 answers; see Golden/cases/README.md.</summary>
 internal sealed record GoldenCase(
-    string Name, string Directory, string ModelType, int Layer, int Tokens, int DModel, int DFf, bool IsMixtureOfExperts)
+    string Name, string Directory, string ModelType, int Layer, int Tokens, int DModel, int DFf)
 {
     public float[] ReadInput() => TinySafetensors.ReadFloats(Path.Combine(Directory, "input.safetensors"), "input");
 
@@ -32,16 +32,10 @@ internal sealed record GoldenCase(
 /// <summary>The golden cases that were copied beside the tests.</summary>
 internal static class GoldenCases
 {
-    private static readonly ImmutableArray<string> MixtureFamilies = ["mixtral", "qwen2_moe"];
-
     public static string Root => Path.Combine(AppContext.BaseDirectory, "Golden", "cases");
 
     public static ImmutableArray<GoldenCase> All { get; } =
         [.. System.IO.Directory.EnumerateDirectories(Root).Order(StringComparer.Ordinal).Select(Load)];
-
-    public static IEnumerable<GoldenCase> Dense => All.Where(static found => !found.IsMixtureOfExperts);
-
-    public static IEnumerable<GoldenCase> MixturesOfExperts => All.Where(static found => found.IsMixtureOfExperts);
 
     public static GoldenCase Find(string name) => All.Single(found => found.Name == name);
 
@@ -57,8 +51,7 @@ internal static class GoldenCases
             facts.RootElement.GetProperty("layer").GetInt32(),
             facts.RootElement.GetProperty("tokens").GetInt32(),
             facts.RootElement.GetProperty("d_model").GetInt32(),
-            facts.RootElement.GetProperty("d_ff").GetInt32(),
-            MixtureFamilies.Contains(modelType));
+            facts.RootElement.GetProperty("d_ff").GetInt32());
     }
 }
 

@@ -3,8 +3,8 @@ namespace NativeFfn.Tests.Support;
 /// <summary>What the oracle says of one hidden stage.</summary>
 internal sealed record OracleStage(Estimate PreActivation, Estimate Activation, Estimate? Up, Estimate Hidden);
 
-/// <summary>What the oracle says of one forward; the last stage is among the stages too.</summary>
-internal sealed record OracleRun(Estimate Output, Estimate Normalized, IReadOnlyList<OracleStage> Stages);
+/// <summary>What the oracle says of one forward; the last stage is among the stages too. A mixture has routes in the place of stages.</summary>
+internal sealed record OracleRun(Estimate Output, Estimate Normalized, IReadOnlyList<OracleStage> Stages, ReferenceRoute[] Routes);
 
 /// <summary>A feed-forward layer in float64 by naive loops, sharing no arithmetic with the product.</summary>
 internal static class Oracle
@@ -15,12 +15,17 @@ internal static class Oracle
         var x = Estimate.Exact(input);
         Estimate rows = mode == FfnMode.Block ? Norm(spec, weights, spec.PreNorm, FfnTensorRole.PreNormWeight, x) : x;
         Estimate normalized = rows;
-        var stages = new List<OracleStage>();
-        for (int i = 0; i < spec.Stages.Length; i++)
+        List<OracleStage> stages = [];
+        ReferenceRoute[] routes = [];
+        if (spec.Mixture is null)
         {
-            OracleStage stage = Stage(spec, weights, i, rows);
-            stages.Add(stage);
-            rows = stage.Hidden;
+            stages = Stages(spec, weights, rows);
+            rows = stages[^1].Hidden;
+        }
+        else
+        {
+            routes = OracleMixture.Route(spec, weights, rows.Values);
+            rows = OracleMixture.Run(spec, weights, rows, routes);
         }
 
         if (mode == FfnMode.Block)
@@ -33,8 +38,24 @@ internal static class Oracle
             rows = rows.Plus(residual is null ? x : Estimate.Exact(residual));
         }
 
-        return new OracleRun(rows, normalized, stages);
+        return new OracleRun(rows, normalized, stages, routes);
     }
+
+    /// <summary>The stages of a network one after the other.</summary>
+    public static List<OracleStage> Stages(FfnSpec spec, FfnMemoryWeights weights, Estimate rows)
+    {
+        var stages = new List<OracleStage>();
+        for (int i = 0; i < spec.Stages.Length; i++)
+        {
+            stages.Add(Stage(spec, weights, i, i == 0 ? rows : stages[^1].Hidden));
+        }
+
+        return stages;
+    }
+
+    /// <summary>The rows that a block's network sees.</summary>
+    public static double[] Normalize(FfnSpec spec, FfnMemoryWeights weights, ReadOnlySpan<float> input) =>
+        Norm(spec, weights, spec.PreNorm, FfnTensorRole.PreNormWeight, Estimate.Exact(input)).Values;
 
     private static OracleStage Stage(FfnSpec spec, FfnMemoryWeights weights, int index, Estimate rows)
     {

@@ -3,6 +3,9 @@ namespace NativeFfn.Tests.Support;
 /// <summary>Weights and rows of a seed.</summary>
 internal static class RandomLayers
 {
+    // A hundred times the error of a float32 score, relative to the largest of them.
+    private const double RoutingMargin = 1e-5;
+
     /// <summary>Normally distributed matrices scaled so that every stage keeps the size of its rows; biases and norms of moderate size.</summary>
     public static FfnMemoryWeights Gaussian(FfnSpec spec, int seed)
     {
@@ -37,6 +40,32 @@ internal static class RandomLayers
         return Numbers(tokens * width, () => (float)NextGaussian(random));
     }
 
+    /// <summary>Normally distributed rows; in a mixture such that float32 cannot route them otherwise than float64 does, in no mode.</summary>
+    public static float[] RowsFor(FfnSpec spec, FfnMemoryWeights weights, int tokens, int seed)
+    {
+        int width = spec.InputWidth;
+        float[] rows = Rows(tokens, width, seed);
+        if (spec.Mixture is null)
+        {
+            return rows;
+        }
+
+        var random = new Random(seed + 1);
+        for (int token = 0; token < tokens; token++)
+        {
+            Span<float> row = rows.AsSpan(token * width, width);
+            while (LeastMargin(spec, weights, row) < RoutingMargin)
+            {
+                foreach (ref float number in row)
+                {
+                    number = (float)NextGaussian(random);
+                }
+            }
+        }
+
+        return rows;
+    }
+
     /// <summary>Rows of integers from -largest to largest.</summary>
     public static float[] IntegerRows(int tokens, int width, int seed, int largest)
     {
@@ -56,11 +85,16 @@ internal static class RandomLayers
         return absolute;
     }
 
+    private static double LeastMargin(FfnSpec spec, FfnMemoryWeights weights, ReadOnlySpan<float> row) => Math.Min(
+        OracleMixture.Route(spec, weights, Estimate.Exact(row).Values)[0].Margin,
+        OracleMixture.Route(spec, weights, Oracle.Normalize(spec, weights, row))[0].Margin);
+
     private static (double Mean, double Spread) VectorOf(FfnSpec spec, FfnTensorRole role) => role switch
     {
         FfnTensorRole.PreNormWeight => NormWeight(spec.PreNorm!),
         FfnTensorRole.BranchNormWeight => NormWeight(spec.BranchNorm!),
         FfnTensorRole.PostNormWeight => NormWeight(spec.PostNorm!),
+        FfnTensorRole.SharedGateWeight => (0, 1 / Math.Sqrt(spec.InputWidth)),
         _ => (0, 0.5),
     };
 

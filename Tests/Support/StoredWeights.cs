@@ -8,14 +8,14 @@ internal static class StoredWeights
 
     public const int Int8Largest = 127;
 
-    /// <summary>A layer's weights with every matrix rounded; biases and norms stay as they are.</summary>
+    /// <summary>A layer's weights with every matrix rounded; biases and norms stay as they are, and so does the router of a mixture.</summary>
     public static FfnMemoryWeights Of(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
     {
         var stored = new FfnMemoryWeights(spec);
         foreach (FfnTensor tensor in spec.Tensors)
         {
             ReadOnlyMemory<float> given = weights.Get(tensor.Name);
-            stored.Set(tensor.Name, tensor.IsVector ? given.ToArray() : Of(precision, given.Span, tensor.Columns));
+            stored.Set(tensor.Name, IsRounded(tensor) ? Of(precision, given.Span, tensor.Columns) : given.ToArray());
         }
 
         return stored;
@@ -62,13 +62,13 @@ internal static class StoredWeights
         return (float)(largest / Int8Largest);
     }
 
-    /// <summary>‖stored - given‖ / ‖given‖ over all matrices of a layer.</summary>
+    /// <summary>‖stored - given‖ / ‖given‖ over all matrices of a layer that are rounded.</summary>
     public static double Error(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
     {
         FfnMemoryWeights stored = Of(precision, spec, weights);
         double squaredError = 0;
         double squaredNorm = 0;
-        foreach (FfnTensor tensor in spec.Tensors.Where(static tensor => !tensor.IsVector))
+        foreach (FfnTensor tensor in spec.Tensors.Where(IsRounded))
         {
             foreach ((float kept, float given) in stored.Get(tensor.Name).ToArray().Zip(weights.Get(tensor.Name).ToArray()))
             {
@@ -79,6 +79,8 @@ internal static class StoredWeights
 
         return squaredError == 0 ? 0 : Math.Sqrt(squaredError / squaredNorm);
     }
+
+    private static bool IsRounded(FfnTensor tensor) => !tensor.IsVector && tensor.Role != FfnTensorRole.RouterWeight;
 
     private static void Quantize(Span<float> group)
     {

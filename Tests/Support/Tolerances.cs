@@ -22,10 +22,15 @@ internal static class Tolerances
 
     /// <summary>
     /// Relative L2 error of a float32 layer, relative to the oracle's scales. Roundings are independent, so that those of a sum of K
-    /// products add up like √K and not like K; an implementation with several accumulators does better.
+    /// products add up like √K and not like K; an implementation with several accumulators does better. A mixture has one stage more, its
+    /// router, and the error of a logit is the relative one of the weight, twice where weights are divided by their sum.
     /// </summary>
-    public static double Of(FfnSpec spec) =>
-        RoundingUnit * ((RoundingsOfStage * spec.Stages.Length) + Math.Sqrt(spec.Stages.Max(static stage => stage.InputWidth)));
+    public static double Of(FfnSpec spec)
+    {
+        int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
+        double network = (RoundingsOfStage * spec.Stages.Length) + Math.Sqrt(longest);
+        return RoundingUnit * (spec.Mixture is null ? network : network + RoundingsOfStage + (2 * Math.Sqrt(spec.InputWidth)));
+    }
 
     /// <summary>Two float64 sums of the same squared errors, in whatever order, relative to each other.</summary>
     public const double SumOfErrors = 1e-9;

@@ -13,17 +13,17 @@ internal static class FalconFamily
             "post_attention_layernorm", new NormSpec(NormKind.Layer, config.Epsilon("layer_norm_epsilon", 1e-5f)));
         return new FamilyLayout
         {
-            Spec = FfnFamily.Spec(
-                config,
-                new FfnKind(Gated: false, ActivationNames.Read(config, "activation", "gelu")),
-                config.Size("hidden_size"),
-                config.Size("ffn_hidden_size", DefaultExpansion * config.Size("hidden_size")),
-                config.Flag("bias", absent: false)),
+            Networks = FamilyLayout.InEveryLayer(new DenseNetwork(
+                FfnFamily.Spec(
+                    config,
+                    new FfnKind(Gated: false, ActivationNames.Read(config, "activation", "gelu")),
+                    config.Size("hidden_size"),
+                    config.Size("ffn_hidden_size", DefaultExpansion * config.Size("hidden_size")),
+                    config.Flag("bias", absent: false)),
+                new StoredProjections(null, new("mlp.dense_h_to_4h"), new("mlp.dense_4h_to_h")))),
             LayerCount = config.Size("num_hidden_layers"),
             Prefixes = ["transformer.", ""],
             LayerPath = static layer => $"h.{layer}.",
-            Up = new StoredProjection("mlp.dense_h_to_4h"),
-            Down = new StoredProjection("mlp.dense_4h_to_h"),
             PreNorm = parallel ? null : norm,
             WhyNoBlock = parallel
                 ? "this Falcon model adds attention and feed-forward network to one residual in parallel, so the network has no half of its own."

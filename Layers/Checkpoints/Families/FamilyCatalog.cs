@@ -9,6 +9,7 @@ internal static class FamilyCatalog
     [
         LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, LlamaFamily.Qwen3, GemmaFamily.Gemma, GemmaFamily.Gemma2,
         Phi3Family.Phi3, Gpt2Family.Gpt2, BertFamily.Bert, T5Family.T5, OptFamily.Opt, FalconFamily.Falcon,
+        MixtralFamily.Mixtral, QwenMoeFamily.Qwen2Moe, QwenMoeFamily.Qwen3Moe, DeepSeekFamily.DeepSeekV3,
     ];
 
     /// <summary>The families' <c>model_type</c>s.</summary>
@@ -26,12 +27,18 @@ internal static class FamilyCatalog
             }
         }
 
-        string what = IsMixtureOfExperts(type)
-            ? $"{CheckpointText.Quote(type)}, whose layers are mixtures of experts, which this version does not run"
-            : $"the unknown type {CheckpointText.Quote(type)}";
+        string what = WhyNot(type) is { } reason ? $"{CheckpointText.Quote(type)}, {reason}" : $"the unknown type {CheckpointText.Quote(type)}";
         throw config.Wrong("model_type", $"{what}; supported are {string.Join(", ", ModelTypes)}");
     }
 
-    private static bool IsMixtureOfExperts(string type) =>
-        type is "mixtral" or "gpt_oss" or "dbrx" || type.EndsWith("moe", StringComparison.Ordinal) || type.StartsWith("deepseek", StringComparison.Ordinal);
+    // What is known well enough to say why it cannot be run.
+    private static string? WhyNot(string type) => type switch
+    {
+        "gpt_oss" => "whose experts are stored with gate and up interleaved, have biases and clamp their hidden rows, which this version does not run",
+        "dbrx" => "whose experts are stored in one matrix of another layout, which this version does not read",
+        "deepseek_v2" => "whose groups of experts are scored by their best one and not by two, which this version does not run",
+        _ when type.EndsWith("moe", StringComparison.Ordinal) || type.StartsWith("deepseek", StringComparison.Ordinal) =>
+            "a mixture of experts whose routing this version does not know",
+        _ => null,
+    };
 }

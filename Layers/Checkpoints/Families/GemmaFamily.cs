@@ -16,18 +16,17 @@ internal static class GemmaFamily
 
     private static FamilyLayout Read(CheckpointConfig config) => new()
     {
-        Spec = FfnFamily.Spec(
-            config,
-            new FfnKind(Gated: true, ReadActivation(config)),
-            config.Size("hidden_size"),
-            config.Size("intermediate_size"),
-            bias: false),
+        Networks = FamilyLayout.InEveryLayer(new DenseNetwork(
+            FfnFamily.Spec(
+                config,
+                new FfnKind(Gated: true, ReadActivation(config)),
+                config.Size("hidden_size"),
+                config.Size("intermediate_size"),
+                bias: false),
+            StoredProjections.Llama("mlp."))),
         LayerCount = config.Size("num_hidden_layers"),
         Prefixes = ["model.", ""],
         LayerPath = static layer => $"layers.{layer}.",
-        Gate = new StoredProjection("mlp.gate_proj"),
-        Up = new StoredProjection("mlp.up_proj"),
-        Down = new StoredProjection("mlp.down_proj"),
     };
 
     // The models were trained with the tanh form; "gelu" under the older key was a slip of the first configurations.

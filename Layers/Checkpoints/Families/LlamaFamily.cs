@@ -13,18 +13,17 @@ internal static class LlamaFamily
 
     private static FamilyLayout Read(CheckpointConfig config) => new()
     {
-        Spec = FfnFamily.Spec(
-            config,
-            new FfnKind(Gated: true, ActivationNames.Read(config, "hidden_act", "silu")),
-            config.Size("hidden_size"),
-            config.Size("intermediate_size"),
-            config.Flag("mlp_bias", absent: false)),
+        Networks = FamilyLayout.InEveryLayer(new DenseNetwork(
+            FfnFamily.Spec(
+                config,
+                new FfnKind(Gated: true, ActivationNames.Read(config, "hidden_act", "silu")),
+                config.Size("hidden_size"),
+                config.Size("intermediate_size"),
+                config.Flag("mlp_bias", absent: false)),
+            StoredProjections.Llama("mlp."))),
         LayerCount = config.Size("num_hidden_layers"),
         Prefixes = ["model.", ""],
         LayerPath = static layer => $"layers.{layer}.",
-        Gate = new StoredProjection("mlp.gate_proj"),
-        Up = new StoredProjection("mlp.up_proj"),
-        Down = new StoredProjection("mlp.down_proj"),
         PreNorm = new StoredNorm("post_attention_layernorm", new NormSpec(NormKind.Rms, config.Epsilon("rms_norm_eps", 1e-6f))),
     };
 }

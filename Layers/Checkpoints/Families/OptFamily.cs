@@ -12,17 +12,17 @@ internal static class OptFamily
         bool before = config.Flag("do_layer_norm_before", absent: true);
         return new FamilyLayout
         {
-            Spec = FfnFamily.Spec(
-                config,
-                new FfnKind(Gated: false, ActivationNames.Read(config, "activation_function", "relu")),
-                config.Size("hidden_size"),
-                config.Size("ffn_dim"),
-                config.Flag("enable_bias", absent: true)),
+            Networks = FamilyLayout.InEveryLayer(new DenseNetwork(
+                FfnFamily.Spec(
+                    config,
+                    new FfnKind(Gated: false, ActivationNames.Read(config, "activation_function", "relu")),
+                    config.Size("hidden_size"),
+                    config.Size("ffn_dim"),
+                    config.Flag("enable_bias", absent: true)),
+                new StoredProjections(null, new("fc1"), new("fc2")))),
             LayerCount = config.Size("num_hidden_layers"),
             Prefixes = ["model.decoder.", "decoder.", ""],
             LayerPath = static layer => $"layers.{layer}.",
-            Up = new StoredProjection("fc1"),
-            Down = new StoredProjection("fc2"),
             PreNorm = before ? norm : null,
             PostNorm = before ? null : norm,
         };

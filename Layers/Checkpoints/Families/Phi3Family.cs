@@ -5,18 +5,18 @@ internal static class Phi3Family
 {
     public static FfnFamily Phi3 { get; } = new("phi3", static config => new FamilyLayout
     {
-        Spec = FfnFamily.Spec(
-            config,
-            new FfnKind(Gated: true, ActivationNames.Read(config, "hidden_act", "silu")),
-            config.Size("hidden_size"),
-            config.Size("intermediate_size"),
-            bias: false),
+        Networks = FamilyLayout.InEveryLayer(new DenseNetwork(
+            FfnFamily.Spec(
+                config,
+                new FfnKind(Gated: true, ActivationNames.Read(config, "hidden_act", "silu")),
+                config.Size("hidden_size"),
+                config.Size("intermediate_size"),
+                bias: false),
+            new StoredProjections(
+                new("mlp.gate_up_proj", ProjectionLayout.FirstHalf), new("mlp.gate_up_proj", ProjectionLayout.SecondHalf), new("mlp.down_proj")))),
         LayerCount = config.Size("num_hidden_layers"),
         Prefixes = ["model.", ""],
         LayerPath = static layer => $"layers.{layer}.",
-        Gate = new StoredProjection("mlp.gate_up_proj", ProjectionLayout.FirstHalf),
-        Up = new StoredProjection("mlp.gate_up_proj", ProjectionLayout.SecondHalf),
-        Down = new StoredProjection("mlp.down_proj"),
         PreNorm = new StoredNorm("post_attention_layernorm", new NormSpec(NormKind.Rms, config.Epsilon("rms_norm_eps", 1e-5f))),
     });
 }

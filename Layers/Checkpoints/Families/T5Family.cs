@@ -14,14 +14,15 @@ internal static class T5Family
         FfnKind kind = ReadKind(config);
         return new FamilyLayout
         {
-            Spec = FfnFamily.Spec(config, kind, config.Size("d_model"), config.Size("d_ff"), bias: false),
+            Networks = FamilyLayout.InEveryLayer(new DenseNetwork(
+                FfnFamily.Spec(config, kind, config.Size("d_model"), config.Size("d_ff"), bias: false),
+                kind.Gated
+                    ? new StoredProjections(new("DenseReluDense.wi_0"), new("DenseReluDense.wi_1"), new("DenseReluDense.wo"))
+                    : new StoredProjections(null, new("DenseReluDense.wi"), new("DenseReluDense.wo")))),
             LayerCount = encoderLayers + (HasDecoder(tensors) ? decoderLayers : 0),
             LayerPath = layer => layer < encoderLayers
                 ? $"encoder.block.{layer}.layer.1."
                 : $"decoder.block.{layer - encoderLayers}.layer.2.",
-            Gate = kind.Gated ? new StoredProjection("DenseReluDense.wi_0") : null,
-            Up = new StoredProjection(kind.Gated ? "DenseReluDense.wi_1" : "DenseReluDense.wi"),
-            Down = new StoredProjection("DenseReluDense.wo"),
             PreNorm = new StoredNorm("layer_norm", new NormSpec(NormKind.Rms, config.Epsilon("layer_norm_epsilon", 1e-6f))),
         };
     }

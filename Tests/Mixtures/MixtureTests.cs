@@ -1,7 +1,7 @@
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
-namespace NativeFfn.Tests.Api;
+namespace NativeFfn.Tests.Mixtures;
 
 /// <summary>Mixtures against the dense layers that they are made of.</summary>
 public class MixtureTests : BackendTests

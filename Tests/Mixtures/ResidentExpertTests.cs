@@ -1,0 +1,150 @@
+using NativeFfn.Checkpoints;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Mixtures;
+
+/// <summary>Experts that are read when they are needed, and make room for others.</summary>
+public class ResidentExpertTests : BackendTests
+{
+    private const int Experts = 8;
+
+    private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 40, 72).WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
+        .WithExperts(new MixtureSpec(Experts, 2));
+
+    public ResidentExpertTests(BackendKind backend)
+        : base(backend)
+    {
+    }
+
+    [Test]
+    public void Half_the_experts_give_the_same_bits_in_half_the_memory([Values] FfnMode mode, [Values(1, 2, 3)] int threads)
+    {
+        FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 800);
+        using FfnLayer whole = Engine(threads).CreateLayer(Spec, weights);
+        using FfnEngine engine = Bounded(threads, Experts / 2);
+        using FfnLayer half = engine.CreateLayer(Spec, weights);
+        foreach (int tokens in new[] { 1, 7, 64, 1, 200 })
+        {
+            float[] input = RandomLayers.Rows(tokens, Spec.DModel, 801 + tokens);
+            Assert.That(Forward(half, mode, input), Is.EqualTo(Forward(whole, mode, input)), $"{tokens} tokens");
+            Assert.That(half.WeightBytes, Is.LessThanOrEqualTo(whole.WeightBytes / 2 * 1.1));
+        }
+    }
+
+    [Test]
+    public void Only_chosen_experts_are_read()
+    {
+        var source = new CountingSource(RandomLayers.Gaussian(Spec, 802));
+        using FfnEngine engine = Bounded(1, 4);
+        using FfnLayer layer = engine.CreateLayer(Spec, source);
+        Assert.That(source.Experts, Is.Empty, "none before the first token");
+
+        var trace = new FfnTrace(Spec, 1);
+        float[] input = RandomLayers.Rows(1, Spec.DModel, 803);
+        layer.Inspect(FfnMode.Ffn, input, new float[input.Length], trace);
+        Assert.That(source.Experts, Is.EquivalentTo(trace.Routing!.Experts));
+
+        int reads = source.Reads;
+        layer.Inspect(FfnMode.Ffn, input, new float[input.Length]);
+        Assert.That(source.Reads, Is.EqualTo(reads), "what is in memory is not read again");
+    }
+
+    [Test]
+    [CancelAfter(60_000)]
+    public void Callers_at_once_wait_for_room_and_get_the_same_numbers([Values(1, 2, Experts)] int resident, [Values(1, 2)] int threads)
+    {
+        FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 804);
+        using FfnLayer whole = Engine(threads).CreateLayer(Spec, weights);
+        using FfnEngine engine = Bounded(threads, resident);
+        using FfnLayer bounded = engine.CreateLayer(Spec, weights);
+        float[][] inputs = [.. Enumerable.Range(0, 6).Select(static caller => RandomLayers.Rows(1 + (caller * 5), Spec.DModel, 805 + caller))];
+        float[][] expected = [.. inputs.Select(input => Forward(whole, FfnMode.Residual, input))];
+        bool[] right = new bool[inputs.Length];
+        Thread[] callers = [.. inputs.Select((input, caller) => new Thread(() =>
+            right[caller] = Enumerable.Range(0, 20).All(_ => Forward(bounded, FfnMode.Residual, input).AsSpan().SequenceEqual(expected[caller]))))];
+        Array.ForEach(callers, static caller => caller.Start());
+        Array.ForEach(callers, static caller => caller.Join());
+        Assert.That(right, Is.All.True);
+    }
+
+    [Test]
+    public void A_read_that_fails_fails_the_forward_and_no_later_one()
+    {
+        var source = new CountingSource(RandomLayers.Gaussian(Spec, 812));
+        using FfnEngine engine = Bounded(2, 2);
+        using FfnLayer layer = engine.CreateLayer(Spec, source);
+        float[] input = RandomLayers.Rows(9, Spec.DModel, 813);
+        float[] output = [.. Enumerable.Repeat(-7f, input.Length)];
+        source.Fails = true;
+        for (int i = 0; i < 5; i++)
+        {
+            Assert.Throws<IOException>(() => layer.Forward(input, output));
+        }
+
+        Assert.That(output, Is.All.EqualTo(-7f));
+        source.Fails = false;
+        using FfnLayer whole = Engine(2).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 812));
+        Assert.That(Forward(layer, FfnMode.Ffn, input), Is.EqualTo(Forward(whole, FfnMode.Ffn, input)));
+    }
+
+    [Test]
+    public void A_checkpoint_is_read_for_as_long_as_it_is_open()
+    {
+        GoldenCase golden = GoldenCases.Find("mixtral");
+        using FfnEngine engine = Bounded(2, 1);
+        FfnCheckpoint checkpoint = FfnCheckpoint.Open(golden.Directory);
+        using FfnLayer layer = engine.LoadLayer(checkpoint, golden.Layer);
+        float[] output = Forward(layer, FfnMode.Block, golden.ReadInput());
+        Tolerances.AssertClose(output, Estimate.Exact(golden.ReadExpected(FfnMode.Block)!), Tolerances.Golden, "block");
+        checkpoint.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => Forward(layer, FfnMode.Block, golden.ReadInput()));
+    }
+
+    [Test]
+    public void A_layer_that_was_disposed_runs_no_more([Values(1, Experts)] int resident)
+    {
+        using FfnEngine engine = Bounded(1, resident);
+        FfnLayer layer = engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 814));
+        float[] input = RandomLayers.Rows(1, Spec.DModel, 815);
+        _ = Forward(layer, FfnMode.Ffn, input);
+        layer.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => Forward(layer, FfnMode.Ffn, input));
+    }
+
+    [Test]
+    public void A_negative_bound_is_refused() => Assert.That(
+        () => FfnEngine.Create(new FfnEngineOptions { MaxResidentExperts = -1 }),
+        Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("resident experts"));
+
+    private FfnEngine Bounded(int threads, int experts) =>
+        TestBackends.Open(TestBackends.OptionsOf(Backend, threads) with { MaxResidentExperts = experts });
+
+    /// <summary>Notes whose tensors are read.</summary>
+    private sealed class CountingSource(IFfnWeightSource weights) : IFfnWeightSource
+    {
+        private readonly HashSet<int> _experts = [];
+
+        public bool Fails { get; set; }
+
+        public int Reads { get; private set; }
+
+        public IEnumerable<int> Experts => _experts;
+
+        public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination)
+        {
+            if (Fails)
+            {
+                throw new IOException("The disk is gone.");
+            }
+
+            Reads++;
+            if (tensor.Expert >= 0)
+            {
+                _experts.Add(tensor.Expert);
+            }
+
+            weights.ReadRows(tensor, firstRow, destination);
+        }
+    }
+}
