@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 
 namespace NativeFfn;
 
-/// <summary>Which product a CPU backend multiplies few tokens with.</summary>
+/// <summary>Which product a CPU backend multiplies with.</summary>
 public enum CpuKernel
 {
     /// <summary>Whichever was faster for the shape and the token count when it was measured on this machine.</summary>

@@ -36,7 +36,7 @@ internal static class CommonOptions
     public static Option<CpuKernel> Kernel() => OptionFactory.Word<CpuKernel>(
         "--kernel",
         string.Join('|', CpuKernelNames.All),
-        "What the CPU multiplies few tokens with; auto, the faster one as measured here, if left out.",
+        "What the CPU multiplies with; auto, the faster one as measured here, if left out.",
         "one of " + string.Join(", ", CpuKernelNames.All),
         CpuKernelNames.TryParse);
 

@@ -17,7 +17,8 @@ public sealed class MemoryTests
     private const long Rest = 150_000_000;
 
     [Test]
-    public void One_layer_is_read_and_held_once([Values("f32", "bf16")] string type, [Values("managed", "mkl")] string backend)
+    public void One_layer_is_read_and_held_once(
+        [Values("f32", "bf16")] string type, [Values("f32", "bf16")] string precision, [Values("managed", "mkl")] string backend)
     {
         if (backend == "mkl")
         {
@@ -29,7 +30,7 @@ public sealed class MemoryTests
         CommandRun.Done("init", "--shape", $"{DModel}x{DFf}", "--layers", "3", "--dtype", type, "--output", model, "--sample-input", "64");
         using Process process = CommandProcess.Start(
             new Dictionary<string, string?>(),
-            "forward", "--model", model, "--layer", "1", "--backend", backend,
+            "forward", "--model", model, "--layer", "1", "--backend", backend, "--precision", precision,
             "--input", Path.Combine(model, "input.safetensors"), "--output", folder["y"]);
         (long peak, long read) = (0, 0);
         while (!process.HasExited)
@@ -40,7 +41,7 @@ public sealed class MemoryTests
         }
 
         long stored = 3L * DModel * DFf * (type == "f32" ? 4 : 2);
-        long layer = 3L * DModel * DFf * sizeof(float);
+        long layer = 3L * DModel * DFf * (precision == "f32" ? 4 : 2);
         Assert.Multiple(() =>
         {
             Assert.That(process.ExitCode, Is.Zero, process.StandardError.ReadToEnd());

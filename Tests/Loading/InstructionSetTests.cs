@@ -24,5 +24,14 @@ public sealed class InstructionSetTests
                 environment, "verify", "--model", golden.Directory, "--layer", $"{golden.Layer}");
             Assert.That(exitCode, Is.Zero, output + error);
         }
+
+        // One case shows what a width does to the other ways of storing weights; panels of every width have tests of their own.
+        foreach (string precision in FfnPrecisionNames.All)
+        {
+            GoldenCase golden = GoldenCases.Find("llama");
+            (int exitCode, string output, string error) = CommandProcess.Run(
+                environment, "verify", "--model", golden.Directory, "--layer", $"{golden.Layer}", "--precision", precision);
+            Assert.That(exitCode, Is.Zero, output + error);
+        }
     }
 }
