@@ -33,9 +33,9 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             {
                 Prefetch(next, lines);
                 TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
-                Add(tokens[0], w0, w1, ref s00, ref s01);
+                Add(tokens, w0, w1, ref s00, ref s01);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
-                Add(tokens[1], w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s00, ref s01);
                 next += lines * LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 2;
@@ -58,11 +58,11 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             {
                 Prefetch(next, lines);
                 TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
-                Add(tokens[0], w0, w1, ref s00, ref s01);
-                Add(tokens[1], w0, w1, ref s10, ref s11);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
-                Add(tokens[2], w0, w1, ref s00, ref s01);
-                Add(tokens[3], w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s00, ref s01);
+                Add(tokens + 3, w0, w1, ref s10, ref s11);
                 next += lines * LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 4;
@@ -86,15 +86,15 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             {
                 Prefetch(next, lines);
                 TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
-                Add(tokens[0], w0, w1, ref s00, ref s01);
-                Add(tokens[1], w0, w1, ref s10, ref s11);
-                Add(tokens[2], w0, w1, ref s20, ref s21);
-                Add(tokens[3], w0, w1, ref s30, ref s31);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
-                Add(tokens[4], w0, w1, ref s00, ref s01);
-                Add(tokens[5], w0, w1, ref s10, ref s11);
-                Add(tokens[6], w0, w1, ref s20, ref s21);
-                Add(tokens[7], w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s00, ref s01);
+                Add(tokens + 5, w0, w1, ref s10, ref s11);
+                Add(tokens + 6, w0, w1, ref s20, ref s21);
+                Add(tokens + 7, w0, w1, ref s30, ref s31);
                 next += lines * LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 8;
@@ -121,19 +121,19 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             {
                 Prefetch(next, lines);
                 TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
-                Add(tokens[0], w0, w1, ref s00, ref s01);
-                Add(tokens[1], w0, w1, ref s10, ref s11);
-                Add(tokens[2], w0, w1, ref s20, ref s21);
-                Add(tokens[3], w0, w1, ref s30, ref s31);
-                Add(tokens[4], w0, w1, ref s40, ref s41);
-                Add(tokens[5], w0, w1, ref s50, ref s51);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s40, ref s41);
+                Add(tokens + 5, w0, w1, ref s50, ref s51);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
-                Add(tokens[6], w0, w1, ref s00, ref s01);
-                Add(tokens[7], w0, w1, ref s10, ref s11);
-                Add(tokens[8], w0, w1, ref s20, ref s21);
-                Add(tokens[9], w0, w1, ref s30, ref s31);
-                Add(tokens[10], w0, w1, ref s40, ref s41);
-                Add(tokens[11], w0, w1, ref s50, ref s51);
+                Add(tokens + 6, w0, w1, ref s00, ref s01);
+                Add(tokens + 7, w0, w1, ref s10, ref s11);
+                Add(tokens + 8, w0, w1, ref s20, ref s21);
+                Add(tokens + 9, w0, w1, ref s30, ref s31);
+                Add(tokens + 10, w0, w1, ref s40, ref s41);
+                Add(tokens + 11, w0, w1, ref s50, ref s51);
                 next += lines * LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 12;
@@ -162,23 +162,23 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             {
                 Prefetch(next, lines);
                 TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
-                Add(tokens[0], w0, w1, ref s00, ref s01);
-                Add(tokens[1], w0, w1, ref s10, ref s11);
-                Add(tokens[2], w0, w1, ref s20, ref s21);
-                Add(tokens[3], w0, w1, ref s30, ref s31);
-                Add(tokens[4], w0, w1, ref s40, ref s41);
-                Add(tokens[5], w0, w1, ref s50, ref s51);
-                Add(tokens[6], w0, w1, ref s60, ref s61);
-                Add(tokens[7], w0, w1, ref s70, ref s71);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s40, ref s41);
+                Add(tokens + 5, w0, w1, ref s50, ref s51);
+                Add(tokens + 6, w0, w1, ref s60, ref s61);
+                Add(tokens + 7, w0, w1, ref s70, ref s71);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
-                Add(tokens[8], w0, w1, ref s00, ref s01);
-                Add(tokens[9], w0, w1, ref s10, ref s11);
-                Add(tokens[10], w0, w1, ref s20, ref s21);
-                Add(tokens[11], w0, w1, ref s30, ref s31);
-                Add(tokens[12], w0, w1, ref s40, ref s41);
-                Add(tokens[13], w0, w1, ref s50, ref s51);
-                Add(tokens[14], w0, w1, ref s60, ref s61);
-                Add(tokens[15], w0, w1, ref s70, ref s71);
+                Add(tokens + 8, w0, w1, ref s00, ref s01);
+                Add(tokens + 9, w0, w1, ref s10, ref s11);
+                Add(tokens + 10, w0, w1, ref s20, ref s21);
+                Add(tokens + 11, w0, w1, ref s30, ref s31);
+                Add(tokens + 12, w0, w1, ref s40, ref s41);
+                Add(tokens + 13, w0, w1, ref s50, ref s51);
+                Add(tokens + 14, w0, w1, ref s60, ref s61);
+                Add(tokens + 15, w0, w1, ref s70, ref s71);
                 next += lines * LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 16;
@@ -210,31 +210,31 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             {
                 Prefetch(next, lines);
                 TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
-                Add(tokens[0], w0, w1, ref s00, ref s01);
-                Add(tokens[1], w0, w1, ref s10, ref s11);
-                Add(tokens[2], w0, w1, ref s20, ref s21);
-                Add(tokens[3], w0, w1, ref s30, ref s31);
-                Add(tokens[4], w0, w1, ref s40, ref s41);
-                Add(tokens[5], w0, w1, ref s50, ref s51);
-                Add(tokens[6], w0, w1, ref s60, ref s61);
-                Add(tokens[7], w0, w1, ref s70, ref s71);
-                Add(tokens[8], w0, w1, ref s80, ref s81);
-                Add(tokens[9], w0, w1, ref s90, ref s91);
-                Add(tokens[10], w0, w1, ref sA0, ref sA1);
-                Add(tokens[11], w0, w1, ref sB0, ref sB1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s40, ref s41);
+                Add(tokens + 5, w0, w1, ref s50, ref s51);
+                Add(tokens + 6, w0, w1, ref s60, ref s61);
+                Add(tokens + 7, w0, w1, ref s70, ref s71);
+                Add(tokens + 8, w0, w1, ref s80, ref s81);
+                Add(tokens + 9, w0, w1, ref s90, ref s91);
+                Add(tokens + 10, w0, w1, ref sA0, ref sA1);
+                Add(tokens + 11, w0, w1, ref sB0, ref sB1);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
-                Add(tokens[12], w0, w1, ref s00, ref s01);
-                Add(tokens[13], w0, w1, ref s10, ref s11);
-                Add(tokens[14], w0, w1, ref s20, ref s21);
-                Add(tokens[15], w0, w1, ref s30, ref s31);
-                Add(tokens[16], w0, w1, ref s40, ref s41);
-                Add(tokens[17], w0, w1, ref s50, ref s51);
-                Add(tokens[18], w0, w1, ref s60, ref s61);
-                Add(tokens[19], w0, w1, ref s70, ref s71);
-                Add(tokens[20], w0, w1, ref s80, ref s81);
-                Add(tokens[21], w0, w1, ref s90, ref s91);
-                Add(tokens[22], w0, w1, ref sA0, ref sA1);
-                Add(tokens[23], w0, w1, ref sB0, ref sB1);
+                Add(tokens + 12, w0, w1, ref s00, ref s01);
+                Add(tokens + 13, w0, w1, ref s10, ref s11);
+                Add(tokens + 14, w0, w1, ref s20, ref s21);
+                Add(tokens + 15, w0, w1, ref s30, ref s31);
+                Add(tokens + 16, w0, w1, ref s40, ref s41);
+                Add(tokens + 17, w0, w1, ref s50, ref s51);
+                Add(tokens + 18, w0, w1, ref s60, ref s61);
+                Add(tokens + 19, w0, w1, ref s70, ref s71);
+                Add(tokens + 20, w0, w1, ref s80, ref s81);
+                Add(tokens + 21, w0, w1, ref s90, ref s91);
+                Add(tokens + 22, w0, w1, ref sA0, ref sA1);
+                Add(tokens + 23, w0, w1, ref sB0, ref sB1);
                 next += lines * LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 24;
@@ -256,9 +256,9 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add(float token, TVector w0, TVector w1, ref TVector s0, ref TVector s1)
+    private static void Add(float* token, TVector w0, TVector w1, ref TVector s0, ref TVector s1)
     {
-        TVector x = TSimd.Broadcast(token);
+        TVector x = TSimd.LoadAndBroadcast(token);
         s0 = TSimd.MultiplyAdd(w0, x, s0);
         s1 = TSimd.MultiplyAdd(w1, x, s1);
     }

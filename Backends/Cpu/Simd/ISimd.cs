@@ -23,6 +23,9 @@ internal unsafe interface ISimd<TVector>
 
     static abstract TVector Broadcast(float value);
 
+    /// <summary>Reads one element into all; one instruction, where a value that is in a register already takes another.</summary>
+    static abstract TVector LoadAndBroadcast(float* source);
+
     static abstract TVector Add(TVector left, TVector right);
 
     static abstract TVector Subtract(TVector left, TVector right);
