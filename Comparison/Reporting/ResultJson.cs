@@ -106,7 +106,7 @@ internal static class ResultJson
         json.WriteEndObject();
     }
 
-    private static void WriteOptional(Utf8JsonWriter json, string name, double? number)
+    internal static void WriteOptional(Utf8JsonWriter json, string name, double? number)
     {
         if (number is { } value)
         {

@@ -10,15 +10,7 @@ internal static class ServerJson
     {
         json.WriteStartObject("server");
         json.WriteNumber("callers", server.Callers);
-        if (server.OtherLoad is { } others)
-        {
-            json.WriteNumber("otherLoad", others);
-        }
-        else
-        {
-            json.WriteNull("otherLoad");
-        }
-
+        ResultJson.WriteOptional(json, "otherLoad", server.OtherLoad);
         json.WriteStartArray("rates");
         foreach (CallerRate rate in server.Rates)
         {

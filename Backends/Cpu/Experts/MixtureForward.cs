@@ -248,7 +248,7 @@ internal sealed unsafe class MixtureForward : ISlicedJob, IDisposable
                 RowKernel.Copy(_scratch.Gathered.Row(row), _x.Row(_routes.TokensOf(_expert)[row]), width);
                 break;
             case Step.AddShared:
-                float gate = 1 / (1 + MathF.Exp(-RowKernel.Dot(_x.Row(row), _weights.SharedGate, width)));
+                float gate = Router.Sigmoid(RowKernel.Dot(_x.Row(row), _weights.SharedGate, width));
                 RowKernel.Scale(_scratch.Sum.Row(row), gate, width);
                 break;
             case Step.AddExpert:

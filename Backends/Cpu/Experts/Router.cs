@@ -52,6 +52,9 @@ internal static class Router
         return true;
     }
 
+    /// <summary>σ(x) = 1 / (1 + e⁻ˣ).</summary>
+    public static float Sigmoid(float x) => 1 / (1 + MathF.Exp(-x));
+
     // Experts of all other groups can no longer be chosen.
     private static void LeaveTopGroups(Span<float> choice, int groups, int topGroups)
     {
@@ -130,7 +133,7 @@ internal static class Router
         {
             foreach (ref float logit in logits)
             {
-                logit = 1 / (1 + MathF.Exp(-logit));
+                logit = Sigmoid(logit);
             }
 
             return true;

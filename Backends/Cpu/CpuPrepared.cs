@@ -1,0 +1,64 @@
+using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Memory;
+
+namespace NativeFfn.Backends.Cpu;
+
+/// <summary>Weights in native memory, run by whichever forward state is free.</summary>
+/// <typeparam name="TForward">What runs one forward at a time.</typeparam>
+/// <param name="lifetime">Holding a reference keeps the weights from being freed.</param>
+/// <param name="forwards">Forward states.</param>
+internal abstract class CpuPrepared<TForward>(SafeHandle lifetime, ObjectSlots<TForward> forwards) : IPreparedFfn
+    where TForward : class, IDisposable
+{
+    /// <inheritdoc/>
+    public abstract long WeightBytes { get; }
+
+    /// <inheritdoc/>
+    public abstract double WeightError { get; }
+
+    /// <inheritdoc/>
+    public virtual void ReadExpertTokens(Span<long> counts)
+    {
+    }
+
+    /// <inheritdoc/>
+    public void Run(in FfnRows rows)
+    {
+        // A reference held for the length of the run: disposing in between frees the weights when the run is over.
+        bool held = false;
+        try
+        {
+            lifetime.DangerousAddRef(ref held);
+            if (rows.Input.Height > 0)
+            {
+                RunWithAny(rows);
+            }
+        }
+        finally
+        {
+            if (held)
+            {
+                lifetime.DangerousRelease();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => lifetime.Dispose();
+
+    /// <summary>Runs rows, of which there is at least one.</summary>
+    protected abstract void Run(TForward forward, in FfnRows rows);
+
+    private void RunWithAny(in FfnRows rows)
+    {
+        TForward forward = forwards.Take();
+        try
+        {
+            Run(forward, rows);
+        }
+        finally
+        {
+            forwards.Return(forward);
+        }
+    }
+}
