@@ -1,5 +1,5 @@
 using NativeFfn.Backends.Cpu.Experts;
-using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Storage;
 using NativeFfn.Backends.Cpu.Threading;
 
 namespace NativeFfn.Backends.Cpu;

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu.Experts;
 
