@@ -1,4 +1,4 @@
-using NativeFfn.Bindings.Cuda;
+using NativeFfn.Backends.CuBlas;
 
 namespace NativeFfn.Backends;
 
@@ -38,7 +38,7 @@ internal sealed record BackendOptions(int Threads, string? MklPath)
     public int? DecodeTokens { get; init; }
 
     /// <summary>CUDA's libraries; null looks for the real ones. Tests give a device of their own.</summary>
-    public CudaLibraries? Cuda { get; init; }
+    public CudaSource? Cuda { get; init; }
 
     /// <summary>Multiply-adds of a slice at least; tests lower it, so that layers of any size are cut.</summary>
     public long MinimumSliceWork { get; init; } = DefaultMinimumSliceWork;

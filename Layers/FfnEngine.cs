@@ -30,6 +30,12 @@ public sealed class FfnEngine : IDisposable
     /// <summary>How matrices are kept in memory.</summary>
     public FfnPrecision Precision { get; }
 
+    /// <summary>
+    /// What a GPU failed of, so that this engine and its layers can do nothing any more; null as long as that has not happened, and always
+    /// on a CPU.
+    /// </summary>
+    public DeviceFailedException? Failure => _backend.Failure;
+
     internal bool IsDisposed => _disposed;
 
     /// <summary>Opens an engine on a backend.</summary>

@@ -19,6 +19,9 @@ namespace NativeFfn;
 /// </remarks>
 public sealed class FfnLayer : IDisposable
 {
+    // A GPU plans a forward in the first, records it in the second and runs the record in the third.
+    private const int WarmupRuns = 3;
+
     private readonly FfnEngine _engine;
     private readonly IPreparedFfn _prepared;
 
@@ -56,6 +59,29 @@ public sealed class FfnLayer : IDisposable
         }
 
         _prepared.ReadExpertTokens(counts);
+    }
+
+    /// <summary>
+    /// Runs rows of zeros, so that the first forwards of these token counts need not make what later ones find: memory, plans of products,
+    /// recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures first which algorithms are the fastest.
+    /// </summary>
+    /// <param name="tokens">Token counts; positive.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void Warmup(params ReadOnlySpan<int> tokens)
+    {
+        foreach (int count in tokens)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count, nameof(tokens));
+            ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+            _prepared.Warmup(count);
+            float[] input = new float[checked(count * Spec.InputWidth)];
+            float[] output = new float[checked(count * Spec.OutputWidth)];
+            for (int run = 0; run < WarmupRuns; run++)
+            {
+                Forward(input, output);
+            }
+        }
     }
 
     /// <summary>y = FFN(x).</summary>

@@ -10,6 +10,9 @@ internal interface IFfnBackend : IDisposable
     /// <summary>Who this is: library versions, paths, threads.</summary>
     BackendDescription Description { get; }
 
+    /// <summary>What a device failed of, so that nothing can be run any more; null where that has not happened.</summary>
+    DeviceFailedException? Failure => null;
+
     /// <summary>Why this backend cannot run a layer, or null where it can.</summary>
     /// <param name="spec">The layer.</param>
     string? WhyUnsupported(FfnSpec spec);
@@ -37,7 +40,15 @@ internal interface IPreparedFfn : IDisposable
 
     /// <summary>Copies how many tokens each expert of a mixture was sent so far; nothing where the layer is none.</summary>
     /// <param name="counts">Receives one count an expert.</param>
-    void ReadExpertTokens(Span<long> counts);
+    void ReadExpertTokens(Span<long> counts)
+    {
+    }
+
+    /// <summary>Prepares what a forward of so many tokens would else prepare itself, and measures where the options ask for it.</summary>
+    /// <param name="tokens">Tokens; positive.</param>
+    void Warmup(int tokens)
+    {
+    }
 
     /// <summary>Runs the layer on rows; returns when the output is written.</summary>
     /// <param name="rows">Rows proven to fit the layer.</param>

@@ -33,6 +33,10 @@ internal sealed class CpuBackend : IFfnBackend
         _mixtures = new ObjectSlots<MixtureForward>(kept, () => new MixtureForward(_team, options.MinimumSliceWork));
     }
 
+    /// <summary>The precisions there are.</summary>
+    public static FfnPrecision[] Precisions { get; } =
+        [FfnPrecision.Float32, FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8];
+
     /// <inheritdoc/>
     public BackendDescription Description { get; }
 

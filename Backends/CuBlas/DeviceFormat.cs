@@ -1,5 +1,6 @@
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.CuBlasLt;
+using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas;
 
@@ -58,19 +59,18 @@ internal sealed class DeviceFormat
     /// <param name="precision">One of <see cref="Precisions"/>.</param>
     public static DeviceFormat Of(FfnPrecision precision) => precision switch
     {
-        FfnPrecision.Float32 => new(precision, "NATIVEFFN_F32", CudaDataType.R32F, 4, CudaDataType.R32F, 4, CublasComputeType.Compute32F),
-        FfnPrecision.Tf32 => new(precision, "NATIVEFFN_F32", CudaDataType.R32F, 4, CudaDataType.R32F, 4, CublasComputeType.Compute32FFastTf32),
-        FfnPrecision.BFloat16 => new(precision, "NATIVEFFN_BF16", CudaDataType.R16BF, 2, CudaDataType.R16BF, 2, CublasComputeType.Compute32F),
-        FfnPrecision.Float16 => new(precision, "NATIVEFFN_F16", CudaDataType.R16F, 2, CudaDataType.R16F, 2, CublasComputeType.Compute32F),
-        FfnPrecision.Float8 => new(precision, "NATIVEFFN_E4M3", CudaDataType.R8F_E4M3, 1, CudaDataType.R16BF, 2, CublasComputeType.Compute32F),
+        FfnPrecision.Float32 => new(precision, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Float32),
+        FfnPrecision.Tf32 => new(precision, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Tf32),
+        FfnPrecision.BFloat16 => new(precision, "NATIVEFFN_BF16", CudaDataType.BFloat16, 2, CudaDataType.BFloat16, 2, CublasComputeType.Float32),
+        FfnPrecision.Float16 => new(precision, "NATIVEFFN_F16", CudaDataType.Float16, 2, CudaDataType.Float16, 2, CublasComputeType.Float32),
+        FfnPrecision.Float8 => new(precision, "NATIVEFFN_E4M3", CudaDataType.Float8E4M3, 1, CudaDataType.BFloat16, 2, CublasComputeType.Float32),
         _ => throw new ArgumentOutOfRangeException(nameof(precision), precision, "No precision of a GPU."),
     };
 
     /// <summary>Why a device cannot hold the precision, or null.</summary>
-    /// <param name="major">The device's compute capability.</param>
-    /// <param name="minor">Its minor part.</param>
-    public string? WhyUnsupported(int major, int minor) => IsScaled && (major * 10) + minor < Float8Capability
-        ? $"precision {FfnPrecisionNames.Of(Precision)} needs compute capability 8.9 or newer, and this device has {major}.{minor}. Use bf16 or f16."
+    /// <param name="device">The device.</param>
+    public string? WhyUnsupported(CudaDevice device) => IsScaled && device.Architecture < Float8Capability
+        ? $"precision {FfnPrecisionNames.Of(Precision)} needs compute capability 8.9 or newer, and {device.Name} has {device.Major}.{device.Minor}. Use bf16 or f16."
         : null;
 
     /// <summary>Elements of a row on the device, where rows end with zeros so that kernels read whole 16-byte vectors of every type.</summary>

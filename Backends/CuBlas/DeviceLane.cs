@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
@@ -24,7 +25,7 @@ internal sealed class DeviceLane : IDisposable
     /// <param name="library">cuBLASLt.</param>
     /// <param name="memory">Gives device memory.</param>
     /// <param name="stream">The stream to work in, owned by the lane.</param>
-    public DeviceLane(CudaContext context, CuBlasLt library, DeviceAllocator memory, CudaStream stream)
+    public DeviceLane(CudaContext context, CuBlasLtLibrary library, DeviceAllocator memory, CudaStream stream)
     {
         _memory = memory;
         Context = context;
@@ -94,6 +95,9 @@ internal sealed class DeviceLane : IDisposable
 
         return _scratch.Region;
     }
+
+    /// <summary>Memory apart from the lane's own.</summary>
+    public DeviceMemory Allocate(long bytes, string purpose) => _memory.Allocate(bytes, purpose);
 
     /// <summary>Pinned memory for rows of the caller's.</summary>
     /// <param name="bytes">Bytes.</param>

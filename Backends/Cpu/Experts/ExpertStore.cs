@@ -1,4 +1,3 @@
-using NativeFfn.Backends.Cpu.Panels;
 using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu.Experts;

@@ -1,7 +1,6 @@
 using System.Globalization;
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Cpu.Memory;
-using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu.Experts;
 

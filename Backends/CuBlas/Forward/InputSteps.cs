@@ -1,14 +1,10 @@
 using NativeFfn.Backends.CuBlas.Kernels;
-using NativeFfn.Backends.CuBlas.Weights;
 
 namespace NativeFfn.Backends.CuBlas.Forward;
 
 /// <summary>Brings the input's rows into the form that the first projection reads, through the block's norm where there is one.</summary>
 internal static class InputSteps
 {
-    // Bytes: what the kernels load at a time.
-    private const int VectorBytes = 16;
-
     /// <summary>For cuBLASLt.</summary>
     public static OperandRows PrepareOperands(in DeviceChunk chunk, OperandRows target)
     {
@@ -37,10 +33,15 @@ internal static class InputSteps
         return target;
     }
 
-    // Rows of float32 that are padded and aligned by nature need no copy.
-    private static bool CanReadInput(in DeviceChunk chunk) =>
-        chunk.Format.OperandBytes == sizeof(float) && chunk.PreNorm.Kind == (int)KernelNorm.None
-        && chunk.Weights.Spec.InputWidth == chunk.Weights.Stages[0].Columns && chunk.Input.Alignment >= VectorBytes;
+    // Rows of float32 that are padded and aligned by nature need no copy, unless the only stage writes between them.
+    private static bool CanReadInput(in DeviceChunk chunk)
+    {
+        FfnSpec spec = chunk.Weights.Spec;
+        return chunk.Format.OperandBytes == sizeof(float) && chunk.PreNorm.Kind == (int)KernelNorm.None
+            && spec.InputWidth == chunk.Weights.Stages[0].Columns && chunk.Input.Alignment >= ProductSteps.LeastAlignment
+            && (spec.Stages.Length > 1
+                || !chunk.Input.Region(chunk.Tokens, spec.InputWidth).Overlaps(chunk.Output.Region(chunk.Tokens, spec.OutputWidth)));
+    }
 
     private static OperandRows Input(in DeviceChunk chunk) =>
         new(chunk.Input.Region(chunk.Tokens, chunk.Weights.Spec.InputWidth), chunk.Input.Stride, default);

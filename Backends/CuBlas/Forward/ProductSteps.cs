@@ -8,6 +8,9 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 /// <summary>Queues cuBLASLt's products of a chunk.</summary>
 internal static class ProductSteps
 {
+    /// <summary>Bytes that every matrix is aligned to at least.</summary>
+    public const int LeastAlignment = 16;
+
     /// <summary>Queues one, unless cuBLASLt has no algorithm for it.</summary>
     /// <param name="chunk">The chunk.</param>
     /// <param name="stage">Whose weights are multiplied with.</param>
@@ -46,6 +49,11 @@ internal static class ProductSteps
                 $"cuBLASLt has no algorithm on {chunk.Lane.Context.Device.Name} for {chunk.Tokens} tokens of a {shape.InputWidth} -> {shape.Width} projection in {FfnPrecisionNames.Of(chunk.Format.Precision)}. Use another precision, or backend mkl.");
         }
     }
+
+    /// <summary>Whether cuBLASLt can write the rows where they are to lie, and add those that are to be added.</summary>
+    public static bool CanWrite(DeviceRows output, DeviceRows residual, int tokens, int width) =>
+        Alignment(output.Address | residual.Address) >= LeastAlignment
+        && (residual.IsNone || residual == output || !residual.Region(tokens, width).Overlaps(output.Region(tokens, width)));
 
     // The largest power of two that divides all addresses of which these are the bits, up to what memory of our own has.
     private static int Alignment(nint addresses) => 1 << BitOperations.TrailingZeroCount(addresses | DeviceLayout.Alignment);

@@ -19,7 +19,8 @@ internal static class ResultSteps
         }
 
         bool hasBias = weights.Bias.Bytes > 0;
-        bool isDirect = !chunk.HasLaterNorms && !chunk.Format.IsScaled;
+        bool isDirect = !chunk.HasLaterNorms && !chunk.Format.IsScaled
+            && ProductSteps.CanWrite(chunk.Output, chunk.Residual, chunk.Tokens, weights.Shape.Width);
         if (isDirect && ProductSteps.TryQueue(
             chunk, stage, hasBias ? ProductUse.BiasedResult : ProductUse.Result, operands,
             chunk.Output.Region(chunk.Tokens, weights.Shape.Width), chunk.Output.Stride, chunk.Residual))

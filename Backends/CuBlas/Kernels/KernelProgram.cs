@@ -34,15 +34,15 @@ internal static class KernelProgram
 
     /// <summary>What the compiler is told.</summary>
     public static string[] Options(CudaDevice device, DeviceFormat format) =>
-        [$"--gpu-architecture=sm_{device.Major}{device.Minor}", "--std=c++17", $"-D{format.Macro}"];
+        [$"--gpu-architecture=sm_{device.Architecture}", "--std=c++17", $"-D{format.Macro}"];
 
     /// <summary>Why a compiler cannot serve a device, or null.</summary>
     public static string? WhyUnsupported(NvrtcCompiler compiler, CudaDevice device)
     {
-        int architecture = (device.Major * 10) + device.Minor;
+        int architecture = device.Architecture;
         return architecture < OldestArchitecture
                 ? $"{device.Name} has compute capability {device.Major}.{device.Minor}; 8.0 (Ampere) or newer is needed."
-            : Array.IndexOf(compiler.Architectures, architecture) < 0
+            : !compiler.Architectures.Contains(architecture)
                 ? $"{device.Name} has compute capability {device.Major}.{device.Minor}, for which NVRTC {compiler.Version.Major}.{compiler.Version.Minor} ({compiler.Path}) cannot compile. Install the libraries of a newer CUDA."
             : null;
     }

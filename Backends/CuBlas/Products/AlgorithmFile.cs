@@ -22,13 +22,13 @@ internal sealed class AlgorithmFile(string key)
     {
         string name = NameOf(shape);
         _known[name] = algorithm;
-        _file.Add(name, Convert.ToHexString(MemoryMarshal.AsBytes(algorithm.Words)));
+        _file.Add(name, Convert.ToHexString(MemoryMarshal.AsBytes(new ReadOnlySpan<CuBlasLtAlgorithm>(in algorithm.Native))));
     }
 
     private static MatmulAlgorithm? Parse(string? text)
     {
         var algorithm = default(MatmulAlgorithm);
-        Span<byte> bytes = MemoryMarshal.AsBytes(algorithm.WritableWords);
+        Span<byte> bytes = MemoryMarshal.AsBytes(new Span<CuBlasLtAlgorithm>(ref algorithm.Native));
         return text?.Length == 2 * bytes.Length
             && Convert.FromHexString(text, bytes, out _, out int written) == System.Buffers.OperationStatus.Done && written == bytes.Length
             ? algorithm

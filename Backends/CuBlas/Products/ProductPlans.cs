@@ -12,12 +12,12 @@ internal sealed class ProductPlans : IDisposable
     private const int MostKept = 4096;
 
     private readonly DeviceWeights _weights;
-    private readonly CuBlasLt _library;
+    private readonly CuBlasLtLibrary _library;
     private readonly AlgorithmFile _file;
     private readonly ConcurrentDictionary<ProductKey, ProductPlan?> _plans = new();
     private readonly ConcurrentBag<ProductPlan> _replaced = [];
 
-    public ProductPlans(DeviceWeights weights, CuBlasLt library, AlgorithmFile file)
+    public ProductPlans(DeviceWeights weights, CuBlasLtLibrary library, AlgorithmFile file)
     {
         _weights = weights;
         _library = library;
@@ -130,11 +130,13 @@ internal sealed class ProductPlans : IDisposable
             OutputStride = key.OutputStride,
             ResidualStride = key.ResidualStride,
             Operand = format.Operand,
-            Output = isResult ? CudaDataType.R32F : format.Product,
+            Output = isResult ? CudaDataType.Float32 : format.Product,
             Compute = format.Compute,
             Epilogue = isActivated ? EpilogueOf(stage.Shape) : key.Use == ProductUse.BiasedResult ? CublasLtEpilogue.Bias : CublasLtEpilogue.Default,
-            Bias = isActivated ? stage.OperandBias.Address : key.Use == ProductUse.BiasedResult ? stage.Bias.Address : 0,
-            BiasType = isActivated ? format.Operand : CudaDataType.R32F,
+            Bias = isActivated ? stage.OperandBias
+                : key.Use == ProductUse.BiasedResult ? stage.Bias.Slice(0, (long)stage.Shape.Width * sizeof(float))
+                : default,
+            BiasType = isActivated ? format.Operand : CudaDataType.Float32,
             AlignmentBytes = key.Alignment,
         };
     }

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
 using NativeFfn.Backends.Storage;
 using NativeFfn.Bindings.Cuda;
 
