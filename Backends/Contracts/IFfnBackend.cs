@@ -26,6 +26,24 @@ internal interface IFfnBackend : IDisposable
     /// <exception cref="InsufficientMemoryException">The weights do not fit; the message says how much was asked for.</exception>
     /// <exception cref="NotSupportedException">A weight cannot be held in the precision; the message says which.</exception>
     IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights);
+
+    /// <summary>Opens a stream for forwards on device memory.</summary>
+    /// <param name="stream">A stream of the application's (<c>CUstream</c>), which must outlive what is opened; null makes one.</param>
+    /// <exception cref="NotSupportedException">The backend has no device memory.</exception>
+    IDeviceStream OpenStream(nint? stream) =>
+        throw new NotSupportedException($"Backend '{Description.Name}' computes in the host's memory and has no device streams. Use backend cublas.");
+
+    /// <summary>Runs layers one after the other, each on the rows of the one before it; returns when the output is written.</summary>
+    /// <param name="layers">Layers of this backend that keep the rows' width and may run in place; at least one.</param>
+    /// <param name="rows">Rows without a trace; in <see cref="FfnMode.Residual"/> each layer's residual is its input.</param>
+    void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        layers[0].Run(rows);
+        foreach (IPreparedFfn layer in layers[1..])
+        {
+            layer.Run(new FfnRows { Input = rows.Output, Residual = rows.Output, Output = rows.Output, Mode = rows.Mode, Profile = rows.Profile });
+        }
+    }
 }
 
 /// <summary>A layer with its weights in a backend's memory. Safe for use by several threads at once.</summary>

@@ -37,7 +37,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault = new DeviceFault(device.Name);
         _memory = new DeviceAllocator(context, Trim);
         _kernels = new DeviceKernels(KernelProgram.Load(context, libraries.Nvrtc, format), format);
-        _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => new DeviceLane(context, libraries.CuBlasLt, _memory, context.CreateStream()));
+        _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
         _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {FfnPrecisionNames.Of(format.Precision)}");
@@ -119,6 +119,23 @@ internal sealed class CuBlasBackend : IFfnBackend
         }
     }
 
+    /// <inheritdoc/>
+    public IDeviceStream OpenStream(nint? stream)
+    {
+        Fault.ThrowIfAny();
+        try
+        {
+            return new CuBlasStream(this, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw Fault.Translate(failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
+
     /// <summary>A lane that nobody else uses.</summary>
     /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
     /// <exception cref="InsufficientMemoryException">There is no memory for another lane.</exception>
@@ -146,9 +163,9 @@ internal sealed class CuBlasBackend : IFfnBackend
             using CudaContext.Scope scope = _context.Enter();
             lane.Stream.Synchronize();
         }
-        catch (CudaException)
+        catch (Exception failure) when (failure is CudaException or ObjectDisposedException)
         {
-            // The caller is told of the failure that came first.
+            // The caller is told of the failure that came first; and freeing memory waits for its use, too.
         }
 
         lane.Dispose();
@@ -161,6 +178,8 @@ internal sealed class CuBlasBackend : IFfnBackend
         _kernels.Dispose();
         _context.Dispose();
     }
+
+    private DeviceLane NewLane(CudaStream stream) => new(_context, _libraries.CuBlasLt, _memory, stream);
 
     private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.Cuda;
 
@@ -15,21 +16,63 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
 
+    /// <summary>Whose it is.</summary>
+    public CuBlasBackend Backend => backend;
+
     /// <inheritdoc/>
     public void Run(in FfnRows rows)
     {
-        using Hold hold = new(layer);
-        if (rows.Input.Height == 0)
-        {
-            return;
-        }
+        IPreparedFfn self = this;
+        Run(backend, new ReadOnlySpan<IPreparedFfn>(in self), rows);
+    }
 
-        long start = System.Diagnostics.Stopwatch.GetTimestamp();
+    /// <summary>Runs layers one after the other, with one copy to the device and one back.</summary>
+    public static void Run(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        int held = 0;
+        try
+        {
+            // References held for the length of the run: disposing in between frees the weights when the run is over.
+            for (; held < layers.Length; held++)
+            {
+                bool isHeld = false;
+                LayerOf(layers[held]).DangerousAddRef(ref isHeld);
+            }
+
+            if (rows.Input.Height > 0)
+            {
+                RunHeld(backend, layers, rows);
+            }
+        }
+        finally
+        {
+            foreach (IPreparedFfn layer in layers[..held])
+            {
+                LayerOf(layer).DangerousRelease();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => layer.Dispose();
+
+    private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
+
+    private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        long start = Stopwatch.GetTimestamp();
         DeviceLane lane = backend.TakeLane();
         try
         {
             using CudaContext.Scope scope = lane.Context.Enter();
-            HostForward.Run(lane, layer, rows);
+            if (layers.Length == 1)
+            {
+                HostForward.Run(lane, LayerOf(layers[0]), rows);
+            }
+            else
+            {
+                ChainForward.Run(lane, layers, rows);
+            }
         }
         catch (Exception exception)
         {
@@ -43,24 +86,6 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
         }
 
         backend.ReturnLane(lane);
-        rows.Profile?.AddElapsed(System.Diagnostics.Stopwatch.GetTimestamp() - start);
-    }
-
-    /// <inheritdoc/>
-    public void Dispose() => layer.Dispose();
-
-    /// <summary>A reference held for the length of a run: disposing in between frees the weights when the run is over.</summary>
-    internal readonly ref struct Hold
-    {
-        private readonly DeviceLayer _layer;
-
-        public Hold(DeviceLayer layer)
-        {
-            bool held = false;
-            layer.DangerousAddRef(ref held);
-            _layer = layer;
-        }
-
-        public void Dispose() => _layer.DangerousRelease();
+        rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
     }
 }

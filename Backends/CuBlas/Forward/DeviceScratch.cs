@@ -70,6 +70,9 @@ internal readonly struct DeviceScratch
         ? new OperandRows(Part(_places.Operands), 0, Part(_places.Scales))
         : new OperandRows(Part(_places.OtherOperands), 0, Part(_places.OtherScales));
 
+    /// <summary>Bytes of a lane's memory.</summary>
+    public static long BytesOf(DeviceWeights weights, int tokens, bool fromHost) => Layout(weights, tokens, fromHost, out _);
+
     private DeviceRegion Part((long Offset, long Bytes) place) => place.Bytes == 0 ? default : _memory.Slice(place.Offset, place.Bytes);
 
     private static long Layout(DeviceWeights weights, int tokens, bool fromHost, out Places places)
@@ -91,15 +94,16 @@ internal readonly struct DeviceScratch
         var layout = default(DeviceLayout);
         places = new Places
         {
+            // First of all, so that layers of one width find each other's rows in the same place.
+            Input = layout.Add((long)hostTokens * spec.InputWidth, sizeof(float)),
+            Residual = layout.Add((long)hostTokens * spec.OutputWidth, sizeof(float)),
+            Output = layout.Add((long)hostTokens * spec.OutputWidth, sizeof(float)),
             Operands = layout.Add(tokens * operandColumns, operandBytes),
             OtherOperands = layout.Add(tokens * operandColumns, operandBytes),
             Scales = layout.Add(scaled, sizeof(float)),
             OtherScales = layout.Add(scaled, sizeof(float)),
             Products = layout.Add(tokens * productColumns, format.ProductBytes),
             Result = layout.Add((long)tokens * DeviceFormat.Padded(spec.OutputWidth), sizeof(float)),
-            Input = layout.Add((long)hostTokens * spec.InputWidth, sizeof(float)),
-            Residual = layout.Add((long)hostTokens * spec.OutputWidth, sizeof(float)),
-            Output = layout.Add((long)hostTokens * spec.OutputWidth, sizeof(float)),
         };
         return layout.Bytes;
     }
