@@ -1,0 +1,154 @@
+using System.Runtime.InteropServices;
+
+namespace NativeFfn.Backends.CuBlas.Kernels;
+
+// What each kernel takes, by value: the structs of Native/cuda/arguments.cuh, field for field. Pointers are device pointers, strides, widths and
+// columns count elements, and 0 stands for a pointer that is not given. A test holds every size and offset to the C compiler's.
+
+/// <summary>Which norm a kernel computes over a row.</summary>
+internal enum KernelNorm
+{
+    /// <summary>r.</summary>
+    None = 0,
+
+    /// <summary>r / √(mean(r²) + ε) ⊙ weight.</summary>
+    Rms = 1,
+
+    /// <summary>r / √(mean(r²) + ε) ⊙ (1 + weight).</summary>
+    RmsPlusOne = 2,
+
+    /// <summary>(r − mean(r)) / √(variance(r) + ε) ⊙ weight + bias, of the biased variance; the bias may be absent.</summary>
+    Layer = 3,
+}
+
+/// <summary>A norm: float32 weight and bias of the row's width.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct NormArguments
+{
+    public nint Weight;
+    public nint Bias;
+    public float Epsilon;
+    public int Kind;
+}
+
+/// <summary>Of prepare_operand and prepare_vector: rows of float32, normed, to rows of operands padded with zeros.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct InputArguments
+{
+    public nint Input;
+    public long InputStride;
+    public nint Output;
+    public long OutputStride;
+    public nint TokenScales;
+    public NormArguments Norm;
+    public int Width;
+    public int PaddedWidth;
+}
+
+/// <summary>Of activate_operand and activate_result: act(gate) ⊙ up of a product's rows [gate | up].</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct ActivationArguments
+{
+    public nint Product;
+    public long ProductStride;
+    public nint Output;
+    public long OutputStride;
+    public nint Bias;
+    public nint ChannelScales;
+    public nint TokenScales;
+    public nint OutputScales;
+    public int PaddedWidth;
+    public int Width;
+    public int Activation;
+    public int Gated;
+}
+
+/// <summary>Of trace_stage: everything between a stage's product and its hidden values, as dense float32 [tokens, width].</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct TraceArguments
+{
+    public nint Product;
+    public long ProductStride;
+    public nint Bias;
+    public nint ChannelScales;
+    public nint TokenScales;
+    public nint PreActivation;
+    public nint Activated;
+    public nint Up;
+    public nint Hidden;
+    public int Width;
+    public int PaddedWidth;
+    public int Activation;
+    public int Gated;
+}
+
+/// <summary>Of widen_operand: rows of operands to dense float32 [tokens, width].</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct WidenArguments
+{
+    public nint Operand;
+    public long Stride;
+    public nint TokenScales;
+    public nint Output;
+    public int Width;
+    public int Unused;
+}
+
+/// <summary>Of finish: post(residual + branch(product + bias)).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct FinishArguments
+{
+    public nint Product;
+    public long ProductStride;
+    public nint Bias;
+    public nint ChannelScales;
+    public nint TokenScales;
+    public nint Residual;
+    public long ResidualStride;
+    public nint Output;
+    public long OutputStride;
+    public NormArguments Branch;
+    public NormArguments Post;
+    public int Width;
+    public int Unused;
+}
+
+/// <summary>Of vector_stage_1 … _8: a whole hidden stage for a few tokens.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct VectorStageArguments
+{
+    public nint Weights;
+    public long WeightStride;
+    public nint Vectors;
+    public long VectorStride;
+    public nint Output;
+    public long OutputStride;
+    public nint Bias;
+    public nint ChannelScales;
+    public int Tokens;
+    public int Columns;
+    public int Width;
+    public int Activation;
+    public int Gated;
+    public int Unused;
+}
+
+/// <summary>Of vector_result_1 … _8: the last projection for a few tokens.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct VectorResultArguments
+{
+    public nint Weights;
+    public long WeightStride;
+    public nint Vectors;
+    public long VectorStride;
+    public nint Output;
+    public long OutputStride;
+    public nint Residual;
+    public long ResidualStride;
+    public nint Bias;
+    public nint ChannelScales;
+    public int Tokens;
+    public int Columns;
+    public int Width;
+    public int Unused;
+}

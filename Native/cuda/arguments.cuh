@@ -1,0 +1,129 @@
+// What each kernel takes, by value. Backends/CuBlas/Kernels/KernelArguments.cs mirrors these structs, and a test compares the two.
+// Strides, widths and columns count elements. Every pointer but the first of each role (product, output, weights, vectors) may be null.
+#pragma once
+
+// Threads of every block.
+#define BLOCK_THREADS 256
+
+// Weight rows that one block of the vector kernels computes.
+#define VECTOR_ROWS 16
+
+enum NormKind { NORM_NONE, NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER };
+
+struct NormArguments {
+    const float* weight;
+    const float* bias;
+    float epsilon;
+    int kind;
+};
+
+struct InputArguments {
+    const float* input;
+    long long input_stride;
+    void* output;
+    long long output_stride;
+    float* token_scales;
+    NormArguments norm;
+    int width;
+    int padded_width;
+};
+
+struct ActivationArguments {
+    const void* product;
+    long long product_stride;
+    void* output;
+    long long output_stride;
+    const float* bias;
+    const float* channel_scales;
+    const float* token_scales;
+    float* output_scales;
+    int padded_width;
+    int width;
+    int activation;
+    int gated;
+};
+
+struct TraceArguments {
+    const void* product;
+    long long product_stride;
+    const float* bias;
+    const float* channel_scales;
+    const float* token_scales;
+    float* pre_activation;
+    float* activated;
+    float* up;
+    float* hidden;
+    int width;
+    int padded_width;
+    int activation;
+    int gated;
+};
+
+struct WidenArguments {
+    const void* operand;
+    long long stride;
+    const float* token_scales;
+    float* output;
+    int width;
+    int unused;
+};
+
+struct FinishArguments {
+    const float* product;
+    long long product_stride;
+    const float* bias;
+    const float* channel_scales;
+    const float* token_scales;
+    const float* residual;
+    long long residual_stride;
+    float* output;
+    long long output_stride;
+    NormArguments branch;
+    NormArguments post;
+    int width;
+    int unused;
+};
+
+struct VectorStageArguments {
+    const void* weights;
+    long long weight_stride;
+    const void* vectors;
+    long long vector_stride;
+    void* output;
+    long long output_stride;
+    const float* bias;
+    const float* channel_scales;
+    int tokens;
+    int columns;
+    int width;
+    int activation;
+    int gated;
+    int unused;
+};
+
+struct VectorResultArguments {
+    const void* weights;
+    long long weight_stride;
+    const void* vectors;
+    long long vector_stride;
+    float* output;
+    long long output_stride;
+    const float* residual;
+    long long residual_stride;
+    const float* bias;
+    const float* channel_scales;
+    int tokens;
+    int columns;
+    int width;
+    int unused;
+};
+
+static_assert(VECTOR_ROWS == 16, "the host counts blocks by 16 rows");
+static_assert(sizeof(NormArguments) == 24, "as the host has it");
+static_assert(sizeof(InputArguments) == 72, "as the host has it");
+static_assert(sizeof(ActivationArguments) == 80, "as the host has it");
+static_assert(sizeof(TraceArguments) == 88, "as the host has it");
+static_assert(sizeof(WidenArguments) == 40, "as the host has it");
+static_assert(sizeof(FinishArguments) == 128, "as the host has it");
+static_assert(sizeof(VectorStageArguments) == 88, "as the host has it");
+static_assert(sizeof(VectorResultArguments) == 96, "as the host has it");
