@@ -102,11 +102,11 @@ internal static unsafe class Numbers
 
     public static float E4M3(byte bits) => E4M3Values[bits];
 
-    /// <summary>Numbers beyond 448 become 448, with their sign; NaN stays NaN.</summary>
+    /// <summary>Finite numbers beyond 448 become 448, with their sign; NaN stays NaN, and so do infinities, which the format lacks.</summary>
     public static byte E4M3(float value)
     {
         byte sign = (byte)(float.IsNegative(value) ? 0x80 : 0);
-        if (float.IsNaN(value))
+        if (!float.IsFinite(value))
         {
             return (byte)(sign | NanE4M3);
         }

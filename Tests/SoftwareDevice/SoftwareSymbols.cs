@@ -1,10 +1,11 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Tests.Software;
 
 /// <summary>The functions of one library of the software device, by name.</summary>
-internal sealed class SoftwareSymbols
+internal sealed class SoftwareSymbols : NativeSymbols
 {
     private readonly Dictionary<string, nint> _addresses;
 
@@ -16,7 +17,7 @@ internal sealed class SoftwareSymbols
             .ToDictionary(static method => method.Name, static method => method.MethodHandle.GetFunctionPointer());
     }
 
-    public string Path { get; }
+    public override string Path { get; }
 
-    public bool TryFind(string name, out nint address) => _addresses.TryGetValue(name, out address);
+    public override bool TryFind(string name, out nint address) => _addresses.TryGetValue(name, out address);
 }
