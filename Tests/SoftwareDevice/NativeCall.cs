@@ -6,7 +6,7 @@ internal static class NativeCall
     /// <summary>A library's answers to what is the same in all of them.</summary>
     /// <param name="Unexpected">To a mistake of the software device itself.</param>
     /// <param name="Gone">To a call after the device's end.</param>
-    /// <param name="IsSticky">Whether a context's loss is answered.</param>
+    /// <param name="Lost">To a call, by its name, in a context that was lost with a status.</param>
     public readonly record struct Library(int Unexpected, int Gone, Func<string, int, int> Lost);
 
     // The calls that need no context, and so say nothing about a lost one.

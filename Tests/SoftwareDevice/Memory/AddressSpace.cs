@@ -12,7 +12,7 @@ internal static partial class AddressSpace
     /// <summary>What cuMemAlloc promises, and here not more: addresses are odd multiples of it.</summary>
     public const int Alignment = 256;
 
-    private const long ReservedBytes = 1L << 40;
+    private static readonly long ReservedBytes = 1L << 40;
     private const int NoAccess = 0;
     private const int PrivateAnonymousNoReserve = 0x02 | 0x20 | 0x4000;
 
