@@ -27,6 +27,9 @@ internal sealed unsafe class CudaDriver
     /// <summary>The newest CUDA that the driver serves: 12040 is 12.4.</summary>
     public int Version { get; }
 
+    /// <summary>The major version of that, which libraries of the toolkit must not pass.</summary>
+    public int Major => Version / 1000;
+
     /// <summary>Devices that this process sees; 1 or more.</summary>
     public int DeviceCount { get; }
 

@@ -38,6 +38,6 @@ internal sealed class CudaLibraries
     public static CudaLibraries Load(string? configuredPath)
     {
         CudaDriver driver = CudaDriver.Start(CudaLoader.Driver(configuredPath));
-        return new CudaLibraries(driver, CudaLoader.CuBlasLt(configuredPath), CudaLoader.Nvrtc(configuredPath));
+        return new CudaLibraries(driver, CudaLoader.CuBlasLt(configuredPath, driver.Major), CudaLoader.Nvrtc(configuredPath, driver.Major));
     }
 }
