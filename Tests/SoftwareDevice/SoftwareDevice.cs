@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas;
+using NativeFfn.Bindings.Cuda;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
@@ -97,6 +99,9 @@ internal sealed class SoftwareDevice : IDisposable
             ? device
             : throw new InvalidOperationException("Another software device is still in use; tests with one run one after the other.");
     }
+
+    /// <summary>The device for an engine's options.</summary>
+    public CudaSource AsSource() => new(new CudaLibraries(Driver, CuBlasLt, Nvrtc));
 
     /// <summary>Lets the n-th counted call from now on fail, 1 being the next one.</summary>
     public void FailCall(int n, int status) => Locked(() => Failures.Add(null, Failures.Calls + n, status));
