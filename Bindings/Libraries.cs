@@ -25,4 +25,25 @@ internal static class Libraries
     public static string[] MklLayers { get; } =
         OperatingSystem.IsWindows() ? ["mkl_core", "mkl_sequential", "mkl_def"]
         : ["libmkl_core", "libmkl_sequential", "libmkl_intel_lp64", "libmkl_def"];
+
+    /// <summary>Files of the CUDA driver's library. Windows is listed but untested, here and below.</summary>
+    public static string[] CudaDriverFiles { get; } = OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1"];
+
+    /// <summary>Files that cuBLASLt may go by, newest first; a driver serves toolkits up to its own major version.</summary>
+    /// <param name="newestMajor">The newest major version to name.</param>
+    public static string[] CublasLtFiles(int newestMajor) =>
+        [.. CudaMajors(newestMajor).Select(static major => OperatingSystem.IsWindows() ? $"cublasLt64_{major}.dll" : $"libcublasLt.so.{major}")];
+
+    /// <summary>Files that the compiler NVRTC may go by, newest first.</summary>
+    /// <param name="newestMajor">The newest major version to name.</param>
+    public static string[] NvrtcFiles(int newestMajor) =>
+        [.. CudaMajors(newestMajor).Select(static major => OperatingSystem.IsWindows() ? $"nvrtc64_{major}0_0.dll" : $"libnvrtc.so.{major}")];
+
+    /// <summary>The file names, as a pattern, of the library that NVRTC opens by its bare name when it first compiles.</summary>
+    public static string NvrtcBuiltinsPattern { get; } = OperatingSystem.IsWindows() ? "nvrtc-builtins64_*.dll" : "libnvrtc-builtins.so.*";
+
+    // The major versions that the bindings were written for, newest first.
+    private static readonly int[] KnownCudaMajors = [13, 12];
+
+    private static IEnumerable<int> CudaMajors(int newest) => KnownCudaMajors.Where(major => major <= newest);
 }

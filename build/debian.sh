@@ -16,17 +16,17 @@ open_workplace() {
     mkdir -p "$work"/{sources,lists/partial,cache/archives/partial,debs,unpacked,result/lib}
 }
 
-# find_sources COMPONENT CARRIES: the machine's own entries for its Debian release (a suite with a 'main' component), with COMPONENT as
-# their only component.
+# find_sources COMPONENT CARRIES [SUITE]: the machine's own entries for its Debian release (a suite with a 'main' component), with COMPONENT
+# as their only component and SUITE, which their mirror has as well, in place of their release.
 find_sources() {
-    local component=$1 codename source_list source_parts count file
+    local component=$1 wanted=${3:-} codename source_list source_parts count file
     codename=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
     eval "$(apt-config shell source_list Dir::Etc::sourcelist/f source_parts Dir::Etc::sourceparts/d)"
     shopt -s nullglob
     count=0
     for file in "$source_parts"/*.sources; do
         count=$((count + 1))
-        awk -v codename="$codename" -v component="$component" '
+        awk -v codename="$codename" -v component="$component" -v wanted="$wanted" '
             BEGIN { RS = ""; FS = "\n" }
             {
                 suite = ""; has_main = 0; field = ""; out = ""
@@ -41,13 +41,14 @@ find_sources() {
                     }
                     if (field !~ /^(types|suites|components)$/) out = out $i "\n"
                 }
+                if (wanted != "") suite = suite == "" ? "" : wanted
                 if (suite != "" && has_main) printf "Types: deb\nSuites: %s\nComponents: %s\n%s\n", suite, component, out
             }' "$file" >"$work/sources/$count.sources"
     done
     for file in "$source_list" "$source_parts"/*.list; do
         [[ -f $file ]] || continue
         count=$((count + 1))
-        awk -v codename="$codename" -v component="$component" '
+        awk -v codename="$codename" -v component="$component" -v wanted="$wanted" '
             /^[ \t]*deb[ \t]/ {
                 sub(/#.*/, "")
                 line = $0; options = ""
@@ -55,7 +56,7 @@ find_sources() {
                 n = split(line, word, /[ \t]+/)
                 first = word[1] == "" ? 2 : 1
                 uri = word[first + 1]; suite = word[first + 2]
-                for (k = first + 3; k <= n; k++) if (word[k] == "main" && (suite == codename || suite ~ /^(old)*stable$/)) { print "deb " options uri " " suite " " component; break }
+                for (k = first + 3; k <= n; k++) if (word[k] == "main" && (suite == codename || suite ~ /^(old)*stable$/)) { print "deb " options uri " " (wanted == "" ? suite : wanted) " " component; break }
             }' "$file" >"$work/sources/$count.list"
     done
     find "$work/sources" -size 0 -delete

@@ -17,27 +17,15 @@ internal static unsafe partial class DynamicLinker
     /// <param name="resolveNow">Whether every function is resolved at once, so that a missing one is known here and not at its first call.</param>
     /// <param name="handle">The library, to be given to <see cref="NativeLibrary.Free"/>.</param>
     /// <param name="problem">The loader's own words where it failed.</param>
-    public static bool TryLoadGlobal(string path, bool resolveNow, out nint handle, [NotNullWhen(false)] out string? problem)
-    {
-        problem = null;
-        if (OperatingSystem.IsWindows())
-        {
-            try
-            {
-                handle = NativeLibrary.Load(path);
-                return true;
-            }
-            catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
-            {
-                handle = 0;
-                problem = exception.Message;
-                return false;
-            }
-        }
+    public static bool TryLoadGlobal(string path, bool resolveNow, out nint handle, [NotNullWhen(false)] out string? problem) =>
+        TryLoad(path, (resolveNow ? RtldNow : RtldLazy) | RtldGlobal, out handle, out problem);
 
-        handle = Open(path, (resolveNow ? RtldNow : RtldLazy) | RtldGlobal, out problem);
-        return handle != 0;
-    }
+    /// <summary>Loads a library whose symbols are its own affair.</summary>
+    /// <param name="path">The file; a name without a folder is left to the system's search.</param>
+    /// <param name="handle">The library, to be given to <see cref="NativeLibrary.Free"/>.</param>
+    /// <param name="problem">The loader's own words where it failed.</param>
+    public static bool TryLoadLocal(string path, out nint handle, [NotNullWhen(false)] out string? problem) =>
+        TryLoad(path, RtldLazy, out handle, out problem);
 
     /// <summary>Whether the process holds a library already.</summary>
     /// <param name="path">The file.</param>
@@ -84,6 +72,28 @@ internal static unsafe partial class DynamicLinker
         }
 
         return null;
+    }
+
+    private static bool TryLoad(string path, int flags, out nint handle, [NotNullWhen(false)] out string? problem)
+    {
+        problem = null;
+        if (OperatingSystem.IsWindows())
+        {
+            try
+            {
+                handle = NativeLibrary.Load(path);
+                return true;
+            }
+            catch (Exception exception) when (exception is DllNotFoundException or BadImageFormatException)
+            {
+                handle = 0;
+                problem = exception.Message;
+                return false;
+            }
+        }
+
+        handle = Open(path, flags, out problem);
+        return handle != 0;
     }
 
     private static nint Open(string path, int flags, out string? problem)

@@ -77,23 +77,9 @@ internal sealed unsafe class MklLibrary
         }
 
         var attempts = new List<LibraryAttempt>();
-        foreach (MklSearch.Candidate candidate in MklSearch.Candidates(configuredPath))
+        if (LibraryCandidate.First(MklSearch.Candidates(configuredPath), Libraries.MklRtFiles, TryLoad, attempts) is { } found)
         {
-            if (candidate.Files.Length == 0)
-            {
-                attempts.Add(new LibraryAttempt(candidate.Place, candidate.Location, $"no {string.Join(", ", Libraries.MklRtFiles)} there"));
-            }
-
-            foreach (string file in candidate.Files)
-            {
-                (MklLibrary? library, string? problem) = TryLoad(file);
-                if (library is not null)
-                {
-                    return library;
-                }
-
-                attempts.Add(new LibraryAttempt(candidate.Place, file, problem!));
-            }
+            return found;
         }
 
         string musl = RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal)
@@ -113,7 +99,7 @@ internal sealed unsafe class MklLibrary
                 return (null, "no such file");
             }
 
-            path = RealPath(file);
+            path = LibraryCandidate.RealPath(file);
             if (LoadLayers(path) is { } layerProblem)
             {
                 return (null, layerProblem);
@@ -216,10 +202,7 @@ internal sealed unsafe class MklLibrary
         return System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, layer + suffix);
     }
 
-    private static string RealPath(string file) =>
-        new FileInfo(file).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? file;
-
-    private bool IsFile(string file) => File.Exists(file) && RealPath(file) == Path;
+    private bool IsFile(string file) => File.Exists(file) && LibraryCandidate.RealPath(file) == Path;
 
     /// <summary>Does nothing in the sequential layer; elsewhere sets this thread's MKL thread count and restores it.</summary>
     internal readonly ref struct SingleThreadScope

@@ -10,7 +10,7 @@ public sealed class MklSearchTests
     [Test]
     public void A_configured_file_is_the_only_candidate()
     {
-        MklSearch.Candidate only = MklSearch.Candidates("/some/where/libmkl_rt.so.2").Single();
+        LibraryCandidate only = MklSearch.Candidates("/some/where/libmkl_rt.so.2").Single();
         Assert.Multiple(() =>
         {
             Assert.That(only.Place, Is.EqualTo("configured path"));
@@ -29,7 +29,7 @@ public sealed class MklSearchTests
                 File.WriteAllText(Path.Combine(folder.FullName, file), string.Empty);
             }
 
-            MklSearch.Candidate only = MklSearch.Candidates(folder.FullName).Single();
+            LibraryCandidate only = MklSearch.Candidates(folder.FullName).Single();
             Assert.That(only.Files.Select(Path.GetFileName), Is.EqualTo(Libraries.MklRtFiles));
         }
         finally
@@ -46,7 +46,7 @@ public sealed class MklSearchTests
             Assert.Ignore($"{MklSearch.PathVariable} is set, which leaves no usual places.");
         }
 
-        MklSearch.Candidate[] places = [.. MklSearch.Candidates(null)];
+        LibraryCandidate[] places = [.. MklSearch.Candidates(null)];
         Assert.Multiple(() =>
         {
             Assert.That(places.Select(static place => place.Place), Does.Contain("cache of build/fetch-mkl.sh"));

@@ -1,0 +1,91 @@
+using System.Runtime.InteropServices;
+using NativeFfn.Bindings.Loading;
+
+namespace NativeFfn.Bindings.Cuda;
+
+/// <summary>The places where CUDA's libraries are looked for.</summary>
+internal static class CudaSearch
+{
+    /// <summary>Names the folder of cuBLASLt and NVRTC, or a file in it; used and no other.</summary>
+    public const string PathVariable = "NATIVEFFN_CUDA";
+
+    /// <summary>Places of the driver's library, which comes with the driver and so is the system's own.</summary>
+    /// <remarks>A configured folder is asked as well, but may lack it. One from another place than the driver's own seldom works.</remarks>
+    public static IEnumerable<LibraryCandidate> Driver(string? configuredPath)
+    {
+        string[] files = Libraries.CudaDriverFiles;
+        IEnumerable<LibraryCandidate> places = [.. LibraryCandidate.AlreadyLoaded(files, "cuInit"), .. LibraryCandidate.SystemLoader(files)];
+        if (OperatingSystem.IsLinux())
+        {
+            places = places.Append(LibraryCandidate.Folder("Windows Subsystem for Linux", "/usr/lib/wsl/lib", files));
+        }
+
+        return LibraryCandidate.Configured(configuredPath, PathVariable) is var (place, path)
+            ? places.Prepend(LibraryCandidate.Folder(place, FolderOf(path), files))
+            : places;
+    }
+
+    /// <summary>Places of a library of the toolkit. A configured path, or else one in the environment, is the only one.</summary>
+    /// <param name="configuredPath">A folder or a file in it; null for the usual places.</param>
+    /// <param name="files">The names that the library may go by, best first.</param>
+    /// <param name="symbol">A function that it exports.</param>
+    public static IEnumerable<LibraryCandidate> Toolkit(string? configuredPath, string[] files, string symbol) =>
+        LibraryCandidate.Configured(configuredPath, PathVariable) is var (place, path)
+            ? [LibraryCandidate.Folder(place, FolderOf(path), files)]
+            :
+            [
+                .. LibraryCandidate.AlreadyLoaded(files, symbol),
+                .. LibraryCandidate.Application(files),
+                .. LibraryCandidate.Environment("CUDA_HOME", ToolkitFolders, files),
+                .. LibraryCandidate.Environment("CUDA_PATH", ToolkitFolders, files),
+                .. OperatingSystem.IsLinux()
+                    ? ToolkitFolders.Select(folder => LibraryCandidate.Folder("CUDA toolkit", Path.Combine("/usr/local/cuda", folder), files)) : [],
+                .. LibraryCandidate.Environment("CONDA_PREFIX", ["lib"], files),
+                Python(files),
+                .. LibraryCandidate.Cache("build/fetch-cuda.sh", "cuda", files),
+                .. LibraryCandidate.SystemLoader(files),
+            ];
+
+    private static string[] ToolkitFolders { get; } =
+        OperatingSystem.IsWindows() ? [Path.Combine("bin", "x64"), "bin"]
+        : ["lib64", Path.Combine("targets", RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "sbsa-linux" : "x86_64-linux", "lib")];
+
+    private static string FolderOf(string path) =>
+        Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
+
+    // NVIDIA's Python packages: nvidia/cublas/lib and nvidia/cuda_nvrtc/lib of CUDA 12, nvidia/cu13/lib of CUDA 13.
+    private static LibraryCandidate Python(string[] files)
+    {
+        string[] packages = [.. PythonFolders().Select(static folder => Path.Combine(folder, "nvidia")).Where(Directory.Exists)];
+        string[] folders = [.. packages.SelectMany(Subfolders).Select(static folder => Path.Combine(folder, OperatingSystem.IsWindows() ? "bin" : "lib"))];
+        return new LibraryCandidate(
+            "Python packages", packages.Length == 0 ? "nvidia in site-packages" : string.Join(Path.PathSeparator, packages), LibraryCandidate.FilesIn(folders, files));
+    }
+
+    private static IEnumerable<string> PythonFolders()
+    {
+        string?[] roots =
+        [
+            Environment.GetEnvironmentVariable("VIRTUAL_ENV"),
+            Environment.GetEnvironmentVariable("CONDA_PREFIX"),
+            Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local"),
+            .. OperatingSystem.IsWindows() ? Array.Empty<string>() : ["/usr/local", "/usr", "/opt/conda"],
+        ];
+        foreach (string root in roots.OfType<string>().Where(static root => root.Length > 0))
+        {
+            yield return Path.Combine(root, "Lib", "site-packages");
+            foreach (string python in Subfolders(Path.Combine(root, "lib"), "python3*"))
+            {
+                yield return Path.Combine(python, "site-packages");
+                yield return Path.Combine(python, "dist-packages");
+            }
+        }
+    }
+
+    private static IEnumerable<string> Subfolders(string folder) => Subfolders(folder, "*");
+
+    // The newest Python first. A folder that may not be read has nothing for this process.
+    private static IEnumerable<string> Subfolders(string folder, string pattern) => Directory.Exists(folder)
+        ? Directory.EnumerateDirectories(folder, pattern, new EnumerationOptions { IgnoreInaccessible = true }).OrderDescending(StringComparer.Ordinal)
+        : [];
+}

@@ -1,0 +1,159 @@
+using System.Numerics;
+
+namespace NativeFfn.Tests.Software;
+
+/// <summary>Sums, norms, scales and activations of rows, in float32.</summary>
+internal static class RowMath
+{
+    // Largest e4m3 number; and the least scale, under which quotients would be inexact.
+    private const float SmallestScale = 1.17549435e-38f;
+
+    /// <summary>Σ left · right, of partial sums as wide as a vector.</summary>
+    public static float Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
+    {
+        Vector<float> sums = Vector<float>.Zero;
+        int i = 0;
+        for (; i <= left.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            sums += new Vector<float>(left[i..]) * new Vector<float>(right[i..]);
+        }
+
+        float sum = Vector.Sum(sums);
+        for (; i < left.Length; i++)
+        {
+            sum += left[i] * right[i];
+        }
+
+        return sum;
+    }
+
+    /// <summary>Norms a row in place. Kinds: 0 none, 1 RMS, 2 RMS with 1 + weight, 3 layer norm of the biased variance.</summary>
+    public static void Norm(in KernelRun run, in NormArgument norm, Span<float> row)
+    {
+        if (norm.Kind == 0)
+        {
+            return;
+        }
+
+        run.Require(norm.Kind is >= 1 and <= 3, $"there is no norm {norm.Kind}.");
+        float[] weight = run.Read(Number.F32, norm.Weight, 0, row.Length);
+        float[]? bias = norm.Bias == 0 ? null : run.Read(Number.F32, norm.Bias, 0, row.Length);
+        float mean = norm.Kind == 3 ? Sum(row, 0, power: 1) / row.Length : 0;
+        float scale = 1 / MathF.Sqrt((Sum(row, mean, power: 2) / row.Length) + norm.Epsilon);
+        for (int i = 0; i < row.Length; i++)
+        {
+            float factor = norm.Kind == 2 ? 1 + weight[i] : weight[i];
+            row[i] = ((row[i] - mean) * scale * factor) + (bias is null ? 0 : bias[i]);
+        }
+    }
+
+    /// <summary>max|row| / 448; 1 for a row of zeros and for one that is not finite.</summary>
+    public static float Scale(ReadOnlySpan<float> row)
+    {
+        float largest = 0;
+        foreach (float value in row)
+        {
+            if (!float.IsFinite(value))
+            {
+                return 1;
+            }
+
+            largest = MathF.Max(largest, MathF.Abs(value));
+        }
+
+        return largest == 0 ? 1 : MathF.Max(largest / Numbers.LargestE4M3, SmallestScale);
+    }
+
+    /// <summary>By the numbers of the product's enum: identity, relu, relu², gelu, gelu tanh, x·σ(1.702x), silu, sigmoid.</summary>
+    public static float Activate(in KernelRun run, int activation, float x)
+    {
+        switch (activation)
+        {
+            case 0:
+                return x;
+            case 1:
+                return x < 0 ? 0 : x;
+            case 2:
+                return x < 0 ? 0 : x * x;
+            case 3:
+                return (float)(x * NormalDistribution.Below(x));
+            case 4:
+                return x / (1 + MathF.Exp(-2 * 0.7978845608f * (x + (0.044715f * x * x * x))));
+            case 5:
+                return x / (1 + MathF.Exp(-1.702f * x));
+            case 6:
+                return x / (1 + MathF.Exp(-x));
+            default:
+                run.Require(activation == 7, $"there is no activation {activation}.");
+                return 1 / (1 + MathF.Exp(-x));
+        }
+    }
+
+    // Σ (value - shift)^power, of partial sums as the threads of a block have them.
+    private static float Sum(ReadOnlySpan<float> row, float shift, int power)
+    {
+        Span<float> partial = stackalloc float[KernelGrid.BlockThreads];
+        partial.Clear();
+        for (int i = 0; i < row.Length; i++)
+        {
+            float value = row[i] - shift;
+            partial[i % partial.Length] += power == 1 ? value : value * value;
+        }
+
+        for (int half = partial.Length / 2; half > 0; half /= 2)
+        {
+            for (int i = 0; i < half; i++)
+            {
+                partial[i] += partial[i + half];
+            }
+        }
+
+        return partial[0];
+    }
+}
+
+/// <summary>The normal distribution in float64.</summary>
+internal static class NormalDistribution
+{
+    // Beyond it the continued fraction converges fast; below it the series does.
+    private const double SeriesEnd = 3;
+    private const int FractionTerms = 60;
+
+    /// <summary>The probability of less than x, accurate in relative terms in both tails.</summary>
+    public static double Below(double x)
+    {
+        if (double.IsNaN(x) || double.IsInfinity(x))
+        {
+            return double.IsNaN(x) ? x : x > 0 ? 1 : 0;
+        }
+
+        return x < 0 ? Above(-x) : 1 - Above(x);
+    }
+
+    private static double Above(double x)
+    {
+        double density = Math.Exp(-x * x / 2) / Math.Sqrt(2 * Math.PI);
+        if (x < SeriesEnd)
+        {
+            // Φ(x) = ½ + φ(x) (x + x³/3 + x⁵/15 + …).
+            double term = x;
+            double sum = x;
+            for (int odd = 3; Math.Abs(term) > 1e-18 * Math.Abs(sum); odd += 2)
+            {
+                term *= x * x / odd;
+                sum += term;
+            }
+
+            return 0.5 - (density * sum);
+        }
+
+        // 1 - Φ(x) = φ(x) / (x + 1/(x + 2/(x + 3/(x + …)))).
+        double fraction = x;
+        for (int k = FractionTerms; k > 0; k--)
+        {
+            fraction = x + (k / fraction);
+        }
+
+        return density / fraction;
+    }
+}

@@ -1,0 +1,46 @@
+namespace NativeFfn.Tests.Software;
+
+/// <summary>trace_stage: everything between a stage's product and its hidden values, dense.</summary>
+internal sealed class TraceKernel() : SoftwareKernel<TraceArgument>("trace_stage")
+{
+    protected override bool Fits(KernelGrid grid) => true;
+
+    protected override void Run(in KernelRun run, in TraceArgument argument)
+    {
+        for (int token = 0; token < run.Grid.Y; token++)
+        {
+            StageRow row = StageRow.Compute(
+                run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales, run.ReadOne(argument.TokenScales, token, 1),
+                argument.Width, argument.PaddedWidth, argument.Activation, argument.Gated != 0);
+            long first = (long)token * argument.Width;
+            run.Write(Number.F32, argument.PreActivation, first, row.PreActivation);
+            run.Write(Number.F32, argument.Activated, first, row.Activated);
+            run.Write(Number.F32, argument.Hidden, first, row.Hidden);
+            if (row.Up is not null)
+            {
+                run.Write(Number.F32, argument.Up, first, row.Up);
+            }
+        }
+    }
+}
+
+/// <summary>widen_operand: operands as dense float32, times their tokens' scales where they have them.</summary>
+internal sealed class WidenKernel() : SoftwareKernel<WidenArgument>("widen_operand")
+{
+    protected override bool Fits(KernelGrid grid) => true;
+
+    protected override void Run(in KernelRun run, in WidenArgument argument)
+    {
+        for (int token = 0; token < run.Grid.Y; token++)
+        {
+            float[] row = run.ReadOwn(run.Precision.Operand, argument.Operand, token * argument.Stride, argument.Width);
+            float scale = run.ReadOne(argument.TokenScales, token, 1);
+            for (int i = 0; i < row.Length; i++)
+            {
+                row[i] *= scale;
+            }
+
+            run.Write(Number.F32, argument.Output, (long)token * argument.Width, row);
+        }
+    }
+}
