@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using NativeFfn.Backends.Cpu;
+using NativeFfn.Backends.CuBlas;
 using NativeFfn.Backends.Managed;
 using NativeFfn.Backends.Mkl;
 using NativeFfn.Bindings;
@@ -8,49 +10,58 @@ namespace NativeFfn.Backends;
 /// <summary>Every backend in order of preference, and the choice among them.</summary>
 internal static class BackendCatalog
 {
-    private static readonly ImmutableArray<(BackendKind Kind, Func<BackendOptions, IFfnBackend> Open)> Backends =
+    private static readonly ImmutableArray<BackendEntry> Backends =
     [
-        (BackendKind.CuBlas, static _ => throw new BackendUnavailableException(
-            BackendKind.CuBlas, "this version of NativeFfn has no CUDA backend. Use mkl, managed or auto.")),
-        (BackendKind.Mkl, MklBackend.Open),
-        (BackendKind.Managed, ManagedBackend.Open),
+        new(BackendKind.CuBlas, DeviceFormat.Precisions, CuBlasBackend.Open),
+        new(BackendKind.Mkl, CpuBackend.Precisions, MklBackend.Open),
+        new(BackendKind.Managed, CpuBackend.Precisions, ManagedBackend.Open),
     ];
+
+    /// <summary>The precisions that a backend has.</summary>
+    public static ReadOnlySpan<FfnPrecision> PrecisionsOf(BackendKind kind) => Backends.Single(entry => entry.Kind == kind).Precisions;
 
     /// <summary>Opens the backend that was asked for, or for <see cref="BackendKind.Auto"/> the first that opens.</summary>
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here.</exception>
     public static (IFfnBackend Backend, BackendSelection Selection) Open(BackendKind requested, BackendOptions options)
     {
         var candidates = ImmutableArray.CreateBuilder<BackendCandidate>();
-        foreach ((BackendKind kind, Func<BackendOptions, IFfnBackend> open) in Backends)
+        foreach (BackendEntry entry in Backends)
         {
-            if (requested != BackendKind.Auto && requested != kind)
+            if (requested != BackendKind.Auto && requested != entry.Kind)
             {
                 continue;
             }
 
-            (IFfnBackend? backend, BackendCandidate candidate, Exception? cause) = TryOpen(kind, open, options);
+            (IFfnBackend? backend, BackendCandidate candidate, Exception? cause) = TryOpen(entry, options);
             candidates.Add(candidate);
             if (backend is not null)
             {
                 return (backend, new BackendSelection(requested, backend.Description, candidates.ToImmutable()));
             }
 
-            if (requested == kind)
+            if (requested == entry.Kind)
             {
-                throw new BackendUnavailableException(kind, candidate.Reason!, cause);
+                throw new BackendUnavailableException(entry.Kind, candidate.Reason!, cause);
             }
         }
 
-        throw new ArgumentOutOfRangeException(nameof(requested), requested, $"No such backend. Use {string.Join(", ", BackendNames.All)}.");
+        if (requested != BackendKind.Auto)
+        {
+            throw new ArgumentOutOfRangeException(nameof(requested), requested, $"No such backend. Use {string.Join(", ", BackendNames.All)}.");
+        }
+
+        // The managed backend runs anywhere, but not in a precision of GPUs.
+        throw new BackendUnavailableException(
+            requested, string.Join("\n", candidates.Select(static candidate => $"{BackendNames.Of(candidate.Kind)}: {candidate.Reason}")));
     }
 
     /// <summary>Opens every backend in turn, and closes it again.</summary>
     public static ImmutableArray<BackendCandidate> Probe(BackendOptions options)
     {
         var candidates = ImmutableArray.CreateBuilder<BackendCandidate>();
-        foreach ((BackendKind kind, Func<BackendOptions, IFfnBackend> open) in Backends)
+        foreach (BackendEntry entry in Backends)
         {
-            (IFfnBackend? backend, BackendCandidate candidate, _) = TryOpen(kind, open, options);
+            (IFfnBackend? backend, BackendCandidate candidate, _) = TryOpen(entry, options);
             backend?.Dispose();
             candidates.Add(candidate);
         }
@@ -59,11 +70,18 @@ internal static class BackendCatalog
     }
 
     private static (IFfnBackend? Backend, BackendCandidate Candidate, Exception? Cause) TryOpen(
-        BackendKind kind, Func<BackendOptions, IFfnBackend> open, BackendOptions options)
+        BackendEntry entry, BackendOptions options)
     {
+        BackendKind kind = entry.Kind;
+        if (!entry.Precisions.Contains(options.Precision))
+        {
+            return (null, new BackendCandidate(
+                kind, null, $"it has no precision {FfnPrecisionNames.Of(options.Precision)}. It has {FfnPrecisionNames.Of(entry.Precisions)}."), null);
+        }
+
         try
         {
-            IFfnBackend backend = open(options);
+            IFfnBackend backend = entry.Open(options);
             return (backend, new BackendCandidate(kind, backend.Description, null), null);
         }
         catch (BackendUnavailableException exception)
@@ -75,4 +93,6 @@ internal static class BackendCatalog
             return (null, new BackendCandidate(kind, null, exception.Message), exception);
         }
     }
+
+    private sealed record BackendEntry(BackendKind Kind, FfnPrecision[] Precisions, Func<BackendOptions, IFfnBackend> Open);
 }

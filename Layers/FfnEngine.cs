@@ -30,6 +30,12 @@ public sealed class FfnEngine : IDisposable
     /// <summary>How matrices are kept in memory.</summary>
     public FfnPrecision Precision { get; }
 
+    /// <summary>
+    /// What a GPU failed of, so that this engine and its layers can do nothing any more; null as long as that has not happened, and always
+    /// on a CPU.
+    /// </summary>
+    public DeviceFailedException? Failure => _backend.Failure;
+
     internal bool IsDisposed => _disposed;
 
     /// <summary>Opens an engine on a backend.</summary>
@@ -94,6 +100,22 @@ public sealed class FfnEngine : IDisposable
         return CreateLayer(found.Spec, found.Weights);
     }
 
+    /// <summary>Joins layers of this engine, so that they run one after the other on the same rows.</summary>
+    /// <param name="layers">At least one layer; all have a hidden stage and keep one width.</param>
+    /// <exception cref="ArgumentException">A layer is of another engine, or does not fit.</exception>
+    public FfnChain CreateChain(params ReadOnlySpan<FfnLayer> layers) => new(this, layers);
+
+    /// <summary>Makes a stream for forwards on rows in a GPU's memory.</summary>
+    /// <exception cref="NotSupportedException">The backend computes in the host's memory.</exception>
+    /// <exception cref="DeviceFailedException">The GPU has failed.</exception>
+    public FfnDeviceStream CreateDeviceStream() => OpenStream(null);
+
+    /// <summary>Uses a stream of the application's for forwards on rows in a GPU's memory.</summary>
+    /// <param name="stream">A <c>CUstream</c> of the engine's context, which must outlive what is returned; 0 is the legacy default stream.</param>
+    /// <exception cref="NotSupportedException">The backend computes in the host's memory.</exception>
+    /// <exception cref="DeviceFailedException">The GPU has failed.</exception>
+    public FfnDeviceStream UseDeviceStream(nint stream) => OpenStream(stream);
+
     /// <summary>Frees the engine's threads and scratch memory; forwards in flight finish.</summary>
     public void Dispose()
     {
@@ -102,5 +124,13 @@ public sealed class FfnEngine : IDisposable
             _disposed = true;
             _backend.Dispose();
         }
+    }
+
+    internal void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => _backend.RunChain(layers, rows);
+
+    private FfnDeviceStream OpenStream(nint? stream)
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        return new FfnDeviceStream(this, _backend.OpenStream(stream));
     }
 }

@@ -39,6 +39,32 @@ public sealed record FfnEngineOptions
     /// </summary>
     public int MaxResidentExperts { get; init; }
 
+    /// <summary>
+    /// The folder of <c>libcublasLt</c> and <c>libnvrtc</c> to use and no other; null (the default) looks in the usual places. cuBLAS only.
+    /// </summary>
+    public string? CudaPath { get; init; }
+
+    /// <summary>The GPU to use, by the number that CUDA gives it, from 0 (the default). cuBLAS only.</summary>
+    public int Device { get; init; }
+
+    /// <summary>
+    /// A <c>CUcontext</c> of the application's to work in, which must outlive the engine; 0 (the default) for the primary context of
+    /// <see cref="Device"/>, which the CUDA runtime and most libraries share. cuBLAS only.
+    /// </summary>
+    public nint CudaContext { get; init; }
+
+    /// <summary>
+    /// Whether <see cref="FfnLayer.Warmup"/> times the algorithms that cuBLASLt proposes and keeps the fastest, in the user's cache folder
+    /// too. It takes a moment for each token count, and gives other bits than the first proposal. cuBLAS only.
+    /// </summary>
+    public bool Autotune { get; init; }
+
+    /// <summary>The most tokens for the decode kernels of a GPU; null measures it. Tests set it.</summary>
+    internal int? DecodeTokens { get; init; }
+
+    /// <summary>A CUDA device of the tests' own.</summary>
+    internal Backends.CuBlas.CudaSource? Cuda { get; init; }
+
     /// <summary>Multiply-adds that are worth another thread; tests lower it, so that small layers are cut too.</summary>
     internal long MinimumSliceWork { get; init; } = BackendOptions.DefaultMinimumSliceWork;
 
@@ -67,12 +93,23 @@ public sealed record FfnEngineOptions
                 nameof(MaxResidentExperts), MaxResidentExperts, "The bound on resident experts must be positive, or 0 for none.");
         }
 
+        if (Device < 0)
+        {
+            throw new ArgumentOutOfRangeException(nameof(Device), Device, "Devices are numbered from 0.");
+        }
+
         int threads = Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads;
         return new BackendOptions(threads, MklPath)
         {
             Kernel = Kernel,
             Precision = Precision,
             MaxResidentExperts = MaxResidentExperts,
+            CudaPath = CudaPath,
+            Device = Device,
+            CudaContext = CudaContext,
+            Autotune = Autotune,
+            DecodeTokens = DecodeTokens,
+            Cuda = Cuda,
             MinimumSliceWork = MinimumSliceWork,
         };
     }

@@ -19,6 +19,9 @@ namespace NativeFfn;
 /// </remarks>
 public sealed class FfnLayer : IDisposable
 {
+    // A GPU plans a forward in the first, records it in the second and runs the record in the third.
+    private const int WarmupRuns = 3;
+
     private readonly FfnEngine _engine;
     private readonly IPreparedFfn _prepared;
 
@@ -56,6 +59,29 @@ public sealed class FfnLayer : IDisposable
         }
 
         _prepared.ReadExpertTokens(counts);
+    }
+
+    /// <summary>
+    /// Runs rows of zeros, so that the first forwards of these token counts need not make what later ones find: memory, plans of products,
+    /// recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures first which algorithms are the fastest.
+    /// </summary>
+    /// <param name="tokens">Token counts; positive.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void Warmup(params ReadOnlySpan<int> tokens)
+    {
+        foreach (int count in tokens)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count, nameof(tokens));
+            ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+            _prepared.Warmup(count);
+            float[] input = new float[checked(count * Spec.InputWidth)];
+            float[] output = new float[checked(count * Spec.OutputWidth)];
+            for (int run = 0; run < WarmupRuns; run++)
+            {
+                Forward(input, output);
+            }
+        }
     }
 
     /// <summary>y = FFN(x).</summary>
@@ -108,22 +134,56 @@ public sealed class FfnLayer : IDisposable
     /// <exception cref="NotSupportedException">The layer has no block.</exception>
     /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
     public void Inspect(
-        FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null)
-    {
-        ReadOnlySpan2D<float> rows = Rows(input, Spec.InputWidth, nameof(input));
-        Run(new FfnRows
-        {
-            Input = rows,
-            Residual = mode == FfnMode.Residual ? rows : default,
-            Output = Rows(output, Spec.OutputWidth, nameof(output)),
-            Mode = mode,
-            Trace = trace,
-            Profile = profile,
-        });
-    }
+        FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null) =>
+        Run(RowsOf(Spec, mode, input, output, trace, profile));
+
+    /// <summary>y = FFN(x) on rows in a GPU's memory, queued on a stream; returns at once.</summary>
+    /// <param name="stream">A stream of the layer's engine.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <exception cref="ArgumentException">Rows do not fit the layer, are no memory of the GPU, or overlap in part.</exception>
+    /// <exception cref="DeviceFailedException">The GPU has failed, now or before.</exception>
+    /// <exception cref="ObjectDisposedException">The layer, the stream or the engine was disposed.</exception>
+    public void Forward(FfnDeviceStream stream, FfnDeviceRows input, FfnDeviceRows output) =>
+        Run(stream, new DeviceForwardRows { Input = input, Output = output, Mode = FfnMode.Ffn });
+
+    /// <summary>y = residual + FFN(x) on rows in a GPU's memory, queued on a stream; returns at once.</summary>
+    /// <param name="stream">A stream of the layer's engine.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
+    /// <param name="residual">What is added, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input or the residual itself.</param>
+    /// <inheritdoc cref="Forward(FfnDeviceStream, FfnDeviceRows, FfnDeviceRows)" path="/exception"/>
+    public void ForwardResidual(FfnDeviceStream stream, FfnDeviceRows input, FfnDeviceRows residual, FfnDeviceRows output) =>
+        Run(stream, new DeviceForwardRows { Input = input, Residual = residual, Output = output, Mode = FfnMode.Residual });
+
+    /// <summary>The feed-forward half of a transformer block on rows in a GPU's memory, queued on a stream; returns at once.</summary>
+    /// <param name="stream">A stream of the layer's engine.</param>
+    /// <param name="input">x, <c>[tokens, d_model]</c>.</param>
+    /// <param name="output">y, <c>[tokens, d_model]</c>; may be the input itself.</param>
+    /// <exception cref="NotSupportedException">The layer has no block.</exception>
+    /// <inheritdoc cref="Forward(FfnDeviceStream, FfnDeviceRows, FfnDeviceRows)" path="/exception"/>
+    public void ForwardBlock(FfnDeviceStream stream, FfnDeviceRows input, FfnDeviceRows output) =>
+        Run(stream, new DeviceForwardRows { Input = input, Output = output, Mode = FfnMode.Block });
 
     /// <summary>Frees the weights, after the forwards in flight.</summary>
     public void Dispose() => _prepared.Dispose();
+
+    internal IPreparedFfn Prepared => _prepared;
+
+    internal static FfnRows RowsOf(
+        FfnSpec spec, FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null)
+    {
+        ReadOnlySpan2D<float> rows = Rows(input, spec.InputWidth, nameof(input));
+        return new FfnRows
+        {
+            Input = rows,
+            Residual = mode == FfnMode.Residual ? rows : default,
+            Output = Rows(output, spec.OutputWidth, nameof(output)),
+            Mode = mode,
+            Trace = trace,
+            Profile = profile,
+        };
+    }
 
     private static Span2D<float> Rows(Span<float> span, int width, string name) =>
         Span2D<float>.DangerousCreate(ref span.DangerousGetReference(), RowCount(span.Length, width, name), width, 0);
@@ -137,6 +197,12 @@ public sealed class FfnLayer : IDisposable
         return rest == 0
             ? rows
             : throw new ArgumentException($"{name} has {length} elements, which is no whole number of rows of {width}.", name);
+    }
+
+    private void Run(FfnDeviceStream stream, in DeviceForwardRows rows)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        stream.Run(this, _prepared, rows);
     }
 
     private void Run(in FfnRows rows)

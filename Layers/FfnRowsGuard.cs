@@ -13,7 +13,13 @@ internal static class FfnRowsGuard
         CheckWidth("output", rows.Output.Height, rows.Output.Width, spec.OutputWidth);
         int tokens = rows.Input.Height;
         CheckTokens("output", rows.Output.Height, tokens);
-        CheckMode(spec, rows, tokens);
+        CheckMode(spec, rows.Mode);
+        if (rows.Mode == FfnMode.Residual)
+        {
+            CheckWidth("residual", rows.Residual.Height, rows.Residual.Width, spec.OutputWidth);
+            CheckTokens("residual", rows.Residual.Height, tokens);
+        }
+
         if (rows.Trace is { } trace && (trace.Spec != spec || trace.Tokens != tokens))
         {
             throw new ArgumentException(
@@ -30,15 +36,12 @@ internal static class FfnRowsGuard
         }
     }
 
-    private static void CheckMode(FfnSpec spec, in FfnRows rows, int tokens)
+    /// <summary>Proves that the layer has the mode.</summary>
+    public static void CheckMode(FfnSpec spec, FfnMode mode)
     {
-        switch (rows.Mode)
+        switch (mode)
         {
-            case FfnMode.Ffn:
-                break;
-            case FfnMode.Residual:
-                CheckWidth("residual", rows.Residual.Height, rows.Residual.Width, spec.OutputWidth);
-                CheckTokens("residual", rows.Residual.Height, tokens);
+            case FfnMode.Ffn or FfnMode.Residual:
                 break;
             case FfnMode.Block:
                 if (spec.WhyNoBlock is { } reason)
@@ -54,7 +57,7 @@ internal static class FfnRowsGuard
 
                 break;
             default:
-                throw new ArgumentOutOfRangeException(nameof(rows), rows.Mode, "No such mode.");
+                throw new ArgumentOutOfRangeException(nameof(mode), mode, "No such mode.");
         }
     }
 

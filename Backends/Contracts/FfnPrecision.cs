@@ -3,6 +3,10 @@ using System.Collections.Immutable;
 namespace NativeFfn;
 
 /// <summary>How an engine keeps the matrices of its layers in memory. Inputs, outputs, sums, biases and norms are float32 in all of them.</summary>
+/// <remarks>
+/// The CPU backends multiply rounded weights with float32 rows, so that nothing but the weights loses digits. A GPU's matrix units want both
+/// sides alike: cuBLAS rounds every projection's input, and what lies between two projections, to the precision too.
+/// </remarks>
 public enum FfnPrecision
 {
     /// <summary>float32, 4 bytes a weight: what a checkpoint of any type holds, exactly.</summary>
@@ -22,13 +26,25 @@ public enum FfnPrecision
     /// scale = max|w| / 127 of the group. About 0.5 % relative error on Gaussian weights. NaN, infinities and the very largest of floats are refused.
     /// </summary>
     Int8,
+
+    /// <summary>
+    /// float32 in memory, multiplied by an NVIDIA GPU's matrix units with 10 bits of mantissa (TensorFloat-32): a relative error of about
+    /// 3e-4. cuBLAS only.
+    /// </summary>
+    Tf32,
+
+    /// <summary>
+    /// 8-bit floats (E4M3) with a float32 scale for each row of weights and each token, 1 byte a weight: w ≈ scale · q with
+    /// scale = max|w| / 448 of the row. A relative error of about 5 %. cuBLAS only, on devices of compute capability 8.9 or newer.
+    /// </summary>
+    Float8,
 }
 
 /// <summary>The spelling of precisions in configuration and on the command line.</summary>
 public static class FfnPrecisionNames
 {
     /// <summary>All spellings.</summary>
-    public static ImmutableArray<string> All { get; } = ["f32", "bf16", "f16", "int8"];
+    public static ImmutableArray<string> All { get; } = ["f32", "bf16", "f16", "int8", "tf32", "fp8"];
 
     /// <summary>A precision's spelling.</summary>
     /// <param name="precision">The precision.</param>
@@ -43,5 +59,17 @@ public static class FfnPrecisionNames
         int index = All.IndexOf(name ?? string.Empty, 0, All.Length, StringComparer.OrdinalIgnoreCase);
         precision = index < 0 ? default : (FfnPrecision)index;
         return index >= 0;
+    }
+
+    /// <summary>The spellings of the precisions that a kind of processor has.</summary>
+    internal static string Of(ReadOnlySpan<FfnPrecision> precisions)
+    {
+        var names = new string[precisions.Length];
+        for (int i = 0; i < names.Length; i++)
+        {
+            names[i] = Of(precisions[i]);
+        }
+
+        return string.Join(", ", names);
     }
 }

@@ -10,6 +10,9 @@ internal interface IFfnBackend : IDisposable
     /// <summary>Who this is: library versions, paths, threads.</summary>
     BackendDescription Description { get; }
 
+    /// <summary>What a device failed of, so that nothing can be run any more; null where that has not happened.</summary>
+    DeviceFailedException? Failure => null;
+
     /// <summary>Why this backend cannot run a layer, or null where it can.</summary>
     /// <param name="spec">The layer.</param>
     string? WhyUnsupported(FfnSpec spec);
@@ -23,6 +26,24 @@ internal interface IFfnBackend : IDisposable
     /// <exception cref="InsufficientMemoryException">The weights do not fit; the message says how much was asked for.</exception>
     /// <exception cref="NotSupportedException">A weight cannot be held in the precision; the message says which.</exception>
     IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights);
+
+    /// <summary>Opens a stream for forwards on device memory.</summary>
+    /// <param name="stream">A stream of the application's (<c>CUstream</c>), which must outlive what is opened; null makes one.</param>
+    /// <exception cref="NotSupportedException">The backend has no device memory.</exception>
+    IDeviceStream OpenStream(nint? stream) =>
+        throw new NotSupportedException($"Backend '{Description.Name}' computes in the host's memory and has no device streams. Use backend cublas.");
+
+    /// <summary>Runs layers one after the other, each on the rows of the one before it; returns when the output is written.</summary>
+    /// <param name="layers">Layers of this backend that keep the rows' width and may run in place; at least one.</param>
+    /// <param name="rows">Rows without a trace; in <see cref="FfnMode.Residual"/> each layer's residual is its input.</param>
+    void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        layers[0].Run(rows);
+        foreach (IPreparedFfn layer in layers[1..])
+        {
+            layer.Run(new FfnRows { Input = rows.Output, Residual = rows.Output, Output = rows.Output, Mode = rows.Mode, Profile = rows.Profile });
+        }
+    }
 }
 
 /// <summary>A layer with its weights in a backend's memory. Safe for use by several threads at once.</summary>
@@ -37,7 +58,15 @@ internal interface IPreparedFfn : IDisposable
 
     /// <summary>Copies how many tokens each expert of a mixture was sent so far; nothing where the layer is none.</summary>
     /// <param name="counts">Receives one count an expert.</param>
-    void ReadExpertTokens(Span<long> counts);
+    void ReadExpertTokens(Span<long> counts)
+    {
+    }
+
+    /// <summary>Prepares what a forward of so many tokens would else prepare itself, and measures where the options ask for it.</summary>
+    /// <param name="tokens">Tokens; positive.</param>
+    void Warmup(int tokens)
+    {
+    }
 
     /// <summary>Runs the layer on rows; returns when the output is written.</summary>
     /// <param name="rows">Rows proven to fit the layer.</param>

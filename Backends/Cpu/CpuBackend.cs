@@ -1,5 +1,5 @@
 using NativeFfn.Backends.Cpu.Experts;
-using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Storage;
 using NativeFfn.Backends.Cpu.Threading;
 
 namespace NativeFfn.Backends.Cpu;
@@ -32,6 +32,10 @@ internal sealed class CpuBackend : IFfnBackend
         _forwards = new ObjectSlots<CpuForward>(kept, () => new CpuForward(_team, options.MinimumSliceWork));
         _mixtures = new ObjectSlots<MixtureForward>(kept, () => new MixtureForward(_team, options.MinimumSliceWork));
     }
+
+    /// <summary>The precisions there are.</summary>
+    public static FfnPrecision[] Precisions { get; } =
+        [FfnPrecision.Float32, FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8];
 
     /// <inheritdoc/>
     public BackendDescription Description { get; }

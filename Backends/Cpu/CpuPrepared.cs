@@ -1,5 +1,5 @@
 using System.Runtime.InteropServices;
-using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu;
 

@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu;
 

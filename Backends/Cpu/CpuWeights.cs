@@ -1,5 +1,6 @@
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu;
 
@@ -51,7 +52,7 @@ internal sealed unsafe class CpuWeights
     public CpuProducts Products { get; }
 
     /// <summary>What packing lost.</summary>
-    public PackingError Error { get; }
+    public StorageError Error { get; }
 
     /// <summary>The most tokens for which the panel kernels are used.</summary>
     public int PanelTokens { get; }

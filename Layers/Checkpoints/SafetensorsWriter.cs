@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Checkpoints;
 

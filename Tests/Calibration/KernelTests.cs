@@ -8,7 +8,7 @@ public sealed class KernelTests
 {
     [Test]
     [Category("Mkl")]
-    public void Every_kernel_of_mkl_gives_the_same_layer([Values] CpuKernel kernel, [Values(1, 3, 40)] int tokens, [Values] FfnPrecision precision)
+    public void Every_kernel_of_mkl_gives_the_same_layer([Values] CpuKernel kernel, [Values(1, 3, 40)] int tokens, [CpuPrecisions] FfnPrecision precision)
     {
         MklUnderTest.Load();
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 65, 130, bias: true);
@@ -39,7 +39,7 @@ public sealed class KernelTests
     // Wide enough that a race with as many columns would not fit into memory, nor its bytes into 32 bits.
     [Test]
     [Category("Mkl")]
-    public void The_widest_layers_are_measured_too([Values] FfnPrecision precision)
+    public void The_widest_layers_are_measured_too([CpuPrecisions] FfnPrecision precision)
     {
         MklUnderTest.Load();
         const int Width = 600_000;

@@ -2,6 +2,7 @@ using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.Cpu.Calibration;
 using NativeFfn.Backends.Cpu.Panels;
 using NativeFfn.Bindings.Loading;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Calibration;
@@ -58,7 +59,7 @@ public sealed class SwitchPointTests
     }
 
     [Test]
-    public void The_real_race_multiplies_both_ways_in_every_precision([Values] FfnPrecision precision)
+    public void The_real_race_multiplies_both_ways_in_every_precision([CpuPrecisions] FfnPrecision precision)
     {
         int calls = 0;
         using var race = new ProductRace(Stage, PanelKernel.Of(precision), new CountingProduct(() => calls++));

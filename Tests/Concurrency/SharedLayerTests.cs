@@ -63,7 +63,7 @@ public class SharedLayerTests : BackendTests
     [Test]
     public void Engines_of_all_precisions_share_a_process()
     {
-        FfnEngine[] engines = [.. Enum.GetValues<FfnPrecision>().Select(precision => OpenEngine(2, precision))];
+        FfnEngine[] engines = [.. CpuPrecisionsAttribute.All.Select(precision => OpenEngine(2, precision))];
         FfnLayer[] layers = [.. engines.Select(static (engine, i) => engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 607 + i)))];
         Work[][] work = [.. layers.Select(static layer => WorkOf(layer, FfnMode.Block))];
         AssertNothingWrong(RunCallers(Callers, caller =>

@@ -26,7 +26,7 @@ public sealed class InstructionSetTests
         }
 
         // One case shows what a width does to the other ways of storing weights; panels of every width have tests of their own.
-        foreach (string precision in FfnPrecisionNames.All)
+        foreach (string precision in CpuPrecisionsAttribute.All.Select(FfnPrecisionNames.Of))
         {
             GoldenCase golden = GoldenCases.Find("llama");
             (int exitCode, string output, string error) = CommandProcess.Run(

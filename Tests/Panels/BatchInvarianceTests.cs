@@ -19,7 +19,7 @@ public sealed class BatchInvarianceTests
     private static readonly float[] Rows = RandomLayers.Rows(MostTokens, Spec.DModel, 70);
 
     [Test]
-    public void A_row_alone_is_the_row_among_others_on_any_number_of_threads([Values] FfnPrecision precision, [Values] FfnMode mode)
+    public void A_row_alone_is_the_row_among_others_on_any_number_of_threads([CpuPrecisions] FfnPrecision precision, [Values] FfnMode mode)
     {
         FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 71);
         float[] alone = new float[Rows.Length];
@@ -52,7 +52,7 @@ public sealed class BatchInvarianceTests
     }
 
     [Test]
-    public void Large_slices_and_the_skinny_kernels_of_mkl_give_the_same_bits([Values] FfnPrecision precision)
+    public void Large_slices_and_the_skinny_kernels_of_mkl_give_the_same_bits([CpuPrecisions] FfnPrecision precision)
     {
         MklUnderTest.Load();
         FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 72);

@@ -18,7 +18,7 @@ public sealed class PackingTests
 
     [Test]
     public void Every_matrix_comes_out_as_the_precision_holds_it(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision,
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision,
         [Values(1, 7, 8, 31, 33)] int rows)
     {
         foreach (int columns in (int[])[1, 31, 32, 33, 65])
@@ -30,7 +30,7 @@ public sealed class PackingTests
 
     [Test]
     public void Ties_subnormals_signed_zeros_and_the_largest_numbers_round_to_nearest_even(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision, [Values(1, 3, 32)] int columns)
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision, [Values(1, 3, 32)] int columns)
     {
         // In an int8 group of its own each number but the tiniest comes out as itself; in one of all, zeros stay zeros.
         float[] corners = precision == FfnPrecision.BFloat16 || precision == FfnPrecision.Float32
@@ -115,7 +115,7 @@ public sealed class PackingTests
     }
 
     [Test]
-    public void The_relative_error_is_that_of_all_weights([Values] FfnPrecision precision, [Values(2, 33, 100)] int columns)
+    public void The_relative_error_is_that_of_all_weights([CpuPrecisions] FfnPrecision precision, [Values(2, 33, 100)] int columns)
     {
         FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, columns, 41, false));
         FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 7);
@@ -126,7 +126,7 @@ public sealed class PackingTests
     }
 
     [Test]
-    public void Zero_weights_have_no_error([Values] FfnPrecision precision)
+    public void Zero_weights_have_no_error([CpuPrecisions] FfnPrecision precision)
     {
         using var packed = new PackedMatrix(PanelKernel.Of(precision), 5, new float[35]);
         Assert.That(packed.RelativeError, Is.Zero);

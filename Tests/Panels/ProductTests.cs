@@ -17,7 +17,7 @@ public sealed class ProductTests
 
     [Test]
     public void Sums_are_those_of_the_stored_weights_and_each_token_has_its_own_bits(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision,
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision,
         [ValueSource(nameof(ColumnCounts))] int columns)
     {
         PanelKernel kernel = PanelKernels.Of(bits, precision);
@@ -46,7 +46,7 @@ public sealed class ProductTests
 
     [Test]
     public void Integers_come_out_exact(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision,
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision,
         [ValueSource(nameof(ColumnCounts))] int columns)
     {
         // With a 127 in every group of 32, an int8's scale is 1 and every precision holds the integers.
@@ -67,7 +67,7 @@ public sealed class ProductTests
 
     [Test]
     public void Some_groups_of_tokens_are_multiplied_alone_with_the_same_bits(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision, [Values(7, 15, 38)] int count)
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision, [Values(7, 15, 38)] int count)
     {
         const int Columns = 600;
         PanelKernel kernel = PanelKernels.Of(bits, precision);
@@ -83,7 +83,7 @@ public sealed class ProductTests
     // Weights, tokens and sums that start on the first byte of a page instead of ending on the last one.
     [Test]
     public void Nothing_before_the_operands_is_touched(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision, [Values(1, 13)] int count)
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision, [Values(1, 13)] int count)
     {
         const int Columns = 513;
         float[] weights = RandomLayers.Rows(Rows, Columns, 50);

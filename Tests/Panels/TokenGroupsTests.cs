@@ -1,4 +1,5 @@
 using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Panels;
@@ -46,7 +47,7 @@ public sealed class TokenGroupsTests
 
     [Test]
     public void The_kernels_ask_for_tiles_that_exist(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values] FfnPrecision precision)
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision)
     {
         PanelKernel kernel = PanelKernels.Of(bits, precision);
         Assert.That(Tiles, Does.Contain(kernel.MostTokens));

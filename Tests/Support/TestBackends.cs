@@ -27,7 +27,7 @@ public static class TestBackends
     {
         foreach (BackendKind backend in Tested)
         {
-            foreach (FfnPrecision precision in Enum.GetValues<FfnPrecision>())
+            foreach (FfnPrecision precision in CpuPrecisionsAttribute.All)
             {
                 yield return Fixture(backend, backend, precision);
             }

@@ -1,7 +1,7 @@
 using CsCheck;
 using NUnit.Framework;
 using NativeFfn.Backends.Cpu;
-using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Storage;
 using NativeFfn.Backends.Cpu.Threading;
 
 namespace NativeFfn.Tests.Threading;

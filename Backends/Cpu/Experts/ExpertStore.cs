@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu.Experts;
 
@@ -15,7 +15,7 @@ internal sealed class ExpertStore : IDisposable
     private readonly int _most;
     private int _resident;
     private long _clock;
-    private PackingError _error;
+    private StorageError _error;
 
     /// <summary>A store.</summary>
     /// <param name="experts">Experts.</param>
@@ -50,7 +50,7 @@ internal sealed class ExpertStore : IDisposable
     public bool IsBounded { get; }
 
     /// <summary>What was lost in the experts that were read so far.</summary>
-    public PackingError Error
+    public StorageError Error
     {
         get
         {

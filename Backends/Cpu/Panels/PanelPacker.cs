@@ -1,18 +1,6 @@
-using System.Globalization;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.Cpu.Panels;
-
-/// <summary>What was lost when weights were stored: two sums over all of them.</summary>
-/// <param name="Squared">Σ (stored - given)².</param>
-/// <param name="SquaredNorm">Σ given².</param>
-internal readonly record struct PackingError(double Squared, double SquaredNorm)
-{
-    /// <summary>‖stored - given‖ / ‖given‖; 0 where nothing was lost.</summary>
-    public double Relative => Squared == 0 ? 0 : Math.Sqrt(Squared / SquaredNorm);
-
-    public static PackingError operator +(PackingError left, PackingError right) =>
-        new(left.Squared + right.Squared, left.SquaredNorm + right.SquaredNorm);
-}
 
 /// <summary>Stores rows of float32 weights in a panel, and sums up what is lost by it.</summary>
 internal sealed unsafe class PanelPacker(PanelFormat format)
@@ -20,11 +8,10 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
     // The largest magnitude of an int8 on both sides of zero.
     private const float Int8Largest = 127;
 
-    private double _squaredError;
-    private double _squaredNorm;
+    private readonly RoundingLoss _loss = new(format.Precision);
 
     /// <summary>What was lost so far.</summary>
-    public PackingError Error => new(_squaredError, _squaredNorm);
+    public StorageError Error => _loss.Error;
 
     /// <summary>Stores a panel.</summary>
     /// <param name="tensor">The tensor, for messages.</param>
@@ -46,7 +33,7 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
                 Store(given, panel, row, stored);
                 if (format.Precision != FfnPrecision.Float32)
                 {
-                    Compare(given, stored, tensor, firstRow + row, column);
+                    _loss.Compare(given, stored, tensor, firstRow + row, column);
                 }
             }
         }
@@ -66,9 +53,9 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
             case FfnPrecision.BFloat16:
                 for (int i = 0; i < given.Length; i++)
                 {
-                    ushort bits = RoundToBFloat16(given[i]);
+                    ushort bits = FloatRounding.ToBFloat16(given[i]);
                     *Half(group, row, i) = bits;
-                    stored[i] = BitConverter.UInt32BitsToSingle((uint)bits << 16);
+                    stored[i] = FloatRounding.FromBFloat16(bits);
                 }
 
                 break;
@@ -114,32 +101,4 @@ internal sealed unsafe class PanelPacker(PanelFormat format)
     // A lane of 32 bits holds an even column below an odd one.
     private ushort* Half(byte* group, int row, int column) =>
         (ushort*)group + ((column / 2 * format.Rows * 2) + (row * 2) + (column % 2));
-
-    // To nearest, ties to even; a NaN keeps its upper bits and stays one.
-    private static ushort RoundToBFloat16(float value)
-    {
-        const uint quietNaN = 0x0040_0000;
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        return (ushort)((float.IsNaN(value) ? bits | quietNaN : bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
-
-    private void Compare(ReadOnlySpan<float> given, ReadOnlySpan<float> stored, FfnTensor tensor, int row, int firstColumn)
-    {
-        for (int i = 0; i < given.Length; i++)
-        {
-            double error = (double)stored[i] - given[i];
-            if (!double.IsFinite(error) && !(format.Precision == FfnPrecision.BFloat16 && !float.IsFinite(given[i])))
-            {
-                throw new NotSupportedException(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{tensor.Name}[{row}, {firstColumn + i}] is {given[i]:R}, which {FfnPrecisionNames.Of(format.Precision)} cannot hold. Use precision {(format.Precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
-            }
-
-            if (double.IsFinite(error))
-            {
-                _squaredError += error * error;
-                _squaredNorm += (double)given[i] * given[i];
-            }
-        }
-    }
 }

@@ -1,4 +1,4 @@
-namespace NativeFfn.Backends.Cpu.Memory;
+namespace NativeFfn.Backends.Storage;
 
 /// <summary>A bounded pool of reusable objects: taking and giving back cost one exchange each, allocate nothing and never wait.</summary>
 /// <typeparam name="T">What is pooled.</typeparam>
@@ -19,7 +19,10 @@ internal sealed class ObjectSlots<T> : IDisposable
     }
 
     /// <summary>Takes a free object, or makes one.</summary>
-    public T Take()
+    public T Take() => TryTake() ?? _create();
+
+    /// <summary>Takes a free object, or null where there is none.</summary>
+    public T? TryTake()
     {
         foreach (ref T? slot in _slots.AsSpan())
         {
@@ -29,7 +32,7 @@ internal sealed class ObjectSlots<T> : IDisposable
             }
         }
 
-        return _create();
+        return null;
     }
 
     /// <summary>Gives an object back.</summary>

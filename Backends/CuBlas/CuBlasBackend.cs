@@ -1,0 +1,216 @@
+using System.Globalization;
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Products;
+using NativeFfn.Backends.CuBlas.Weights;
+using NativeFfn.Backends.Storage;
+using NativeFfn.Bindings;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>Runs layers on an NVIDIA GPU: cuBLASLt for the projections, this library's kernels for what lies between them.</summary>
+internal sealed class CuBlasBackend : IFfnBackend
+{
+    // Callers at a time whose lanes are kept; more than that run too, but make lanes of their own.
+    private const int KeptLanes = 16;
+
+    private readonly CudaLibraries _libraries;
+    private readonly CudaContext _context;
+    private readonly DeviceFormat _format;
+    private readonly DeviceKernels _kernels;
+    private readonly DeviceAllocator _memory;
+    private readonly ObjectSlots<DeviceLane> _lanes;
+    private readonly AlgorithmFile _algorithms;
+    private readonly DecodeSwitch _decode;
+
+    private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
+    {
+        _libraries = libraries;
+        _context = context;
+        _format = format;
+        CudaDevice device = context.Device;
+        string versions = string.Create(
+            CultureInfo.InvariantCulture,
+            $"cuBLASLt {libraries.CuBlasLt.Version / 10000}.{libraries.CuBlasLt.Version / 100 % 100}.{libraries.CuBlasLt.Version % 100}, driver {libraries.Driver.Version / 1000}.{libraries.Driver.Version % 1000 / 10}");
+        Description = new BackendDescription(
+            BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
+        Fault = new DeviceFault(device.Name);
+        _memory = new DeviceAllocator(context, Trim);
+        _kernels = new DeviceKernels(KernelProgram.Load(context, libraries.Nvrtc, format), format);
+        _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
+        string key = $"{device.Name}, {versions}";
+        _algorithms = new AlgorithmFile(key);
+        _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {FfnPrecisionNames.Of(format.Precision)}");
+    }
+
+    /// <inheritdoc/>
+    public BackendDescription Description { get; }
+
+    /// <summary>What the device failed of.</summary>
+    public DeviceFault Fault { get; }
+
+    /// <summary>Opens a device.</summary>
+    /// <exception cref="BackendUnavailableException">There is none, or it cannot be used; the message says why.</exception>
+    /// <exception cref="NativeLibraryException">A library is missing; the message says where it was looked for.</exception>
+    public static IFfnBackend Open(BackendOptions options)
+    {
+        CudaContext? context = null;
+        try
+        {
+            CudaLibraries libraries = options.Cuda?.Libraries ?? CudaLibraries.Load(options.CudaPath);
+            if (options.Device >= libraries.Driver.DeviceCount)
+            {
+                throw Unavailable($"there is no device {options.Device}; this process sees {libraries.Driver.DeviceCount}, numbered from 0.");
+            }
+
+            context = options.CudaContext == 0
+                ? CudaContext.RetainPrimary(libraries.Driver, libraries.Driver.Device(options.Device))
+                : CudaContext.Adopt(libraries.Driver, options.CudaContext);
+            DeviceFormat format = DeviceFormat.Of(options.Precision);
+            if ((KernelProgram.WhyUnsupported(libraries.Nvrtc, context.Device) ?? format.WhyUnsupported(context.Device)) is { } reason)
+            {
+                throw Unavailable(reason);
+            }
+
+            var backend = new CuBlasBackend(libraries, context, format, options);
+            context = null;
+            return backend;
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw Unavailable(failure.Message, failure);
+        }
+        finally
+        {
+            context?.Dispose();
+        }
+    }
+
+    /// <inheritdoc/>
+    public DeviceFailedException? Failure => Fault.First;
+
+    /// <inheritdoc/>
+    public string? WhyUnsupported(FfnSpec spec) =>
+        spec.Mixture is not null ? "it has no mixtures of experts yet. Use mkl or managed." : null;
+
+    /// <inheritdoc/>
+    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights)
+    {
+        Fault.ThrowIfAny();
+        try
+        {
+            using var uploader = new WeightUploader(_context);
+            var uploaded = new DeviceWeights(spec, weights, _format, _memory, uploader);
+            var layer = new DeviceLayer(uploaded, new ProductPlans(uploaded, _libraries.CuBlasLt, _algorithms), _kernels);
+            try
+            {
+                Calibrate(layer);
+                return new CuBlasPrepared(this, layer);
+            }
+            catch
+            {
+                layer.Dispose();
+                throw;
+            }
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw Fault.Translate(failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public IDeviceStream OpenStream(nint? stream)
+    {
+        Fault.ThrowIfAny();
+        try
+        {
+            return new CuBlasStream(this, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw Fault.Translate(failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
+
+    /// <summary>A lane that nobody else uses.</summary>
+    /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another lane.</exception>
+    public DeviceLane TakeLane()
+    {
+        Fault.ThrowIfAny();
+        try
+        {
+            return _lanes.Take();
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw Fault.Translate(failure);
+        }
+    }
+
+    /// <summary>Gives a lane back on which nothing runs.</summary>
+    public void ReturnLane(DeviceLane lane) => _lanes.Return(lane);
+
+    /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
+    public void Abandon(DeviceLane lane)
+    {
+        try
+        {
+            using CudaContext.Scope scope = _context.Enter();
+            lane.Stream.Synchronize();
+        }
+        catch (Exception failure) when (failure is CudaException or ObjectDisposedException)
+        {
+            // The caller is told of the failure that came first; and freeing memory waits for its use, too.
+        }
+
+        lane.Dispose();
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _lanes.Dispose();
+        _kernels.Dispose();
+        _context.Dispose();
+    }
+
+    private DeviceLane NewLane(CudaStream stream) => new(_context, _libraries.CuBlasLt, _memory, stream);
+
+    private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
+
+    private void Calibrate(DeviceLayer layer)
+    {
+        if (!layer.CanDecode)
+        {
+            return;
+        }
+
+        DeviceLane lane = TakeLane();
+        try
+        {
+            using CudaContext.Scope scope = _context.Enter();
+            layer.DecodeTokens = _decode.Of(lane, layer);
+        }
+        catch
+        {
+            Abandon(lane);
+            throw;
+        }
+
+        ReturnLane(lane);
+    }
+
+    // Scratch memory of lanes that nobody uses; they are made anew when they are needed.
+    private void Trim()
+    {
+        while (_lanes.TryTake() is { } idle)
+        {
+            idle.Dispose();
+        }
+    }
+}

@@ -1,0 +1,91 @@
+using System.Diagnostics;
+using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>A layer on the device, run on whichever lane is free.</summary>
+internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) : IPreparedFfn
+{
+    /// <inheritdoc/>
+    public long WeightBytes { get; } = layer.Weights.Memory.Region.Bytes;
+
+    /// <inheritdoc/>
+    public double WeightError { get; } = layer.Weights.Error.Relative;
+
+    /// <summary>The layer.</summary>
+    public DeviceLayer Layer => layer;
+
+    /// <summary>Whose it is.</summary>
+    public CuBlasBackend Backend => backend;
+
+    /// <inheritdoc/>
+    public void Run(in FfnRows rows)
+    {
+        IPreparedFfn self = this;
+        Run(backend, new ReadOnlySpan<IPreparedFfn>(in self), rows);
+    }
+
+    /// <summary>Runs layers one after the other, with one copy to the device and one back.</summary>
+    public static void Run(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        int held = 0;
+        try
+        {
+            // References held for the length of the run: disposing in between frees the weights when the run is over.
+            for (; held < layers.Length; held++)
+            {
+                bool isHeld = false;
+                LayerOf(layers[held]).DangerousAddRef(ref isHeld);
+            }
+
+            if (rows.Input.Height > 0)
+            {
+                RunHeld(backend, layers, rows);
+            }
+        }
+        finally
+        {
+            foreach (IPreparedFfn layer in layers[..held])
+            {
+                LayerOf(layer).DangerousRelease();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => layer.Dispose();
+
+    private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
+
+    private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        long start = Stopwatch.GetTimestamp();
+        DeviceLane lane = backend.TakeLane();
+        try
+        {
+            using CudaContext.Scope scope = lane.Context.Enter();
+            if (layers.Length == 1)
+            {
+                HostForward.Run(lane, LayerOf(layers[0]), rows);
+            }
+            else
+            {
+                ChainForward.Run(lane, layers, rows);
+            }
+        }
+        catch (Exception exception)
+        {
+            backend.Abandon(lane);
+            if (DeviceFault.IsNative(exception))
+            {
+                throw backend.Fault.Translate(exception);
+            }
+
+            throw;
+        }
+
+        backend.ReturnLane(lane);
+        rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
+    }
+}

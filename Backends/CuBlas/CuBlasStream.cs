@@ -1,0 +1,115 @@
+using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>A lane of the application's own: forwards on device memory, queued one behind the other.</summary>
+internal sealed class CuBlasStream : IDeviceStream
+{
+    private readonly CuBlasBackend _backend;
+    private readonly DeviceLane _lane;
+
+    public CuBlasStream(CuBlasBackend backend, DeviceLane lane)
+    {
+        _backend = backend;
+        _lane = lane;
+    }
+
+    /// <inheritdoc/>
+    public nint Handle => _lane.Stream.Handle;
+
+    /// <inheritdoc/>
+    public void Synchronize() => Guard(static (DeviceLane lane, CuBlasPrepared? _, in DeviceForwardRows _) => lane.Stream.Synchronize(), null, default);
+
+    /// <inheritdoc/>
+    public void Run(IPreparedFfn layer, in DeviceForwardRows rows)
+    {
+        if (layer is not CuBlasPrepared prepared || prepared.Backend != _backend)
+        {
+            throw new ArgumentException("The layer is of another engine than the stream.", nameof(layer));
+        }
+
+        // What is queued outlives this call, and the weights must outlive that: the caller's part, as with the rows.
+        bool held = false;
+        try
+        {
+            prepared.Layer.DangerousAddRef(ref held);
+            if (rows.Input.Tokens > 0)
+            {
+                Guard(static (DeviceLane lane, CuBlasPrepared? prepared, in DeviceForwardRows rows) => Queue(lane, prepared!.Layer, rows), prepared, rows);
+            }
+        }
+        finally
+        {
+            if (held)
+            {
+                prepared.Layer.DangerousRelease();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _backend.Abandon(_lane);
+
+    private static void Queue(DeviceLane lane, DeviceLayer layer, in DeviceForwardRows rows)
+    {
+        FfnSpec spec = layer.Weights.Spec;
+        DeviceRows input = Prove(lane, rows.Input, spec.InputWidth, nameof(rows.Input));
+        DeviceRows output = Prove(lane, rows.Output, spec.OutputWidth, nameof(rows.Output));
+        DeviceRows residual = rows.Mode switch
+        {
+            FfnMode.Residual => Prove(lane, rows.Residual, spec.OutputWidth, nameof(rows.Residual)),
+            FfnMode.Block => input,
+            _ => default,
+        };
+        int tokens = rows.Input.Tokens;
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: false);
+        for (int first = 0; first < tokens; first += chunkTokens)
+        {
+            int count = Math.Min(chunkTokens, tokens - first);
+            DeviceForward.Queue(new DeviceChunk
+            {
+                Lane = lane,
+                Layer = layer,
+                Scratch = DeviceScratch.In(lane, layer.Weights, count, fromHost: false),
+                Tokens = count,
+                Input = input.From(first),
+                Residual = residual.From(first),
+                Output = output.From(first),
+                IsBlock = rows.Mode == FfnMode.Block,
+            });
+        }
+    }
+
+    // A wrong address would end the context, and with it every engine of the process.
+    private static DeviceRows Prove(DeviceLane lane, FfnDeviceRows rows, int width, string name)
+    {
+        var proven = new DeviceRows(rows.Address, rows.Stride);
+        DeviceRegion region = proven.Region(rows.Tokens, width);
+        try
+        {
+            _ = lane.Context.Region(region.Address, region.Bytes);
+            return proven;
+        }
+        catch (ArgumentException wrong)
+        {
+            throw new ArgumentException($"{name}: {wrong.Message}", name.ToLowerInvariant(), wrong);
+        }
+    }
+
+    private delegate void Work(DeviceLane lane, CuBlasPrepared? prepared, in DeviceForwardRows rows);
+
+    private void Guard(Work work, CuBlasPrepared? prepared, in DeviceForwardRows rows)
+    {
+        _backend.Fault.ThrowIfAny();
+        try
+        {
+            using CudaContext.Scope scope = _lane.Context.Enter();
+            work(_lane, prepared, rows);
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw _backend.Fault.Translate(failure);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+using System.Collections.Concurrent;
+using System.Globalization;
+using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Products;
+using NativeFfn.Backends.Storage;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>Up to how many tokens the decode kernels beat cuBLASLt's products, by measurement on this device.</summary>
+/// <param name="given">The answer, where it is not to be measured.</param>
+/// <param name="key">What the measurements depend on.</param>
+internal sealed class DecodeSwitch(int? given, string key)
+{
+    // Rounds in which each runs once; the median of them counts.
+    private const int Rounds = 7;
+
+    private static readonly int[] Ladder = [1, 2, 4, DeviceKernels.MostVectorTokens];
+
+    private readonly MeasurementFile _file = new("decode", key);
+    private readonly ConcurrentDictionary<string, int> _known = new();
+
+    /// <summary>The most tokens for which the decode kernels should run a layer; 0 for never.</summary>
+    /// <param name="lane">Where they are timed.</param>
+    /// <param name="layer">The layer; its weights are read, and rows of the lane's.</param>
+    public int Of(DeviceLane lane, DeviceLayer layer)
+    {
+        if (given is { } tokens)
+        {
+            return Math.Clamp(tokens, 0, DeviceKernels.MostVectorTokens);
+        }
+
+        string name = layer.Weights.Spec.ToString().Replace(' ', '_') + (layer.Weights.Spec.Stages[0].HasBias ? "_biased" : string.Empty);
+        if (_known.TryGetValue(name, out int known))
+        {
+            return known;
+        }
+
+        int measured = int.TryParse(_file.Read(name), NumberStyles.None, CultureInfo.InvariantCulture, out int kept)
+            ? Math.Min(kept, DeviceKernels.MostVectorTokens)
+            : Measure(lane, layer, name);
+        _known[name] = measured;
+        return measured;
+    }
+
+    private int Measure(DeviceLane lane, DeviceLayer layer, string name)
+    {
+        int best = 0;
+        foreach (int tokens in Ladder)
+        {
+            (float decode, float products) = Race(lane, layer, tokens);
+            if (decode > products)
+            {
+                break;
+            }
+
+            best = tokens;
+        }
+
+        _file.Add(name, best.ToString(CultureInfo.InvariantCulture));
+        return best;
+    }
+
+    // In turns, so that a change of the device's clock falls on both; the first round settles the plans.
+    private static (float Decode, float Products) Race(DeviceLane lane, DeviceLayer layer, int tokens)
+    {
+        DeviceScratch scratch = DeviceScratch.In(lane, layer.Weights, tokens, fromHost: true);
+
+        // Zeros: what was there before may be no numbers, and times do not depend on those that are.
+        lane.Stream.Fill(scratch.Input, 0);
+        float[] decode = new float[Rounds];
+        float[] products = new float[Rounds];
+        for (int round = -1; round < Rounds; round++)
+        {
+            float one = AlgorithmRace.Time(lane, () => DeviceForward.QueueDecode(Chunk(lane, layer, scratch, tokens)));
+            float other = AlgorithmRace.Time(lane, () => DeviceForward.QueueProducts(Chunk(lane, layer, scratch, tokens)));
+            if (round >= 0)
+            {
+                (decode[round], products[round]) = (one, other);
+            }
+        }
+
+        return (AlgorithmRace.Median(decode), AlgorithmRace.Median(products));
+    }
+
+    private static DeviceChunk Chunk(DeviceLane lane, DeviceLayer layer, DeviceScratch scratch, int tokens) => new()
+    {
+        Lane = lane,
+        Layer = layer,
+        Scratch = scratch,
+        Tokens = tokens,
+        Input = new DeviceRows(scratch.Input.Address, layer.Weights.Spec.InputWidth),
+        Residual = default,
+        Output = new DeviceRows(scratch.Output.Address, layer.Weights.Spec.OutputWidth),
+        IsBlock = false,
+    };
+}

@@ -1,0 +1,122 @@
+using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Bindings.CuBlasLt;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>What one forward at a time needs on the device: a stream, cuBLASLt's handle and workspace for it, and memory that only grows.</summary>
+/// <remarks>
+/// Lanes share nothing, so that forwards on several of them run side by side; and a handle with a workspace of its own gives the same bits
+/// every time (cuBLAS documentation, "Results Reproducibility").
+/// </remarks>
+internal sealed class DeviceLane : IDisposable
+{
+    // NVIDIA's recommendation for Hopper's cuBLAS; older devices are content with 4 MiB.
+    private const long HopperWorkspaceBytes = 32 * 1024 * 1024;
+    private const long WorkspaceBytes = 4 * 1024 * 1024;
+    private const int HopperMajor = 9;
+
+    private readonly DeviceAllocator _memory;
+    private readonly DeviceMemory _workspace;
+    private DeviceMemory? _scratch;
+
+    /// <summary>Makes a lane.</summary>
+    /// <param name="context">The device.</param>
+    /// <param name="library">cuBLASLt.</param>
+    /// <param name="memory">Gives device memory.</param>
+    /// <param name="stream">The stream to work in, owned by the lane.</param>
+    public DeviceLane(CudaContext context, CuBlasLtLibrary library, DeviceAllocator memory, CudaStream stream)
+    {
+        _memory = memory;
+        Context = context;
+        Stream = stream;
+        try
+        {
+            Library = library.CreateHandle(context);
+            try
+            {
+                _workspace = memory.Allocate(
+                    context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
+            }
+            catch
+            {
+                Library.Dispose();
+                throw;
+            }
+        }
+        catch
+        {
+            stream.Dispose();
+            throw;
+        }
+
+        Host = new HostRows(context);
+        Graphs = new DecodeGraphs();
+    }
+
+    /// <summary>The device.</summary>
+    public CudaContext Context { get; }
+
+    /// <summary>Where everything is queued.</summary>
+    public CudaStream Stream { get; }
+
+    /// <summary>cuBLASLt's handle.</summary>
+    public CuBlasLtHandle Library { get; }
+
+    /// <summary>cuBLASLt's workspace.</summary>
+    public DeviceRegion Workspace => _workspace.Region;
+
+    /// <summary>Rows of the caller's in pinned memory, for copies that do not wait.</summary>
+    public HostRows Host { get; }
+
+    /// <summary>Whole forwards of few tokens, recorded.</summary>
+    public DecodeGraphs Graphs { get; }
+
+    /// <summary>Changes whenever memory of the lane moves, so that what was recorded before no longer holds.</summary>
+    public int Generation { get; private set; }
+
+    /// <summary>Memory of at least so many bytes, its former contents lost. Nothing of the lane's may be running when it grows.</summary>
+    /// <param name="bytes">Bytes; positive.</param>
+    public DeviceRegion Reserve(long bytes)
+    {
+        if (_scratch is null || _scratch.Region.Bytes < bytes)
+        {
+            // A foreign stream may still be working in the old one.
+            using (Context.Enter())
+            {
+                Stream.Synchronize();
+            }
+
+            Generation++;
+            _scratch?.Dispose();
+            _scratch = null;
+            _scratch = _memory.Allocate(bytes, "The hidden rows of a forward");
+        }
+
+        return _scratch.Region;
+    }
+
+    /// <summary>Memory apart from the lane's own.</summary>
+    public DeviceMemory Allocate(long bytes, string purpose) => _memory.Allocate(bytes, purpose);
+
+    /// <summary>Pinned memory for rows of the caller's.</summary>
+    /// <param name="bytes">Bytes.</param>
+    public void ReserveHost(long bytes)
+    {
+        if (Host.Reserve(bytes))
+        {
+            Generation++;
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Graphs.Dispose();
+        Host.Dispose();
+        _scratch?.Dispose();
+        _workspace.Dispose();
+        Library.Dispose();
+        Stream.Dispose();
+    }
+}

@@ -1,0 +1,75 @@
+namespace NativeFfn.Backends.CuBlas.Forward;
+
+/// <summary>Layers one after the other on the host's rows, which go to the device once and come back once.</summary>
+internal static class ChainForward
+{
+    /// <summary>Runs rows in chunks, each through all layers, and returns when the output is written.</summary>
+    /// <param name="lane">The lane; its context is entered.</param>
+    /// <param name="layers">Layers of one width, which are held.</param>
+    /// <param name="rows">Rows, of which there is at least one.</param>
+    public static void Run(DeviceLane lane, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    {
+        int tokens = rows.Input.Height;
+        int width = rows.Input.Width;
+        int chunkTokens = tokens;
+        foreach (IPreparedFfn layer in layers)
+        {
+            chunkTokens = Math.Min(chunkTokens, DeviceScratch.ChunkTokens(LayerOf(layer).Weights, tokens, fromHost: true));
+        }
+
+        using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
+        long elements = (long)chunkTokens * width;
+        lane.ReserveHost(checked(2 * elements * sizeof(float)));
+        for (int first = 0; first < tokens; first += chunkTokens)
+        {
+            int count = Math.Min(chunkTokens, tokens - first);
+            lane.Host.Write(rows.Input.Slice(first, 0, count, width), 0);
+            Queue(lane, layers, rows.Mode, count, elements, clock);
+            lane.Stream.Synchronize();
+            lane.Host.Read(rows.Output.Slice(first, 0, count, width), elements);
+        }
+
+        clock?.AddTo(rows.Profile!);
+    }
+
+    private static unsafe void Queue(
+        DeviceLane lane, ReadOnlySpan<IPreparedFfn> layers, FfnMode mode, int tokens, long outputOffset, StepClock? clock)
+    {
+        // The memory may not move from one layer to the next.
+        long bytes = 0;
+        foreach (IPreparedFfn layer in layers)
+        {
+            bytes = Math.Max(bytes, DeviceScratch.BytesOf(LayerOf(layer).Weights, tokens, fromHost: true));
+        }
+
+        lane.Reserve(bytes);
+        DeviceScratch scratch = DeviceScratch.In(lane, LayerOf(layers[0]).Weights, tokens, fromHost: true);
+        int width = LayerOf(layers[0]).Weights.Spec.InputWidth;
+        var output = new DeviceRows(scratch.Output.Address, width);
+        var input = new DeviceRows(scratch.Input.Address, width);
+        lane.Stream.CopyToDevice(lane.Host.At(0), scratch.Input);
+        clock?.Mark(null);
+        foreach (IPreparedFfn layer in layers)
+        {
+            DeviceLayer device = LayerOf(layer);
+            DeviceForward.Queue(new DeviceChunk
+            {
+                Lane = lane,
+                Layer = device,
+                Scratch = DeviceScratch.In(lane, device.Weights, tokens, fromHost: true),
+                Tokens = tokens,
+                Input = input,
+                Residual = mode == FfnMode.Ffn ? default : input,
+                Output = output,
+                IsBlock = mode == FfnMode.Block,
+                Clock = clock,
+            });
+            input = output;
+        }
+
+        lane.Stream.CopyToHost(scratch.Output, lane.Host.At(outputOffset));
+        clock?.Mark(null);
+    }
+
+    private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
+}

@@ -1,0 +1,84 @@
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas.Forward;
+
+/// <summary>A lane's recorded forwards of few tokens, copies included: one launch in the place of five to ten, each of which costs as much as its work.</summary>
+internal sealed class DecodeGraphs : IDisposable
+{
+    /// <summary>The most tokens of a forward that is recorded; beyond, launching is small beside the work.</summary>
+    public const int MostTokens = 16;
+
+    private readonly Dictionary<Key, Entry> _entries = [];
+
+    /// <summary>Runs a forward: as it is at first, which settles its plans; recorded the second time; by its record from then on.</summary>
+    /// <param name="lane">The lane, whose stream is idle.</param>
+    /// <param name="key">What is run.</param>
+    /// <param name="forward">Queues it; whatever it names lies in the lane's memory.</param>
+    public void Run(DeviceLane lane, in Key key, in HostForward forward)
+    {
+        if (!_entries.TryGetValue(key, out Entry entry) || entry.Generation != lane.Generation)
+        {
+            entry.Graph?.Dispose();
+            forward.Queue();
+            Forget(lane.Generation);
+            _entries[key] = new Entry(lane.Generation, null);
+            return;
+        }
+
+        if (entry.Graph is null)
+        {
+            entry = entry with { Graph = Record(lane.Stream, forward) };
+            _entries[key] = entry;
+        }
+
+        lane.Stream.Launch(entry.Graph!);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (Entry entry in _entries.Values)
+        {
+            entry.Graph?.Dispose();
+        }
+
+        _entries.Clear();
+    }
+
+    private static CudaGraph Record(CudaStream stream, in HostForward forward)
+    {
+        stream.BeginCapture();
+        try
+        {
+            forward.Queue();
+            return stream.EndCapture();
+        }
+        catch
+        {
+            stream.AbandonCapture();
+            throw;
+        }
+    }
+
+    // Records of layers that are gone, and of memory that has moved, are never run again.
+    private void Forget(int generation)
+    {
+        foreach ((Key key, Entry entry) in _entries)
+        {
+            if (key.Layer.IsClosed || entry.Generation != generation)
+            {
+                entry.Graph?.Dispose();
+                _entries.Remove(key);
+            }
+        }
+    }
+
+    /// <summary>What makes two recorded forwards the same.</summary>
+    /// <param name="Layer">The layer, by identity.</param>
+    /// <param name="Mode">The mode.</param>
+    /// <param name="AddsInput">Whether the residual is the input.</param>
+    /// <param name="Tokens">Tokens.</param>
+    internal readonly record struct Key(DeviceLayer Layer, FfnMode Mode, bool AddsInput, int Tokens);
+
+    private readonly record struct Entry(int Generation, CudaGraph? Graph);
+}

@@ -1,0 +1,73 @@
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Weights;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas.Forward;
+
+/// <summary>Tokens that are run at a time: whose they are, where they lie and what is computed.</summary>
+internal readonly ref struct DeviceChunk
+{
+    public required DeviceLane Lane { get; init; }
+
+    public required DeviceLayer Layer { get; init; }
+
+    public required DeviceScratch Scratch { get; init; }
+
+    /// <summary>Rows; positive.</summary>
+    public required int Tokens { get; init; }
+
+    public required DeviceRows Input { get; init; }
+
+    /// <summary>What is added to the last projection's result; none in <see cref="FfnMode.Ffn"/>, the input in a block.</summary>
+    public required DeviceRows Residual { get; init; }
+
+    /// <summary>May be the input or the residual.</summary>
+    public required DeviceRows Output { get; init; }
+
+    /// <summary>Whether norms are computed.</summary>
+    public required bool IsBlock { get; init; }
+
+    /// <summary>Takes the times of the steps, where that is asked for.</summary>
+    public StepClock? Clock { get; init; }
+
+    public DeviceWeights Weights => Layer.Weights;
+
+    public DeviceFormat Format => Layer.Weights.Format;
+
+    public DeviceKernels Kernels => Layer.Kernels;
+
+    public CudaStream Stream => Lane.Stream;
+
+    /// <summary>The norm before the first stage, as a kernel takes it.</summary>
+    public NormArguments PreNorm => Norm(Weights.PreNorm);
+
+    /// <summary>The norm on the last stage's result.</summary>
+    public NormArguments BranchNorm => Norm(Weights.BranchNorm);
+
+    /// <summary>The norm after the residual was added.</summary>
+    public NormArguments PostNorm => Norm(Weights.PostNorm);
+
+    /// <summary>Whether something follows the residual's addition, or comes between it and the last projection.</summary>
+    public bool HasLaterNorms => IsBlock && (Weights.Spec.BranchNorm is not null || Weights.Spec.PostNorm is not null);
+
+    private NormArguments Norm(DeviceNorm norm)
+    {
+        if (!IsBlock || norm.Spec is not { } spec)
+        {
+            return default;
+        }
+
+        return new NormArguments
+        {
+            Weight = norm.Weight.Address,
+            Bias = norm.Bias.Address,
+            Epsilon = spec.Epsilon,
+            Kind = (int)(spec.Kind switch
+            {
+                NormKind.Rms => KernelNorm.Rms,
+                NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
+                _ => KernelNorm.Layer,
+            }),
+        };
+    }
+}

@@ -1,0 +1,42 @@
+using CommunityToolkit.HighPerformance;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>Pinned memory that the caller's rows are copied through, because a device copies from nowhere else without waiting.</summary>
+internal sealed unsafe class HostRows(CudaContext context) : IDisposable
+{
+    private PinnedMemory? _memory;
+
+    /// <summary>Makes room; the contents are lost where it moves.</summary>
+    /// <param name="bytes">Bytes.</param>
+    /// <returns>Whether the memory moved.</returns>
+    public bool Reserve(long bytes)
+    {
+        if (_memory is not null && _memory.Bytes >= bytes)
+        {
+            return false;
+        }
+
+        _memory?.Dispose();
+        _memory = null;
+        _memory = context.AllocatePinned(bytes);
+        return true;
+    }
+
+    /// <summary>A float of the memory.</summary>
+    /// <param name="offset">Elements from its start.</param>
+    public float* At(long offset) => (float*)_memory!.Pointer + offset;
+
+    /// <summary>Copies rows in, one behind the other.</summary>
+    public void Write(ReadOnlySpan2D<float> rows, long offset) => rows.CopyTo(Span(offset, rows.Length));
+
+    /// <summary>Copies rows out.</summary>
+    public void Read(Span2D<float> rows, long offset) =>
+        new ReadOnlySpan2D<float>(At(offset), rows.Height, rows.Width, 0).CopyTo(rows);
+
+    /// <inheritdoc/>
+    public void Dispose() => _memory?.Dispose();
+
+    private Span<float> Span(long offset, nint elements) => new(At(offset), checked((int)elements));
+}
