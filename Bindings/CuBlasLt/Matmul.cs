@@ -145,7 +145,7 @@ internal sealed unsafe class Matmul : IDisposable
     /// <param name="input">At least <see cref="MatmulShape.InputBytes"/>.</param>
     /// <param name="residual">At least <see cref="MatmulShape.ResidualBytes"/>; the very rows of the output, or rows that share no byte with it.</param>
     /// <param name="output">At least <see cref="MatmulShape.OutputBytes"/>; shares no byte with weights, input and workspace.</param>
-    /// <param name="workspace">At least what the algorithm needs, at a multiple of <see cref="WorkspaceAlignment"/>.</param>
+    /// <param name="workspace">At least what the algorithm needs, at a multiple of <see cref="WorkspaceAlignment"/>; shares no byte with the others.</param>
     /// <param name="stream">Where it runs.</param>
     /// <exception cref="ArgumentException">A region does not fit.</exception>
     /// <exception cref="CuBlasLtException">The library refuses.</exception>
@@ -159,7 +159,10 @@ internal sealed unsafe class Matmul : IDisposable
         ProveRegion(residual, _shape.ResidualBytes, nameof(residual));
         ProveApart(weights, output);
         ProveApart(input, output);
-        ProveApart(workspace, output);
+        ProveApart(output, workspace);
+        ProveApart(weights, workspace);
+        ProveApart(input, workspace);
+        ProveApart(residual, workspace);
         if (_shape.HasResidual && !(residual.Address == output.Address && _shape.ResidualStride == _shape.OutputStride))
         {
             ProveApart(residual, output);
@@ -199,11 +202,11 @@ internal sealed unsafe class Matmul : IDisposable
     private static MatmulAlgorithm Read(in CuBlasLtHeuristicResult result) =>
         new() { Native = result.Algorithm, WorkspaceBytes = checked((long)result.WorkspaceSize), Waves = result.WavesCount };
 
-    private static void ProveApart(DeviceRegion read, DeviceRegion output)
+    private static void ProveApart(DeviceRegion region, DeviceRegion written)
     {
-        if (read.Overlaps(output))
+        if (region.Overlaps(written))
         {
-            throw new ArgumentException("The output shares memory with what the product reads.", nameof(output));
+            throw new ArgumentException("What the product writes shares memory with another operand.", nameof(written));
         }
     }
 

@@ -40,6 +40,9 @@ internal static unsafe class CudaStatus
     /// <summary>CUDA_ERROR_NVLINK_UNCORRECTABLE.</summary>
     public const int NvlinkUncorrectable = 220;
 
+    /// <summary>CUDA_ERROR_CONTAINED: the device has shut a fault in, with the context.</summary>
+    public const int Contained = 226;
+
     /// <summary>CUDA_ERROR_INVALID_HANDLE.</summary>
     public const int InvalidHandle = 400;
 
@@ -84,8 +87,8 @@ internal static unsafe class CudaStatus
 
     /// <summary>Whether an error ends its context: everything after it answers the same, and only a new process helps.</summary>
     public static bool IsSticky(int status) => status
-        is Deinitialized or EccUncorrectable or NvlinkUncorrectable or IllegalAddress or LaunchTimeout or ContextIsDestroyed or Assert
-        or (>= HardwareStackError and <= LaunchFailed) or TensorMemoryLeak or Unknown;
+        is Deinitialized or EccUncorrectable or NvlinkUncorrectable or Contained or IllegalAddress or LaunchTimeout or ContextIsDestroyed
+        or Assert or (>= HardwareStackError and <= LaunchFailed) or TensorMemoryLeak or Unknown;
 
     /// <summary>Turns an error into an exception that names the function.</summary>
     /// <param name="functions">The driver, for its own words.</param>

@@ -6,6 +6,7 @@ internal readonly struct DeviceRegion : IEquatable<DeviceRegion>
     /// <summary>Names memory that the caller vouches for; see <see cref="CudaContext.Region"/> for memory that is proven.</summary>
     /// <param name="address">CUdeviceptr.</param>
     /// <param name="bytes">Its length.</param>
+    /// <exception cref="ArgumentException">The length is negative, passes the address space, or is of memory at 0.</exception>
     public DeviceRegion(nint address, long bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(bytes);
@@ -25,6 +26,8 @@ internal readonly struct DeviceRegion : IEquatable<DeviceRegion>
     public long Bytes { get; }
 
     /// <summary>Part of this region.</summary>
+    /// <param name="offset">Bytes before it.</param>
+    /// <param name="bytes">Its length.</param>
     /// <exception cref="ArgumentOutOfRangeException">The part does not lie within.</exception>
     public DeviceRegion Slice(long offset, long bytes)
     {
@@ -37,7 +40,8 @@ internal readonly struct DeviceRegion : IEquatable<DeviceRegion>
 
     /// <summary>Whether the two share a byte.</summary>
     public bool Overlaps(DeviceRegion other) =>
-        Bytes > 0 && other.Bytes > 0 && Address < other.Address + (nint)other.Bytes && other.Address < Address + (nint)Bytes;
+        Bytes > 0 && other.Bytes > 0
+        && (nuint)Address < (nuint)other.Address + (nuint)other.Bytes && (nuint)other.Address < (nuint)Address + (nuint)Bytes;
 
     /// <inheritdoc/>
     public bool Equals(DeviceRegion other) => Address == other.Address && Bytes == other.Bytes;

@@ -65,6 +65,9 @@ internal sealed class SoftwareDevice : IDisposable
     /// <summary>Products that cuBLASLt refuses.</summary>
     public Func<MatmulLaunch, bool> Unsupported { get; set; }
 
+    /// <summary>Whether work runs when it is queued; else when something waits for it. A correct program computes the same either way.</summary>
+    public bool RunsAtOnce { get; set; }
+
     /// <summary>Counted calls so far.</summary>
     public int Calls => Locked(() => Failures.Calls);
 
@@ -234,6 +237,18 @@ internal sealed class SoftwareDevice : IDisposable
     public Operation? PendingUse(Allocation pinned) =>
         _all.SelectMany(static context => context.Streams).SelectMany(static stream => stream.Pending).FirstOrDefault(one => one.Uses(pinned));
 
+    /// <summary>Lets the captures of the calling thread end without a graph.</summary>
+    public void SpoilCapture(bool isEnded)
+    {
+        foreach (SoftwareStream stream in _all.SelectMany(static context => context.Streams))
+        {
+            if (isEnded && stream.Capture is { } capture && capture.Thread == Thread.CurrentThread)
+            {
+                capture.IsInvalid = true;
+            }
+        }
+    }
+
     public void RunEverything()
     {
         lock (Gate)
@@ -258,7 +273,9 @@ internal sealed class SoftwareDevice : IDisposable
         SoftwareStream { Context.Lost: not 0 } => null,
         SoftwareEvent { Context.Lost: not 0 } => null,
         SoftwareModule { Context.Lost: not 0 } => null,
+        SoftwareGraph { Context.Lost: not 0 } => null,
         SoftwareGraphExec { Context.Lost: not 0 } => null,
+        SoftwareCublasHandle { Context.Lost: not 0 } => null,
         _ => thing.GetType().Name.Replace("Software", "a ", StringComparison.Ordinal),
     };
 

@@ -1,0 +1,120 @@
+// Runs every kernel over odd shapes on buffers of exactly the size that its arguments tell. Compiled with AddressSanitizer and
+// UndefinedBehaviorSanitizer, which end the program at the first access beside a buffer or off a vector's alignment.
+#include <cstdio>
+#include <cstdlib>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "../arguments.cuh"
+#include "emulation.h"
+
+namespace {
+
+#if defined(NATIVEFFN_F32)
+constexpr int WEIGHT_BYTES = 4, OPERAND_BYTES = 4, PRODUCT_BYTES = 4, VECTOR_BYTES = 4;
+#elif defined(NATIVEFFN_E4M3)
+constexpr int WEIGHT_BYTES = 1, OPERAND_BYTES = 1, PRODUCT_BYTES = 2, VECTOR_BYTES = 2;
+#else
+constexpr int WEIGHT_BYTES = 2, OPERAND_BYTES = 2, PRODUCT_BYTES = 2, VECTOR_BYTES = 2;
+#endif
+
+int launches = 0;
+
+int padded(int width) { return (width + 15) / 16 * 16; }
+
+// The kernels' own memory: aligned, and not a byte longer than told.
+class Buffer {
+public:
+    explicit Buffer(long long bytes) {
+        if (posix_memalign(&memory_, 256, bytes) != 0) {
+            std::abort();
+        }
+        for (long long i = 0; i < bytes; i++) {
+            static_cast<unsigned char*>(memory_)[i] = static_cast<unsigned char>(i * 37 % 61);
+        }
+    }
+    ~Buffer() { std::free(memory_); }
+    Buffer(const Buffer&) = delete;
+    Buffer& operator=(const Buffer&) = delete;
+    operator void*() const { return memory_; }
+    operator float*() const { return static_cast<float*>(memory_); }
+
+private:
+    void* memory_ = nullptr;
+};
+
+template <typename Arguments>
+void launch(const std::string& kernel, int grid_x, int grid_y, const Arguments& arguments) {
+    const char* error = emulation_launch(kernel.c_str(), grid_x, grid_y, BLOCK_THREADS, &arguments, launches++ % 2);
+    if (error != nullptr) {
+        std::fprintf(stderr, "%s\n", error);
+        std::exit(1);
+    }
+}
+
+// A caller's float rows, at an address that only a float is aligned to where 'shift' is odd.
+float* rows(std::vector<float>& memory, int tokens, int width, int stride, int shift) {
+    memory.assign(shift + static_cast<long long>(tokens - 1) * stride + width, 0.5f);
+    return memory.data() + shift;
+}
+
+void check(int width, int tokens, int shift) {
+    const int wide = padded(width);
+    const int stride = width + shift;
+    Buffer bias(8ll * wide), channel_scales(8ll * wide), norm_weight(4ll * wide), norm_bias(4ll * wide), token_scales(256), output_scales(256);
+    Buffer operand(1ll * OPERAND_BYTES * wide * tokens), vector(1ll * VECTOR_BYTES * wide * tokens);
+    Buffer product(2ll * PRODUCT_BYTES * wide * tokens), dense(4ll * width * tokens);
+    std::vector<float> input_memory, output_memory;
+    float* input = rows(input_memory, tokens, width, stride, shift);
+    float* output = rows(output_memory, tokens, width, stride, shift);
+
+    for (int kind : {NORM_NONE, NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER}) {
+        const NormArguments norm = {norm_weight, kind == NORM_LAYER ? static_cast<float*>(norm_bias) : nullptr, 1e-5f, kind};
+        launch("prepare_operand", tokens, 1, InputArguments{input, stride, operand, wide, token_scales, norm, width, wide});
+        launch("prepare_vector", tokens, 1, InputArguments{input, stride, vector, wide, nullptr, norm, width, wide});
+        launch("finish", tokens, 1,
+            FinishArguments{output, stride, bias, channel_scales, token_scales, input, stride, output, stride, norm, norm, width, 0});
+    }
+    launch("widen_operand", 2, tokens, WidenArguments{operand, wide, token_scales, dense, width, 0});
+
+    for (int activation = 0; activation < 8; activation++) {
+        const int gated = activation % 2;
+        const ActivationArguments arguments = {
+            product, 2ll * wide, operand, wide, bias, channel_scales, token_scales, output_scales, wide, width, activation, gated};
+        launch("activate_operand", 1, tokens, arguments);
+        ActivationArguments result = arguments;
+        result.output = output;
+        result.output_stride = stride;
+        launch("activate_result", 2, tokens, result);
+        launch("trace_stage", 1, tokens,
+            TraceArguments{product, 2ll * wide, bias, channel_scales, token_scales, dense, dense, gated ? static_cast<float*>(dense) : nullptr, dense,
+                width, wide, activation, gated});
+    }
+
+    // A stage of as many rows as columns, and a result.
+    Buffer weights(2ll * WEIGHT_BYTES * wide * wide), hidden(1ll * VECTOR_BYTES * wide * tokens);
+    for (int instance : {1, 2, 4, 8}) {
+        if (tokens > instance) {
+            continue;
+        }
+        for (int gated : {0, 1}) {
+            launch("vector_stage_" + std::to_string(instance), wide / VECTOR_ROWS, 1,
+                VectorStageArguments{weights, wide, vector, wide, hidden, wide, bias, channel_scales, tokens, wide, wide, 6, gated, 0});
+        }
+        launch("vector_result_" + std::to_string(instance), wide / VECTOR_ROWS, 1,
+            VectorResultArguments{weights, wide, hidden, wide, output, stride, output, stride, bias, channel_scales, tokens, wide, width, 0});
+    }
+}
+
+}
+
+int main() {
+    for (int width : {1, 15, 16, 17, 270, 1100}) {
+        for (int tokens : {1, 3, 8}) {
+            check(width, tokens, (width + tokens) % 4);
+        }
+    }
+    std::printf("%d launches of %s\n", launches, EMULATION_PRECISION);
+    return 0;
+}
