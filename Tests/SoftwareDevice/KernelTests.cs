@@ -105,7 +105,7 @@ public sealed unsafe class KernelTests
                     ((double)product[(token * parts * Padded) + column] * channelScales[column] * tokenScales[token]) + bias[column];
                 double expected = i < Width ? Activations[activation](At(i)) * (gated ? At(Padded + i) : 1) : 0;
                 double step = Step(number) * (Math.Abs(expected) + (number == Number.E4M3 ? Math.ScaleB(scale, -6) : 0));
-        X
+                Assert.That(stored[(token * stride) + i] * scale, Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))), $"column {i}");
             }
         }
     }

@@ -12,6 +12,7 @@ namespace NativeFfn.Tests.Software;
 internal sealed class SoftwareDevice : IDisposable
 {
     private static SoftwareDevice? s_current;
+    private static int s_generation;
 
     private readonly Dictionary<int, SoftwareContext> _primary = [];
     private readonly ThreadLocal<Stack<SoftwareContext>> _contexts = new(static () => new Stack<SoftwareContext>(), trackAllValues: true);
@@ -45,6 +46,9 @@ internal sealed class SoftwareDevice : IDisposable
     public SoftwareSymbols CuBlasLt { get; }
 
     public SoftwareSymbols Nvrtc { get; }
+
+    /// <summary>How many software devices this process had, with this one.</summary>
+    public int Generation { get; } = Interlocked.Increment(ref s_generation);
 
     /// <summary>Held by every call.</summary>
     public Lock Gate { get; } = new();
