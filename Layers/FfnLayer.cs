@@ -24,6 +24,7 @@ public sealed class FfnLayer : IDisposable
 
     private readonly FfnEngine _engine;
     private readonly IPreparedFfn _prepared;
+    private volatile bool _disposed;
 
     internal FfnLayer(FfnEngine engine, FfnSpec spec, IPreparedFfn prepared)
     {
@@ -73,7 +74,7 @@ public sealed class FfnLayer : IDisposable
         foreach (int count in tokens)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count, nameof(tokens));
-            ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+            ThrowIfDisposed();
             _prepared.Warmup(count);
             float[] input = new float[checked(count * Spec.InputWidth)];
             float[] output = new float[checked(count * Spec.OutputWidth)];
@@ -166,9 +167,20 @@ public sealed class FfnLayer : IDisposable
         Run(stream, new DeviceForwardRows { Input = input, Output = output, Mode = FfnMode.Block });
 
     /// <summary>Frees the weights, after the forwards in flight.</summary>
-    public void Dispose() => _prepared.Dispose();
+    public void Dispose()
+    {
+        // Said here as well: where forwards never pause, references to the weights never run out, and would be given on and on.
+        _disposed = true;
+        _prepared.Dispose();
+    }
 
     internal IPreparedFfn Prepared => _prepared;
+
+    internal void ThrowIfDisposed()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+    }
 
     internal static FfnRows RowsOf(
         FfnSpec spec, FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null)
@@ -202,12 +214,13 @@ public sealed class FfnLayer : IDisposable
     private void Run(FfnDeviceStream stream, in DeviceForwardRows rows)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        ThrowIfDisposed();
         stream.Run(this, _prepared, rows);
     }
 
     private void Run(in FfnRows rows)
     {
-        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+        ThrowIfDisposed();
         FfnRowsGuard.Check(Spec, rows);
         _prepared.Run(rows);
     }

@@ -76,7 +76,7 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
         }
         catch (Exception exception)
         {
-            backend.Abandon(lane);
+            CuBlasBackend.Abandon(lane);
             if (DeviceFault.IsNative(exception))
             {
                 throw backend.Fault.Translate(exception);

@@ -28,7 +28,7 @@ internal static class NativeCall
         }
 
         long before = GC.GetAllocatedBytesForCurrentThread();
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             try
             {

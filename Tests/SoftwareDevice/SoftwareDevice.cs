@@ -51,7 +51,7 @@ internal sealed class SoftwareDevice : IDisposable
     public int Generation { get; } = Interlocked.Increment(ref s_generation);
 
     /// <summary>Held by every call.</summary>
-    public Lock Gate { get; } = new();
+    public FairGate Gate { get; } = new();
 
     public HandleTable Handles { get; }
 
@@ -161,7 +161,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     public void Dispose()
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             Interlocked.CompareExchange(ref s_current, null, this);
             Pinned.Abandon();
@@ -255,7 +255,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     public void RunEverything()
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             foreach (SoftwareStream stream in _all.SelectMany(static context => context.Streams).ToArray())
             {
@@ -285,7 +285,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     private void Locked(Action action)
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             action();
         }
@@ -293,7 +293,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     private T Locked<T>(Func<T> function)
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             return function();
         }
