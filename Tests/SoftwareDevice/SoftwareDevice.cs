@@ -105,7 +105,10 @@ internal sealed class SoftwareDevice : IDisposable
             : throw new InvalidOperationException("Another software device is still in use; tests with one run one after the other.");
     }
 
-    /// <summary>Lets the n-th counted call from now on fail, 1 being the next one.</summary>
+    /// <summary>
+    /// Lets the n-th counted call from now on fail, 1 being the next one: with this CUresult if it is the driver's, and with an internal
+    /// error if it is another library's.
+    /// </summary>
     public void FailCall(int n, int status) => Locked(() => Failures.Add(null, Failures.Calls + n, status));
 
     /// <summary>Lets the n-th call of one function from now on fail.</summary>
