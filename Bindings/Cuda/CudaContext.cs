@@ -168,6 +168,18 @@ internal sealed unsafe class CudaContext : SafeHandle
         }
     }
 
+    /// <summary>Whether work that was asked about is done; an error becomes an exception.</summary>
+    internal bool CheckReady(int status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status == CudaStatus.NotReady)
+        {
+            return false;
+        }
+
+        Check(status, call);
+        return true;
+    }
+
     /// <summary>Remembers the first error of freeing; those of a lost context only repeat what ended it.</summary>
     internal void NoteFree(int status, string call)
     {

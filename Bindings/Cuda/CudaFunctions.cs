@@ -139,9 +139,6 @@ internal sealed unsafe class CudaFunctions(NativeSymbols symbols)
     public readonly delegate* unmanaged<nint*, nint, byte*, int> cuModuleGetFunction =
         (delegate* unmanaged<nint*, nint, byte*, int>)symbols.Find(nameof(cuModuleGetFunction), Remedy);
 
-    public readonly delegate* unmanaged<nint, int, int, int> cuFuncSetAttribute =
-        (delegate* unmanaged<nint, int, int, int>)symbols.Find(nameof(cuFuncSetAttribute), Remedy);
-
     public readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> cuLaunchKernel =
         (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)symbols.Find(nameof(cuLaunchKernel), Remedy);
 

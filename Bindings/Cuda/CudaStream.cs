@@ -33,20 +33,7 @@ internal sealed unsafe class CudaStream : CudaResource
     }
 
     /// <summary>Whether all work so far is done.</summary>
-    public bool IsDone
-    {
-        get
-        {
-            int status = Functions.cuStreamQuery(Handle);
-            if (status == CudaStatus.NotReady)
-            {
-                return false;
-            }
-
-            Context.Check(status, nameof(Functions.cuStreamQuery));
-            return true;
-        }
-    }
+    public bool IsDone => Context.CheckReady(Functions.cuStreamQuery(Handle));
 
     /// <summary>Whether work is being captured, by whomever.</summary>
     public bool IsCapturing
@@ -165,11 +152,12 @@ internal sealed unsafe class CudaStream : CudaResource
         }
     }
 
-    /// <summary>Ends a capture, spoilt or not, and forgets what it has. Does nothing where none runs.</summary>
+    /// <summary>Ends a capture, spoilt or not, and forgets what it has. Does nothing where none runs, and hides no error that led here.</summary>
     public void AbandonCapture()
     {
         nint graph = 0;
-        if (IsCapturing)
+        int capturing = 0;
+        if (Functions.cuStreamIsCapturing(Handle, &capturing) == CudaStatus.Success && capturing != 0)
         {
             // A spoilt capture answers an error and has no graph.
             _ = Functions.cuStreamEndCapture(Handle, &graph);

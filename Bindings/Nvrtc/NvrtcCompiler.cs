@@ -81,8 +81,9 @@ internal sealed unsafe class NvrtcCompiler
     {
         if (status != NvrtcStatus.Success)
         {
+            string text = Marshal.PtrToStringUTF8((nint)Functions.nvrtcGetErrorString(status)) ?? "unknown status";
             throw new NvrtcException(
-                NativeCall.Function(call), status, Marshal.PtrToStringUTF8((nint)Functions.nvrtcGetErrorString(status)) ?? "unknown status", log);
+                NativeCall.Function(call), status, status == NvrtcStatus.BuiltinOperationFailure ? $"{text}; libnvrtc-builtins must lie beside {Path}" : text, log);
         }
     }
 

@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Bindings.Nvrtc;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Abi;
@@ -77,6 +79,31 @@ public sealed unsafe class CudaDriverTests
         Assert.That(
             static () => CudaDriver.Start(ScriptedDriver.Symbols()),
             Throws.TypeOf<CudaException>().With.Property(nameof(CudaException.IsNoDevice)).EqualTo(true));
+    }
+
+    [Test]
+    public void Libraries_are_taken_from_any_source_of_functions()
+    {
+        var nvrtc = new ScriptedSymbols([]);
+        ScriptedSymbols cublasLt = ScriptedCuBlasLt.Symbols();
+        var libraries = new CudaLibraries(ScriptedDriver.Symbols(), cublasLt, nvrtc);
+        Assert.Multiple(() =>
+        {
+            Assert.That(libraries.Driver.DeviceCount, Is.EqualTo(1));
+            Assert.That(libraries.CuBlasLt.Version, Is.EqualTo(120405));
+            Assert.That(libraries.CuBlasLt.Path, Is.EqualTo(cublasLt.Path));
+            Assert.That(libraries.Nvrtc.Architectures, Is.Empty);
+            Assert.That(libraries.Driver.Path, Is.EqualTo("scripted library"));
+        });
+    }
+
+    [Test]
+    public void A_compiler_without_its_builtins_says_where_they_belong()
+    {
+        var compiler = new NvrtcCompiler(new ScriptedSymbols(new() { ["nvrtcCompileProgram"] = (nint)(delegate* unmanaged<int>)&Seven }));
+        Assert.That(
+            () => compiler.Compile("a.cu", "source", [], []),
+            Throws.TypeOf<NvrtcException>().With.Message.Contains("libnvrtc-builtins must lie beside scripted library"));
     }
 
     [Test]
@@ -372,4 +399,7 @@ public sealed unsafe class CudaDriverTests
 
         Assert.That(_context.FreeFailure!.Function, Is.EqualTo("cuCtxPopCurrent_v2"));
     }
+
+    [UnmanagedCallersOnly]
+    private static int Seven() => 7;
 }

@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas;
+using NativeFfn.Bindings.Cuda;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
@@ -104,6 +106,9 @@ internal sealed class SoftwareDevice : IDisposable
             ? device
             : throw new InvalidOperationException("Another software device is still in use; tests with one run one after the other.");
     }
+
+    /// <summary>The device for an engine's options.</summary>
+    public CudaSource AsSource() => new(new CudaLibraries(Driver, CuBlasLt, Nvrtc));
 
     /// <summary>
     /// Lets the n-th counted call from now on fail, 1 being the next one: with this CUresult if it is the driver's, and with an internal

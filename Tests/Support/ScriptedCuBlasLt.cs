@@ -30,7 +30,7 @@ internal static unsafe class ScriptedCuBlasLt
 
     public static void Forget() => Written.Clear();
 
-    private static ScriptedSymbols Symbols() => new(new()
+    public static ScriptedSymbols Symbols() => new(new()
     {
         ["cublasLtGetVersion"] = (nint)(delegate* unmanaged<nuint>)&GetVersion,
         ["cublasLtGetStatusName"] = (nint)(delegate* unmanaged<int, byte*>)&StatusText,
