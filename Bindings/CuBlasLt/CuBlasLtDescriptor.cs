@@ -11,7 +11,8 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     private readonly string _setName;
 
     private CuBlasLtDescriptor(
-        CuBlasLtLibrary library, delegate* unmanaged<nint, int> destroy, delegate* unmanaged<nint, int, void*, nuint, int> set, string setName)
+        CuBlasLtLibrary library, delegate* unmanaged<nint, int> destroy, delegate* unmanaged<nint, int, void*, nuint, int> set,
+        string setName)
         : base(0, ownsHandle: true)
     {
         _library = library;
@@ -39,7 +40,8 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     {
         CuBlasLtFunctions functions = library.Functions;
         var made = new CuBlasLtDescriptor(
-            library, functions.cublasLtMatmulDescDestroy, functions.cublasLtMatmulDescSetAttribute, nameof(functions.cublasLtMatmulDescSetAttribute));
+            library, functions.cublasLtMatmulDescDestroy, functions.cublasLtMatmulDescSetAttribute,
+            nameof(functions.cublasLtMatmulDescSetAttribute));
         nint native = 0;
         library.Check(functions.cublasLtMatmulDescCreate(&native, (int)compute, (int)CudaDataType.Float32));
         made.SetHandle(native);
@@ -51,7 +53,8 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     {
         CuBlasLtFunctions functions = library.Functions;
         var made = new CuBlasLtDescriptor(
-            library, functions.cublasLtMatrixLayoutDestroy, functions.cublasLtMatrixLayoutSetAttribute, nameof(functions.cublasLtMatrixLayoutSetAttribute));
+            library, functions.cublasLtMatrixLayoutDestroy, functions.cublasLtMatrixLayoutSetAttribute,
+            nameof(functions.cublasLtMatrixLayoutSetAttribute));
         nint native = 0;
         library.Check(functions.cublasLtMatrixLayoutCreate(&native, (int)type, (ulong)rows, (ulong)columns, leadingDimension));
         made.SetHandle(native);
@@ -63,7 +66,8 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     {
         CuBlasLtFunctions functions = library.Functions;
         var made = new CuBlasLtDescriptor(
-            library, functions.cublasLtMatmulPreferenceDestroy, functions.cublasLtMatmulPreferenceSetAttribute, nameof(functions.cublasLtMatmulPreferenceSetAttribute));
+            library, functions.cublasLtMatmulPreferenceDestroy, functions.cublasLtMatmulPreferenceSetAttribute,
+            nameof(functions.cublasLtMatmulPreferenceSetAttribute));
         nint native = 0;
         library.Check(functions.cublasLtMatmulPreferenceCreate(&native));
         made.SetHandle(native);

@@ -31,33 +31,27 @@ internal sealed unsafe class Matmul : IDisposable
     private Matmul(CuBlasLtLibrary library, in MatmulShape shape)
     {
         (_library, _shape) = (library, shape);
-        try
+        _operation = CuBlasLtDescriptor.Operation(library, shape.Compute);
+        _operation.Set(CublasLtMatmulDescAttribute.TransA, OpT);
+        _operation.Set(CublasLtMatmulDescAttribute.TransB, OpN);
+        _operation.Set(CublasLtMatmulDescAttribute.Epilogue, (uint)shape.Epilogue);
+        if (shape.HasBias)
         {
-            _operation = CuBlasLtDescriptor.Operation(library, shape.Compute);
-            _operation.Set(CublasLtMatmulDescAttribute.TransA, OpT);
-            _operation.Set(CublasLtMatmulDescAttribute.TransB, OpN);
-            _operation.Set(CublasLtMatmulDescAttribute.Epilogue, (uint)shape.Epilogue);
-            if (shape.HasBias)
-            {
-                _operation.Set(CublasLtMatmulDescAttribute.BiasPointer, shape.Bias.Address);
-                _operation.Set(CublasLtMatmulDescAttribute.BiasDataType, (int)shape.BiasType);
-            }
-
-            if (shape.FastAccumulation)
-            {
-                _operation.Set(CublasLtMatmulDescAttribute.FastAccumulation, (sbyte)1);
-            }
-
-            _weights = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Rows, shape.WeightStride);
-            _input = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Tokens, shape.InputStride);
-            _output = CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.OutputStride);
-            _residual = shape.HasResidual ? CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.ResidualStride) : _output;
+            _operation.Set(CublasLtMatmulDescAttribute.BiasPointer, shape.Bias.Address);
+            _operation.Set(CublasLtMatmulDescAttribute.BiasDataType, (int)shape.BiasType);
         }
-        catch
+
+        if (shape.FastAccumulation)
         {
-            Dispose();
-            throw;
+            _operation.Set(CublasLtMatmulDescAttribute.FastAccumulation, (sbyte)1);
         }
+
+        _weights = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Rows, shape.WeightStride);
+        _input = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Tokens, shape.InputStride);
+        _output = CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.OutputStride);
+        _residual = shape.HasResidual
+            ? CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.ResidualStride)
+            : _output;
     }
 
     /// <summary>What it computes.</summary>
@@ -122,7 +116,9 @@ internal sealed unsafe class Matmul : IDisposable
         }
     }
 
-    /// <summary>Whether an algorithm, kept from before perhaps, can compute this product on this device. Its context is entered by the caller.</summary>
+    /// <summary>
+    /// Whether an algorithm, kept from before perhaps, can compute this product on this device. Its context is entered by the caller.
+    /// </summary>
     /// <param name="handle">Of the device that will compute.</param>
     /// <param name="algorithm">Its workspace and waves are set where it can.</param>
     public bool Accepts(CuBlasLtHandle handle, ref MatmulAlgorithm algorithm)
@@ -151,9 +147,13 @@ internal sealed unsafe class Matmul : IDisposable
     /// <param name="algorithm">One that was found or accepted for this product.</param>
     /// <param name="weights">At least <see cref="MatmulShape.WeightBytes"/>.</param>
     /// <param name="input">At least <see cref="MatmulShape.InputBytes"/>.</param>
-    /// <param name="residual">At least <see cref="MatmulShape.ResidualBytes"/>; the very rows of the output, or rows that share no byte with it.</param>
+    /// <param name="residual">
+    /// At least <see cref="MatmulShape.ResidualBytes"/>; the very rows of the output, or rows that share no byte with it.
+    /// </param>
     /// <param name="output">At least <see cref="MatmulShape.OutputBytes"/>; shares no byte with weights, input and workspace.</param>
-    /// <param name="workspace">At least what the algorithm needs, at a multiple of <see cref="WorkspaceAlignment"/>; shares no byte with the others.</param>
+    /// <param name="workspace">
+    /// At least what the algorithm needs, at a multiple of <see cref="WorkspaceAlignment"/>; shares no byte with the others.
+    /// </param>
     /// <param name="stream">Where it runs.</param>
     /// <exception cref="ArgumentException">A region does not fit.</exception>
     /// <exception cref="CuBlasLtException">The library refuses.</exception>
@@ -179,7 +179,8 @@ internal sealed unsafe class Matmul : IDisposable
         if (workspace.Bytes < algorithm.WorkspaceBytes || workspace.Address % WorkspaceAlignment != 0)
         {
             throw new ArgumentException(
-                $"The workspace has {workspace.Bytes} bytes at 0x{workspace.Address:x}; {algorithm.WorkspaceBytes} at a multiple of {WorkspaceAlignment} are needed.",
+                $"The workspace has {workspace.Bytes} bytes at 0x{workspace.Address:x}; "
+                + $"{algorithm.WorkspaceBytes} at a multiple of {WorkspaceAlignment} are needed.",
                 nameof(workspace));
         }
 
@@ -200,12 +201,11 @@ internal sealed unsafe class Matmul : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        // One that the library refused half-way lacks the last of them.
-        _operation?.Dispose();
-        _weights?.Dispose();
-        _input?.Dispose();
-        _residual?.Dispose();
-        _output?.Dispose();
+        _operation.Dispose();
+        _weights.Dispose();
+        _input.Dispose();
+        _residual.Dispose();
+        _output.Dispose();
     }
 
     private static MatmulAlgorithm Read(in CuBlasLtHeuristicResult result) =>
@@ -231,24 +231,16 @@ internal sealed unsafe class Matmul : IDisposable
     private CuBlasLtDescriptor Preference(long workspaceBytes)
     {
         CuBlasLtDescriptor preference = CuBlasLtDescriptor.Preference(_library);
-        try
+        preference.Set(CublasLtMatmulPreferenceAttribute.MaxWorkspaceBytes, (ulong)workspaceBytes);
+        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentA, (uint)_shape.AlignmentBytes);
+        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentB, (uint)_shape.AlignmentBytes);
+        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentC, (uint)_shape.AlignmentBytes);
+        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentD, (uint)_shape.AlignmentBytes);
+        if (_shape.Deterministic)
         {
-            preference.Set(CublasLtMatmulPreferenceAttribute.MaxWorkspaceBytes, (ulong)workspaceBytes);
-            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentA, (uint)_shape.AlignmentBytes);
-            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentB, (uint)_shape.AlignmentBytes);
-            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentC, (uint)_shape.AlignmentBytes);
-            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentD, (uint)_shape.AlignmentBytes);
-            if (_shape.Deterministic)
-            {
-                preference.Set(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, ReductionNone);
-            }
+            preference.Set(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, ReductionNone);
+        }
 
-            return preference;
-        }
-        catch
-        {
-            preference.Dispose();
-            throw;
-        }
+        return preference;
     }
 }

@@ -46,7 +46,9 @@ internal sealed unsafe class CudaContext : SafeHandle
         }
     }
 
-    /// <summary>Retains the device's primary context, the one that CUDA's runtime and so most libraries use, and releases it when disposed.</summary>
+    /// <summary>
+    /// Retains the device's primary context, the one that CUDA's runtime and so most libraries use, and releases it when disposed.
+    /// </summary>
     /// <exception cref="CudaException">The driver refuses.</exception>
     public static CudaContext RetainPrimary(CudaDriver driver, CudaDevice device)
     {
@@ -156,7 +158,8 @@ internal sealed unsafe class CudaContext : SafeHandle
         long offset = address - start;
         return offset >= 0 && (nuint)offset <= size && (nuint)bytes <= size - (nuint)offset
             ? new DeviceRegion(address, bytes)
-            : throw new ArgumentException($"0x{address:x} has not {bytes} bytes: its allocation is 0x{start:x} with {size} bytes.", nameof(bytes));
+            : throw new ArgumentException(
+                $"0x{address:x} has not {bytes} bytes: its allocation is 0x{start:x} with {size} bytes.", nameof(bytes));
     }
 
     /// <summary>Turns an error into an exception, and remembers one that ends the context.</summary>

@@ -24,7 +24,7 @@ internal sealed unsafe class CudaEvent : CudaResource
     /// <summary>Waits for the work before the mark.</summary>
     public void Synchronize() => Context.Check(Functions.cuEventSynchronize(Handle));
 
-    /// <summary>The device's time between two marks that have happened, both made with timing; resolution is about half a microsecond.</summary>
+    /// <summary>The device's time between two marks that have happened, both made with timing; in steps of half a microsecond.</summary>
     public float MillisecondsSince(CudaEvent start)
     {
         float milliseconds = 0;

@@ -71,7 +71,8 @@ internal sealed unsafe class CudaStream : CudaResource
     {
         if (source.Bytes != destination.Bytes || source.Overlaps(destination))
         {
-            throw new ArgumentException($"{source.Bytes} bytes were to be copied to {destination.Bytes}, or the two overlap.", nameof(destination));
+            throw new ArgumentException(
+                $"{source.Bytes} bytes were to be copied to {destination.Bytes}, or the two overlap.", nameof(destination));
         }
 
         if (source.Bytes > 0)
@@ -109,7 +110,8 @@ internal sealed unsafe class CudaStream : CudaResource
         RequireSameContext(kernel.Module);
         void* parameters = argument;
         Context.Check(Functions.cuLaunchKernel(
-            kernel.Function, (uint)shape.GridX, (uint)shape.GridY, 1, (uint)shape.BlockX, 1, 1, (uint)shape.SharedBytes, Handle, &parameters, null));
+            kernel.Function, (uint)shape.GridX, (uint)shape.GridY, 1, (uint)shape.BlockX, 1, 1, (uint)shape.SharedBytes, Handle,
+            &parameters, null));
     }
 
     /// <summary>Runs captured work.</summary>
@@ -132,8 +134,12 @@ internal sealed unsafe class CudaStream : CudaResource
     /// <summary>Waits here for all work so far.</summary>
     public void Synchronize() => Context.Check(Functions.cuStreamSynchronize(Handle));
 
-    /// <summary>Lets work after this be kept instead of run, until <see cref="EndCapture"/> or <see cref="AbandonCapture"/> on this thread.</summary>
-    /// <remarks>The legacy default stream cannot be captured. Handles, heuristics and shapes are met before, not for the first time here.</remarks>
+    /// <summary>
+    /// Lets work after this be kept instead of run, until <see cref="EndCapture"/> or <see cref="AbandonCapture"/> on this thread.
+    /// </summary>
+    /// <remarks>
+    /// The legacy default stream cannot be captured. Handles, heuristics and shapes are met before, not for the first time here.
+    /// </remarks>
     public void BeginCapture() => Context.Check(Functions.cuStreamBeginCapture_v2(Handle, CaptureThreadLocal));
 
     /// <summary>Makes what was captured ready to launch.</summary>
@@ -152,7 +158,9 @@ internal sealed unsafe class CudaStream : CudaResource
         }
     }
 
-    /// <summary>Ends a capture, spoilt or not, and forgets what it has. Does nothing where none runs, and hides no error that led here.</summary>
+    /// <summary>
+    /// Ends a capture, spoilt or not, and forgets what it has. Does nothing where none runs, and hides no error that led here.
+    /// </summary>
     public void AbandonCapture()
     {
         nint graph = 0;

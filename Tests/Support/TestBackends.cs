@@ -1,3 +1,4 @@
+using NativeFfn.Backends;
 using NativeFfn.Tests.Software;
 using NUnit.Framework;
 using NUnit.Framework.Internal;
@@ -95,6 +96,9 @@ public static class TestBackends
             throw;
         }
     }
+
+    /// <summary>Whether a backend has a precision.</summary>
+    internal static bool Has(BackendKind backend, FfnPrecision precision) => BackendCatalog.PrecisionsOf(backend).Contains(precision);
 
     /// <summary>Opens an engine of a precision.</summary>
     public static FfnEngine Open(BackendKind backend, int threads, FfnPrecision precision) =>
