@@ -11,7 +11,8 @@ namespace NativeFfn.Tests.Handles;
 public sealed class CudaFailureTests
 {
     [Test]
-    public void Every_call_may_fail([Values(CudaResult.InvalidValue, CudaResult.OutOfMemory, CudaResult.IllegalAddress, CudaResult.Unknown)] int status)
+    public void Every_call_may_fail(
+        [Values(CudaResult.InvalidValue, CudaResult.OutOfMemory, CudaResult.IllegalAddress, CudaResult.Unknown)] int status)
     {
         int calls = Calls();
         Assert.That(calls, Is.GreaterThan(80), "the walk must be a walk");
@@ -46,8 +47,10 @@ public sealed class CudaFailureTests
 
         Assert.That(failed, Is.SupersetOf((string[])
         [
-            "cuInit", "cuMemAlloc_v2", "cuMemFree_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphLaunch", "cuLaunchKernel", "cublasLtMatmul",
-            "cublasLtCreate", "cublasLtMatrixLayoutCreate", "nvrtcCompileProgram", "nvrtcGetCUBIN", "cuEventElapsedTime", "cuDevicePrimaryCtxRelease_v2",
+            "cuInit", "cuMemAlloc_v2", "cuMemFree_v2", "cuStreamEndCapture", "cuGraphInstantiateWithFlags", "cuGraphLaunch",
+            "cuLaunchKernel", "cublasLtMatmul",
+            "cublasLtCreate", "cublasLtMatrixLayoutCreate", "nvrtcCompileProgram", "nvrtcGetCUBIN", "cuEventElapsedTime",
+            "cuDevicePrimaryCtxRelease_v2",
         ]));
     }
 
@@ -74,7 +77,8 @@ public sealed class CudaFailureTests
         session.Device.FailCall("cuStreamSynchronize", 1, CudaResult.LaunchFailed);
         Assert.That(stream.Synchronize, Throws.TypeOf<CudaException>().With.Property("IsSticky").True);
         Assert.That(session.Context.IsLost, Is.True);
-        Assert.That(() => session.Context.Allocate(1), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.LaunchFailed));
+        Assert.That(
+            () => session.Context.Allocate(1), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.LaunchFailed));
         stream.Dispose();
         memory.Dispose();
         pinned.Dispose();
@@ -142,7 +146,8 @@ public sealed class CudaFailureTests
             Assert.That(thrown.Message, Does.StartWith(function), what);
             Assert.That(thrown, function[..2] switch
             {
-                "cu" when !function.StartsWith("cublasLt", StringComparison.Ordinal) => Is.TypeOf<CudaException>().With.Property("Function").EqualTo(function),
+                "cu" when !function.StartsWith("cublasLt", StringComparison.Ordinal) =>
+                    Is.TypeOf<CudaException>().With.Property("Function").EqualTo(function),
                 "nv" => Is.TypeOf<NvrtcException>(),
                 _ => Is.TypeOf<CuBlasLtException>(),
             });

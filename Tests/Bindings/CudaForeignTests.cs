@@ -36,7 +36,9 @@ public sealed class CudaForeignTests
         using SoftwareDevice device = SoftwareDevice.Start();
         var libraries = new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc);
         Assert.That(() => CudaContext.Adopt(libraries.Driver, 0), Throws.InstanceOf<ArgumentException>());
-        Assert.That(() => CudaContext.Adopt(libraries.Driver, 12345), Throws.TypeOf<CudaException>().With.Property("Function").EqualTo("cuCtxPushCurrent_v2"));
+        Assert.That(
+            () => CudaContext.Adopt(libraries.Driver, 12345),
+            Throws.TypeOf<CudaException>().With.Property("Function").EqualTo("cuCtxPushCurrent_v2"));
         Assert.That(device.TakeViolations(), Has.Length.EqualTo(1));
         Assert.That(device.Leaks(), Is.Empty);
     }
@@ -79,13 +81,15 @@ public sealed class CudaForeignTests
     [Test]
     public void Devices_are_described_as_they_are()
     {
-        using var session = new SoftwareSession(new SoftwareDeviceOptions { DeviceCount = 2, Major = 8, Minor = 9, Multiprocessors = 7, CacheBytes = 123 });
+        using var session = new SoftwareSession(
+            new SoftwareDeviceOptions { DeviceCount = 2, Major = 8, Minor = 9, Multiprocessors = 7, CacheBytes = 123 });
         CudaDevice device = session.Libraries.Driver.Device(1);
         Assert.Multiple(() =>
         {
             Assert.That(session.Libraries.Driver.DeviceCount, Is.EqualTo(2));
             Assert.That((device.Ordinal, device.Name, device.Architecture), Is.EqualTo((1, SoftwareDevice.Name, 89)));
-            Assert.That((device.Multiprocessors, device.CacheBytes, device.MemoryBytes), Is.EqualTo((7, 123, session.Device.Options.MemoryBytes)));
+            Assert.That(
+                (device.Multiprocessors, device.CacheBytes, device.MemoryBytes), Is.EqualTo((7, 123, session.Device.Options.MemoryBytes)));
             Assert.That(device.Uuid, Is.Not.EqualTo(session.Context.Device.Uuid));
         });
         session.End();

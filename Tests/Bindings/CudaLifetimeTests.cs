@@ -145,7 +145,8 @@ public sealed unsafe class CudaLifetimeTests
         return
         [
             context, Matmul.Create(libraries.CuBlasLt, CudaScenario.Shape), stream, memory, graph, context.AllocatePinned(16),
-            context.CreateEvent(timing: true), libraries.CuBlasLt.CreateHandle(context), context.LoadModule(CudaScenario.Compile(libraries)),
+            context.CreateEvent(timing: true), libraries.CuBlasLt.CreateHandle(context),
+            context.LoadModule(CudaScenario.Compile(libraries)),
         ];
     }
 

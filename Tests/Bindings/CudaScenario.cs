@@ -20,7 +20,8 @@ internal static unsafe class CudaScenario
     public static MatmulShape Shape { get; } = new()
     {
         Rows = Width, Columns = Width, Tokens = Tokens, WeightStride = Width, InputStride = Width, OutputStride = Width,
-        Operand = CudaDataType.Float32, Output = CudaDataType.Float32, Compute = CublasComputeType.Float32, Epilogue = CublasLtEpilogue.Default,
+        Operand = CudaDataType.Float32, Output = CudaDataType.Float32, Compute = CublasComputeType.Float32,
+        Epilogue = CublasLtEpilogue.Default,
         AlignmentBytes = 256,
     };
 

@@ -20,7 +20,9 @@ internal sealed class FailurePlan
 
     /// <summary>Counts a call; its ordered status, or null.</summary>
     /// <param name="name">The function.</param>
-    /// <param name="others">What stands for a status where any call was ordered to fail and this is none of the driver's; null in the driver.</param>
+    /// <param name="others">
+    /// What stands for a status where any call was ordered to fail and this is none of the driver's; null in the driver.
+    /// </param>
     public int? Count(string name, int? others)
     {
         Calls++;
