@@ -117,7 +117,8 @@ internal sealed record MatmulProblem
     };
 
     private static bool IsEpilogue(int epilogue) =>
-        epilogue is EpilogueDefault or EpilogueRelu or EpilogueBias or (EpilogueRelu | EpilogueBias) or EpilogueGelu or (EpilogueGelu | EpilogueBias);
+        epilogue is EpilogueDefault or EpilogueRelu or EpilogueGelu
+            or EpilogueBias or (EpilogueRelu | EpilogueBias) or (EpilogueGelu | EpilogueBias);
 
     // FP8 products have a 16-bit bias, whatever they write.
     private static Number DefaultBias(Number operand, Number output) =>
