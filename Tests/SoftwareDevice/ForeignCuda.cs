@@ -1,6 +1,8 @@
 namespace NativeFfn.Tests.Software;
 
-/// <summary>What another library in the process would have made: contexts, streams and memory that the product may use and must not free.</summary>
+/// <summary>
+/// What another library in the process would have made: contexts, streams and memory that the product may use and must not free.
+/// </summary>
 internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
 {
     private readonly List<Allocation> _allocations = [];
