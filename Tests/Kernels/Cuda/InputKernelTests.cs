@@ -68,7 +68,7 @@ public class InputKernelTests(string precision, ThreadOrder order) : KernelTests
         {
             double[] expected = norm.Of([.. Enumerable.Range(0, width).Select(column => input[token, column])]);
             double scale = isScaled ? scales[0, token] : 1;
-            double largest = expected.Max(Math.Abs);
+            double largest = LargestFinite(expected);
             double error = normCase == KernelNormCase.None ? 0 : Tolerances.OfKernel(largest);
             if (isScaled)
             {

@@ -58,13 +58,16 @@ internal sealed class StageOracle : IDisposable
     public double Hidden(Activation activation, int token, int column) => Activated(activation, token, column) * Up(token, column);
 
     /// <summary>How far float32 may be off: that of the arithmetic before the activation, which no activation here more than doubles, and after.</summary>
-    public double ErrorOfPreActivation(int token, int column) =>
-        Tolerances.OfKernel(Math.Abs(Product[token, column] * (_channelScales?[0, column] ?? 1) * (_tokenScales?[0, token] ?? 1))
-            + Math.Abs(_bias?[0, column] ?? 0));
+    public double ErrorOfPreActivation(int token, int column)
+    {
+        double scaled = Math.Abs(Product[token, column] * (_channelScales?[0, column] ?? 1) * (_tokenScales?[0, token] ?? 1));
+        return double.IsFinite(scaled) ? Tolerances.OfKernel(scaled + Math.Abs(_bias?[0, column] ?? 0)) : 0;
+    }
 
     public double ErrorOfHidden(Activation activation, int token, int column)
     {
-        double steepness = activation == Activation.SquaredRelu ? 2 * Math.Max(1, Math.Abs(PreActivation(token, column))) : 2;
+        double x = PreActivation(token, column);
+        double steepness = activation == Activation.SquaredRelu && double.IsFinite(x) ? 2 * Math.Max(1, Math.Abs(x)) : 2;
         double activated = (steepness * ErrorOfPreActivation(token, column)) + Tolerances.OfActivation(activation, Activated(activation, token, column));
         return (activated * Math.Abs(Up(token, column)))
             + (_gated ? ErrorOfPreActivation(token, _padded + column) * Math.Abs(Activated(activation, token, column)) : 0)
