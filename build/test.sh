@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # build/test.sh [ARGS for dotnet test]   does its own set-up and runs all tests, or those that --filter names
-# The last line is 'N passed, N failed, N skipped'. Without MKL this fails, unless NATIVEFFN_WITHOUT_MKL=1 says that this is meant.
+# The last line is 'N passed, N failed, N skipped'. Without MKL this fails, unless NATIVEFFN_WITHOUT_MKL=1 says that this is meant; so does
+# it without CUDA's compiler and NATIVEFFN_WITHOUT_CUDA=1.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -14,6 +15,14 @@ else
 
     # Tests of a backend named here fail where it is absent; of others they are skipped, with the reason.
     export NATIVEFFN_REQUIRE_BACKENDS=${NATIVEFFN_REQUIRE_BACKENDS:-mkl,managed}
+fi
+
+if [[ ${NATIVEFFN_WITHOUT_CUDA:-} == 1 ]]; then
+    say "CUDA: not fetched, as NATIVEFFN_WITHOUT_CUDA=1 says"
+else
+    # The compiler alone, which needs no GPU. What --all fetches is tested where it is there.
+    "$root/build/fetch-cuda.sh" || fail "the tests compile kernels by CUDA's NVRTC; NATIVEFFN_WITHOUT_CUDA=1 runs those that do not."
+    export NATIVEFFN_REQUIRE_NVRTC=${NATIVEFFN_REQUIRE_NVRTC:-1}
 fi
 
 require_sdk

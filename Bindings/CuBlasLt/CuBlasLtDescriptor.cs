@@ -8,14 +8,17 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     private readonly CuBlasLtLibrary _library;
     private readonly delegate* unmanaged<nint, int> _destroy;
     private readonly delegate* unmanaged<nint, int, void*, nuint, int> _set;
+    private readonly string _setName;
 
     private CuBlasLtDescriptor(
-        CuBlasLtLibrary library, delegate* unmanaged<nint, int> destroy, delegate* unmanaged<nint, int, void*, nuint, int> set)
+        CuBlasLtLibrary library, delegate* unmanaged<nint, int> destroy, delegate* unmanaged<nint, int, void*, nuint, int> set,
+        string setName)
         : base(0, ownsHandle: true)
     {
         _library = library;
         _destroy = destroy;
         _set = set;
+        _setName = setName;
     }
 
     /// <inheritdoc/>
@@ -36,7 +39,9 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     public static CuBlasLtDescriptor Operation(CuBlasLtLibrary library, CublasComputeType compute)
     {
         CuBlasLtFunctions functions = library.Functions;
-        var made = new CuBlasLtDescriptor(library, functions.cublasLtMatmulDescDestroy, functions.cublasLtMatmulDescSetAttribute);
+        var made = new CuBlasLtDescriptor(
+            library, functions.cublasLtMatmulDescDestroy, functions.cublasLtMatmulDescSetAttribute,
+            nameof(functions.cublasLtMatmulDescSetAttribute));
         nint native = 0;
         library.Check(functions.cublasLtMatmulDescCreate(&native, (int)compute, (int)CudaDataType.Float32));
         made.SetHandle(native);
@@ -47,7 +52,9 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     public static CuBlasLtDescriptor Layout(CuBlasLtLibrary library, CudaDataType type, long rows, long columns, long leadingDimension)
     {
         CuBlasLtFunctions functions = library.Functions;
-        var made = new CuBlasLtDescriptor(library, functions.cublasLtMatrixLayoutDestroy, functions.cublasLtMatrixLayoutSetAttribute);
+        var made = new CuBlasLtDescriptor(
+            library, functions.cublasLtMatrixLayoutDestroy, functions.cublasLtMatrixLayoutSetAttribute,
+            nameof(functions.cublasLtMatrixLayoutSetAttribute));
         nint native = 0;
         library.Check(functions.cublasLtMatrixLayoutCreate(&native, (int)type, (ulong)rows, (ulong)columns, leadingDimension));
         made.SetHandle(native);
@@ -58,7 +65,9 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     public static CuBlasLtDescriptor Preference(CuBlasLtLibrary library)
     {
         CuBlasLtFunctions functions = library.Functions;
-        var made = new CuBlasLtDescriptor(library, functions.cublasLtMatmulPreferenceDestroy, functions.cublasLtMatmulPreferenceSetAttribute);
+        var made = new CuBlasLtDescriptor(
+            library, functions.cublasLtMatmulPreferenceDestroy, functions.cublasLtMatmulPreferenceSetAttribute,
+            nameof(functions.cublasLtMatmulPreferenceSetAttribute));
         nint native = 0;
         library.Check(functions.cublasLtMatmulPreferenceCreate(&native));
         made.SetHandle(native);
@@ -77,5 +86,5 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     protected override bool ReleaseHandle() => _destroy(handle) == CuBlasLtStatus.Success;
 
     private void Set<T>(int attribute, T value)
-        where T : unmanaged => _library.Check(_set(Handle, attribute, &value, (nuint)sizeof(T)), "cublasLt…SetAttribute");
+        where T : unmanaged => _library.Check(_set(Handle, attribute, &value, (nuint)sizeof(T)), _setName);
 }

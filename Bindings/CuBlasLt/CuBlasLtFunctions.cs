@@ -61,14 +61,20 @@ internal sealed unsafe class CuBlasLtFunctions(NativeSymbols symbols)
         (delegate* unmanaged<nint, int, void*, nuint, nuint*, int>)symbols.Find(nameof(cublasLtMatmulPreferenceGetAttribute), Remedy);
 
     // (handle, operation, A, B, C, D, preference, wanted, results, found)
-    public readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, CuBlasLtHeuristicResult*, int*, int> cublasLtMatmulAlgoGetHeuristic =
-        (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, CuBlasLtHeuristicResult*, int*, int>)symbols.Find(nameof(cublasLtMatmulAlgoGetHeuristic), Remedy);
+    public readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, CuBlasLtHeuristicResult*, int*, int>
+        cublasLtMatmulAlgoGetHeuristic =
+        (delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, CuBlasLtHeuristicResult*, int*, int>)
+        symbols.Find(nameof(cublasLtMatmulAlgoGetHeuristic), Remedy);
 
     // (handle, operation, A, B, C, D, algorithm, result)
-    public readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, CuBlasLtAlgorithm*, CuBlasLtHeuristicResult*, int> cublasLtMatmulAlgoCheck =
-        (delegate* unmanaged<nint, nint, nint, nint, nint, nint, CuBlasLtAlgorithm*, CuBlasLtHeuristicResult*, int>)symbols.Find(nameof(cublasLtMatmulAlgoCheck), Remedy);
+    public readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, CuBlasLtAlgorithm*, CuBlasLtHeuristicResult*, int>
+        cublasLtMatmulAlgoCheck =
+        (delegate* unmanaged<nint, nint, nint, nint, nint, nint, CuBlasLtAlgorithm*, CuBlasLtHeuristicResult*, int>)
+        symbols.Find(nameof(cublasLtMatmulAlgoCheck), Remedy);
 
     // (handle, operation, alpha, A, layout, B, layout, beta, C, layout, D, layout, algorithm, workspace, workspace bytes, stream)
-    public readonly delegate* unmanaged<nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, CuBlasLtAlgorithm*, nint, nuint, nint, int> cublasLtMatmul =
-        (delegate* unmanaged<nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, CuBlasLtAlgorithm*, nint, nuint, nint, int>)symbols.Find(nameof(cublasLtMatmul), Remedy);
+    public readonly delegate* unmanaged<nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, CuBlasLtAlgorithm*, nint, nuint, nint, int>
+        cublasLtMatmul =
+        (delegate* unmanaged<nint, nint, void*, nint, nint, nint, nint, void*, nint, nint, nint, nint, CuBlasLtAlgorithm*, nint, nuint, nint, int>)
+        symbols.Find(nameof(cublasLtMatmul), Remedy);
 }

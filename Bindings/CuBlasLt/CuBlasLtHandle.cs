@@ -2,7 +2,9 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Bindings.CuBlasLt;
 
-/// <summary>cublasLtHandle_t: cuBLASLt in one context. One for each stream, with a workspace of its own, makes results repeat to the bit.</summary>
+/// <summary>
+/// cublasLtHandle_t: cuBLASLt in one context. One for each stream, with a workspace of its own, makes results repeat to the bit.
+/// </summary>
 internal sealed unsafe class CuBlasLtHandle : CudaResource
 {
     internal CuBlasLtHandle(CuBlasLtLibrary library, CudaContext context)

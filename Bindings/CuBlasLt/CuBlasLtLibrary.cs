@@ -21,7 +21,8 @@ internal sealed unsafe class CuBlasLtLibrary
         if (Version < OldestVersion)
         {
             throw new NativeLibraryException(
-                $"{Path} is cuBLASLt {Version}; {OldestVersion}, of CUDA 12.0, or newer is needed.", [], "Install cuBLAS of CUDA 12.0 or newer.");
+                $"{Path} is cuBLASLt {Version}; {OldestVersion}, of CUDA 12.0, or newer is needed.", [],
+                "Install cuBLAS of CUDA 12.0 or newer.");
         }
     }
 
@@ -46,7 +47,8 @@ internal sealed unsafe class CuBlasLtLibrary
         if (status != CuBlasLtStatus.Success)
         {
             throw new CuBlasLtException(
-                NativeCall.Function(call), status, Text(Functions.cublasLtGetStatusName(status)), Text(Functions.cublasLtGetStatusString(status)));
+                NativeCall.Function(call), status,
+                Text(Functions.cublasLtGetStatusName(status)), Text(Functions.cublasLtGetStatusString(status)));
         }
     }
 

@@ -49,7 +49,9 @@ internal sealed unsafe class Matmul : IDisposable
         _weights = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Rows, shape.WeightStride);
         _input = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Tokens, shape.InputStride);
         _output = CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.OutputStride);
-        _residual = shape.HasResidual ? CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.ResidualStride) : _output;
+        _residual = shape.HasResidual
+            ? CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.ResidualStride)
+            : _output;
     }
 
     /// <summary>What it computes.</summary>
@@ -114,7 +116,9 @@ internal sealed unsafe class Matmul : IDisposable
         }
     }
 
-    /// <summary>Whether an algorithm, kept from before perhaps, can compute this product on this device. Its context is entered by the caller.</summary>
+    /// <summary>
+    /// Whether an algorithm, kept from before perhaps, can compute this product on this device. Its context is entered by the caller.
+    /// </summary>
     /// <param name="handle">Of the device that will compute.</param>
     /// <param name="algorithm">Its workspace and waves are set where it can.</param>
     public bool Accepts(CuBlasLtHandle handle, ref MatmulAlgorithm algorithm)
@@ -143,9 +147,13 @@ internal sealed unsafe class Matmul : IDisposable
     /// <param name="algorithm">One that was found or accepted for this product.</param>
     /// <param name="weights">At least <see cref="MatmulShape.WeightBytes"/>.</param>
     /// <param name="input">At least <see cref="MatmulShape.InputBytes"/>.</param>
-    /// <param name="residual">At least <see cref="MatmulShape.ResidualBytes"/>; the very rows of the output, or rows that share no byte with it.</param>
+    /// <param name="residual">
+    /// At least <see cref="MatmulShape.ResidualBytes"/>; the very rows of the output, or rows that share no byte with it.
+    /// </param>
     /// <param name="output">At least <see cref="MatmulShape.OutputBytes"/>; shares no byte with weights, input and workspace.</param>
-    /// <param name="workspace">At least what the algorithm needs, at a multiple of <see cref="WorkspaceAlignment"/>; shares no byte with the others.</param>
+    /// <param name="workspace">
+    /// At least what the algorithm needs, at a multiple of <see cref="WorkspaceAlignment"/>; shares no byte with the others.
+    /// </param>
     /// <param name="stream">Where it runs.</param>
     /// <exception cref="ArgumentException">A region does not fit.</exception>
     /// <exception cref="CuBlasLtException">The library refuses.</exception>
@@ -171,7 +179,8 @@ internal sealed unsafe class Matmul : IDisposable
         if (workspace.Bytes < algorithm.WorkspaceBytes || workspace.Address % WorkspaceAlignment != 0)
         {
             throw new ArgumentException(
-                $"The workspace has {workspace.Bytes} bytes at 0x{workspace.Address:x}; {algorithm.WorkspaceBytes} at a multiple of {WorkspaceAlignment} are needed.",
+                $"The workspace has {workspace.Bytes} bytes at 0x{workspace.Address:x}; "
+                + $"{algorithm.WorkspaceBytes} at a multiple of {WorkspaceAlignment} are needed.",
                 nameof(workspace));
         }
 

@@ -2,7 +2,10 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Bindings.CuBlasLt;
 
-/// <summary>One product, row-major: <c>output[tokens, rows] = input[tokens, columns] · weights[rows, columns]ᵀ (+ bias[rows]) (+ residual[tokens, rows])</c>.</summary>
+/// <summary>
+/// One product, row-major:
+/// <c>output[tokens, rows] = input[tokens, columns] · weights[rows, columns]ᵀ (+ bias[rows]) (+ residual[tokens, rows])</c>.
+/// </summary>
 /// <remarks>Lengths and strides are in elements.</remarks>
 internal readonly record struct MatmulShape
 {
@@ -110,5 +113,6 @@ internal readonly record struct MatmulShape
         _ = (WeightBytes, InputBytes, OutputBytes, ResidualBytes);
     }
 
-    private static long Bytes(int rows, int columns, long stride, CudaDataType type) => checked((((rows - 1) * stride) + columns) * SizeOf(type));
+    private static long Bytes(int rows, int columns, long stride, CudaDataType type) =>
+        checked((((rows - 1) * stride) + columns) * SizeOf(type));
 }

@@ -46,7 +46,9 @@ internal sealed unsafe class CudaContext : SafeHandle
         }
     }
 
-    /// <summary>Retains the device's primary context, the one that CUDA's runtime and so most libraries use, and releases it when disposed.</summary>
+    /// <summary>
+    /// Retains the device's primary context, the one that CUDA's runtime and so most libraries use, and releases it when disposed.
+    /// </summary>
     /// <exception cref="CudaException">The driver refuses.</exception>
     public static CudaContext RetainPrimary(CudaDriver driver, CudaDevice device)
     {
@@ -156,7 +158,8 @@ internal sealed unsafe class CudaContext : SafeHandle
         long offset = address - start;
         return offset >= 0 && (nuint)offset <= size && (nuint)bytes <= size - (nuint)offset
             ? new DeviceRegion(address, bytes)
-            : throw new ArgumentException($"0x{address:x} has not {bytes} bytes: its allocation is 0x{start:x} with {size} bytes.", nameof(bytes));
+            : throw new ArgumentException(
+                $"0x{address:x} has not {bytes} bytes: its allocation is 0x{start:x} with {size} bytes.", nameof(bytes));
     }
 
     /// <summary>Turns an error into an exception, and remembers one that ends the context.</summary>
@@ -166,6 +169,18 @@ internal sealed unsafe class CudaContext : SafeHandle
         {
             throw Note(status, call);
         }
+    }
+
+    /// <summary>Whether work that was asked about is done; an error becomes an exception.</summary>
+    internal bool CheckReady(int status, [CallerArgumentExpression(nameof(status))] string call = "")
+    {
+        if (status == CudaStatus.NotReady)
+        {
+            return false;
+        }
+
+        Check(status, call);
+        return true;
     }
 
     /// <summary>Remembers the first error of freeing; those of a lost context only repeat what ended it.</summary>

@@ -19,25 +19,12 @@ internal sealed unsafe class CudaEvent : CudaResource
     }
 
     /// <summary>Whether the work before the mark is done; true where it was never recorded.</summary>
-    public bool IsDone
-    {
-        get
-        {
-            int status = Functions.cuEventQuery(Handle);
-            if (status == CudaStatus.NotReady)
-            {
-                return false;
-            }
-
-            Context.Check(status, nameof(Functions.cuEventQuery));
-            return true;
-        }
-    }
+    public bool IsDone => Context.CheckReady(Functions.cuEventQuery(Handle));
 
     /// <summary>Waits for the work before the mark.</summary>
     public void Synchronize() => Context.Check(Functions.cuEventSynchronize(Handle));
 
-    /// <summary>The device's time between two marks that have happened, both made with timing; resolution is about half a microsecond.</summary>
+    /// <summary>The device's time between two marks that have happened, both made with timing; in steps of half a microsecond.</summary>
     public float MillisecondsSince(CudaEvent start)
     {
         float milliseconds = 0;

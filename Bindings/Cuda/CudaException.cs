@@ -1,6 +1,8 @@
 namespace NativeFfn.Bindings.Cuda;
 
-/// <summary>A CUDA driver function failed, or work before it did: the driver reports failures of the device late, by whatever is called next.</summary>
+/// <summary>
+/// A CUDA driver function failed, or work before it did: the driver reports failures of the device late, by whatever is called next.
+/// </summary>
 internal sealed class CudaException : Exception
 {
     /// <summary>Reports a failure.</summary>
@@ -38,11 +40,14 @@ internal sealed class CudaException : Exception
     private static string? Remedy(int status) => status switch
     {
         CudaStatus.OutOfMemory => "The GPU's memory is full; run fewer tokens at a time, smaller weights, or fewer processes on this GPU.",
-        CudaStatus.StubLibrary => "This libcuda is the toolkit's stand-in for linking; install the NVIDIA driver, or take the stub out of the search path.",
+        CudaStatus.StubLibrary =>
+            "This libcuda is the toolkit's stand-in for linking; install the NVIDIA driver, or take the stub out of the search path.",
         CudaStatus.NoDevice =>
-            "This process sees no NVIDIA GPU. Check nvidia-smi and CUDA_VISIBLE_DEVICES; a container needs the NVIDIA runtime (docker run --gpus all).",
+            "This process sees no NVIDIA GPU. Check nvidia-smi and CUDA_VISIBLE_DEVICES; a container needs the NVIDIA runtime "
+            + "(docker run --gpus all).",
         CudaStatus.SystemNotReady => "Start the services of the system; servers whose GPUs are joined by NVSwitch need the fabric manager.",
-        CudaStatus.SystemDriverMismatch => "The driver's library and its kernel module differ in version; restart the machine after an update of the driver.",
+        CudaStatus.SystemDriverMismatch =>
+            "The driver's library and its kernel module differ in version; restart the machine after an update of the driver.",
         _ when CudaStatus.IsSticky(status) => "The GPU's context is lost; start the process anew.",
         _ => null,
     };

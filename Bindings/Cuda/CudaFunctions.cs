@@ -2,7 +2,9 @@ using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Cuda;
 
-/// <summary>cuda.h: the driver's functions, by the names that libcuda exports, all of them there since CUDA 12.0. Raw: nothing is proven here.</summary>
+/// <summary>
+/// cuda.h: the driver's functions, by the names that libcuda exports, all of them there since CUDA 12.0. Raw: nothing is proven here.
+/// </summary>
 /// <remarks>
 /// CUdevice is int, CUdeviceptr and every handle are nint, size_t is nuint and CUresult is int. CUDA 13 keeps these exports beside newer
 /// versions of them, so one table serves both.
@@ -138,9 +140,6 @@ internal sealed unsafe class CudaFunctions(NativeSymbols symbols)
 
     public readonly delegate* unmanaged<nint*, nint, byte*, int> cuModuleGetFunction =
         (delegate* unmanaged<nint*, nint, byte*, int>)symbols.Find(nameof(cuModuleGetFunction), Remedy);
-
-    public readonly delegate* unmanaged<nint, int, int, int> cuFuncSetAttribute =
-        (delegate* unmanaged<nint, int, int, int>)symbols.Find(nameof(cuFuncSetAttribute), Remedy);
 
     public readonly delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int> cuLaunchKernel =
         (delegate* unmanaged<nint, uint, uint, uint, uint, uint, uint, uint, nint, void**, void**, int>)symbols.Find(nameof(cuLaunchKernel), Remedy);

@@ -24,7 +24,8 @@ internal static class CudaLoader
         const string Symbol = "cublasLtCreate";
         string[] files = Libraries.CublasLtFiles(newestMajor);
         return Load(
-            CudaSearch.Toolkit(configuredPath, files, Symbol), files, Symbol, "cuBLASLt was not found.", Remedy("cuBLAS", "build/fetch-cuda.sh --all", newestMajor));
+            CudaSearch.Toolkit(configuredPath, files, Symbol), files, Symbol, "cuBLASLt was not found.",
+            Remedy("cuBLAS", "build/fetch-cuda.sh --all", newestMajor));
     }
 
     /// <summary>The compiler NVRTC.</summary>
@@ -41,11 +42,12 @@ internal static class CudaLoader
     }
 
     private static string Remedy(string library, string script, int newestMajor) =>
-        $"Install {library} of the CUDA toolkit, 12.0 or newer and no newer than the driver's CUDA {newestMajor}, or run {script}, or name the libraries' folder by the "
-        + $"CudaPath option (--cuda-path) or {CudaSearch.PathVariable}. {ElseCpu}";
+        $"Install {library} of the CUDA toolkit, 12.0 or newer and no newer than the driver's CUDA {newestMajor}, or run {script}, or name "
+        + $"the libraries' folder by the CudaPath option (--cuda-path) or {CudaSearch.PathVariable}. {ElseCpu}";
 
     private static LoadedLibrary Load(
-        IEnumerable<LibraryCandidate> candidates, string[] files, string symbol, string summary, string remedy, Action<string>? prepare = null)
+        IEnumerable<LibraryCandidate> candidates, string[] files, string symbol, string summary, string remedy,
+        Action<string>? prepare = null)
     {
         var attempts = new List<LibraryAttempt>();
         return LibraryCandidate.First(candidates, files, TryLoad, attempts) ?? throw new NativeLibraryException(summary, attempts, remedy);

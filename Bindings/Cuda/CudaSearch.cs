@@ -39,7 +39,8 @@ internal static class CudaSearch
                 .. LibraryCandidate.Environment("CUDA_HOME", ToolkitFolders, files),
                 .. LibraryCandidate.Environment("CUDA_PATH", ToolkitFolders, files),
                 .. OperatingSystem.IsLinux()
-                    ? ToolkitFolders.Select(folder => LibraryCandidate.Folder("CUDA toolkit", Path.Combine("/usr/local/cuda", folder), files)) : [],
+                    ? ToolkitFolders.Select(folder => LibraryCandidate.Folder("CUDA toolkit", Path.Combine("/usr/local/cuda", folder), files))
+                    : [],
                 .. LibraryCandidate.Environment("CONDA_PREFIX", ["lib"], files),
                 Python(files),
                 .. LibraryCandidate.Cache("build/fetch-cuda.sh", "cuda", files),
@@ -47,8 +48,9 @@ internal static class CudaSearch
             ];
 
     private static string[] ToolkitFolders { get; } =
-        OperatingSystem.IsWindows() ? [Path.Combine("bin", "x64"), "bin"]
-        : ["lib64", Path.Combine("targets", RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "sbsa-linux" : "x86_64-linux", "lib")];
+        OperatingSystem.IsWindows() ? [Path.Combine("bin", "x64"), "bin"] : ["lib64", Path.Combine("targets", LinuxTarget, "lib")];
+
+    private static string LinuxTarget => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "sbsa-linux" : "x86_64-linux";
 
     private static string FolderOf(string path) =>
         Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
@@ -57,9 +59,10 @@ internal static class CudaSearch
     private static LibraryCandidate Python(string[] files)
     {
         string[] packages = [.. PythonFolders().Select(static folder => Path.Combine(folder, "nvidia")).Where(Directory.Exists)];
-        string[] folders = [.. packages.SelectMany(Subfolders).Select(static folder => Path.Combine(folder, OperatingSystem.IsWindows() ? "bin" : "lib"))];
-        return new LibraryCandidate(
-            "Python packages", packages.Length == 0 ? "nvidia in site-packages" : string.Join(Path.PathSeparator, packages), LibraryCandidate.FilesIn(folders, files));
+        string libraries = OperatingSystem.IsWindows() ? "bin" : "lib";
+        string[] folders = [.. packages.SelectMany(Subfolders).Select(folder => Path.Combine(folder, libraries))];
+        string location = packages.Length == 0 ? "nvidia in site-packages" : string.Join(Path.PathSeparator, packages);
+        return new LibraryCandidate("Python packages", location, LibraryCandidate.FilesIn(folders, files));
     }
 
     private static IEnumerable<string> PythonFolders()
@@ -86,6 +89,8 @@ internal static class CudaSearch
 
     // The newest Python first. A folder that may not be read has nothing for this process.
     private static IEnumerable<string> Subfolders(string folder, string pattern) => Directory.Exists(folder)
-        ? Directory.EnumerateDirectories(folder, pattern, new EnumerationOptions { IgnoreInaccessible = true }).OrderDescending(StringComparer.Ordinal)
+        ? Directory.EnumerateDirectories(folder, pattern, Readable).OrderDescending(StringComparer.Ordinal)
         : [];
+
+    private static EnumerationOptions Readable { get; } = new() { IgnoreInaccessible = true };
 }

@@ -64,7 +64,9 @@ internal static unsafe class CudaStatus
     /// <summary>CUDA_ERROR_ASSERT.</summary>
     public const int Assert = 710;
 
-    /// <summary>CUDA_ERROR_HARDWARE_STACK_ERROR, the first of a row: illegal instruction, misaligned address, invalid address space, invalid pc.</summary>
+    /// <summary>
+    /// CUDA_ERROR_HARDWARE_STACK_ERROR, the first of a row: illegal instruction, misaligned address, invalid address space, invalid pc.
+    /// </summary>
     public const int HardwareStackError = 714;
 
     /// <summary>CUDA_ERROR_LAUNCH_FAILED, the last of that row.</summary>

@@ -33,20 +33,7 @@ internal sealed unsafe class CudaStream : CudaResource
     }
 
     /// <summary>Whether all work so far is done.</summary>
-    public bool IsDone
-    {
-        get
-        {
-            int status = Functions.cuStreamQuery(Handle);
-            if (status == CudaStatus.NotReady)
-            {
-                return false;
-            }
-
-            Context.Check(status, nameof(Functions.cuStreamQuery));
-            return true;
-        }
-    }
+    public bool IsDone => Context.CheckReady(Functions.cuStreamQuery(Handle));
 
     /// <summary>Whether work is being captured, by whomever.</summary>
     public bool IsCapturing
@@ -84,7 +71,8 @@ internal sealed unsafe class CudaStream : CudaResource
     {
         if (source.Bytes != destination.Bytes || source.Overlaps(destination))
         {
-            throw new ArgumentException($"{source.Bytes} bytes were to be copied to {destination.Bytes}, or the two overlap.", nameof(destination));
+            throw new ArgumentException(
+                $"{source.Bytes} bytes were to be copied to {destination.Bytes}, or the two overlap.", nameof(destination));
         }
 
         if (source.Bytes > 0)
@@ -122,7 +110,8 @@ internal sealed unsafe class CudaStream : CudaResource
         RequireSameContext(kernel.Module);
         void* parameters = argument;
         Context.Check(Functions.cuLaunchKernel(
-            kernel.Function, (uint)shape.GridX, (uint)shape.GridY, 1, (uint)shape.BlockX, 1, 1, (uint)shape.SharedBytes, Handle, &parameters, null));
+            kernel.Function, (uint)shape.GridX, (uint)shape.GridY, 1, (uint)shape.BlockX, 1, 1, (uint)shape.SharedBytes, Handle,
+            &parameters, null));
     }
 
     /// <summary>Runs captured work.</summary>
@@ -145,8 +134,12 @@ internal sealed unsafe class CudaStream : CudaResource
     /// <summary>Waits here for all work so far.</summary>
     public void Synchronize() => Context.Check(Functions.cuStreamSynchronize(Handle));
 
-    /// <summary>Lets work after this be kept instead of run, until <see cref="EndCapture"/> or <see cref="AbandonCapture"/> on this thread.</summary>
-    /// <remarks>The legacy default stream cannot be captured. Handles, heuristics and shapes are met before, not for the first time here.</remarks>
+    /// <summary>
+    /// Lets work after this be kept instead of run, until <see cref="EndCapture"/> or <see cref="AbandonCapture"/> on this thread.
+    /// </summary>
+    /// <remarks>
+    /// The legacy default stream cannot be captured. Handles, heuristics and shapes are met before, not for the first time here.
+    /// </remarks>
     public void BeginCapture() => Context.Check(Functions.cuStreamBeginCapture_v2(Handle, CaptureThreadLocal));
 
     /// <summary>Makes what was captured ready to launch.</summary>
@@ -165,11 +158,14 @@ internal sealed unsafe class CudaStream : CudaResource
         }
     }
 
-    /// <summary>Ends a capture, spoilt or not, and forgets what it has. Does nothing where none runs.</summary>
+    /// <summary>
+    /// Ends a capture, spoilt or not, and forgets what it has. Does nothing where none runs, and hides no error that led here.
+    /// </summary>
     public void AbandonCapture()
     {
         nint graph = 0;
-        if (IsCapturing)
+        int capturing = 0;
+        if (Functions.cuStreamIsCapturing(Handle, &capturing) == CudaStatus.Success && capturing != 0)
         {
             // A spoilt capture answers an error and has no graph.
             _ = Functions.cuStreamEndCapture(Handle, &graph);

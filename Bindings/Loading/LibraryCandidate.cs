@@ -63,7 +63,8 @@ internal readonly record struct LibraryCandidate(string Place, string Location, 
     /// <param name="tryLoad">Loads a file, or says what is wrong with it.</param>
     /// <param name="attempts">Gets every place that had no usable library.</param>
     public static T? First<T>(
-        IEnumerable<LibraryCandidate> candidates, string[] names, Func<string, (T? Library, string? Problem)> tryLoad, List<LibraryAttempt> attempts)
+        IEnumerable<LibraryCandidate> candidates, string[] names, Func<string, (T? Library, string? Problem)> tryLoad,
+        List<LibraryAttempt> attempts)
         where T : class
     {
         foreach (LibraryCandidate candidate in candidates)

@@ -4,7 +4,9 @@ using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Nvrtc;
 
-/// <summary>NVRTC, resolved: compiles CUDA C++ for any architecture it knows, with or without a GPU. Safe for use by several threads at once.</summary>
+/// <summary>
+/// NVRTC, resolved: compiles CUDA C++ for any architecture it knows, with or without a GPU. Safe for use by several threads at once.
+/// </summary>
 internal sealed unsafe class NvrtcCompiler
 {
     /// <summary>Resolves every function.</summary>
@@ -81,8 +83,9 @@ internal sealed unsafe class NvrtcCompiler
     {
         if (status != NvrtcStatus.Success)
         {
-            throw new NvrtcException(
-                NativeCall.Function(call), status, Marshal.PtrToStringUTF8((nint)Functions.nvrtcGetErrorString(status)) ?? "unknown status", log);
+            string text = Marshal.PtrToStringUTF8((nint)Functions.nvrtcGetErrorString(status)) ?? "unknown status";
+            string remedy = status == NvrtcStatus.BuiltinOperationFailure ? $"; libnvrtc-builtins must lie beside {Path}" : string.Empty;
+            throw new NvrtcException(NativeCall.Function(call), status, text + remedy, log);
         }
     }
 

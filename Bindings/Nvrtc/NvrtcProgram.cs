@@ -33,7 +33,9 @@ internal sealed unsafe class NvrtcProgram : SafeHandle
         _compiler.Check(_compiler.Functions.nvrtcGetCUBINSize(handle, &size));
         if (size == 0)
         {
-            throw new NvrtcException(nameof(NvrtcFunctions.nvrtcGetCUBINSize), NvrtcStatus.InvalidOption, "no cubin was made: the options name no sm_ architecture", Log());
+            throw new NvrtcException(
+                nameof(NvrtcFunctions.nvrtcGetCUBINSize), NvrtcStatus.InvalidOption,
+                "no cubin was made: the options name no sm_ architecture", Log());
         }
 
         var cubin = new byte[checked((int)size)];

@@ -1,6 +1,8 @@
+using System.Runtime.InteropServices;
 using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Bindings.Nvrtc;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Abi;
@@ -80,6 +82,31 @@ public sealed unsafe class CudaDriverTests
     }
 
     [Test]
+    public void Libraries_are_taken_from_any_source_of_functions()
+    {
+        var nvrtc = new ScriptedSymbols([]);
+        ScriptedSymbols cublasLt = ScriptedCuBlasLt.Symbols();
+        var libraries = new CudaLibraries(ScriptedDriver.Symbols(), cublasLt, nvrtc);
+        Assert.Multiple(() =>
+        {
+            Assert.That(libraries.Driver.DeviceCount, Is.EqualTo(1));
+            Assert.That(libraries.CuBlasLt.Version, Is.EqualTo(120405));
+            Assert.That(libraries.CuBlasLt.Path, Is.EqualTo(cublasLt.Path));
+            Assert.That(libraries.Nvrtc.Architectures, Is.Empty);
+            Assert.That(libraries.Driver.Path, Is.EqualTo("scripted library"));
+        });
+    }
+
+    [Test]
+    public void A_compiler_without_its_builtins_says_where_they_belong()
+    {
+        var compiler = new NvrtcCompiler(new ScriptedSymbols(new() { ["nvrtcCompileProgram"] = (nint)(delegate* unmanaged<int>)&Seven }));
+        Assert.That(
+            () => compiler.Compile("a.cu", "source", [], []),
+            Throws.TypeOf<NvrtcException>().With.Message.Contains("libnvrtc-builtins must lie beside scripted library"));
+    }
+
+    [Test]
     public void A_device_is_described_by_its_attributes()
     {
         CudaDevice device = _driver.Device(0);
@@ -100,7 +127,8 @@ public sealed unsafe class CudaDriverTests
             Assert.That(
                 (device.MaxGridX, device.MaxGridY, device.MaxBlockThreads, device.MaxSharedBytes),
                 Is.EqualTo((ScriptedDriver.MaxGridX, ScriptedDriver.MaxGridY, ScriptedDriver.MaxBlockThreads, ScriptedDriver.MaxSharedBytes)));
-            Assert.That(ScriptedDriver.Calls, Has.All.EndsWith("40)").Or.All.EndsWith("(0)").Or.Some.EndsWith("40)"));
+            Assert.That(ScriptedDriver.Calls[0], Is.EqualTo("cuDeviceGet(0)"));
+            Assert.That(ScriptedDriver.Calls[1..], Has.All.EndsWith("40)"));
             Assert.That(() => _driver.Device(-1), Throws.TypeOf<ArgumentOutOfRangeException>());
             Assert.That(() => _driver.Device(1), Throws.TypeOf<ArgumentOutOfRangeException>());
         });
@@ -371,4 +399,7 @@ public sealed unsafe class CudaDriverTests
 
         Assert.That(_context.FreeFailure!.Function, Is.EqualTo("cuCtxPopCurrent_v2"));
     }
+
+    [UnmanagedCallersOnly]
+    private static int Seven() => 7;
 }

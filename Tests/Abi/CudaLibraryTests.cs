@@ -80,6 +80,25 @@ public sealed unsafe class CudaLibraryTests
     }
 
     [Test]
+    public void Without_a_device_the_large_libraries_are_not_looked_for()
+    {
+        string folder = Path.GetDirectoryName(CudaUnderTest.Driver().Path)!;
+        try
+        {
+            CudaLibraries.Load(folder);
+            Assert.Ignore("There is a GPU here, and all libraries lie in one folder.");
+        }
+        catch (Bindings.NativeLibraryException)
+        {
+            Assert.Ignore("There is a GPU here.");
+        }
+        catch (CudaException exception)
+        {
+            Assert.That(exception.IsNoDevice, Is.True, exception.Message);
+        }
+    }
+
+    [Test]
     public void The_drivers_own_names_are_those_of_the_constants()
     {
         var functions = new CudaFunctions(CudaUnderTest.Driver());

@@ -31,7 +31,8 @@ internal static class CudaResult
     public const int Unknown = 999;
 
     /// <summary>Whether a context that met this status is lost: every later call in it answers the same.</summary>
-    public static bool IsSticky(int status) => status is IllegalAddress or 702 or ContextIsDestroyed or 710 or (>= 713 and <= LaunchFailed) or Unknown;
+    public static bool IsSticky(int status) =>
+        status is 214 or 220 or IllegalAddress or 702 or ContextIsDestroyed or 710 or (>= 714 and <= LaunchFailed) or 721 or Unknown;
 
     public static string Name(int status) => status switch
     {

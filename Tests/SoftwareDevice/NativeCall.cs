@@ -60,7 +60,8 @@ internal static class NativeCall
         bool frees = Frees(name);
         if (device.Failures.Count(name) is { } ordered)
         {
-            // What frees has done its work even where it reports an error, which is then one of earlier work.
+            // What frees or ends has done so even where it reports an error, which is then one of earlier work.
+            device.SpoilCapture(name == "cuStreamEndCapture");
             _ = frees ? work(device, arguments) : 0;
             if (ReferenceEquals(library.Lost, Driver.Lost) && CudaResult.IsSticky(ordered) && device.Contexts.TryPeek(out SoftwareContext? current))
             {
@@ -89,7 +90,7 @@ internal static class NativeCall
     private static bool Frees(string name) =>
         name.Contains("Free", StringComparison.Ordinal) || name.Contains("Destroy", StringComparison.Ordinal)
         || name.Contains("Release", StringComparison.Ordinal) || name.Contains("Unload", StringComparison.Ordinal)
-        || name.Contains("PopCurrent", StringComparison.Ordinal);
+        || name.Contains("PopCurrent", StringComparison.Ordinal) || name.Contains("EndCapture", StringComparison.Ordinal);
 
     private static int DriverLost(string name, int status) =>
         Array.Exists(WithoutContext, prefix => name.StartsWith(prefix, StringComparison.Ordinal)) ? 0 : status;

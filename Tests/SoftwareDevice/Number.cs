@@ -145,6 +145,6 @@ internal static unsafe class Numbers
         float magnitude = (code & 0x7F) == NanE4M3 ? float.NaN
             : exponent == 0 ? MathF.ScaleB(mantissa, -9)
             : MathF.ScaleB(8 + mantissa, exponent - 10);
-        return (code & 0x80) != 0 ? -magnitude : magnitude;
+        return MathF.CopySign(magnitude, (code & 0x80) != 0 ? -1 : 1);
     }
 }

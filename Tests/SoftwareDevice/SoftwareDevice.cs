@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas;
+using NativeFfn.Bindings.Cuda;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
@@ -10,6 +12,7 @@ namespace NativeFfn.Tests.Software;
 internal sealed class SoftwareDevice : IDisposable
 {
     private static SoftwareDevice? s_current;
+    private static int s_generation;
 
     private readonly Dictionary<int, SoftwareContext> _primary = [];
     private readonly ThreadLocal<Stack<SoftwareContext>> _contexts = new(static () => new Stack<SoftwareContext>(), trackAllValues: true);
@@ -44,6 +47,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     public SoftwareSymbols Nvrtc { get; }
 
+    /// <summary>How many software devices this process had, with this one.</summary>
+    public int Generation { get; } = Interlocked.Increment(ref s_generation);
+
     /// <summary>Held by every call.</summary>
     public Lock Gate { get; } = new();
 
@@ -62,6 +68,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     /// <summary>Products that cuBLASLt refuses.</summary>
     public Func<MatmulLaunch, bool> Unsupported { get; set; }
+
+    /// <summary>Whether work runs when it is queued; else when something waits for it. A correct program computes the same either way.</summary>
+    public bool RunsAtOnce { get; set; }
 
     /// <summary>Counted calls so far.</summary>
     public int Calls => Locked(() => Failures.Calls);
@@ -97,6 +106,9 @@ internal sealed class SoftwareDevice : IDisposable
             ? device
             : throw new InvalidOperationException("Another software device is still in use; tests with one run one after the other.");
     }
+
+    /// <summary>The device for an engine's options.</summary>
+    public CudaSource AsSource() => new(new CudaLibraries(Driver, CuBlasLt, Nvrtc));
 
     /// <summary>Lets the n-th counted call from now on fail, 1 being the next one.</summary>
     public void FailCall(int n, int status) => Locked(() => Failures.Add(null, Failures.Calls + n, status));
@@ -229,6 +241,18 @@ internal sealed class SoftwareDevice : IDisposable
     public Operation? PendingUse(Allocation pinned) =>
         _all.SelectMany(static context => context.Streams).SelectMany(static stream => stream.Pending).FirstOrDefault(one => one.Uses(pinned));
 
+    /// <summary>Lets the captures of the calling thread end without a graph.</summary>
+    public void SpoilCapture(bool isEnded)
+    {
+        foreach (SoftwareStream stream in _all.SelectMany(static context => context.Streams))
+        {
+            if (isEnded && stream.Capture is { } capture && capture.Thread == Thread.CurrentThread)
+            {
+                capture.IsInvalid = true;
+            }
+        }
+    }
+
     public void RunEverything()
     {
         lock (Gate)
@@ -253,7 +277,9 @@ internal sealed class SoftwareDevice : IDisposable
         SoftwareStream { Context.Lost: not 0 } => null,
         SoftwareEvent { Context.Lost: not 0 } => null,
         SoftwareModule { Context.Lost: not 0 } => null,
+        SoftwareGraph { Context.Lost: not 0 } => null,
         SoftwareGraphExec { Context.Lost: not 0 } => null,
+        SoftwareCublasHandle { Context.Lost: not 0 } => null,
         _ => thing.GetType().Name.Replace("Software", "a ", StringComparison.Ordinal),
     };
 

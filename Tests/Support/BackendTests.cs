@@ -1,3 +1,4 @@
+using NativeFfn.Tests.Software;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Support;
@@ -36,6 +37,7 @@ public abstract class StorageTests : EngineTests
 public abstract class EngineTests
 {
     private readonly Dictionary<int, FfnEngine> _engines = [];
+    private SoftwareDevice? _device;
 
     protected EngineTests(BackendKind backend, FfnPrecision precision) => (Backend, Precision) = (backend, precision);
 
@@ -47,7 +49,11 @@ public abstract class EngineTests
     protected FfnPrecision Precision { get; }
 
     [OneTimeSetUp]
-    public void RequireBackend() => _ = Engine(1);
+    public void RequireBackend()
+    {
+        _device = TestBackends.StartDevice(Backend);
+        _ = Engine(1);
+    }
 
     [OneTimeTearDown]
     public void DisposeEngines()
@@ -55,6 +61,15 @@ public abstract class EngineTests
         foreach (FfnEngine engine in _engines.Values)
         {
             engine.Dispose();
+        }
+
+        try
+        {
+            _device?.AssertClean();
+        }
+        finally
+        {
+            _device?.Dispose();
         }
     }
 

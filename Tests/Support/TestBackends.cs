@@ -1,9 +1,11 @@
+using NativeFfn.Backends;
+using NativeFfn.Tests.Software;
 using NUnit.Framework;
 using NUnit.Framework.Internal;
 
 namespace NativeFfn.Tests.Support;
 
-/// <summary>The backends that every parity, property and behaviour test runs on. A new backend is tested by a line here.</summary>
+/// <summary>The backends that every parity, property and behaviour test runs on. A new backend is tested by a line here; cuBLAS without a GPU on the software device, which is no cuBLAS.</summary>
 public static class TestBackends
 {
     /// <summary>
@@ -11,12 +13,18 @@ public static class TestBackends
     /// </summary>
     public const string RequiredVariable = "NATIVEFFN_REQUIRE_BACKENDS";
 
-    private static readonly BackendKind[] Tested = [BackendKind.Managed, BackendKind.Mkl];
+    // Both ways of a GPU's backend are met: its decode kernels up to this many tokens, cuBLASLt's products beyond.
+    private const int DecodeTokens = 4;
+
+    private static readonly BackendKind[] OnCpu = [BackendKind.Managed, BackendKind.Mkl];
+
+    /// <summary>Whether this machine has a GPU that the cuBLAS backend can use.</summary>
+    public static bool HasGpu { get; } = FfnEngine.Probe().Any(static candidate => candidate.Kind == BackendKind.CuBlas && candidate.Available);
 
     /// <summary>One fixture a backend, in a category of the backend's name, so that a run can count what ran where.</summary>
     public static IEnumerable<TestFixtureData> Fixtures()
     {
-        foreach (BackendKind backend in Tested)
+        foreach (BackendKind backend in (BackendKind[])[.. OnCpu, BackendKind.CuBlas])
         {
             yield return Fixture(backend, backend);
         }
@@ -25,13 +33,15 @@ public static class TestBackends
     /// <summary>One fixture a backend and precision.</summary>
     public static IEnumerable<TestFixtureData> PrecisionFixtures()
     {
-        foreach (BackendKind backend in Tested)
+        foreach (BackendKind backend in OnCpu)
         {
             foreach (FfnPrecision precision in CpuPrecisionsAttribute.All)
             {
                 yield return Fixture(backend, backend, precision);
             }
         }
+
+        yield return Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32);
     }
 
     /// <summary>One fixture a form: panels of 4, 2 and 1 bytes a weight, and for a library rows, and panels that are widened for it.</summary>
@@ -42,6 +52,7 @@ public static class TestBackends
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int8),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float16),
+        Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32),
     ];
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
@@ -58,7 +69,13 @@ public static class TestBackends
         Threads = threads,
         Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto,
         MinimumSliceWork = 1,
+        DecodeTokens = DecodeTokens,
+        Cuda = backend == BackendKind.CuBlas ? SoftwareDevice.Current?.AsSource() : null,
     };
+
+    /// <summary>Where there is no GPU, the software device stands in for one, until it is disposed.</summary>
+    internal static SoftwareDevice? StartDevice(BackendKind backend) =>
+        backend == BackendKind.CuBlas && !HasGpu && !IsRequired(backend) ? SoftwareDevice.Start() : null;
 
     /// <summary>Opens an engine of other options; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(FfnEngineOptions options)
@@ -80,6 +97,9 @@ public static class TestBackends
         }
     }
 
+    /// <summary>Whether a backend has a precision.</summary>
+    internal static bool Has(BackendKind backend, FfnPrecision precision) => BackendCatalog.PrecisionsOf(backend).Contains(precision);
+
     /// <summary>Opens an engine of a precision.</summary>
     public static FfnEngine Open(BackendKind backend, int threads, FfnPrecision precision) =>
         Open(OptionsOf(backend, threads) with { Precision = precision });
@@ -94,7 +114,7 @@ public static class TestBackends
     private static TestFixtureData Fixture(BackendKind backend, params object[] arguments)
     {
         var fixture = new TestFixtureData(arguments);
-        fixture.Properties.Add(PropertyNames.Category, backend.ToString());
+        fixture.Properties.Add(PropertyNames.Category, backend == BackendKind.CuBlas && !HasGpu ? nameof(SoftwareDevice) : backend.ToString());
         return fixture;
     }
 }

@@ -5,19 +5,20 @@ namespace NativeFfn.Tests.Software;
 internal static unsafe partial class DriverExports
 {
     [UnmanagedCallersOnly]
-    public static int cuDevicePrimaryCtxRetain(nint context, int ordinal) =>
-        RunStarted(nameof(cuDevicePrimaryCtxRetain), (context, ordinal), static (device, a) =>
+    public static int cuDevicePrimaryCtxRetain(nint context, int handle) =>
+        RunStarted(nameof(cuDevicePrimaryCtxRetain), (context, handle), static (device, a) =>
         {
-            SoftwareContext primary = device.Primary(Ordinal(device, a.ordinal));
+            SoftwareContext primary = device.Primary(Ordinal(device, a.handle));
             primary.Retained++;
             *(nint*)a.context = primary.Handle;
             return CudaResult.Success;
         });
 
     [UnmanagedCallersOnly]
-    public static int cuDevicePrimaryCtxRelease_v2(int ordinal) => RunStarted(nameof(cuDevicePrimaryCtxRelease_v2), ordinal, static (device, ordinal) =>
+    public static int cuDevicePrimaryCtxRelease_v2(int handle) => RunStarted(nameof(cuDevicePrimaryCtxRelease_v2), handle, static (device, handle) =>
     {
-        if (!device.HasPrimary(Ordinal(device, ordinal)) || device.Primary(ordinal).Retained == 0)
+        int ordinal = Ordinal(device, handle);
+        if (!device.HasPrimary(ordinal) || device.Primary(ordinal).Retained == 0)
         {
             throw new NativeFailure(CudaResult.InvalidContext, "The primary context was released more often than it was retained.");
         }
@@ -68,9 +69,9 @@ internal static unsafe partial class DriverExports
     });
 
     [UnmanagedCallersOnly]
-    public static int cuCtxGetDevice(nint ordinal) => RunStarted(nameof(cuCtxGetDevice), ordinal, static (device, ordinal) =>
+    public static int cuCtxGetDevice(nint handle) => RunStarted(nameof(cuCtxGetDevice), handle, static (device, handle) =>
     {
-        *(int*)ordinal = device.CurrentContext().Ordinal;
+        *(int*)handle = DeviceHandle(device, device.CurrentContext().Ordinal);
         return CudaResult.Success;
     });
 

@@ -48,7 +48,7 @@ internal static unsafe partial class DriverExports
             return CudaResult.CaptureInvalidated;
         }
 
-        *(nint*)a.graph = device.Handles.Add(new SoftwareGraph(capture.Nodes));
+        *(nint*)a.graph = device.Handles.Add(new SoftwareGraph(stream.Context, capture.Nodes));
         return CudaResult.Success;
     });
 

@@ -6,6 +6,7 @@ namespace NativeFfn.Tests.Software;
 /// <summary>libcuda's functions, with their C signatures: pointers and handles are nint, size_t is nuint, CUresult is int.</summary>
 internal static unsafe partial class DriverExports
 {
+    private const int MostDevices = 16;
     private const int MaxThreadsPerBlock = 1024;
     private const int MaxGridX = int.MaxValue;
     private const int MaxGridY = 65535;
@@ -48,15 +49,20 @@ internal static unsafe partial class DriverExports
     [UnmanagedCallersOnly]
     public static int cuDeviceGet(nint handle, int ordinal) => RunStarted(nameof(cuDeviceGet), (handle, ordinal), static (device, a) =>
     {
-        *(int*)a.handle = Ordinal(device, a.ordinal);
+        if (a.ordinal < 0 || a.ordinal >= device.Options.DeviceCount)
+        {
+            throw new NativeFailure(CudaResult.InvalidDevice, $"There is no device {a.ordinal}.");
+        }
+
+        *(int*)a.handle = DeviceHandle(device, a.ordinal);
         return CudaResult.Success;
     });
 
     [UnmanagedCallersOnly]
-    public static int cuDeviceGetName(nint name, int length, int ordinal) =>
-        RunStarted(nameof(cuDeviceGetName), (name, length, ordinal), static (device, a) =>
+    public static int cuDeviceGetName(nint name, int length, int handle) =>
+        RunStarted(nameof(cuDeviceGetName), (name, length, handle), static (device, a) =>
         {
-            _ = Ordinal(device, a.ordinal);
+            _ = Ordinal(device, a.handle);
             var destination = new Span<byte>((void*)a.name, a.length);
             destination.Clear();
             Encoding.UTF8.GetBytes(SoftwareDevice.Name.AsSpan(0, Math.Min(SoftwareDevice.Name.Length, a.length - 1)), destination);
@@ -64,28 +70,28 @@ internal static unsafe partial class DriverExports
         });
 
     [UnmanagedCallersOnly]
-    public static int cuDeviceGetUuid_v2(nint uuid, int ordinal) => RunStarted(nameof(cuDeviceGetUuid_v2), (uuid, ordinal), static (device, a) =>
+    public static int cuDeviceGetUuid_v2(nint uuid, int handle) => RunStarted(nameof(cuDeviceGetUuid_v2), (uuid, handle), static (device, a) =>
     {
         var bytes = new Span<byte>((void*)a.uuid, 16);
         bytes.Clear();
         "software"u8.CopyTo(bytes);
-        bytes[^1] = (byte)Ordinal(device, a.ordinal);
+        bytes[^1] = (byte)Ordinal(device, a.handle);
         return CudaResult.Success;
     });
 
     [UnmanagedCallersOnly]
-    public static int cuDeviceTotalMem_v2(nint bytes, int ordinal) => RunStarted(nameof(cuDeviceTotalMem_v2), (bytes, ordinal), static (device, a) =>
+    public static int cuDeviceTotalMem_v2(nint bytes, int handle) => RunStarted(nameof(cuDeviceTotalMem_v2), (bytes, handle), static (device, a) =>
     {
-        _ = Ordinal(device, a.ordinal);
+        _ = Ordinal(device, a.handle);
         *(nuint*)a.bytes = (nuint)device.Options.MemoryBytes;
         return CudaResult.Success;
     });
 
     [UnmanagedCallersOnly]
-    public static int cuDeviceGetAttribute(nint value, int attribute, int ordinal) =>
-        RunStarted(nameof(cuDeviceGetAttribute), (value, attribute, ordinal), static (device, a) =>
+    public static int cuDeviceGetAttribute(nint value, int attribute, int handle) =>
+        RunStarted(nameof(cuDeviceGetAttribute), (value, attribute, handle), static (device, a) =>
         {
-            _ = Ordinal(device, a.ordinal);
+            _ = Ordinal(device, a.handle);
             if (Attribute(device.Options, a.attribute) is not { } known)
             {
                 throw new NativeFailure(CudaResult.InvalidValue, $"Device attribute {a.attribute} is not one that the software device knows.");
@@ -117,9 +123,21 @@ internal static unsafe partial class DriverExports
         _ => null,
     };
 
-    private static int Ordinal(SoftwareDevice device, int ordinal) => ordinal >= 0 && ordinal < device.Options.DeviceCount
-        ? ordinal
-        : throw new NativeFailure(CudaResult.InvalidDevice, $"There is no device {ordinal}.");
+    // CUdevice: not the ordinal, and another one for every software device, so that a late finalizer of an earlier one is known.
+    private static int DeviceHandle(SoftwareDevice device, int ordinal) => (device.Generation * MostDevices) + ordinal;
+
+    private static int Ordinal(SoftwareDevice device, int handle)
+    {
+        int ordinal = handle - DeviceHandle(device, 0);
+        if (ordinal < 0 && handle >= MostDevices)
+        {
+            throw new NativeFailure(CudaResult.Deinitialized);
+        }
+
+        return ordinal >= 0 && ordinal < device.Options.DeviceCount
+            ? ordinal
+            : throw new NativeFailure(CudaResult.InvalidDevice, $"{handle} is no CUdevice.");
+    }
 
     private static int Text(int key, string text, nint* pointer, bool known = true)
     {

@@ -21,8 +21,10 @@ internal sealed class Capture(SoftwareStream stream, int mode)
 }
 
 /// <summary>What a capture recorded.</summary>
-internal sealed class SoftwareGraph(IReadOnlyList<Operation> nodes)
+internal sealed class SoftwareGraph(SoftwareContext context, IReadOnlyList<Operation> nodes)
 {
+    public SoftwareContext Context { get; } = context;
+
     public IReadOnlyList<Operation> Nodes { get; } = nodes;
 }
 

@@ -32,6 +32,10 @@ internal static class StreamQueue
         RequireOneStream(device, stream, operation);
         Log(device, operation, captured: false);
         stream.Add(operation);
+        if (device.RunsAtOnce)
+        {
+            stream.RunAll(device);
+        }
     }
 
     public static void ThrowIfSpoiled(Capture capture)
