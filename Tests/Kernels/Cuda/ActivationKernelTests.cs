@@ -10,12 +10,13 @@ public class ActivationKernelTests(string precision, ThreadOrder order) : Kernel
     // Where activations are steep, flat, cancel or overflow.
     private static readonly double[] Tails =
     [
-        0, -0.0, 1e-30, -1e-30, 1e-4, -1e-4, 0.5, -0.5, 1, -1, 3, -3, 5.5, -5.5, 9, -9, 12, -12, 13.5, -13.5, 20, -20, 88, -88, 90, -90, 104, -104, 1e4, -1e4,
-        double.NaN, double.PositiveInfinity, double.NegativeInfinity,
+        0, -0.0, 1e-30, -1e-30, 1e-4, -1e-4, 0.5, -0.5, 1, -1, 3, -3, 5.5, -5.5, 9, -9, 12, -12, 13.5, -13.5,
+        20, -20, 88, -88, 90, -90, 104, -104, 1e4, -1e4, double.NaN, double.PositiveInfinity, double.NegativeInfinity,
     ];
 
     [Test]
-    public void Hidden_values_are_rounded_to_operands([ValueSource(nameof(Widths))] int width, [Values] Activation activation, [Values] bool gated)
+    public void Hidden_values_are_rounded_to_operands(
+        [ValueSource(nameof(Widths))] int width, [Values] Activation activation, [Values] bool gated)
     {
         var random = new Random(width);
         using var stage = new StageOracle(
@@ -24,7 +25,8 @@ public class ActivationKernelTests(string precision, ThreadOrder order) : Kernel
     }
 
     [Test]
-    public void A_last_stage_with_an_activation_is_float([ValueSource(nameof(Widths))] int width, [Values] Activation activation, [Values] bool gated)
+    public void A_last_stage_with_an_activation_is_float(
+        [ValueSource(nameof(Widths))] int width, [Values] Activation activation, [Values] bool gated)
     {
         var random = new Random(width);
         using var stage = new StageOracle(
@@ -61,7 +63,10 @@ public class ActivationKernelTests(string precision, ThreadOrder order) : Kernel
         {
             double x = stage.PreActivation(0, column);
             double expected = Activate(activation, x);
-            double error = Math.Abs(x) < (activation == Activation.GeluTanh ? 6 : 12) ? Tolerances.OfActivationNearZero(expected) : Tolerances.OfActivation(activation, expected);
+            double end = activation == Activation.GeluTanh ? 6 : 12;
+            double error = Math.Abs(x) < end
+                ? Tolerances.OfActivationNearZero(expected)
+                : Tolerances.OfActivation(activation, expected);
             AssertRounded(NumberFormat.Float32, output[0, column], expected, error, () => $"{activation}({x})");
         }
     }
@@ -85,7 +90,8 @@ public class ActivationKernelTests(string precision, ThreadOrder order) : Kernel
     [Test]
     public void A_scale_does_not_depend_on_the_number_of_blocks()
     {
-        using var stage = new StageOracle(Precision, 2, 2731, gated: true, extras: 3, static (token, column) => ((column * 37) % 101) + token);
+        using var stage = new StageOracle(
+            Precision, 2, 2731, gated: true, extras: 3, static (token, column) => ((column * 37) % 101) + token);
         byte[][] results = [.. new[] { 1, 2, 5 }.Select(blocks => CheckOperand(stage, Activation.Silu, gated: true, blocks).ToArray())];
         Assert.That(results[1], Is.EqualTo(results[0]));
         Assert.That(results[2], Is.EqualTo(results[0]));
@@ -98,7 +104,11 @@ public class ActivationKernelTests(string precision, ThreadOrder order) : Kernel
         const int Tokens = 2;
         using var stage = new StageOracle(
             Precision, Tokens, width, gated, extras: (width + (int)activation) % 8, (_, _) => (random.NextDouble() * 8) - 4);
-        KernelRows[] steps = [.. Enumerable.Range(0, 4).Select(step => Own(KernelRows.OfCaller(Tokens, width, width, step % 2 == 0 ? GuardSide.After : GuardSide.Before)))];
+        KernelRows[] steps =
+        [
+            .. Enumerable.Range(0, 4).Select(
+                step => Own(KernelRows.OfCaller(Tokens, width, width, step % 2 == 0 ? GuardSide.After : GuardSide.Before))),
+        ];
         Launch("trace_stage", 1 + (width % 2), Tokens, new TraceArguments
         {
             Product = stage.Product.Pointer,
@@ -138,7 +148,8 @@ public class ActivationKernelTests(string precision, ThreadOrder order) : Kernel
         }
     }
 
-    private static ActivationArguments Arguments(StageOracle stage, Activation activation, bool gated, KernelRows output, nint outputScales) => new()
+    private static ActivationArguments Arguments(
+        StageOracle stage, Activation activation, bool gated, KernelRows output, nint outputScales) => new()
     {
         Product = stage.Product.Pointer,
         ProductStride = stage.Product.Stride,

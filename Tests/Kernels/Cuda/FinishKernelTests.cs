@@ -17,16 +17,20 @@ public class FinishKernelTests(string precision, ThreadOrder order) : KernelTest
     }
 
     [Test]
-    public void Every_pair_of_norms_is_computed([Values] KernelNormCase branch, [Values] KernelNormCase post, [ValueSource(nameof(Widths))] int width) =>
+    public void Every_pair_of_norms_is_computed(
+        [Values] KernelNormCase branch, [Values] KernelNormCase post, [ValueSource(nameof(Widths))] int width) =>
         Check(width, tokens: 2, branch, post, extras: (width + (int)branch + (int)post) % 8, hasResidual: true, Aliasing.None);
 
     [Test]
     public void Rows_may_be_the_same_memory(
-        [Values] Aliasing aliasing, [Values(KernelNormCase.None, KernelNormCase.LayerWithBias)] KernelNormCase norm, [ValueSource(nameof(Widths))] int width) =>
+        [Values] Aliasing aliasing,
+        [Values(KernelNormCase.None, KernelNormCase.LayerWithBias)] KernelNormCase norm,
+        [ValueSource(nameof(Widths))] int width) =>
         Check(width, tokens: 2, norm, norm, extras: 7, hasResidual: true, aliasing);
 
     [Test]
-    public void Bias_scales_and_residual_are_each_optional([Range(0, 7)] int extras, [Values] bool hasResidual, [Values(1, 17, 1000)] int width) =>
+    public void Bias_scales_and_residual_are_each_optional(
+        [Range(0, 7)] int extras, [Values] bool hasResidual, [Values(1, 17, 1000)] int width) =>
         Check(width, tokens: 2, KernelNormCase.None, KernelNormCase.None, extras, hasResidual, Aliasing.ProductIsOutput);
 
     [Test]
@@ -57,7 +61,8 @@ public class FinishKernelTests(string precision, ThreadOrder order) : KernelTest
         var random = new Random(width);
         double Value(int row, int column) => (random.NextDouble() * 6) - 2;
         bool isShared = aliasing != Aliasing.None;
-        KernelRows Rows(int more) => Own(KernelRows.OfCaller(tokens, width, width + more, more % 2 == 0 ? GuardSide.After : GuardSide.Before)).Set(Value);
+        KernelRows Rows(int more) =>
+            Own(KernelRows.OfCaller(tokens, width, width + more, more % 2 == 0 ? GuardSide.After : GuardSide.Before)).Set(Value);
         KernelRows product = Rows(isShared ? 3 : 2);
         KernelRows output = aliasing is Aliasing.ProductIsOutput or Aliasing.All ? product : Rows(3);
         KernelRows residual = aliasing is Aliasing.ResidualIsOutput or Aliasing.All ? output : Rows(width % 4);
@@ -74,14 +79,16 @@ public class FinishKernelTests(string precision, ThreadOrder order) : KernelTest
             double[] scaled =
             [
                 .. Enumerable.Range(0, width).Select(column =>
-                    (product[token, column] * ((extras & 2) == 0 ? 1 : channelScales[0, column]) * ((extras & 4) == 0 ? 1 : tokenScales[0, token]))
+                    (product[token, column]
+                        * ((extras & 2) == 0 ? 1 : channelScales[0, column]) * ((extras & 4) == 0 ? 1 : tokenScales[0, token]))
                     + ((extras & 1) == 0 ? 0 : bias[0, column])),
             ];
             double[] joined = [.. branch.Of(scaled).Select((value, column) => value + (hasResidual ? residual[token, column] : 0))];
             expected[token] = post.Of(joined);
 
             // A norm may magnify by the inverse of its root, which is small where a row is of one element or nearly constant.
-            magnitudes[token] = Magnified(branchCase, scaled) * Magnified(postCase, joined) * expected[token].Concat(joined).Concat(scaled).Max(Math.Abs);
+            magnitudes[token] = Magnified(branchCase, scaled) * Magnified(postCase, joined)
+                * expected[token].Concat(joined).Concat(scaled).Max(Math.Abs);
         }
 
         Launch("finish", tokens, 1, new FinishArguments

@@ -32,7 +32,9 @@ public class InputKernelTests(string precision, ThreadOrder order) : KernelTests
     [TestCase(-66000)]
     public void A_row_may_hold_anything(double special)
     {
-        Check(Operand, width: 33, tokens: 3, more: 0, KernelNormCase.None, (_, token, column) => token == 1 && column != 32 ? special : token + column);
+        Check(
+            Operand, width: 33, tokens: 3, more: 0, KernelNormCase.None,
+            (_, token, column) => token == 1 && column != 32 ? special : token + column);
         Check(Operand, width: 33, tokens: 3, more: 0, KernelNormCase.None, (_, token, _) => token == 1 ? special : token);
         Check(Vector, width: 33, tokens: 3, more: 0, KernelNormCase.None, (_, token, column) => token == 1 && column == 32 ? special : token);
     }
