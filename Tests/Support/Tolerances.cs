@@ -55,6 +55,15 @@ internal static class Tolerances
     /// <summary>The same for arguments next to zero, where an error of 1e-6 would say nothing: relative to the result.</summary>
     public static double OfActivationNearZero(double expected) => SmallestNormal + (Gelu * Math.Abs(expected));
 
+    /// <summary>
+    /// Absolute error of a few operations of float32 whose largest operand is as large as this, one of them an activation; less than
+    /// half a step of any narrower format.
+    /// </summary>
+    public static double OfKernel(double largest) => SmallestNormal + (Gelu * Math.Abs(largest));
+
+    /// <summary>Absolute error of a float32 sum of so many products, of which this is the sum of the magnitudes.</summary>
+    public static double OfDot(int products, double magnitudes) => SmallestNormal + (2 * RoundingUnit * (1 + Math.Sqrt(products)) * magnitudes);
+
     /// <summary>Fails unless the L2 error is within the tolerance, relative to the scales. NaN is never within it.</summary>
     public static void AssertClose(ReadOnlySpan<float> actual, Estimate expected, double tolerance, string what)
     {
