@@ -14,6 +14,7 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
         failures.Require(options.Threads is >= 0 and <= FfnEngineOptions.MaxThreads, nameof(options.Threads), options.Threads);
         failures.Require(CpuKernelNames.TryParse(options.Kernel, out _), nameof(options.Kernel), options.Kernel);
         failures.Require(FfnPrecisionNames.TryParse(options.Precision, out _), nameof(options.Precision), options.Precision);
+        failures.Require(options.Device is >= 0 and <= OptionTable.MaxDevice, nameof(options.Device), options.Device);
         failures.Require(options.DrainTimeout >= TimeSpan.Zero && options.DrainTimeout <= OptionTable.MaxWait, nameof(options.DrainTimeout), options.DrainTimeout);
         CheckModels(options, failures);
         CheckBatching(options.Batching, failures);
