@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
@@ -22,12 +23,14 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly ObjectSlots<DeviceLane> _lanes;
     private readonly AlgorithmFile _algorithms;
     private readonly DecodeSwitch _decode;
+    private readonly int _maxResidentExperts;
 
     private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
     {
         _libraries = libraries;
         _context = context;
         _format = format;
+        _maxResidentExperts = options.MaxResidentExperts;
         CudaDevice device = context.Device;
         string versions = string.Create(
             CultureInfo.InvariantCulture,
@@ -91,7 +94,9 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) =>
-        spec.Mixture is not null ? "it has no mixtures of experts yet. Use mkl or managed." : null;
+        spec.Mixture is { } mixture && _maxResidentExperts > 0 && _maxResidentExperts < mixture.Experts
+            ? $"MaxResidentExperts is {_maxResidentExperts}, but a GPU keeps all {mixture.Experts} experts in its memory. Set it to 0, or use mkl or managed."
+            : null;
 
     /// <inheritdoc/>
     public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights)
@@ -100,8 +105,8 @@ internal sealed class CuBlasBackend : IFfnBackend
         try
         {
             using var uploader = new WeightUploader(_context);
-            var uploaded = new DeviceWeights(spec, weights, _format, _memory, uploader);
-            var layer = new DeviceLayer(uploaded, new ProductPlans(uploaded, _libraries.CuBlasLt, _algorithms), _kernels);
+            var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _kernels);
+            DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
             try
             {
                 Calibrate(layer);
@@ -194,7 +199,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         try
         {
             using CudaContext.Scope scope = _context.Enter();
-            layer.DecodeTokens = _decode.Of(lane, layer);
+            layer.Calibrate(lane, _decode);
         }
         catch
         {

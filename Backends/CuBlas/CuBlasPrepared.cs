@@ -8,16 +8,19 @@ namespace NativeFfn.Backends.CuBlas;
 internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) : IPreparedFfn
 {
     /// <inheritdoc/>
-    public long WeightBytes { get; } = layer.Weights.Memory.Region.Bytes;
+    public long WeightBytes { get; } = layer.WeightBytes;
 
     /// <inheritdoc/>
-    public double WeightError { get; } = layer.Weights.Error.Relative;
+    public double WeightError { get; } = layer.WeightError;
 
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
 
     /// <summary>Whose it is.</summary>
     public CuBlasBackend Backend => backend;
+
+    /// <inheritdoc/>
+    public void ReadExpertTokens(Span<long> counts) => layer.ReadExpertTokens(counts);
 
     /// <inheritdoc/>
     public void Run(in FfnRows rows)
@@ -67,12 +70,18 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
             using CudaContext.Scope scope = lane.Context.Enter();
             if (layers.Length == 1)
             {
-                HostForward.Run(lane, LayerOf(layers[0]), rows);
+                LayerOf(layers[0]).Run(lane, rows);
             }
             else
             {
                 ChainForward.Run(lane, layers, rows);
             }
+        }
+        catch (ArgumentException) when (lane.Stream.IsDone)
+        {
+            // A token that cannot be routed: nothing is queued any more, and the lane is as good as before.
+            backend.ReturnLane(lane);
+            throw;
         }
         catch (Exception exception)
         {

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
@@ -51,6 +52,7 @@ internal sealed class DeviceLane : IDisposable
         }
 
         Host = new HostRows(context);
+        Routing = new HostRouting(context);
         Graphs = new DecodeGraphs();
     }
 
@@ -68,6 +70,9 @@ internal sealed class DeviceLane : IDisposable
 
     /// <summary>Rows of the caller's in pinned memory, for copies that do not wait.</summary>
     public HostRows Host { get; }
+
+    /// <summary>What routes a mixture's tokens.</summary>
+    public HostRouting Routing { get; }
 
     /// <summary>Whole forwards of few tokens, recorded.</summary>
     public DecodeGraphs Graphs { get; }
@@ -114,6 +119,7 @@ internal sealed class DeviceLane : IDisposable
     {
         Graphs.Dispose();
         Host.Dispose();
+        Routing.Dispose();
         _scratch?.Dispose();
         _workspace.Dispose();
         Library.Dispose();

@@ -9,7 +9,7 @@ internal readonly ref struct DeviceChunk
 {
     public required DeviceLane Lane { get; init; }
 
-    public required DeviceLayer Layer { get; init; }
+    public required DeviceNetwork Network { get; init; }
 
     public required DeviceScratch Scratch { get; init; }
 
@@ -30,11 +30,11 @@ internal readonly ref struct DeviceChunk
     /// <summary>Takes the times of the steps, where that is asked for.</summary>
     public StepClock? Clock { get; init; }
 
-    public DeviceWeights Weights => Layer.Weights;
+    public DeviceWeights Weights => Network.Weights;
 
-    public DeviceFormat Format => Layer.Weights.Format;
+    public DeviceFormat Format => Network.Weights.Format;
 
-    public DeviceKernels Kernels => Layer.Kernels;
+    public DeviceKernels Kernels => Network.Kernels;
 
     public CudaStream Stream => Lane.Stream;
 
@@ -50,24 +50,5 @@ internal readonly ref struct DeviceChunk
     /// <summary>Whether something follows the residual's addition, or comes between it and the last projection.</summary>
     public bool HasLaterNorms => IsBlock && (Weights.Spec.BranchNorm is not null || Weights.Spec.PostNorm is not null);
 
-    private NormArguments Norm(DeviceNorm norm)
-    {
-        if (!IsBlock || norm.Spec is not { } spec)
-        {
-            return default;
-        }
-
-        return new NormArguments
-        {
-            Weight = norm.Weight.Address,
-            Bias = norm.Bias.Address,
-            Epsilon = spec.Epsilon,
-            Kind = (int)(spec.Kind switch
-            {
-                NormKind.Rms => KernelNorm.Rms,
-                NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
-                _ => KernelNorm.Layer,
-            }),
-        };
-    }
+    private NormArguments Norm(DeviceNorm norm) => IsBlock ? norm.Arguments : default;
 }

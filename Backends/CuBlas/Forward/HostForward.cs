@@ -7,14 +7,14 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 internal readonly ref struct HostForward
 {
     private readonly DeviceLane _lane;
-    private readonly DeviceLayer _layer;
+    private readonly NetworkLayer _layer;
     private readonly DeviceScratch _scratch;
     private readonly FfnMode _mode;
     private readonly bool _addsInput;
     private readonly int _tokens;
     private readonly StepClock? _clock;
 
-    private HostForward(DeviceLane lane, DeviceLayer layer, FfnMode mode, bool addsInput, int tokens, StepClock? clock)
+    private HostForward(DeviceLane lane, NetworkLayer layer, FfnMode mode, bool addsInput, int tokens, StepClock? clock)
     {
         _lane = lane;
         _layer = layer;
@@ -22,25 +22,25 @@ internal readonly ref struct HostForward
         _addsInput = addsInput;
         _tokens = tokens;
         _clock = clock;
-        _scratch = DeviceScratch.In(lane, layer.Weights, tokens, fromHost: true);
+        _scratch = DeviceScratch.In(lane, layer.Network.Weights, tokens, fromHost: true);
     }
 
     // Where rows lie in the pinned memory, in elements.
-    private long ResidualOffset => (long)_tokens * _layer.Weights.Spec.InputWidth;
+    private long ResidualOffset => (long)_tokens * _layer.Spec.InputWidth;
 
-    private long OutputOffset => ResidualOffset + ((long)_tokens * _layer.Weights.Spec.OutputWidth);
+    private long OutputOffset => ResidualOffset + ((long)_tokens * _layer.Spec.OutputWidth);
 
     /// <summary>Runs rows in chunks, and returns when the output is written.</summary>
     /// <param name="lane">The lane; its context is entered.</param>
     /// <param name="layer">The layer, which is held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    public static void Run(DeviceLane lane, DeviceLayer layer, in FfnRows rows)
+    public static void Run(DeviceLane lane, NetworkLayer layer, in FfnRows rows)
     {
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
         int tokens = rows.Input.Height;
-        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
-        lane.ReserveHost(DeviceScratch.HostElements(layer.Weights.Spec, chunkTokens) * sizeof(float));
-        bool addsInput = rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Network.Weights, tokens, fromHost: true);
+        lane.ReserveHost(DeviceScratch.HostElements(layer.Spec, chunkTokens) * sizeof(float));
+        bool addsInput = AddsInput(rows);
         for (int first = 0; first < tokens; first += chunkTokens)
         {
             var chunk = new HostForward(lane, layer, rows.Mode, addsInput, Math.Min(chunkTokens, tokens - first), clock);
@@ -66,6 +66,10 @@ internal readonly ref struct HostForward
     }
 
     private bool HasRowsToAdd => _mode == FfnMode.Residual && !_addsInput;
+
+    /// <summary>Whether what is added is the input, so that it need not be copied to the device twice.</summary>
+    public static bool AddsInput(in FfnRows rows) =>
+        rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
 
     private static bool IsInput(in FfnRows rows) =>
         Unsafe.AreSame(in rows.Input.DangerousGetReference(), in rows.Residual.DangerousGetReference())
@@ -101,12 +105,12 @@ internal readonly ref struct HostForward
 
     private DeviceChunk Chunk(StepClock? clock)
     {
-        FfnSpec spec = _layer.Weights.Spec;
+        FfnSpec spec = _layer.Spec;
         var input = new DeviceRows(_scratch.Input.Address, spec.InputWidth);
         return new DeviceChunk
         {
             Lane = _lane,
-            Layer = _layer,
+            Network = _layer.Network,
             Scratch = _scratch,
             Tokens = _tokens,
             Input = input,

@@ -25,7 +25,7 @@ internal static class ProductSteps
         DeviceStage weights = chunk.Weights.Stages[stage];
         var key = new ProductKey(
             stage, chunk.Tokens, use, operands.Stride, outputStride, residual.Stride, Alignment(operands.Region.Address | output.Address | residual.Address));
-        using PlanLease lease = chunk.Layer.Plans.Rent(chunk.Lane, key);
+        using PlanLease lease = chunk.Network.Plans.Rent(chunk.Lane, key);
         if (lease.Plan is not { } plan)
         {
             return false;

@@ -1,0 +1,86 @@
+using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Weights;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas;
+
+/// <summary>A layer of one network.</summary>
+internal sealed class NetworkLayer : DeviceLayer
+{
+    private readonly DeviceMemory _memory;
+
+    private NetworkLayer(DeviceNetwork network, DeviceMemory memory) => (Network, _memory) = (network, memory);
+
+    /// <summary>The network.</summary>
+    public DeviceNetwork Network { get; }
+
+    /// <inheritdoc/>
+    public override FfnSpec Spec => Network.Weights.Spec;
+
+    /// <inheritdoc/>
+    public override long WeightBytes => _memory.Region.Bytes;
+
+    /// <inheritdoc/>
+    public override double WeightError => Network.Weights.Error.Relative;
+
+    /// <inheritdoc/>
+    public override bool CanDecode => Network.CanDecode;
+
+    /// <summary>Brings a layer to the device.</summary>
+    public static NetworkLayer Load(FfnSpec spec, IFfnWeightSource source, NetworkLoader loader)
+    {
+        var places = new WeightPlaces(spec, loader.Format);
+        DeviceMemory memory = loader.Allocate(places.Bytes, spec);
+        try
+        {
+            return new NetworkLayer(loader.Load(places, source, memory.Region), memory);
+        }
+        catch
+        {
+            memory.Dispose();
+            throw;
+        }
+    }
+
+    /// <inheritdoc/>
+    public override void Calibrate(DeviceLane lane, DecodeSwitch decode) => Network.DecodeTokens = decode.Of(lane, Network);
+
+    /// <inheritdoc/>
+    public override int ChunkTokens(int tokens, bool fromHost) => DeviceScratch.ChunkTokens(Network.Weights, tokens, fromHost);
+
+    /// <inheritdoc/>
+    public override long ScratchBytes(int tokens, bool fromHost) => DeviceScratch.BytesOf(Network.Weights, tokens, fromHost);
+
+    /// <inheritdoc/>
+    public override void Run(DeviceLane lane, in FfnRows rows) => HostForward.Run(lane, this, rows);
+
+    /// <inheritdoc/>
+    public override void Queue(in DeviceRun run)
+    {
+        int chunkTokens = ChunkTokens(run.Tokens, run.FromHost);
+        for (int first = 0; first < run.Tokens; first += chunkTokens)
+        {
+            int count = Math.Min(chunkTokens, run.Tokens - first);
+            DeviceForward.Queue(new DeviceChunk
+            {
+                Lane = run.Lane,
+                Network = Network,
+                Scratch = DeviceScratch.In(run.Lane, Network.Weights, count, run.FromHost),
+                Tokens = count,
+                Input = run.Input.From(first),
+                Residual = run.Residual.From(first),
+                Output = run.Output.From(first),
+                IsBlock = run.IsBlock,
+                Clock = run.Clock,
+            });
+        }
+    }
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        Network.Plans.Dispose();
+        _memory.Dispose();
+        return true;
+    }
+}
