@@ -37,6 +37,7 @@ internal sealed class NetworkLayer : DeviceLayer
         }
         catch
         {
+            loader.Uploader.Abandon();
             memory.Dispose();
             throw;
         }

@@ -94,20 +94,7 @@ public sealed class DeviceMixtureTests
         }
 
         float[] output = new float[input.Length];
-        FfnChain chain = engine.CreateChain(first, second, third);
-        switch (mode)
-        {
-            case FfnMode.Ffn:
-                chain.Forward(input, output);
-                break;
-            case FfnMode.Residual:
-                chain.ForwardResidual(input, output);
-                break;
-            default:
-                chain.ForwardBlock(input, output);
-                break;
-        }
-
+        engine.CreateChain(first, second, third).Forward(mode, input, output);
         Assert.That(output, Is.EqualTo(expected));
     });
 
@@ -127,7 +114,9 @@ public sealed class DeviceMixtureTests
             Assert.That(trace.Routing.Weights, Is.EqualTo(expected.Routing.Weights));
             Assert.That(trace.Normalized, Is.EqualTo(expected.Normalized));
             Tolerances.AssertClose(output, Estimate.Exact(exact), tolerance, precision.ToString());
-            Assert.That(output, Is.Not.EqualTo(exact));
+
+            // The decode kernels sum in float32 where weights are kept so.
+            Assert.That(output.SequenceEqual(exact), Is.EqualTo(precision == FfnPrecision.Tf32 && tokens <= 3));
             Assert.That(error, precision == FfnPrecision.Tf32 ? Is.Zero : Is.InRange(1e-5, tolerance));
         }
     }
@@ -198,7 +187,15 @@ public sealed class DeviceMixtureTests
                 }
             }
 
-            device.AssertClean();
+            if (device.Failures.Failed == "cuCtxPushCurrent_v2")
+            {
+                // What is in a context that cannot be entered cannot be freed.
+                device.AssertNoViolations();
+            }
+            else
+            {
+                device.AssertClean();
+            }
         }
 
         Assert.That(failures, Is.GreaterThan(50));

@@ -1,7 +1,6 @@
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
-using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Experts;
 

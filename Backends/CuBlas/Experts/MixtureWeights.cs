@@ -41,6 +41,7 @@ internal sealed class MixtureWeights : IDisposable
         }
         catch
         {
+            loader.Uploader.Abandon();
             Memory.Dispose();
             throw;
         }
