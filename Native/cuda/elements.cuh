@@ -150,7 +150,8 @@ struct Element<e4m3> {
     static __device__ __forceinline__ unsigned int pack(const float* values) {
 #if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 890
         unsigned int word;
-        asm("{ .reg .b16 low, high; cvt.rn.satfinite.e4m3x2.f32 low, %2, %1; cvt.rn.satfinite.e4m3x2.f32 high, %4, %3; mov.b32 %0, {low, high}; }"
+        asm("{ .reg .b16 low, high; cvt.rn.satfinite.e4m3x2.f32 low, %2, %1; cvt.rn.satfinite.e4m3x2.f32 high, %4, %3;"
+            " mov.b32 %0, {low, high}; }"
             : "=r"(word)
             : "f"(finite_or_nan(values[0])), "f"(finite_or_nan(values[1])), "f"(finite_or_nan(values[2])), "f"(finite_or_nan(values[3])));
         return word;
@@ -245,17 +246,7 @@ __device__ __forceinline__ void store_one(T* target, float value) {
     target->bits = static_cast<decltype(T::bits)>(Element<T>::pack(values));
 }
 
-// 8 or 16 bytes that nothing writes while the kernel runs.
-__device__ __forceinline__ Words<2> load_constant(const Words<2>* source) {
-#if defined(__CUDA_ARCH__)
-    Words<2> vector;
-    asm("ld.global.nc.v2.u32 {%0, %1}, [%2];" : "=r"(vector.words[0]), "=r"(vector.words[1]) : "l"(source));
-    return vector;
-#else
-    return *source;
-#endif
-}
-
+// 16 bytes that nothing writes while the kernel runs.
 __device__ __forceinline__ Words<4> load_constant(const Words<4>* source) {
 #if defined(__CUDA_ARCH__)
     Words<4> vector;

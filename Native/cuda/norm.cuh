@@ -1,5 +1,5 @@
-// RMS and layer norms of a row that a block computes. Its values come from a function, so that nothing between two steps is stored: a row is
-// read again for each step, from the cache.
+// RMS and layer norms of a row that a block computes. Its values come from a function, so that nothing between two steps is stored: a row
+// is read again for each step, from the cache.
 #pragma once
 
 #include "reduce.cuh"

@@ -1,9 +1,9 @@
 // vector_stage_*, vector_result_*: whole stages of 1 to 8 tokens, which the reading of the weights bounds.
 //
 // A block computes VECTOR_ROWS outputs of every token, a warp ROWS weight rows of them: 2 rows of the gate and their 2 of up in a gated
-// stage; else 4 rows, whose columns two warps share in turns. A lane holds 16 bytes of each row from LOADS places at a time, so that
-// enough of the weights is under way, and each vector that it reads serves ROWS rows. An output's products are added in one order, whatever
-// TOKENS is. What is past the last token is computed from the last token and thrown away.
+// stage; else 4 rows, of which two warps share the columns. A lane holds 16 bytes of each row from LOADS places at a time, so that enough of
+// the weights is under way, and what it reads of a token serves ROWS rows. An output's products are added in one order, whatever TOKENS is.
+// What is past the last token is computed from the last token and thrown away; there is at least one.
 #include "activations.cuh"
 #include "arguments.cuh"
 #include "reduce.cuh"
@@ -35,7 +35,6 @@ template <int TOKENS>
 using Partials = Dots<TOKENS>[BLOCK_WARPS];
 
 // Where a lane reads: its first vectors, and how many vectors further on those of its other rows and tokens are. 32 bits reach 64 GiB.
-template <int TOKENS>
 struct Operands {
     const Vector* weights;
     const Vector* tokens;
@@ -44,9 +43,9 @@ struct Operands {
     int last_token;
 };
 
-// Adds the products of a batch, of which this lane has 'left' places.
+// Adds the products of a batch; unless it is WHOLE, the lane's columns end after so many places.
 template <bool WHOLE, int TOKENS>
-__device__ __forceinline__ void add_batch(const Operands<TOKENS>& operands, int at, int places, Dots<TOKENS>& dots) {
+__device__ __forceinline__ void add_batch(const Operands& operands, int at, int places, Dots<TOKENS>& dots) {
     const Vector* weights = operands.weights + at;
     const Vector* tokens = operands.tokens + at * PARTS;
     Vector read[LOADS<TOKENS>][ROWS];
@@ -54,7 +53,8 @@ __device__ __forceinline__ void add_batch(const Operands<TOKENS>& operands, int 
     for (int row = 0; row < ROWS; row++) {
 #pragma unroll
         for (int place = 0; place < LOADS<TOKENS>; place++) {
-            read[place][row] = WHOLE || place < places ? load_streamed(weights + operands.rows_ahead[row] + place * WARP_THREADS) : Vector{};
+            const Vector* source = weights + operands.rows_ahead[row] + place * WARP_THREADS;
+            read[place][row] = WHOLE || place < places ? load_streamed(source) : Vector{};
         }
     }
 #pragma unroll
@@ -67,9 +67,9 @@ __device__ __forceinline__ void add_batch(const Operands<TOKENS>& operands, int 
         }
 #pragma unroll
         for (int token = 0; token < TOKENS; token++) {
-            const Vector vector = WHOLE || place < places
-                ? load_constant(tokens + min(token, operands.last_token) * operands.token_stride + place * WARP_THREADS * PARTS + part % PARTS)
-                : Vector{};
+            const unsigned int ahead = min(token, operands.last_token) * operands.token_stride;
+            const Vector* source = tokens + ahead + place * WARP_THREADS * PARTS + part % PARTS;
+            const Vector vector = WHOLE || place < places ? load_constant(source) : Vector{};
             float value[TOKEN_COLUMNS];
             unpack<TOKEN_COLUMNS, vector_t>(vector.words, value);
 #pragma unroll
@@ -94,7 +94,7 @@ __device__ __forceinline__ void multiply(const Arguments& arguments, int first_r
     const long long weight_stride = arguments.weight_stride / WEIGHT_COLUMNS;
     const long long token_stride = arguments.vector_stride / TOKEN_COLUMNS;
 
-    Operands<TOKENS> operands;
+    Operands operands;
     const long long row = first_row + (up_offset > 0 ? warp * 2 : warp / 2 * ROWS);
     operands.weights = static_cast<const Vector*>(arguments.weights) + row * weight_stride + lane;
     operands.tokens = static_cast<const Vector*>(arguments.vectors) + lane * PARTS;
@@ -157,7 +157,8 @@ __device__ __forceinline__ void vector_stage(const VectorStageArguments& argumen
     float hidden[1] = {scale_and_bias(gate, arguments.channel_scales, arguments.bias, row)};
     activate(arguments.activation, hidden);
     if (arguments.gated) {
-        hidden[0] *= scale_and_bias(partials[i / 2].values[2 + i % 2][token], arguments.channel_scales, arguments.bias, arguments.width + row);
+        const float up = partials[i / 2].values[2 + i % 2][token];
+        hidden[0] *= scale_and_bias(up, arguments.channel_scales, arguments.bias, arguments.width + row);
     }
     store_one(static_cast<vector_t*>(arguments.output) + token * arguments.output_stride + row, hidden[0]);
 }

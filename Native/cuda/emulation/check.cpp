@@ -62,7 +62,8 @@ float* rows(std::vector<float>& memory, int tokens, int width, int stride, int s
 void check(int width, int tokens, int shift) {
     const int wide = padded(width);
     const int stride = width + shift;
-    Buffer bias(8ll * wide), channel_scales(8ll * wide), norm_weight(4ll * wide), norm_bias(4ll * wide), token_scales(256), output_scales(256);
+    Buffer bias(8ll * wide), channel_scales(8ll * wide), norm_weight(4ll * wide), norm_bias(4ll * wide);
+    Buffer token_scales(4ll * tokens), output_scales(4ll * tokens);
     Buffer operand(1ll * OPERAND_BYTES * wide * tokens), vector(1ll * VECTOR_BYTES * wide * tokens);
     Buffer wide_rows(4ll * wide * tokens);
     Buffer product(2ll * PRODUCT_BYTES * wide * tokens), dense(4ll * width * tokens);
@@ -104,8 +105,8 @@ void check(int width, int tokens, int shift) {
         result.output_stride = stride;
         launch("activate_result", 2, tokens, result);
         launch("trace_stage", 1, tokens,
-            TraceArguments{product, 2ll * wide, bias, channel_scales, token_scales, dense, dense, gated ? static_cast<float*>(dense) : nullptr, dense,
-                width, wide, activation, gated});
+            TraceArguments{product, 2ll * wide, bias, channel_scales, token_scales, dense, dense,
+                gated ? static_cast<float*>(dense) : nullptr, dense, width, wide, activation, gated});
     }
 
     // A stage of as many rows as columns, and a result.
@@ -119,7 +120,8 @@ void check(int width, int tokens, int shift) {
                 VectorStageArguments{weights, wide, vector, wide, hidden, wide, bias, channel_scales, tokens, wide, wide, 6, gated, 0});
         }
         launch("vector_result_" + std::to_string(instance), wide / VECTOR_ROWS, 1,
-            VectorResultArguments{weights, wide, hidden, wide, output, stride, output, stride, bias, channel_scales, tokens, wide, width, 0});
+            VectorResultArguments{
+                weights, wide, hidden, wide, output, stride, output, stride, bias, channel_scales, tokens, wide, width, 0});
     }
 }
 

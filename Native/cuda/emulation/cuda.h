@@ -11,7 +11,8 @@
 #define __forceinline__ inline
 #define __launch_bounds__(...)
 
-// A block's shared memory is in a section of its own, which is filled with NaN before each block; AddressSanitizer watches only what is not.
+// A block's shared memory is in a section of its own, which is filled with NaN before each block; AddressSanitizer watches only what is in
+// none.
 #if defined(__SANITIZE_ADDRESS__)
 #define __shared__ static
 #else

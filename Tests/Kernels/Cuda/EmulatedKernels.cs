@@ -20,8 +20,8 @@ internal sealed unsafe class EmulatedKernels
 {
     private static readonly string[] Options =
     [
-        "-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fvisibility=hidden", "-Wall", "-Wextra", "-Werror",
-        "-Wno-unknown-pragmas", "-shared", "-fPIC",
+        "-std=c++17", "-O2", "-march=native", "-ffp-contract=off", "-fno-strict-aliasing", "-fvisibility=hidden",
+        "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-shared", "-fPIC",
     ];
 
     private static readonly ConcurrentDictionary<string, Lazy<EmulatedKernels>> Compiled = new();

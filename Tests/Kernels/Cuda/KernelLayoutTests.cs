@@ -24,12 +24,12 @@ public class KernelLayoutTests
                 Assert.That(Marshal.SizeOf(type), Is.EqualTo(kernels.Layout(name)), name);
                 Assert.That(
                     fields.Select(static field => field.Name),
-                    Is.EqualTo(names.Where(field => field.StartsWith(name + '.', StringComparison.Ordinal)).Select(FieldName)), name);
+                    Is.EqualTo(names.Where(field => StructName(field) == name).Select(FieldName)), name);
                 foreach (FieldInfo field in fields)
                 {
                     Assert.That(
                         Marshal.OffsetOf(type, field.Name).ToInt32(),
-                        Is.EqualTo(kernels.Layout(names.Single(other => other.StartsWith(name + '.', StringComparison.Ordinal) && FieldName(other) == field.Name))),
+                        Is.EqualTo(kernels.Layout(names.Single(other => StructName(other) == name && FieldName(other) == field.Name))),
                         $"{name}.{field.Name}");
                 }
             }
@@ -51,7 +51,8 @@ public class KernelLayoutTests
     public void The_assembly_has_every_source_as_it_is()
     {
         string folder = Path.Combine(Repository.Root, "Native", "cuda");
-        string[] files = [.. Directory.GetFiles(folder).Where(static file => Path.GetExtension(file) is ".cu" or ".cuh").Order(StringComparer.Ordinal)];
+        IEnumerable<string> files = Directory.GetFiles(folder)
+            .Where(static file => Path.GetExtension(file) is ".cu" or ".cuh").Order(StringComparer.Ordinal);
         using (Assert.EnterMultipleScope())
         {
             Assert.That(KernelSources.Main, Is.EqualTo(File.ReadAllText(Path.Combine(folder, KernelSources.MainName))));
@@ -71,9 +72,13 @@ public class KernelLayoutTests
             KernelSources.Headers.Single(static header => header.Name == "arguments.cuh").Text,
             Does.Contain(string.Create(CultureInfo.InvariantCulture, $"#define {name} {value}\n")));
 
-    private static Type TypeOf(string name) => typeof(KernelSources).Assembly.GetType($"{typeof(KernelSources).Namespace}.{name}", throwOnError: true)!;
+    private static Type TypeOf(string name) =>
+        typeof(KernelSources).Assembly.GetType($"{typeof(KernelSources).Namespace}.{name}", throwOnError: true)!;
 
-    // InputArguments.padded_width is PaddedWidth.
-    private static string FieldName(string name) =>
-        string.Concat(name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..].Split('_').Select(static word => char.ToUpperInvariant(word[0]) + word[1..]));
+    // Of InputArguments.padded_width, InputArguments; of the struct itself, nothing.
+    private static string StructName(string name) => name[..Math.Max(0, name.IndexOf('.', StringComparison.Ordinal))];
+
+    // Of InputArguments.padded_width, PaddedWidth.
+    private static string FieldName(string name) => string.Concat(
+        name[(name.IndexOf('.', StringComparison.Ordinal) + 1)..].Split('_').Select(static word => char.ToUpperInvariant(word[0]) + word[1..]));
 }

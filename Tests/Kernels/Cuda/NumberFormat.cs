@@ -1,7 +1,8 @@
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>A stored number format, by its definition: nearest even in float64 arithmetic, with no bits in it but those of the encoding.</summary>
-internal sealed record NumberFormat(string Name, int Bytes, int MantissaBits, int SmallestExponent, double Largest, bool HasInfinity)
+internal sealed record NumberFormat(
+    string Name, int Bytes, int MantissaBits, int SmallestExponent, double Largest, bool HasInfinity)
 {
     public static readonly NumberFormat Float32 = new("f32", 4, 23, -126, float.MaxValue, HasInfinity: true);
     public static readonly NumberFormat BFloat16 = new("bf16", 2, 7, -126, 3.3895313892515355e38, HasInfinity: true);

@@ -53,22 +53,25 @@ internal sealed class StageOracle : IDisposable
 
     public double Up(int token, int column) => _gated ? PreActivation(token, _padded + column) : 1;
 
-    public double Activated(Activation activation, int token, int column) => ReferenceMath.Activate(activation, PreActivation(token, column));
+    public double Activated(Activation activation, int token, int column) =>
+        ReferenceMath.Activate(activation, PreActivation(token, column));
 
     public double Hidden(Activation activation, int token, int column) => Activated(activation, token, column) * Up(token, column);
 
-    /// <summary>How far float32 may be off: that of the arithmetic before the activation, which no activation here more than doubles, and after.</summary>
+    /// <summary>How far float32 may be off before the activation.</summary>
     public double ErrorOfPreActivation(int token, int column)
     {
         double scaled = Math.Abs(Product[token, column] * (_channelScales?[0, column] ?? 1) * (_tokenScales?[0, token] ?? 1));
         return double.IsFinite(scaled) ? Tolerances.OfKernel(scaled + Math.Abs(_bias?[0, column] ?? 0)) : 0;
     }
 
+    /// <summary>The same after it: no activation but a square more than doubles an error.</summary>
     public double ErrorOfHidden(Activation activation, int token, int column)
     {
         double x = PreActivation(token, column);
         double steepness = activation == Activation.SquaredRelu && double.IsFinite(x) ? 2 * Math.Max(1, Math.Abs(x)) : 2;
-        double activated = (steepness * ErrorOfPreActivation(token, column)) + Tolerances.OfActivation(activation, Activated(activation, token, column));
+        double activated = (steepness * ErrorOfPreActivation(token, column))
+            + Tolerances.OfActivation(activation, Activated(activation, token, column));
         return (activated * Math.Abs(Up(token, column)))
             + (_gated ? ErrorOfPreActivation(token, _padded + column) * Math.Abs(Activated(activation, token, column)) : 0)
             + Tolerances.OfKernel(Hidden(activation, token, column));

@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>vector_stage_* and vector_result_*.</summary>
-public class VectorKernelTests(string precision, ThreadOrder order) : KernelTests(precision, order)
+public class VectorKernelTests(string precision) : KernelTests(precision)
 {
     private static readonly int[] Instances = [1, 2, 4, 8];
 
@@ -26,7 +26,8 @@ public class VectorKernelTests(string precision, ThreadOrder order) : KernelTest
         [ValueSource(nameof(Widths))] int columns, [Values] bool hasResidual, [ValueSource(nameof(Instances))] int instance)
     {
         int tokens = instance == 1 ? 1 : instance - 1;
-        using var problem = new VectorProblem(Precision, rows: 33, gated: false, columns, tokens, extras: (columns + instance) % 4, isWhole: false);
+        using var problem = new VectorProblem(
+            Precision, rows: 33, gated: false, columns, tokens, extras: (columns + instance) % 4, isWhole: false);
         CheckResult(problem, instance, tokens, hasResidual, isInPlace: columns % 2 == 0);
     }
 
@@ -42,7 +43,8 @@ public class VectorKernelTests(string precision, ThreadOrder order) : KernelTest
     }
 
     [Test]
-    public void Sums_of_small_whole_numbers_are_exact([ValueSource(nameof(Widths))] int columns, [ValueSource(nameof(Instances))] int instance, [Values] bool gated)
+    public void Sums_of_small_whole_numbers_are_exact(
+        [ValueSource(nameof(Widths))] int columns, [ValueSource(nameof(Instances))] int instance, [Values] bool gated)
     {
         using var problem = new VectorProblem(Precision, rows: 16, gated, columns, instance, extras: 0, isWhole: true);
         if (!gated)
@@ -71,7 +73,8 @@ public class VectorKernelTests(string precision, ThreadOrder order) : KernelTest
     }
 
     [Test]
-    public void A_token_has_the_same_bits_whichever_instance_ran_it_and_beside_whom([ValueSource(nameof(Widths))] int columns, [Values] bool gated)
+    public void A_token_has_the_same_bits_whichever_instance_ran_it_and_beside_whom(
+        [ValueSource(nameof(Widths))] int columns, [Values] bool gated)
     {
         const int Tokens = 8;
         const int Rows = 32;
@@ -128,23 +131,31 @@ public class VectorKernelTests(string precision, ThreadOrder order) : KernelTest
 
     private void CheckResult(VectorProblem problem, int instance, int tokens, bool hasResidual, bool isInPlace)
     {
-        KernelRows output = Own(KernelRows.OfCaller(tokens, problem.Rows, problem.Rows + 3, GuardSide.After)).Set(static (token, row) => token - (row * 0.25));
+        int rows = problem.Rows;
+        KernelRows output = Own(KernelRows.OfCaller(tokens, rows, rows + 3, GuardSide.After)).Set(static (token, row) => token - (row * 0.25));
         KernelRows residual = isInPlace
             ? output
-            : Own(KernelRows.OfCaller(tokens, problem.Rows, problem.Rows + 1, GuardSide.Before)).Set(static (token, row) => token + (row * 0.5));
-        double[][] added = [.. Enumerable.Range(0, tokens).Select(token => Enumerable.Range(0, problem.Rows).Select(row => hasResidual ? residual[token, row] : 0).ToArray())];
-        Launch($"vector_result_{instance}", PaddedTo16(problem.Rows) / KernelSources.VectorRows, 1, problem.ResultArguments(output, hasResidual ? residual : null));
+            : Own(KernelRows.OfCaller(tokens, rows, rows + 1, GuardSide.Before)).Set(static (token, row) => token + (row * 0.5));
+        var added = new double[tokens, rows];
+        for (int i = 0; hasResidual && i < tokens * rows; i++)
+        {
+            added[i / rows, i % rows] = residual[i / rows, i % rows];
+        }
+
+        VectorResultArguments arguments = problem.ResultArguments(output, hasResidual ? residual : null);
+        Launch($"vector_result_{instance}", PaddedTo16(rows) / KernelSources.VectorRows, 1, arguments);
         for (int token = 0; token < tokens; token++)
         {
-            for (int row = 0; row < problem.Rows; row++)
+            for (int row = 0; row < rows; row++)
             {
-                double expected = problem.Value(token, row) + added[token][row];
-                double error = problem.Error(token, row) + Tolerances.OfKernel(Math.Abs(added[token][row]) + Math.Abs(problem.Value(token, row)));
+                double value = problem.Value(token, row);
+                double expected = value + added[token, row];
+                double error = problem.Error(token, row) + Tolerances.OfKernel(Math.Abs(added[token, row]) + Math.Abs(value));
                 AssertRounded(NumberFormat.Float32, output[token, row], expected, error, () => $"token {token} row {row}");
             }
         }
 
-        output.AssertUntouchedPast(problem.Rows);
+        output.AssertUntouchedPast(rows);
     }
 
     private void AssertStage(VectorProblem stage, Activation activation, KernelRows output)
@@ -157,8 +168,10 @@ public class VectorKernelTests(string precision, ThreadOrder order) : KernelTest
                 double up = stage.Gated ? stage.Value(token, stage.PaddedRows + row) : 1;
                 double activated = ReferenceMath.Activate(activation, gate);
                 double steepness = activation == Activation.SquaredRelu ? 2 * Math.Max(1, Math.Abs(gate)) : 2;
-                double error = (((steepness * stage.Error(token, row)) + Tolerances.OfActivation(activation, activated)) * Math.Max(1, Math.Abs(up)))
-                    + (stage.Gated ? stage.Error(token, stage.PaddedRows + row) * Math.Abs(activated) : 0) + Tolerances.OfKernel(activated * up);
+                double errorOfActivated = (steepness * stage.Error(token, row)) + Tolerances.OfActivation(activation, activated);
+                double errorOfUp = stage.Gated ? stage.Error(token, stage.PaddedRows + row) : 0;
+                double error = (errorOfActivated * Math.Max(1, Math.Abs(up))) + (errorOfUp * Math.Abs(activated))
+                    + Tolerances.OfKernel(activated * up);
                 AssertRounded(Precision.Vector, output[token, row], activated * up, error, () => $"token {token} row {row}");
             }
         }

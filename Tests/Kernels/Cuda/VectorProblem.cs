@@ -31,12 +31,14 @@ internal sealed class VectorProblem : IDisposable
         Vectors = KernelRows.Own(precision.Vector, tokens, _columns, 16 * (rows % 2)).Set((_, column) => column < columns ? Value() : 0);
         if ((extras & 1) != 0)
         {
-            _bias = KernelRows.Own(NumberFormat.Float32, 1, weightRows).Set((_, row) => row % PaddedRows < rows ? random.NextDouble() - 0.5 : 0);
+            _bias = KernelRows.Own(NumberFormat.Float32, 1, weightRows)
+                .Set((_, row) => row % PaddedRows < rows ? random.NextDouble() - 0.5 : 0);
         }
 
         if ((extras & 2) != 0)
         {
-            _channelScales = KernelRows.Own(NumberFormat.Float32, 1, weightRows).Set((_, row) => row % PaddedRows < rows ? random.NextDouble() + 0.5 : 0);
+            _channelScales = KernelRows.Own(NumberFormat.Float32, 1, weightRows)
+                .Set((_, row) => row % PaddedRows < rows ? random.NextDouble() + 0.5 : 0);
         }
     }
 
