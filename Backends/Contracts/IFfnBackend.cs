@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NativeFfn.Backends;
 
 /// <summary>A way to run feed-forward layers on some processor. Safe for use by several threads at once.</summary>
@@ -72,4 +74,15 @@ internal interface IPreparedFfn : IDisposable
     /// <param name="rows">Rows proven to fit the layer.</param>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     void Run(in FfnRows rows);
+
+    /// <summary>Runs the layer on rows without holding the caller's thread; done when the output is written.</summary>
+    /// <param name="rows">Rows proven to fit the layer.</param>
+    /// <param name="cancellationToken">Ends the forward before it is launched; not after.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    async ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+        cancellationToken.ThrowIfCancellationRequested();
+        Run(rows.Rows);
+    }
 }

@@ -18,7 +18,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly CudaLibraries _libraries;
     private readonly CudaContext _context;
     private readonly DeviceFormat _format;
-    private readonly DeviceKernels _kernels;
+    private readonly DeviceLifetime _device;
     private readonly DeviceAllocator _memory;
     private readonly ObjectSlots<DeviceLane> _lanes;
     private readonly AlgorithmFile _algorithms;
@@ -39,7 +39,7 @@ internal sealed class CuBlasBackend : IFfnBackend
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
         Fault = new DeviceFault(device.Name);
         _memory = new DeviceAllocator(context, Trim);
-        _kernels = new DeviceKernels(KernelProgram.Load(context, libraries.Nvrtc, format), format);
+        _device = new DeviceLifetime(context, LoadKernels(context, libraries, format));
         _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
@@ -105,7 +105,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         try
         {
             using var uploader = new WeightUploader(_context);
-            var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _kernels);
+            var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
             DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
             try
             {
@@ -130,7 +130,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault.ThrowIfAny();
         try
         {
-            return new CuBlasStream(this, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
+            return new CuBlasStream(this, _device, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
         }
         catch (Exception failure) when (DeviceFault.IsNative(failure))
         {
@@ -161,14 +161,14 @@ internal sealed class CuBlasBackend : IFfnBackend
     public void ReturnLane(DeviceLane lane) => _lanes.Return(lane);
 
     /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
-    public void Abandon(DeviceLane lane)
+    public static void Abandon(DeviceLane lane)
     {
         try
         {
-            using CudaContext.Scope scope = _context.Enter();
+            using CudaContext.Scope scope = lane.Context.Enter();
             lane.Stream.Synchronize();
         }
-        catch (Exception failure) when (failure is CudaException or ObjectDisposedException)
+        catch (CudaException)
         {
             // The caller is told of the failure that came first; and freeing memory waits for its use, too.
         }
@@ -180,8 +180,21 @@ internal sealed class CuBlasBackend : IFfnBackend
     public void Dispose()
     {
         _lanes.Dispose();
-        _kernels.Dispose();
-        _context.Dispose();
+        _device.Dispose();
+    }
+
+    private static DeviceKernels LoadKernels(CudaContext context, CudaLibraries libraries, DeviceFormat format)
+    {
+        CudaModule module = KernelProgram.Load(context, libraries.Nvrtc, format);
+        try
+        {
+            return new DeviceKernels(module, format);
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
     }
 
     private DeviceLane NewLane(CudaStream stream) => new(_context, _libraries.CuBlasLt, _memory, stream);

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.Cuda;
 
@@ -27,6 +28,53 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     {
         IPreparedFfn self = this;
         Run(backend, new ReadOnlySpan<IPreparedFfn>(in self), rows);
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        bool held = false;
+        try
+        {
+            layer.DangerousAddRef(ref held);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (rows.Tokens == 0)
+            {
+                return;
+            }
+
+            DeviceLane lane = backend.TakeLane();
+            try
+            {
+                await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
+            }
+            catch (ArgumentException) when (IsIdle(lane))
+            {
+                // A token that cannot be routed: the lane is as good as before.
+                backend.ReturnLane(lane);
+                throw;
+            }
+            catch (Exception exception)
+            {
+                CuBlasBackend.Abandon(lane);
+                if (DeviceFault.IsNative(exception))
+                {
+                    throw backend.Fault.Translate(exception);
+                }
+
+                throw;
+            }
+
+            backend.ReturnLane(lane);
+        }
+        finally
+        {
+            if (held)
+            {
+                layer.DangerousRelease();
+            }
+        }
     }
 
     /// <summary>Runs layers one after the other, with one copy to the device and one back.</summary>
@@ -59,6 +107,12 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <inheritdoc/>
     public void Dispose() => layer.Dispose();
 
+    private static bool IsIdle(DeviceLane lane)
+    {
+        using CudaContext.Scope scope = lane.Context.Enter();
+        return lane.Stream.IsDone;
+    }
+
     private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 
     private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
@@ -77,15 +131,15 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
                 ChainForward.Run(lane, layers, rows);
             }
         }
-        catch (ArgumentException) when (lane.Stream.IsDone)
+        catch (ArgumentException) when (IsIdle(lane))
         {
-            // A token that cannot be routed: nothing is queued any more, and the lane is as good as before.
+            // A token that cannot be routed: the lane is as good as before.
             backend.ReturnLane(lane);
             throw;
         }
         catch (Exception exception)
         {
-            backend.Abandon(lane);
+            CuBlasBackend.Abandon(lane);
             if (DeviceFault.IsNative(exception))
             {
                 throw backend.Fault.Translate(exception);

@@ -34,19 +34,14 @@ internal sealed class DeviceLane : IDisposable
         try
         {
             Library = library.CreateHandle(context);
-            try
-            {
-                _workspace = memory.Allocate(
-                    context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
-            }
-            catch
-            {
-                Library.Dispose();
-                throw;
-            }
+            Completion = new LaneCompletion(context);
+            _workspace = memory.Allocate(
+                context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
         }
         catch
         {
+            Completion?.Dispose();
+            Library?.Dispose();
             stream.Dispose();
             throw;
         }
@@ -73,6 +68,9 @@ internal sealed class DeviceLane : IDisposable
 
     /// <summary>What routes a mixture's tokens.</summary>
     public HostRouting Routing { get; }
+
+    /// <summary>The wait of an asynchronous forward.</summary>
+    public LaneCompletion Completion { get; }
 
     /// <summary>Whole forwards of few tokens, recorded.</summary>
     public DecodeGraphs Graphs { get; }
@@ -122,6 +120,7 @@ internal sealed class DeviceLane : IDisposable
         Routing.Dispose();
         _scratch?.Dispose();
         _workspace.Dispose();
+        Completion.Dispose();
         Library.Dispose();
         Stream.Dispose();
     }

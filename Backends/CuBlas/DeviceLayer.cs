@@ -9,8 +9,14 @@ internal abstract class DeviceLayer : SafeHandle
     // There is no one native handle; any value but 0 stands for all of them.
     private const nint Open = 1;
 
-    protected DeviceLayer()
-        : base(0, ownsHandle: true) => SetHandle(Open);
+    private readonly DeviceLifetime _device;
+
+    protected DeviceLayer(DeviceLifetime device)
+        : base(0, ownsHandle: true)
+    {
+        _device = device.Held();
+        SetHandle(Open);
+    }
 
     /// <summary>The layer.</summary>
     public abstract FfnSpec Spec { get; }
@@ -20,6 +26,9 @@ internal abstract class DeviceLayer : SafeHandle
 
     /// <summary>What the format lost of them.</summary>
     public abstract double WeightError { get; }
+
+    /// <summary>Tells asynchronous forwards when they are done.</summary>
+    public DeviceCompletions Completions => _device.Completions;
 
     /// <summary>Whether the decode kernels can run any of its networks.</summary>
     public abstract bool CanDecode { get; }
@@ -53,6 +62,23 @@ internal abstract class DeviceLayer : SafeHandle
     /// <param name="rows">Rows, of which there is at least one.</param>
     public abstract void Run(DeviceLane lane, in FfnRows rows);
 
+    /// <summary>The same without holding a thread; every part of it enters the context itself.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <param name="rows">Rows, of which there is at least one.</param>
+    /// <param name="cancellationToken">Looked at before each chunk is queued.</param>
+    public abstract ValueTask RunAsync(DeviceLane lane, FfnMemoryRows rows, CancellationToken cancellationToken);
+
     /// <summary>Queues a forward on rows in the device's memory.</summary>
     public abstract void Queue(in DeviceRun run);
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        Free();
+        _device.DangerousRelease();
+        return true;
+    }
+
+    /// <summary>Frees weights and products.</summary>
+    protected abstract void Free();
 }

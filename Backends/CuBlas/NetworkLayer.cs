@@ -9,7 +9,8 @@ internal sealed class NetworkLayer : DeviceLayer
 {
     private readonly DeviceMemory _memory;
 
-    private NetworkLayer(DeviceNetwork network, DeviceMemory memory) => (Network, _memory) = (network, memory);
+    private NetworkLayer(DeviceNetwork network, DeviceMemory memory, DeviceLifetime device)
+        : base(device) => (Network, _memory) = (network, memory);
 
     /// <summary>The network.</summary>
     public DeviceNetwork Network { get; }
@@ -33,7 +34,7 @@ internal sealed class NetworkLayer : DeviceLayer
         DeviceMemory memory = loader.Allocate(places.Bytes, spec);
         try
         {
-            return new NetworkLayer(loader.Load(places, source, memory.Region), memory);
+            return new NetworkLayer(loader.Load(places, source, memory.Region), memory, loader.Device);
         }
         catch
         {
@@ -54,6 +55,10 @@ internal sealed class NetworkLayer : DeviceLayer
 
     /// <inheritdoc/>
     public override void Run(DeviceLane lane, in FfnRows rows) => HostForward.Run(lane, this, rows);
+
+    /// <inheritdoc/>
+    public override ValueTask RunAsync(DeviceLane lane, FfnMemoryRows rows, CancellationToken cancellationToken) =>
+        HostForward.RunAsync(lane, this, rows, cancellationToken);
 
     /// <inheritdoc/>
     public override void Queue(in DeviceRun run)
@@ -78,10 +83,9 @@ internal sealed class NetworkLayer : DeviceLayer
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle()
+    protected override void Free()
     {
         Network.Plans.Dispose();
         _memory.Dispose();
-        return true;
     }
 }

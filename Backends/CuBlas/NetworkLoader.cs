@@ -1,4 +1,3 @@
-using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.CuBlasLt;
@@ -12,12 +11,15 @@ namespace NativeFfn.Backends.CuBlas;
 /// <param name="uploader">Carries weights over.</param>
 /// <param name="library">cuBLASLt.</param>
 /// <param name="algorithms">Algorithms that were measured before.</param>
-/// <param name="kernels">The kernels of the format.</param>
+/// <param name="device">What layers stand on.</param>
 internal sealed class NetworkLoader(
-    DeviceFormat format, DeviceAllocator memory, WeightUploader uploader, CuBlasLtLibrary library, AlgorithmFile algorithms, DeviceKernels kernels)
+    DeviceFormat format, DeviceAllocator memory, WeightUploader uploader, CuBlasLtLibrary library, AlgorithmFile algorithms, DeviceLifetime device)
 {
     /// <summary>How matrices are kept.</summary>
     public DeviceFormat Format => format;
+
+    /// <summary>What layers stand on.</summary>
+    public DeviceLifetime Device => device;
 
     /// <summary>Carries weights over.</summary>
     public WeightUploader Uploader => uploader;
@@ -33,6 +35,6 @@ internal sealed class NetworkLoader(
     public DeviceNetwork Load(WeightPlaces places, IFfnWeightSource source, DeviceRegion region, ProductPlans? plans = null)
     {
         var weights = new DeviceWeights(places, source, region, uploader);
-        return new DeviceNetwork(weights, plans ?? new ProductPlans(weights, library, algorithms), kernels);
+        return new DeviceNetwork(weights, plans ?? new ProductPlans(weights, library, algorithms), device.Kernels);
     }
 }

@@ -31,6 +31,7 @@ internal static class OptionTable
         (BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}"),
         (BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}"),
         (BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTokens)), $"MaxBatchTokens to {MaxQueueTokens}"),
+        (BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTime)), $"longer than MaxQueueDelay, to {MaxWait}"),
         (BatchingKey(nameof(FfnBatchingOptions.DefaultDeadline)), $"longer than MaxQueueDelay, to {MaxWait}"),
         (BatchingKey(nameof(FfnBatchingOptions.BatchInvariant)), Boolean),
         (WarmupKey(nameof(FfnWarmupOptions.Enabled)), Boolean),

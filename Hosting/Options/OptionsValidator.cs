@@ -73,11 +73,12 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
             batching.QueueCapacityTokens >= batching.MaxBatchTokens && batching.QueueCapacityTokens <= OptionTable.MaxQueueTokens,
             OptionTable.BatchingKey(nameof(batching.QueueCapacityTokens)),
             batching.QueueCapacityTokens);
-        failures.Require(
-            batching.DefaultDeadline is not { } deadline || (deadline > batching.MaxQueueDelay && deadline <= OptionTable.MaxWait),
-            OptionTable.BatchingKey(nameof(batching.DefaultDeadline)),
-            batching.DefaultDeadline);
+        RequireWait(batching, batching.QueueCapacityTime, nameof(batching.QueueCapacityTime), failures);
+        RequireWait(batching, batching.DefaultDeadline, nameof(batching.DefaultDeadline), failures);
     }
+
+    private static void RequireWait(FfnBatchingOptions batching, TimeSpan? wait, string option, Failures failures) =>
+        failures.Require(wait is null || (wait > batching.MaxQueueDelay && wait <= OptionTable.MaxWait), OptionTable.BatchingKey(option), wait);
 
     private static void CheckWarmup(NativeFfnOptions options, Failures failures)
     {

@@ -98,6 +98,26 @@ public sealed class DeviceMixtureTests
         Assert.That(output, Is.EqualTo(expected));
     });
 
+    [Test]
+    public void A_forward_that_holds_no_thread_gives_the_same_bits([Values] FfnMode mode, [Values(1, 40)] int tokens) => Run(FfnPrecision.Float32, (_, engine) =>
+    {
+        using FfnLayer layer = engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 918));
+        float[] input = RandomLayers.Rows(tokens, Spec.DModel, 919);
+        float[] expected = EngineTests.Forward(layer, mode, input);
+        float[] output = new float[input.Length];
+        layer.ForwardAsync(mode, input, output).AsTask().GetAwaiter().GetResult();
+        Assert.That(output, Is.EqualTo(expected));
+        float[] bad = [.. input];
+        bad[^1] = float.NaN;
+        Array.Fill(output, -7f);
+        Assert.That(
+            () => layer.ForwardAsync(mode, bad, output).AsTask().GetAwaiter().GetResult(),
+            Throws.ArgumentException.With.Message.Contains($"Token {tokens - 1}"));
+        Assert.That(output, Is.All.EqualTo(-7f));
+        layer.ForwardAsync(mode, input, input).AsTask().GetAwaiter().GetResult();
+        Assert.That(input, Is.EqualTo(expected), "in place");
+    });
+
     // Routing is of float32 in all precisions: the same experts, and weights as close as sums of another order are.
     [TestCase(FfnPrecision.Tf32, 0.002)]
     [TestCase(FfnPrecision.BFloat16, 0.02)]

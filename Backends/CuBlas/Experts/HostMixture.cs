@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Experts;
 
@@ -13,7 +15,7 @@ internal readonly ref struct HostMixture
     private readonly MixtureScratch _scratch;
     private readonly StepClock? _clock;
 
-    private HostMixture(DeviceLane lane, MixtureLayer layer, in FfnRows rows, int first, int tokens, StepClock? clock)
+    private HostMixture(DeviceLane lane, MixtureLayer layer, FfnRows rows, int first, int tokens, StepClock? clock)
     {
         _lane = lane;
         _layer = layer;
@@ -58,30 +60,89 @@ internal readonly ref struct HostMixture
     {
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
         int tokens = rows.Input.Height;
-        int chunkTokens = layer.ChunkTokens(tokens, fromHost: true);
-        lane.ReserveHost(DeviceScratch.HostElements(layer.Spec, chunkTokens) * sizeof(float));
-        lane.Routing.Reserve(lane, layer, tokens, chunkTokens);
+        int chunkTokens = Reserve(lane, layer, tokens);
         for (int first = 0; first < tokens; first += chunkTokens)
         {
             var part = new HostMixture(lane, layer, rows, first, Math.Min(chunkTokens, tokens - first), clock);
-            part.CopyInput();
-            MixtureForward.Route(part.Chunk, rows.Trace);
+            part.QueueLogits();
+            lane.Stream.Synchronize();
+            lane.Routing.Choose(part.Chunk, rows.Trace?.Routing);
         }
 
         lane.Routing.ThrowIfUnroutable();
         for (int first = 0; first < tokens; first += chunkTokens)
         {
             var part = new HostMixture(lane, layer, rows, first, Math.Min(chunkTokens, tokens - first), clock);
-            if (chunkTokens < tokens)
-            {
-                part.CopyInput();
-                MixtureForward.QueueRows(part.Chunk);
-            }
-
-            part.Run();
+            part.QueueExperts(hasRows: chunkTokens == tokens);
+            lane.Stream.Synchronize();
+            part.ReadOutput();
         }
 
         clock?.AddTo(rows.Profile!);
+    }
+
+    /// <summary>The same without holding a thread; every part of it enters the context itself.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <param name="layer">The layer, which is held.</param>
+    /// <param name="rows">Rows, of which there is at least one.</param>
+    /// <param name="cancellationToken">Looked at before each chunk is routed or run.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public static async ValueTask RunAsync(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        int chunkTokens = Reserve(lane, layer, rows.Tokens);
+        for (int first = 0; first < rows.Tokens; first += chunkTokens)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(chunkTokens, rows.Tokens - first);
+            await QueueLogitsAsync(lane, layer, rows, first, count).ConfigureAwait(false);
+            Choose(lane, layer, rows, first, count);
+        }
+
+        lane.Routing.ThrowIfUnroutable();
+        for (int first = 0; first < rows.Tokens; first += chunkTokens)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(chunkTokens, rows.Tokens - first);
+            await QueueExpertsAsync(lane, layer, rows, first, count).ConfigureAwait(false);
+            ReadOutput(lane, layer, rows, first, count);
+        }
+    }
+
+    private static int Reserve(DeviceLane lane, MixtureLayer layer, int tokens)
+    {
+        int chunkTokens = layer.ChunkTokens(tokens, fromHost: true);
+        lane.ReserveHost(DeviceScratch.HostElements(layer.Spec, chunkTokens) * sizeof(float));
+        lane.Routing.Reserve(lane, layer, tokens, chunkTokens);
+        return chunkTokens;
+    }
+
+    private static HostMixture Part(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, int first, int count) =>
+        new(lane, layer, rows.Rows, first, count, clock: null);
+
+    private static ValueTask QueueLogitsAsync(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, int first, int count)
+    {
+        using CudaContext.Scope scope = lane.Context.Enter();
+        Part(lane, layer, rows, first, count).QueueLogits();
+        return layer.Completions.WaitFor(lane);
+    }
+
+    private static void Choose(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, int first, int count) =>
+        lane.Routing.Choose(Part(lane, layer, rows, first, count).Chunk, trace: null);
+
+    private static ValueTask QueueExpertsAsync(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, int first, int count)
+    {
+        using CudaContext.Scope scope = lane.Context.Enter();
+        Part(lane, layer, rows, first, count).QueueExperts(hasRows: count == rows.Tokens);
+        return layer.Completions.WaitFor(lane);
+    }
+
+    private static void ReadOutput(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, int first, int count) =>
+        Part(lane, layer, rows, first, count).ReadOutput();
+
+    private void QueueLogits()
+    {
+        CopyInput();
+        MixtureForward.QueueLogits(Chunk, _rows.Trace);
     }
 
     private unsafe void CopyInput()
@@ -91,8 +152,15 @@ internal readonly ref struct HostMixture
         _clock?.Mark(null);
     }
 
-    private unsafe void Run()
+    // Of several chunks, each but the last one's rows have been overwritten by the next one's.
+    private unsafe void QueueExperts(bool hasRows)
     {
+        if (!hasRows)
+        {
+            CopyInput();
+            MixtureForward.QueueRows(Chunk);
+        }
+
         if (HasRowsToAdd)
         {
             _lane.Host.Write(_rows.Residual.Slice(_first, 0, _tokens, _rows.Residual.Width), ResidualOffset);
@@ -103,7 +171,7 @@ internal readonly ref struct HostMixture
         MixtureForward.QueueExperts(Chunk);
         _lane.Stream.CopyToHost(_scratch.Output, _lane.Host.At(OutputOffset));
         _clock?.Mark(null);
-        _lane.Stream.Synchronize();
-        _lane.Host.Read(_rows.Output.Slice(_first, 0, _tokens, _rows.Output.Width), OutputOffset);
     }
+
+    private void ReadOutput() => _lane.Host.Read(_rows.Output.Slice(_first, 0, _tokens, _rows.Output.Width), OutputOffset);
 }

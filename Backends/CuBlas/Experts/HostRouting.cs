@@ -41,7 +41,11 @@ internal sealed unsafe class HostRouting(CudaContext context) : IDisposable
         if (_memory.Bytes < bytes)
         {
             // A forward on the device's rows may still be reading the former tables.
-            lane.Stream.Synchronize();
+            using (lane.Context.Enter())
+            {
+                lane.Stream.Synchronize();
+            }
+
             _memory.Reserve(bytes);
         }
     }

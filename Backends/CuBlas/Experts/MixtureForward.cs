@@ -12,10 +12,10 @@ namespace NativeFfn.Backends.CuBlas.Experts;
 /// </remarks>
 internal static class MixtureForward
 {
-    /// <summary>Queues a chunk's rows and logits, waits for them, and chooses experts.</summary>
+    /// <summary>Queues a chunk's rows and logits; once they have come in, <see cref="HostRouting.Choose"/> chooses experts.</summary>
     /// <param name="chunk">The chunk.</param>
-    /// <param name="trace">Receives rows and choice where one is given.</param>
-    public static unsafe void Route(in MixtureChunk chunk, FfnTrace? trace)
+    /// <param name="trace">Receives the rows where one is given, and is waited for.</param>
+    public static unsafe void QueueLogits(in MixtureChunk chunk, FfnTrace? trace)
     {
         QueueRows(chunk);
         DeviceRows rows = chunk.Rows;
@@ -28,9 +28,6 @@ internal static class MixtureForward
         {
             DeviceTrace.Copy(chunk.Stream, rows, chunk.Tokens, normalized, chunk.FirstToken, chunk.Spec.InputWidth);
         }
-
-        chunk.Stream.Synchronize();
-        chunk.Lane.Routing.Choose(chunk, trace?.Routing);
     }
 
     /// <summary>Queues what brings the input's rows into the form that router and experts read.</summary>

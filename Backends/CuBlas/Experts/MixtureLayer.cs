@@ -5,7 +5,8 @@ namespace NativeFfn.Backends.CuBlas.Experts;
 /// <summary>A mixture of experts.</summary>
 internal sealed class MixtureLayer : DeviceLayer
 {
-    private MixtureLayer(MixtureWeights weights) => Weights = weights;
+    private MixtureLayer(MixtureWeights weights, DeviceLifetime device)
+        : base(device) => Weights = weights;
 
     /// <summary>The weights.</summary>
     public MixtureWeights Weights { get; }
@@ -23,7 +24,19 @@ internal sealed class MixtureLayer : DeviceLayer
     public override bool CanDecode => true;
 
     /// <summary>Brings a mixture to the device.</summary>
-    public static MixtureLayer Load(FfnSpec spec, IFfnWeightSource source, NetworkLoader loader) => new(new MixtureWeights(spec, source, loader));
+    public static MixtureLayer Load(FfnSpec spec, IFfnWeightSource source, NetworkLoader loader)
+    {
+        var weights = new MixtureWeights(spec, source, loader);
+        try
+        {
+            return new MixtureLayer(weights, loader.Device);
+        }
+        catch
+        {
+            weights.Dispose();
+            throw;
+        }
+    }
 
     /// <inheritdoc/>
     public override void ReadExpertTokens(Span<long> counts) => Weights.Tokens.Read(counts);
@@ -54,6 +67,10 @@ internal sealed class MixtureLayer : DeviceLayer
     public override void Run(DeviceLane lane, in FfnRows rows) => HostMixture.Run(lane, this, rows);
 
     /// <inheritdoc/>
+    public override ValueTask RunAsync(DeviceLane lane, FfnMemoryRows rows, CancellationToken cancellationToken) =>
+        HostMixture.RunAsync(lane, this, rows, cancellationToken);
+
+    /// <inheritdoc/>
     public override void Queue(in DeviceRun run)
     {
         if (run.Lane.Stream.IsCapturing)
@@ -65,7 +82,10 @@ internal sealed class MixtureLayer : DeviceLayer
         run.Lane.Routing.Reserve(run.Lane, this, run.Tokens, chunkTokens);
         for (int first = 0; first < run.Tokens; first += chunkTokens)
         {
-            MixtureForward.Route(Chunk(run, first, chunkTokens), trace: null);
+            MixtureChunk chunk = Chunk(run, first, chunkTokens);
+            MixtureForward.QueueLogits(chunk, trace: null);
+            run.Lane.Stream.Synchronize();
+            run.Lane.Routing.Choose(chunk, trace: null);
         }
 
         run.Lane.Routing.ThrowIfUnroutable();
@@ -84,10 +104,9 @@ internal sealed class MixtureLayer : DeviceLayer
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle()
+    protected override void Free()
     {
         Weights.Dispose();
-        return true;
     }
 
     private MixtureChunk Chunk(in DeviceRun run, int first, int chunkTokens)
