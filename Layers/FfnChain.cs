@@ -50,10 +50,10 @@ public sealed class FfnChain
     /// <exception cref="ObjectDisposedException">A layer or the engine was disposed.</exception>
     public void Forward(FfnMode mode, ReadOnlySpan<float> input, Span<float> output)
     {
-        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
         FfnRows rows = FfnLayer.RowsOf(Layers[0].Spec, mode, input, output);
         foreach (FfnLayer layer in Layers)
         {
+            layer.ThrowIfDisposed();
             FfnRowsGuard.Check(layer.Spec, rows);
         }
 

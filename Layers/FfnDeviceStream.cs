@@ -52,7 +52,6 @@ public sealed class FfnDeviceStream : IDisposable
     internal void Run(FfnLayer layer, IPreparedFfn prepared, in DeviceForwardRows rows)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
-        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
         if (layer.Engine != _engine)
         {
             throw new ArgumentException("The stream is of another engine than the layer.", nameof(layer));

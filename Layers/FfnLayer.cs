@@ -24,6 +24,7 @@ public sealed class FfnLayer : IDisposable
 
     private readonly FfnEngine _engine;
     private readonly IPreparedFfn _prepared;
+    private volatile bool _disposed;
 
     internal FfnLayer(FfnEngine engine, FfnSpec spec, IPreparedFfn prepared)
     {
@@ -73,7 +74,7 @@ public sealed class FfnLayer : IDisposable
         foreach (int count in tokens)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count, nameof(tokens));
-            ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+            ThrowIfDisposed();
             _prepared.Warmup(count);
             float[] input = new float[checked(count * Spec.InputWidth)];
             float[] output = new float[checked(count * Spec.OutputWidth)];
@@ -124,6 +125,33 @@ public sealed class FfnLayer : IDisposable
     public void ForwardBlock(ReadOnlySpan2D<float> input, Span2D<float> output) =>
         Run(new FfnRows { Input = input, Output = output, Mode = FfnMode.Block });
 
+    /// <summary>Any mode, without holding the caller's thread: on a GPU nobody waits, on a CPU a thread of the pool computes.</summary>
+    /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>; must not change before the task is done.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <param name="cancellationToken">Ends the forward before it is launched; what is launched runs to its end.</param>
+    /// <returns>Done when the output is written. To be awaited once.</returns>
+    /// <exception cref="ArgumentException">A length does not fit the layer, or the memories overlap in part.</exception>
+    /// <exception cref="NotSupportedException">The layer has no block.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before it was launched.</exception>
+    /// <exception cref="DeviceFailedException">The GPU has failed, now or before.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public ValueTask ForwardAsync(
+        FfnMode mode, ReadOnlyMemory<float> input, Memory<float> output, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        FfnRowsGuard.Check(Spec, RowsOf(Spec, mode, input.Span, output.Span));
+        var rows = new FfnMemoryRows
+        {
+            Input = input,
+            Output = output,
+            InputWidth = Spec.InputWidth,
+            OutputWidth = Spec.OutputWidth,
+            Mode = mode,
+        };
+        return _prepared.RunAsync(rows, cancellationToken);
+    }
+
     /// <summary>Any mode, looked at from inside: with the inner values, the times of the steps, or both. Slower than the plain forwards.</summary>
     /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
@@ -166,9 +194,20 @@ public sealed class FfnLayer : IDisposable
         Run(stream, new DeviceForwardRows { Input = input, Output = output, Mode = FfnMode.Block });
 
     /// <summary>Frees the weights, after the forwards in flight.</summary>
-    public void Dispose() => _prepared.Dispose();
+    public void Dispose()
+    {
+        // Said here as well: where forwards never pause, references to the weights never run out, and would be given on and on.
+        _disposed = true;
+        _prepared.Dispose();
+    }
 
     internal IPreparedFfn Prepared => _prepared;
+
+    internal void ThrowIfDisposed()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+    }
 
     internal static FfnRows RowsOf(
         FfnSpec spec, FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null)
@@ -202,12 +241,13 @@ public sealed class FfnLayer : IDisposable
     private void Run(FfnDeviceStream stream, in DeviceForwardRows rows)
     {
         ArgumentNullException.ThrowIfNull(stream);
+        ThrowIfDisposed();
         stream.Run(this, _prepared, rows);
     }
 
     private void Run(in FfnRows rows)
     {
-        ObjectDisposedException.ThrowIf(_engine.IsDisposed, _engine);
+        ThrowIfDisposed();
         FfnRowsGuard.Check(Spec, rows);
         _prepared.Run(rows);
     }

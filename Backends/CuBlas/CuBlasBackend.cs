@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
@@ -17,11 +18,12 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly CudaLibraries _libraries;
     private readonly CudaContext _context;
     private readonly DeviceFormat _format;
-    private readonly DeviceKernels _kernels;
+    private readonly DeviceLifetime _device;
     private readonly DeviceAllocator _memory;
     private readonly ObjectSlots<DeviceLane> _lanes;
     private readonly AlgorithmFile _algorithms;
     private readonly DecodeSwitch _decode;
+    private readonly bool _autotunes;
 
     private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
     {
@@ -36,10 +38,11 @@ internal sealed class CuBlasBackend : IFfnBackend
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
         Fault = new DeviceFault(device.Name);
         _memory = new DeviceAllocator(context, Trim);
-        _kernels = new DeviceKernels(KernelProgram.Load(context, libraries.Nvrtc, format), format);
+        _device = new DeviceLifetime(context, LoadKernels(context, libraries, format));
         _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
+        _autotunes = options.Autotune;
         _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {FfnPrecisionNames.Of(format.Precision)}");
     }
 
@@ -101,7 +104,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         {
             using var uploader = new WeightUploader(_context);
             var uploaded = new DeviceWeights(spec, weights, _format, _memory, uploader);
-            var layer = new DeviceLayer(uploaded, new ProductPlans(uploaded, _libraries.CuBlasLt, _algorithms), _kernels);
+            var layer = new DeviceLayer(uploaded, new ProductPlans(uploaded, _libraries.CuBlasLt, _algorithms), _device);
             try
             {
                 Calibrate(layer);
@@ -125,7 +128,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault.ThrowIfAny();
         try
         {
-            return new CuBlasStream(this, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
+            return new CuBlasStream(this, _device, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
         }
         catch (Exception failure) when (DeviceFault.IsNative(failure))
         {
@@ -135,6 +138,15 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     /// <inheritdoc/>
     public void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
+
+    /// <summary>Times cuBLASLt's algorithms for a layer's products of so many tokens, where the options ask for it.</summary>
+    public void Tune(DeviceLayer layer, int tokens)
+    {
+        if (_autotunes && tokens > layer.DecodeTokens)
+        {
+            OnLane(layer, (lane, layer) => Tune(lane, layer, tokens));
+        }
+    }
 
     /// <summary>A lane that nobody else uses.</summary>
     /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
@@ -156,14 +168,14 @@ internal sealed class CuBlasBackend : IFfnBackend
     public void ReturnLane(DeviceLane lane) => _lanes.Return(lane);
 
     /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
-    public void Abandon(DeviceLane lane)
+    public static void Abandon(DeviceLane lane)
     {
         try
         {
-            using CudaContext.Scope scope = _context.Enter();
+            using CudaContext.Scope scope = lane.Context.Enter();
             lane.Stream.Synchronize();
         }
-        catch (Exception failure) when (failure is CudaException or ObjectDisposedException)
+        catch (CudaException)
         {
             // The caller is told of the failure that came first; and freeing memory waits for its use, too.
         }
@@ -175,26 +187,58 @@ internal sealed class CuBlasBackend : IFfnBackend
     public void Dispose()
     {
         _lanes.Dispose();
-        _kernels.Dispose();
-        _context.Dispose();
+        _device.Dispose();
+    }
+
+    private static DeviceKernels LoadKernels(CudaContext context, CudaLibraries libraries, DeviceFormat format)
+    {
+        CudaModule module = KernelProgram.Load(context, libraries.Nvrtc, format);
+        try
+        {
+            return new DeviceKernels(module, format);
+        }
+        catch
+        {
+            module.Dispose();
+            throw;
+        }
     }
 
     private DeviceLane NewLane(CudaStream stream) => new(_context, _libraries.CuBlasLt, _memory, stream);
 
     private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
 
-    private void Calibrate(DeviceLayer layer)
+    private static void Tune(DeviceLane lane, DeviceLayer layer, int tokens)
     {
-        if (!layer.CanDecode)
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
+        DeviceScratch scratch = DeviceScratch.In(lane, layer.Weights, chunkTokens, fromHost: true);
+
+        // Zeros, as what was there before may be no numbers; a product's time depends little on those that are.
+        lane.Stream.Fill(scratch.Input, 0);
+        DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, layer, scratch, chunkTokens, addsInput: false, tunes: true));
+        if (layer.Weights.Spec.KeepsWidth)
         {
-            return;
+            DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, layer, scratch, chunkTokens, addsInput: true, tunes: true));
         }
 
+        lane.Stream.Synchronize();
+    }
+
+    private void Calibrate(DeviceLayer layer)
+    {
+        if (layer.CanDecode)
+        {
+            OnLane(layer, (lane, layer) => layer.DecodeTokens = _decode.Of(lane, layer));
+        }
+    }
+
+    private void OnLane(DeviceLayer layer, Action<DeviceLane, DeviceLayer> work)
+    {
         DeviceLane lane = TakeLane();
         try
         {
             using CudaContext.Scope scope = _context.Enter();
-            layer.DecodeTokens = _decode.Of(lane, layer);
+            work(lane, layer);
         }
         catch
         {

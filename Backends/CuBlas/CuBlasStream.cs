@@ -9,9 +9,12 @@ internal sealed class CuBlasStream : IDeviceStream
     private readonly CuBlasBackend _backend;
     private readonly DeviceLane _lane;
 
-    public CuBlasStream(CuBlasBackend backend, DeviceLane lane)
+    private readonly DeviceLifetime _device;
+
+    public CuBlasStream(CuBlasBackend backend, DeviceLifetime device, DeviceLane lane)
     {
         _backend = backend;
+        _device = device.Held();
         _lane = lane;
     }
 
@@ -49,7 +52,11 @@ internal sealed class CuBlasStream : IDeviceStream
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _backend.Abandon(_lane);
+    public void Dispose()
+    {
+        CuBlasBackend.Abandon(_lane);
+        _device.DangerousRelease();
+    }
 
     private static void Queue(DeviceLane lane, DeviceLayer layer, in DeviceForwardRows rows)
     {

@@ -11,12 +11,14 @@ internal sealed class DeviceLayer : SafeHandle
     // There is no one native handle; any value but 0 stands for all of them.
     private const nint Open = 1;
 
-    public DeviceLayer(DeviceWeights weights, ProductPlans plans, DeviceKernels kernels)
+    private readonly DeviceLifetime _device;
+
+    public DeviceLayer(DeviceWeights weights, ProductPlans plans, DeviceLifetime device)
         : base(0, ownsHandle: true)
     {
+        _device = device.Held();
         Weights = weights;
         Plans = plans;
-        Kernels = kernels;
         SetHandle(Open);
     }
 
@@ -27,7 +29,10 @@ internal sealed class DeviceLayer : SafeHandle
     public ProductPlans Plans { get; }
 
     /// <summary>The kernels of the weights' format, which are the backend's.</summary>
-    public DeviceKernels Kernels { get; }
+    public DeviceKernels Kernels => _device.Kernels;
+
+    /// <summary>Tells asynchronous forwards when they are done.</summary>
+    public DeviceCompletions Completions => _device.Completions;
 
     /// <summary>The most tokens for which the decode kernels run the layer; 0 for never.</summary>
     public int DecodeTokens { get; set; }
@@ -43,6 +48,7 @@ internal sealed class DeviceLayer : SafeHandle
     {
         Plans.Dispose();
         Weights.Memory.Dispose();
+        _device.DangerousRelease();
         return true;
     }
 }

@@ -31,27 +31,35 @@ internal sealed unsafe class Matmul : IDisposable
     private Matmul(CuBlasLtLibrary library, in MatmulShape shape)
     {
         (_library, _shape) = (library, shape);
-        _operation = CuBlasLtDescriptor.Operation(library, shape.Compute);
-        _operation.Set(CublasLtMatmulDescAttribute.TransA, OpT);
-        _operation.Set(CublasLtMatmulDescAttribute.TransB, OpN);
-        _operation.Set(CublasLtMatmulDescAttribute.Epilogue, (uint)shape.Epilogue);
-        if (shape.HasBias)
+        try
         {
-            _operation.Set(CublasLtMatmulDescAttribute.BiasPointer, shape.Bias.Address);
-            _operation.Set(CublasLtMatmulDescAttribute.BiasDataType, (int)shape.BiasType);
-        }
+            _operation = CuBlasLtDescriptor.Operation(library, shape.Compute);
+            _operation.Set(CublasLtMatmulDescAttribute.TransA, OpT);
+            _operation.Set(CublasLtMatmulDescAttribute.TransB, OpN);
+            _operation.Set(CublasLtMatmulDescAttribute.Epilogue, (uint)shape.Epilogue);
+            if (shape.HasBias)
+            {
+                _operation.Set(CublasLtMatmulDescAttribute.BiasPointer, shape.Bias.Address);
+                _operation.Set(CublasLtMatmulDescAttribute.BiasDataType, (int)shape.BiasType);
+            }
 
-        if (shape.FastAccumulation)
+            if (shape.FastAccumulation)
+            {
+                _operation.Set(CublasLtMatmulDescAttribute.FastAccumulation, (sbyte)1);
+            }
+
+            _weights = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Rows, shape.WeightStride);
+            _input = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Tokens, shape.InputStride);
+            _output = CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.OutputStride);
+            _residual = shape.HasResidual
+                ? CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.ResidualStride)
+                : _output;
+        }
+        catch
         {
-            _operation.Set(CublasLtMatmulDescAttribute.FastAccumulation, (sbyte)1);
+            Dispose();
+            throw;
         }
-
-        _weights = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Rows, shape.WeightStride);
-        _input = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Tokens, shape.InputStride);
-        _output = CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.OutputStride);
-        _residual = shape.HasResidual
-            ? CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.ResidualStride)
-            : _output;
     }
 
     /// <summary>What it computes.</summary>
@@ -201,11 +209,12 @@ internal sealed unsafe class Matmul : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        _operation.Dispose();
-        _weights.Dispose();
-        _input.Dispose();
-        _residual.Dispose();
-        _output.Dispose();
+        // One that the library refused half-way lacks the last of them.
+        _operation?.Dispose();
+        _weights?.Dispose();
+        _input?.Dispose();
+        _residual?.Dispose();
+        _output?.Dispose();
     }
 
     private static MatmulAlgorithm Read(in CuBlasLtHeuristicResult result) =>
@@ -231,16 +240,24 @@ internal sealed unsafe class Matmul : IDisposable
     private CuBlasLtDescriptor Preference(long workspaceBytes)
     {
         CuBlasLtDescriptor preference = CuBlasLtDescriptor.Preference(_library);
-        preference.Set(CublasLtMatmulPreferenceAttribute.MaxWorkspaceBytes, (ulong)workspaceBytes);
-        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentA, (uint)_shape.AlignmentBytes);
-        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentB, (uint)_shape.AlignmentBytes);
-        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentC, (uint)_shape.AlignmentBytes);
-        preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentD, (uint)_shape.AlignmentBytes);
-        if (_shape.Deterministic)
+        try
         {
-            preference.Set(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, ReductionNone);
-        }
+            preference.Set(CublasLtMatmulPreferenceAttribute.MaxWorkspaceBytes, (ulong)workspaceBytes);
+            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentA, (uint)_shape.AlignmentBytes);
+            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentB, (uint)_shape.AlignmentBytes);
+            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentC, (uint)_shape.AlignmentBytes);
+            preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentD, (uint)_shape.AlignmentBytes);
+            if (_shape.Deterministic)
+            {
+                preference.Set(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, ReductionNone);
+            }
 
-        return preference;
+            return preference;
+        }
+        catch
+        {
+            preference.Dispose();
+            throw;
+        }
     }
 }

@@ -6,7 +6,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Hosting;
 
 /// <summary>Answers on every backend: those of the layer itself, whoever else asks.</summary>
-public sealed class ClientTests : BackendTests
+public sealed class ClientTests : RealBackendTests
 {
     private const int Clients = 16;
     private const int RequestsOfClient = 60;

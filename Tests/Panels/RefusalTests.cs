@@ -4,7 +4,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Panels;
 
 /// <summary>Weights that a precision cannot hold are refused by one sentence, and the engine goes on.</summary>
-public class RefusalTests : BackendTests
+public class RefusalTests : CpuBackendTests
 {
     private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 70, 45);
 

@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Panels;
 
 /// <summary>A layer's matrices are in memory once, in the engine's precision, and come in pieces.</summary>
-public class WeightMemoryTests : PrecisionTests
+public class WeightMemoryTests : CpuPrecisionTests
 {
     // What a layer may take beside its matrices: whole cache lines for each tensor, and the rows that fill a panel.
     private const int MostRowsOfPanel = 32;

@@ -109,8 +109,10 @@ public sealed unsafe class CaptureTests
         other.Record(outside);
         stream.BeginCapture();
         stream.Record(inside);
-        MemoryTests.AssertViolation(session, session.Raw.cuEventSynchronize(inside.Handle), CudaResult.CapturedEvent, "recorded in a capture");
-        MemoryTests.AssertViolation(session, session.Raw.cuStreamWaitEvent(stream.Handle, outside.Handle, 0), CudaResult.CaptureIsolation, "capture");
+        MemoryTests.AssertViolation(
+            session, session.Raw.cuEventSynchronize(inside.Handle), CudaResult.CapturedEvent, "recorded in a capture");
+        MemoryTests.AssertViolation(
+            session, session.Raw.cuStreamWaitEvent(stream.Handle, outside.Handle, 0), CudaResult.CaptureIsolation, "capture");
         stream.AbandonCapture();
         Assert.That(stream.IsCapturing, Is.False);
         session.Device.AssertNoViolations();

@@ -19,7 +19,11 @@ internal sealed class FailurePlan
     public void Clear() => _failures.Clear();
 
     /// <summary>Counts a call; its ordered status, or null.</summary>
-    public int? Count(string name)
+    /// <param name="name">The function.</param>
+    /// <param name="others">
+    /// What stands for a status where any call was ordered to fail and this is none of the driver's; null in the driver.
+    /// </param>
+    public int? Count(string name, int? others)
     {
         Calls++;
         int ofName = _callsByName[name] = CallsOf(name) + 1;
@@ -28,7 +32,7 @@ internal sealed class FailurePlan
             if (failing is null ? number == Calls : failing == name && number == ofName)
             {
                 Failed = name;
-                return status;
+                return failing is null ? others ?? status : status;
             }
         }
 

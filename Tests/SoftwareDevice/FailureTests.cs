@@ -85,7 +85,8 @@ public sealed unsafe class FailureTests
         {
             Assert.That(
                 () => new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc),
-                Throws.TypeOf<NativeFfn.Bindings.NativeLibraryException>().With.Message.Contains("software libcublasLt has no function cublasLtMatmul"));
+                Throws.TypeOf<NativeFfn.Bindings.NativeLibraryException>().With.Message.Contains(
+                    "software libcublasLt has no function cublasLtMatmul"));
         }
     }
 
@@ -97,7 +98,8 @@ public sealed unsafe class FailureTests
     {
         using var session = new SoftwareSession();
         Assert.That(
-            () => session.Libraries.Nvrtc.Compile("a.cu", "", [], options.Split(' ')), Throws.TypeOf<NvrtcException>().With.Message.Contains(log));
+            () => session.Libraries.Nvrtc.Compile("a.cu", "", [], options.Split(' ')),
+            Throws.TypeOf<NvrtcException>().With.Message.Contains(log));
         session.End();
     }
 
@@ -107,7 +109,8 @@ public sealed unsafe class FailureTests
         using var session = new SoftwareSession();
         Assert.That(
             () => session.Libraries.Nvrtc.Compile(
-                "a.cu", "#include \"b.cuh\"", [("b.cuh", "#pragma once\n  # include <cuda_bf16.h>")], ["--gpu-architecture=sm_90", "-DNATIVEFFN_F32"]),
+                "a.cu", "#include \"b.cuh\"", [("b.cuh", "#pragma once\n  # include <cuda_bf16.h>")],
+                ["--gpu-architecture=sm_90", "-DNATIVEFFN_F32"]),
             Throws.TypeOf<NvrtcException>().With.Message.Contains("cuda_bf16.h"));
         session.End();
     }
@@ -118,14 +121,17 @@ public sealed unsafe class FailureTests
         using var session = new SoftwareSession(new SoftwareDeviceOptions { Major = 8, Minor = 6 });
         byte[] image = session.Libraries.Nvrtc.Compile("a.cu", "", [], ["--gpu-architecture=sm_90", "-DNATIVEFFN_F32"]);
         Assert.That(
-            () => session.Context.LoadModule(image), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.NoBinaryForGpu));
+            () => session.Context.LoadModule(image),
+            Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.NoBinaryForGpu));
         image[7]++;
         Assert.That(
-            () => session.Context.LoadModule(image), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.InvalidImage));
+            () => session.Context.LoadModule(image),
+            Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.InvalidImage));
         using (CudaModule module = session.Context.LoadModule(
             session.Libraries.Nvrtc.Compile("a.cu", "", [], ["--gpu-architecture=sm_86", "-DNATIVEFFN_F32"])))
         {
-            Assert.That(() => module.Kernel("unheard_of"), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.NotFound));
+            Assert.That(
+                () => module.Kernel("unheard_of"), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.NotFound));
         }
 
         session.End();

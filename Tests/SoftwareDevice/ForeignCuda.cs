@@ -1,6 +1,8 @@
 namespace NativeFfn.Tests.Software;
 
-/// <summary>What another library in the process would have made: contexts, streams and memory that the product may use and must not free.</summary>
+/// <summary>
+/// What another library in the process would have made: contexts, streams and memory that the product may use and must not free.
+/// </summary>
 internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
 {
     private readonly List<Allocation> _allocations = [];
@@ -16,7 +18,7 @@ internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
     /// <summary>CUstream that waits for nothing of the default stream's.</summary>
     public nint CreateStream()
     {
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             SoftwareContext context = Target;
             var stream = new SoftwareStream(context, 0, isBlocking: false, isForeign: true);
@@ -28,7 +30,7 @@ internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
     /// <summary>CUdeviceptr of fresh memory.</summary>
     public nint Allocate(long bytes)
     {
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             Allocation allocation = device.Memory.Allocate(bytes, Target, isForeign: true);
             _allocations.Add(allocation);
@@ -47,7 +49,7 @@ internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
 
     public void Free(nint address)
     {
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             Allocation allocation = _allocations.Single(one => one.Address == address);
             device.Memory.Release(allocation);
@@ -58,7 +60,7 @@ internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
     public void Write<T>(nint address, ReadOnlySpan<T> values)
         where T : unmanaged
     {
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             long bytes = (long)values.Length * sizeof(T);
             values.CopyTo(new Span<T>(device.Memory.Resolve(address, bytes, ordinal, "A test"), values.Length));
@@ -69,7 +71,7 @@ internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
     public T[] Read<T>(nint address, int count)
         where T : unmanaged
     {
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             return new Span<T>(device.Memory.Resolve(address, (long)count * sizeof(T), ordinal, "A test"), count).ToArray();
         }

@@ -30,7 +30,8 @@ internal sealed class HandleTable
     {
         if (_live.TryGetValue(handle, out object? thing))
         {
-            return thing as T ?? throw new NativeFailure(status, $"A {Name(thing.GetType())} was given in the place of a {Name(typeof(T))}.");
+            return thing as T ?? throw new NativeFailure(
+                status, $"A {Name(thing.GetType())} was given in the place of a {Name(typeof(T))}.");
         }
 
         if (handle > FirstHandle && handle <= _before)

@@ -27,7 +27,8 @@ public sealed unsafe class KernelTests
     ];
 
     [Test]
-    public void Prepared_rows_are_normed_rounded_and_padded_with_zeros([Values] bool isVector, [Range(0, 3)] int precision, [Range(0, 3)] int norm)
+    public void Prepared_rows_are_normed_rounded_and_padded_with_zeros(
+        [Values] bool isVector, [Range(0, 3)] int precision, [Range(0, 3)] int norm)
     {
         using var run = new Run(precision);
         float[] input = Fractions(Tokens * 24, 1);
@@ -58,14 +59,17 @@ public sealed unsafe class KernelTests
             {
                 double expected = i < Width ? row[i] : 0;
                 double step = Step(number) * (Math.Abs(expected) + (number == Number.E4M3 ? Math.ScaleB(expectedScale, -6) : 0));
-                Assert.That(stored[(token * Padded) + i] * expectedScale, Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))), $"column {i}");
+                Assert.That(
+                    stored[(token * Padded) + i] * expectedScale,
+                    Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))), $"column {i}");
             }
         }
     }
 
     [Test]
     public void Activated_rows_are_act_gate_times_up_of_scaled_products(
-        [Range(0, 7)] int activation, [Values] bool gated, [Values(0, 1, 3)] int precision, [Values("activate_operand", "activate_result")] string kernel)
+        [Range(0, 7)] int activation, [Values] bool gated, [Values(0, 1, 3)] int precision,
+        [Values("activate_operand", "activate_result")] string kernel)
     {
         using var run = new Run(precision);
         int parts = gated ? 2 : 1;
@@ -105,7 +109,9 @@ public sealed unsafe class KernelTests
                     ((double)product[(token * parts * Padded) + column] * channelScales[column] * tokenScales[token]) + bias[column];
                 double expected = i < Width ? Activations[activation](At(i)) * (gated ? At(Padded + i) : 1) : 0;
                 double step = Step(number) * (Math.Abs(expected) + (number == Number.E4M3 ? Math.ScaleB(scale, -6) : 0));
-                Assert.That(stored[(token * stride) + i] * scale, Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))), $"column {i}");
+                Assert.That(
+                    stored[(token * stride) + i] * scale, Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))),
+                    $"column {i}");
             }
         }
     }
@@ -161,7 +167,8 @@ public sealed unsafe class KernelTests
     }
 
     [Test]
-    public void A_finished_row_is_its_branch_normed_the_residual_added_and_normed_again([Range(0, 3)] int branch, [Range(0, 3)] int post, [Values] bool inPlace)
+    public void A_finished_row_is_its_branch_normed_the_residual_added_and_normed_again(
+        [Range(0, 3)] int branch, [Range(0, 3)] int post, [Values] bool inPlace)
     {
         using var run = new Run(0);
         float[] product = Fractions(Tokens * Width, 1);
@@ -170,7 +177,8 @@ public sealed unsafe class KernelTests
         float[] branchWeight = Fractions(Width, 4);
         float[] postWeight = Fractions(Width, 5);
         nint productAddress = run.Floats(product);
-        DeviceRegion output = inPlace ? new DeviceRegion(productAddress, product.Length * sizeof(float)) : run.Fresh(product.Length * sizeof(float));
+        DeviceRegion output = inPlace ? new DeviceRegion(productAddress, product.Length * sizeof(float))
+            : run.Fresh(product.Length * sizeof(float));
         run.Launch("finish", Tokens, 1, new FinishArgument
         {
             Product = productAddress,
@@ -187,7 +195,8 @@ public sealed unsafe class KernelTests
         float[] found = run.Session.Read(Number.F32, output);
         for (int token = 0; token < Tokens; token++)
         {
-            double[] row = Norm(branch, [.. product.Skip(token * Width).Take(Width).Zip(bias, static (x, b) => x + b)], branchWeight, null, 0.5);
+            double[] row = Norm(
+                branch, [.. product.Skip(token * Width).Take(Width).Zip(bias, static (x, b) => x + b)], branchWeight, null, 0.5);
             float[] joined = [.. row.Select((x, i) => (float)(x + residual[(token * Width) + i]))];
             double[] expected = Norm(post, joined, postWeight, null, 0.5);
             for (int i = 0; i < Width; i++)
@@ -230,7 +239,8 @@ public sealed unsafe class KernelTests
         {
             double At(int row) => (Dot(weights, row * 16, vectors, i / Padded * 16, 16) * scales[row]) + bias[row];
             double expected = Activations[6](At(i % Padded)) * (gated ? At(Padded + (i % Padded)) : 1);
-            Assert.That(found[i], Is.EqualTo(expected).Within((Step(number) * Math.Abs(expected)) + (4 * Tolerance * (1 + Math.Abs(expected)))));
+            Assert.That(
+                found[i], Is.EqualTo(expected).Within((Step(number) * Math.Abs(expected)) + (4 * Tolerance * (1 + Math.Abs(expected)))));
         }
     }
 
@@ -270,7 +280,8 @@ public sealed unsafe class KernelTests
     public void The_exact_gelu_is_accurate_in_its_tail()
     {
         // 1 - Φ(x) of tables: x, probability above.
-        foreach ((double x, double above) in ((double, double)[])[(1, 0.15865525393145707), (3, 0.0013498980316300946), (6, 9.865876450376981e-10)])
+        (double X, double Above)[] table = [(1, 0.15865525393145707), (3, 0.0013498980316300946), (6, 9.865876450376981e-10)];
+        foreach ((double x, double above) in table)
         {
             Assert.That(NormalDistribution.Below(-x), Is.EqualTo(above).Within(1e-12 * above));
             Assert.That(NormalDistribution.Below(x), Is.EqualTo(1 - above).Within(1e-15));
@@ -318,7 +329,8 @@ public sealed unsafe class KernelTests
         MemoryTests.AssertViolation(run.Session, run.Session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "unloaded");
     }
 
-    private static double Step(Number number) => number switch { Number.F32 => 0, Number.F16 => Math.ScaleB(1, -11), Number.BF16 => Math.ScaleB(1, -8), _ => Math.ScaleB(1, -4) };
+    private static double Step(Number number) =>
+        number switch { Number.F32 => 0, Number.F16 => Math.ScaleB(1, -11), Number.BF16 => Math.ScaleB(1, -8), _ => Math.ScaleB(1, -4) };
 
     private static double Normal(double x)
     {

@@ -27,7 +27,8 @@ public sealed unsafe class MatmulTests
             : operand == CudaDataType.Float8E4M3 ? CudaDataType.BFloat16 : operand;
         MatmulShape shape = Plain with
         {
-            Rows = 32, Columns = 48, Tokens = tokens, WeightStride = 64, InputStride = 48, OutputStride = 40, Operand = operand, Output = output,
+            Rows = 32, Columns = 48, Tokens = tokens, WeightStride = 64, InputStride = 48, OutputStride = 40, Operand = operand,
+            Output = output,
         };
         float[] weights = Integers(32 * 64, 1);
         float[] input = Integers(tokens * 48, 2);
@@ -55,7 +56,8 @@ public sealed unsafe class MatmulTests
             : activation;
         MatmulShape shape = Plain with
         {
-            Epilogue = epilogue, ResidualStride = hasResidual ? 5 : 0, Bias = hasBias ? session.Floats(bias) : default, BiasType = CudaDataType.Float32,
+            Epilogue = epilogue, ResidualStride = hasResidual ? 5 : 0, Bias = hasBias ? session.Floats(bias) : default,
+            BiasType = CudaDataType.Float32,
         };
         float[] weights = Fractions(35, 1);
         float[] input = Fractions(21, 2);
@@ -175,7 +177,8 @@ public sealed unsafe class MatmulTests
         using var session = new SoftwareSession(new SoftwareDeviceOptions { Unsupported = static shape => (shape.Epilogue & 32) != 0 });
         MatmulShape float8 = Plain with
         {
-            Rows = 16, Columns = 16, WeightStride = 16, InputStride = 16, OutputStride = 16, Operand = CudaDataType.Float8E4M3, Output = CudaDataType.BFloat16,
+            Rows = 16, Columns = 16, WeightStride = 16, InputStride = 16, OutputStride = 16, Operand = CudaDataType.Float8E4M3,
+            Output = CudaDataType.BFloat16,
         };
         Assert.Multiple(() =>
         {
@@ -312,7 +315,8 @@ public sealed unsafe class MatmulTests
     private sealed class Raw(SoftwareSession session, MatmulShape shape, nint memory)
     {
         public int Run(
-            CuBlasLtHandle handle, MatmulAlgorithm algorithm, int a = 0, int b = 4096, int d = 8192, nuint workspaceBytes = 0, nint stream = 0)
+            CuBlasLtHandle handle, MatmulAlgorithm algorithm, int a = 0, int b = 4096, int d = 8192, nuint workspaceBytes = 0,
+            nint stream = 0)
         {
             CuBlasLtFunctions raw = session.Libraries.CuBlasLt.Functions;
             nint operation;

@@ -68,10 +68,14 @@ public sealed unsafe class MemoryTests
         nint address = memory.Region.Address;
         Assert.Multiple(() =>
         {
-            AssertViolation(session, session.Raw.cuMemcpyHtoDAsync_v2(address, host, 17, 0), CudaResult.InvalidValue, "17 bytes at offset 0");
-            AssertViolation(session, session.Raw.cuMemcpyHtoDAsync_v2(address - 1, host, 4, 0), CudaResult.InvalidValue, "in no allocation");
+            AssertViolation(
+                session, session.Raw.cuMemcpyHtoDAsync_v2(address, host, 17, 0), CudaResult.InvalidValue, "17 bytes at offset 0");
+            AssertViolation(
+                session, session.Raw.cuMemcpyHtoDAsync_v2(address - 1, host, 4, 0), CudaResult.InvalidValue, "in no allocation");
             AssertViolation(session, session.Raw.cuMemcpyDtoHAsync_v2(host, (nint)host, 4, 0), CudaResult.InvalidValue, "in no allocation");
-            AssertViolation(session, session.Raw.cuMemcpyHtoDAsync_v2(address, (void*)address, 4, 0), CudaResult.InvalidValue, "in the place of host memory");
+            AssertViolation(
+                session, session.Raw.cuMemcpyHtoDAsync_v2(address, (void*)address, 4, 0), CudaResult.InvalidValue,
+                "in the place of host memory");
             AssertViolation(session, session.Raw.cuMemcpyDtoDAsync_v2(address + 4, address, 8, 0), CudaResult.InvalidValue, "overlap");
             AssertViolation(session, session.Raw.cuMemsetD8Async(address + 8, 0, 9, 0), CudaResult.InvalidValue, "9 bytes at offset 8");
         });

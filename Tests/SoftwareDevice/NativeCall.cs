@@ -12,6 +12,8 @@ internal static class NativeCall
     // The calls that need no context, and so say nothing about a lost one.
     private static readonly string[] WithoutContext = ["cuInit", "cuDriverGetVersion", "cuDevice", "cuCtxGetCurrent"];
 
+    private static readonly string[] WorkingAnyway = ["Free", "Destroy", "Release", "Unload", "PopCurrent", "EndCapture", "Synchronize"];
+
     public static readonly Library Driver = new(CudaResult.Unknown, CudaResult.Deinitialized, DriverLost);
 
     public static readonly Library CuBlasLt = new(CublasResult.InternalError, CublasResult.NotInitialized, CuBlasLtLost);
@@ -28,7 +30,7 @@ internal static class NativeCall
         }
 
         long before = GC.GetAllocatedBytesForCurrentThread();
-        lock (device.Gate)
+        using (device.Gate.EnterScope())
         {
             try
             {
@@ -57,13 +59,13 @@ internal static class NativeCall
 
     private static int Run<T>(in Library library, SoftwareDevice device, string name, T arguments, Func<SoftwareDevice, T, int> work)
     {
-        bool frees = Frees(name);
-        if (device.Failures.Count(name) is { } ordered)
+        bool worksAnyway = WorksAnyway(name);
+        bool isDriver = ReferenceEquals(library.Lost, Driver.Lost);
+        if (device.Failures.Count(name, isDriver ? null : library.Unexpected) is { } ordered)
         {
-            // What frees or ends has done so even where it reports an error, which is then one of earlier work.
             device.SpoilCapture(name == "cuStreamEndCapture");
-            _ = frees ? work(device, arguments) : 0;
-            if (ReferenceEquals(library.Lost, Driver.Lost) && CudaResult.IsSticky(ordered) && device.Contexts.TryPeek(out SoftwareContext? current))
+            _ = worksAnyway ? work(device, arguments) : 0;
+            if (isDriver && CudaResult.IsSticky(ordered) && device.Contexts.TryPeek(out SoftwareContext? current))
             {
                 current.Lost = ordered;
             }
@@ -72,7 +74,7 @@ internal static class NativeCall
         }
 
         int lost = Lost(library, device, name);
-        if (lost == 0 || frees)
+        if (lost == 0 || worksAnyway)
         {
             int status = work(device, arguments);
 
@@ -87,10 +89,8 @@ internal static class NativeCall
     private static int Lost(in Library library, SoftwareDevice device, string name) =>
         device.Contexts.TryPeek(out SoftwareContext? current) && current.Lost != 0 ? library.Lost(name, current.Lost) : 0;
 
-    private static bool Frees(string name) =>
-        name.Contains("Free", StringComparison.Ordinal) || name.Contains("Destroy", StringComparison.Ordinal)
-        || name.Contains("Release", StringComparison.Ordinal) || name.Contains("Unload", StringComparison.Ordinal)
-        || name.Contains("PopCurrent", StringComparison.Ordinal) || name.Contains("EndCapture", StringComparison.Ordinal);
+    // What frees, ends or waits has done so even where it reports an error, which is then one of earlier work.
+    private static bool WorksAnyway(string name) => Array.Exists(WorkingAnyway, part => name.Contains(part, StringComparison.Ordinal));
 
     private static int DriverLost(string name, int status) =>
         Array.Exists(WithoutContext, prefix => name.StartsWith(prefix, StringComparison.Ordinal)) ? 0 : status;

@@ -102,7 +102,9 @@ internal static unsafe class Numbers
 
     public static float E4M3(byte bits) => E4M3Values[bits];
 
-    /// <summary>Finite numbers beyond 448 become 448, with their sign; NaN stays NaN, and so do infinities, which the format lacks.</summary>
+    /// <summary>
+    /// Finite numbers beyond 448 become 448, with their sign; NaN stays NaN, and so do infinities, which the format lacks.
+    /// </summary>
     public static byte E4M3(float value)
     {
         byte sign = (byte)(float.IsNegative(value) ? 0x80 : 0);
@@ -130,7 +132,9 @@ internal static unsafe class Numbers
         return (byte)(sign | (up ? above : above - 1));
     }
 
-    /// <summary>To the ten bits behind the point that TF32 keeps; the middle goes away from zero, as the hardware's rounding has it.</summary>
+    /// <summary>
+    /// To the ten bits behind the point that TF32 keeps; the middle goes away from zero, as the hardware's rounding has it.
+    /// </summary>
     public static float TensorFloat32(float value)
     {
         const uint Half = 1 << 12;

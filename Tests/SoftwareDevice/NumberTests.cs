@@ -65,7 +65,9 @@ public sealed unsafe class NumberTests
         {
             float value = (float)((random.NextDouble() - 0.5) * Math.ScaleB(1, random.Next(-20, 20)));
             double step = Math.ScaleB(1, Math.ILogB(value) - 10);
-            Assert.That((double)Numbers.TensorFloat32(value), Is.EqualTo(Math.Round(value / step, MidpointRounding.AwayFromZero) * step), $"{value:r}");
+            Assert.That(
+                (double)Numbers.TensorFloat32(value), Is.EqualTo(Math.Round(value / step, MidpointRounding.AwayFromZero) * step),
+                $"{value:r}");
         }
     }
 

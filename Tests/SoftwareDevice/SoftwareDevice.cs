@@ -51,7 +51,7 @@ internal sealed class SoftwareDevice : IDisposable
     public int Generation { get; } = Interlocked.Increment(ref s_generation);
 
     /// <summary>Held by every call.</summary>
-    public Lock Gate { get; } = new();
+    public FairGate Gate { get; } = new();
 
     public HandleTable Handles { get; }
 
@@ -69,7 +69,9 @@ internal sealed class SoftwareDevice : IDisposable
     /// <summary>Products that cuBLASLt refuses.</summary>
     public Func<MatmulLaunch, bool> Unsupported { get; set; }
 
-    /// <summary>Whether work runs when it is queued; else when something waits for it. A correct program computes the same either way.</summary>
+    /// <summary>
+    /// Whether work runs when it is queued; else when something waits for it. A correct program computes the same either way.
+    /// </summary>
     public bool RunsAtOnce { get; set; }
 
     /// <summary>Counted calls so far.</summary>
@@ -110,11 +112,15 @@ internal sealed class SoftwareDevice : IDisposable
     /// <summary>The device for an engine's options.</summary>
     public CudaSource AsSource() => new(new CudaLibraries(Driver, CuBlasLt, Nvrtc));
 
-    /// <summary>Lets the n-th counted call from now on fail, 1 being the next one.</summary>
+    /// <summary>
+    /// Lets the n-th counted call from now on fail, 1 being the next one: with this CUresult if it is the driver's, and with an internal
+    /// error if it is another library's.
+    /// </summary>
     public void FailCall(int n, int status) => Locked(() => Failures.Add(null, Failures.Calls + n, status));
 
     /// <summary>Lets the n-th call of one function from now on fail.</summary>
-    public void FailCall(string function, int n, int status) => Locked(() => Failures.Add(function, Failures.CallsOf(function) + n, status));
+    public void FailCall(string function, int n, int status) =>
+        Locked(() => Failures.Add(function, Failures.CallsOf(function) + n, status));
 
     /// <summary>Calls succeed again.</summary>
     public void StopFailing() => Locked(Failures.Clear);
@@ -138,10 +144,13 @@ internal sealed class SoftwareDevice : IDisposable
     public string[] Leaks() => Locked(() =>
     {
         var leaks = new List<string>();
-        leaks.AddRange(Memory.Live.Where(static one => !one.IsForeign && one.Context!.Lost == 0).Select(static one => $"{one} of device memory"));
+        leaks.AddRange(
+            Memory.Live.Where(static one => !one.IsForeign && one.Context!.Lost == 0).Select(static one => $"{one} of device memory"));
         leaks.AddRange(Pinned.Live.Where(static one => one.Context!.Lost == 0).Select(static one => $"{one} of pinned memory"));
         leaks.AddRange(Handles.Live.Select(Leaked).OfType<string>());
-        leaks.AddRange(_contexts.Values.Where(static stack => stack.Count > 0).Select(static stack => $"{stack.Count} contexts left on a thread's stack"));
+        leaks.AddRange(
+            _contexts.Values.Where(static stack => stack.Count > 0)
+                .Select(static stack => $"{stack.Count} contexts left on a thread's stack"));
         return leaks.ToArray();
     });
 
@@ -161,7 +170,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     public void Dispose()
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             Interlocked.CompareExchange(ref s_current, null, this);
             Pinned.Abandon();
@@ -239,7 +248,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     /// <summary>A copy or another work of a stream that still waits and touches this pinned memory.</summary>
     public Operation? PendingUse(Allocation pinned) =>
-        _all.SelectMany(static context => context.Streams).SelectMany(static stream => stream.Pending).FirstOrDefault(one => one.Uses(pinned));
+        _all.SelectMany(static context => context.Streams)
+            .SelectMany(static stream => stream.Pending)
+            .FirstOrDefault(one => one.Uses(pinned));
 
     /// <summary>Lets the captures of the calling thread end without a graph.</summary>
     public void SpoilCapture(bool isEnded)
@@ -255,7 +266,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     public void RunEverything()
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             foreach (SoftwareStream stream in _all.SelectMany(static context => context.Streams).ToArray())
             {
@@ -271,7 +282,8 @@ internal sealed class SoftwareDevice : IDisposable
 
     private static string? Leaked(object thing) => thing switch
     {
-        SoftwareContext { IsForeign: false, Lost: 0 } context => $"the primary context of device {context.Ordinal}, retained {context.Retained} times",
+        SoftwareContext { IsForeign: false, Lost: 0 } context =>
+            $"the primary context of device {context.Ordinal}, retained {context.Retained} times",
         SoftwareContext or SoftwareFunction => null,
         SoftwareStream { IsForeign: true } => null,
         SoftwareStream { Context.Lost: not 0 } => null,
@@ -285,7 +297,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     private void Locked(Action action)
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             action();
         }
@@ -293,7 +305,7 @@ internal sealed class SoftwareDevice : IDisposable
 
     private T Locked<T>(Func<T> function)
     {
-        lock (Gate)
+        using (Gate.EnterScope())
         {
             return function();
         }

@@ -110,7 +110,8 @@ public sealed unsafe class StreamTests
         stream.Fill(memory.Region, 0);
         stream.Fill(memory.Region.Slice(0, 3), 0);
         stream.Record(end);
-        Assert.That(() => end.MillisecondsSince(start), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.NotReady));
+        Assert.That(
+            () => end.MillisecondsSince(start), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.NotReady));
         end.Synchronize();
         Assert.That(end.MillisecondsSince(start), Is.EqualTo(11));
     }

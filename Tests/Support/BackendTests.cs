@@ -13,11 +13,41 @@ public abstract class BackendTests : EngineTests
     }
 }
 
+/// <summary>The same without the software device, for tests that make their engines by configuration.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.RealFixtures))]
+public abstract class RealBackendTests : EngineTests
+{
+    protected RealBackendTests(BackendKind backend)
+        : base(backend, FfnPrecision.Float32)
+    {
+    }
+}
+
+/// <summary>The same for what only the backends on the CPU have.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.CpuFixtures))]
+public abstract class CpuBackendTests : EngineTests
+{
+    protected CpuBackendTests(BackendKind backend)
+        : base(backend, FfnPrecision.Float32)
+    {
+    }
+}
+
 /// <summary>The base of tests that run over all backends in every precision.</summary>
 [TestFixtureSource(typeof(TestBackends), nameof(TestBackends.PrecisionFixtures))]
 public abstract class PrecisionTests : EngineTests
 {
     protected PrecisionTests(BackendKind backend, FfnPrecision precision)
+        : base(backend, precision)
+    {
+    }
+}
+
+/// <summary>The base of tests that run over the backends on the CPU in every precision.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.CpuPrecisionFixtures))]
+public abstract class CpuPrecisionTests : EngineTests
+{
+    protected CpuPrecisionTests(BackendKind backend, FfnPrecision precision)
         : base(backend, precision)
     {
     }

@@ -30,8 +30,19 @@ public static class TestBackends
         }
     }
 
-    /// <summary>One fixture a backend and precision.</summary>
-    public static IEnumerable<TestFixtureData> PrecisionFixtures()
+    /// <summary>The same for tests that cannot be given the software device.</summary>
+    public static IEnumerable<TestFixtureData> RealFixtures() =>
+        ((BackendKind[])[.. OnCpu, .. HasGpu ? (BackendKind[])[BackendKind.CuBlas] : []]).Select(static backend => Fixture(backend, backend));
+
+    /// <summary>The same for tests of the processor's backends.</summary>
+    public static IEnumerable<TestFixtureData> CpuFixtures() => OnCpu.Select(static backend => Fixture(backend, backend));
+
+    /// <summary>One fixture a backend and precision; of a GPU's, those in which it rounds nothing but weights.</summary>
+    public static IEnumerable<TestFixtureData> PrecisionFixtures() =>
+        CpuPrecisionFixtures().Append(Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32));
+
+    /// <summary>One fixture a precision and backend on the CPU.</summary>
+    public static IEnumerable<TestFixtureData> CpuPrecisionFixtures()
     {
         foreach (BackendKind backend in OnCpu)
         {
@@ -40,8 +51,6 @@ public static class TestBackends
                 yield return Fixture(backend, backend, precision);
             }
         }
-
-        yield return Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32);
     }
 
     /// <summary>One fixture a form: panels of 4, 2 and 1 bytes a weight, and for a library rows, and panels that are widened for it.</summary>

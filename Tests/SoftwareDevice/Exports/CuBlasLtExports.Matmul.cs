@@ -10,7 +10,8 @@ internal static unsafe partial class CuBlasLtExports
     [UnmanagedCallersOnly]
     public static int cublasLtMatmulAlgoGetHeuristic(
         nint handle, nint operation, nint a, nint b, nint c, nint d, nint preference, int wanted, nint results, nint found) =>
-        Run(nameof(cublasLtMatmulAlgoGetHeuristic), (handle, operation, a, b, c, d, preference, wanted, results, found), static (device, x) =>
+        Run(nameof(cublasLtMatmulAlgoGetHeuristic), (handle, operation, a, b, c, d, preference, wanted, results, found),
+            static (device, x) =>
         {
             *(int*)x.found = 0;
             RequireContext(device, x.handle);
@@ -53,7 +54,8 @@ internal static unsafe partial class CuBlasLtExports
 
     [UnmanagedCallersOnly]
     public static int cublasLtMatmul(
-        nint handle, nint operation, nint alpha, nint a, nint layoutA, nint b, nint layoutB, nint beta, nint c, nint layoutC, nint d, nint layoutD,
+        nint handle, nint operation, nint alpha, nint a, nint layoutA, nint b, nint layoutB, nint beta, nint c, nint layoutC, nint d,
+        nint layoutD,
         nint algorithm, nint workspace, nuint workspaceBytes, nint stream) =>
         Run(
             nameof(cublasLtMatmul),
@@ -79,7 +81,10 @@ internal static unsafe partial class CuBlasLtExports
                     SoftwareStream stream = StreamQueue.Find(device, x.stream);
                     var launch = new Launch(x.stream, LaunchKind.Matmul, nameof(cublasLtMatmul))
                     {
-                        Matmul = problem.Shape with { Beta = operands.Beta, Algorithm = choice.Index, WorkspaceBytes = choice.WorkspaceBytes(problem) },
+                        Matmul = problem.Shape with
+                        {
+                            Beta = operands.Beta, Algorithm = choice.Index, WorkspaceBytes = choice.WorkspaceBytes(problem),
+                        },
                     };
                     StreamQueue.Put(device, stream, new MatmulOperation(launch, handle, problem, choice, operands));
                     return CublasResult.Success;
@@ -100,12 +105,14 @@ internal static unsafe partial class CuBlasLtExports
 
     private static MatmulProblem Problem(SoftwareDevice device, nint operation, nint a, nint b, nint c, nint d) =>
         MatmulProblem.Read(
-            device, Find<MatmulDescriptor>(device, operation), Find<MatrixLayout>(device, a), Find<MatrixLayout>(device, b), Find<MatrixLayout>(device, c),
+            device, Find<MatmulDescriptor>(device, operation), Find<MatrixLayout>(device, a), Find<MatrixLayout>(device, b),
+            Find<MatrixLayout>(device, c),
             Find<MatrixLayout>(device, d));
 
     // Every address against what was claimed of it, and every matrix against the memory that there is.
     private static void Prove(
-        SoftwareDevice device, SoftwareCublasHandle handle, MatmulProblem problem, MatmulChoice choice, MatmulOperands operands, nuint workspaceBytes)
+        SoftwareDevice device, SoftwareCublasHandle handle, MatmulProblem problem, MatmulChoice choice, MatmulOperands operands,
+        nuint workspaceBytes)
     {
         MatmulLaunch shape = problem.Shape;
         int operandRowsA = problem.IsTransposedA ? shape.K : shape.M;
@@ -129,7 +136,8 @@ internal static unsafe partial class CuBlasLtExports
             int alignment = i == 4 ? WorkspaceAlignment : choice.Alignment(i);
             if (address == 0 || address % alignment != 0)
             {
-                throw new NativeFailure(CublasResult.InvalidValue, $"{name} at 0x{address:x} is not aligned to the {alignment} bytes that were promised.");
+                throw new NativeFailure(
+                    CublasResult.InvalidValue, $"{name} at 0x{address:x} is not aligned to the {alignment} bytes that were promised.");
             }
 
             _ = device.Memory.Resolve(address, bytes, handle.Context.Ordinal, $"{name} of a product", CublasResult.InvalidValue);
@@ -142,7 +150,9 @@ internal static unsafe partial class CuBlasLtExports
 
         if ((ulong)choice.WorkspaceBytes(problem) > workspaceBytes)
         {
-            throw new NativeFailure(CublasResult.InvalidValue, $"An algorithm needs {choice.WorkspaceBytes(problem)} bytes of workspace and was given {workspaceBytes}.");
+            throw new NativeFailure(
+                CublasResult.InvalidValue,
+                $"An algorithm needs {choice.WorkspaceBytes(problem)} bytes of workspace and was given {workspaceBytes}.");
         }
     }
 

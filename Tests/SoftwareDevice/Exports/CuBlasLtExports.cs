@@ -79,11 +79,13 @@ internal static unsafe partial class CuBlasLtExports
 
     [UnmanagedCallersOnly]
     public static int cublasLtMatmulPreferenceCreate(nint preference) =>
-        Run(nameof(cublasLtMatmulPreferenceCreate), preference, static (device, preference) => Add(device, preference, new MatmulPreference()));
+        Run(nameof(cublasLtMatmulPreferenceCreate), preference, static (device, preference) => Add(
+            device, preference, new MatmulPreference()));
 
     [UnmanagedCallersOnly]
     public static int cublasLtMatmulPreferenceDestroy(nint preference) =>
-        Run(nameof(cublasLtMatmulPreferenceDestroy), preference, static (device, preference) => Remove<MatmulPreference>(device, preference));
+        Run(nameof(cublasLtMatmulPreferenceDestroy), preference, static (device, preference) => Remove<MatmulPreference>(
+            device, preference));
 
     [UnmanagedCallersOnly]
     public static int cublasLtMatmulPreferenceSetAttribute(nint preference, int id, nint value, nuint size) =>
@@ -125,5 +127,6 @@ internal static unsafe partial class CuBlasLtExports
         }
     }
 
-    private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) => NativeCall.Run(NativeCall.CuBlasLt, name, arguments, work);
+    private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
+        NativeCall.Run(NativeCall.CuBlasLt, name, arguments, work);
 }

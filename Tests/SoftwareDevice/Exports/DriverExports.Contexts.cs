@@ -15,7 +15,8 @@ internal static unsafe partial class DriverExports
         });
 
     [UnmanagedCallersOnly]
-    public static int cuDevicePrimaryCtxRelease_v2(int handle) => RunStarted(nameof(cuDevicePrimaryCtxRelease_v2), handle, static (device, handle) =>
+    public static int cuDevicePrimaryCtxRelease_v2(int handle) =>
+        RunStarted(nameof(cuDevicePrimaryCtxRelease_v2), handle, static (device, handle) =>
     {
         int ordinal = Ordinal(device, handle);
         if (!device.HasPrimary(ordinal) || device.Primary(ordinal).Retained == 0)

@@ -5,7 +5,8 @@ namespace NativeFfn.Tests.Software;
 internal static unsafe partial class DriverExports
 {
     [UnmanagedCallersOnly]
-    public static int cuStreamBeginCapture_v2(nint handle, int mode) => RunStarted(nameof(cuStreamBeginCapture_v2), (handle, mode), static (device, a) =>
+    public static int cuStreamBeginCapture_v2(nint handle, int mode) =>
+        RunStarted(nameof(cuStreamBeginCapture_v2), (handle, mode), static (device, a) =>
     {
         SoftwareStream stream = StreamQueue.Find(device, a.handle);
         if (a.mode is < Capture.Global or > Capture.Relaxed)
@@ -28,7 +29,8 @@ internal static unsafe partial class DriverExports
     });
 
     [UnmanagedCallersOnly]
-    public static int cuStreamEndCapture(nint handle, nint graph) => RunStarted(nameof(cuStreamEndCapture), (handle, graph), static (device, a) =>
+    public static int cuStreamEndCapture(nint handle, nint graph) =>
+        RunStarted(nameof(cuStreamEndCapture), (handle, graph), static (device, a) =>
     {
         SoftwareStream stream = StreamQueue.Find(device, a.handle);
         *(nint*)a.graph = 0;

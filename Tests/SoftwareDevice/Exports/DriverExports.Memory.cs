@@ -37,7 +37,8 @@ internal static unsafe partial class DriverExports
     });
 
     [UnmanagedCallersOnly]
-    public static int cuMemHostAlloc(nint address, nuint bytes, uint flags) => RunStarted(nameof(cuMemHostAlloc), (address, bytes, flags), static (device, a) =>
+    public static int cuMemHostAlloc(nint address, nuint bytes, uint flags) =>
+        RunStarted(nameof(cuMemHostAlloc), (address, bytes, flags), static (device, a) =>
     {
         SoftwareContext context = device.CurrentContext();
         ForbidInCapture(device, nameof(cuMemHostAlloc));
@@ -115,7 +116,8 @@ internal static unsafe partial class DriverExports
                     *(nuint*)a.value = (nuint)found.Bytes;
                     break;
                 default:
-                    throw new NativeFailure(CudaResult.InvalidValue, $"Pointer attribute {a.attribute} is not one that the software device knows.");
+                    throw new NativeFailure(
+                        CudaResult.InvalidValue, $"Pointer attribute {a.attribute} is not one that the software device knows.");
             }
 
             return CudaResult.Success;

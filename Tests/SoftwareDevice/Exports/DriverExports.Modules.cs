@@ -5,7 +5,8 @@ namespace NativeFfn.Tests.Software;
 internal static unsafe partial class DriverExports
 {
     [UnmanagedCallersOnly]
-    public static int cuModuleLoadData(nint module, nint image) => RunStarted(nameof(cuModuleLoadData), (module, image), static (device, a) =>
+    public static int cuModuleLoadData(nint module, nint image) =>
+        RunStarted(nameof(cuModuleLoadData), (module, image), static (device, a) =>
     {
         SoftwareContext context = device.CurrentContext();
         ForbidInCapture(device, nameof(cuModuleLoadData));
@@ -67,9 +68,11 @@ internal static unsafe partial class DriverExports
 
     [UnmanagedCallersOnly]
     public static int cuLaunchKernel(
-        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream, nint parameters, nint extra) =>
+        nint function, uint gridX, uint gridY, uint gridZ, uint blockX, uint blockY, uint blockZ, uint sharedBytes, nint stream,
+        nint parameters, nint extra) =>
         RunStarted(
-            nameof(cuLaunchKernel), (function, gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes, stream, parameters, extra), static (device, a) =>
+            nameof(cuLaunchKernel), (function, gridX, gridY, gridZ, blockX, blockY, blockZ, sharedBytes, stream, parameters, extra),
+            static (device, a) =>
         {
             SoftwareStream stream = StreamQueue.Find(device, a.stream);
             SoftwareFunction function = device.Handles.Get<SoftwareFunction>(a.function);
@@ -78,11 +81,13 @@ internal static unsafe partial class DriverExports
                 throw new NativeFailure(CudaResult.InvalidHandle, "A kernel was launched in a stream of another context.");
             }
 
-            if (a.gridX is 0 or > MaxGridX || a.gridY is 0 or > MaxGridY || a.gridZ is 0 or > MaxGridY || a.blockX == 0 || a.blockY == 0 || a.blockZ == 0
+            if (a.gridX is 0 or > MaxGridX || a.gridY is 0 or > MaxGridY || a.gridZ is 0 or > MaxGridY || a.blockX == 0 || a.blockY == 0
+                || a.blockZ == 0
                 || (ulong)a.blockX * a.blockY * a.blockZ > MaxThreadsPerBlock || a.sharedBytes > MaxSharedBytes)
             {
                 throw new NativeFailure(
-                    CudaResult.InvalidValue, $"{function.Kernel.Name} with grid {a.gridX}, {a.gridY}, {a.gridZ} and block {a.blockX}, {a.blockY}, {a.blockZ}.");
+                    CudaResult.InvalidValue,
+                    $"{function.Kernel.Name} with grid {a.gridX}, {a.gridY}, {a.gridZ} and block {a.blockX}, {a.blockY}, {a.blockZ}.");
             }
 
             if (a.parameters == 0 || *(nint*)a.parameters == 0 || a.extra != 0)

@@ -37,7 +37,8 @@ internal static unsafe partial class DriverExports
     public static int cuGetErrorName(int status, nint text) => Text(status, CudaResult.Name(status), (nint*)text);
 
     [UnmanagedCallersOnly]
-    public static int cuGetErrorString(int status, nint text) => Text(-status - 1, $"software device: {CudaResult.Name(status)}", (nint*)text, CudaResult.Name(status).Length > 0);
+    public static int cuGetErrorString(int status, nint text) =>
+        Text(-status - 1, $"software device: {CudaResult.Name(status)}", (nint*)text, CudaResult.Name(status).Length > 0);
 
     [UnmanagedCallersOnly]
     public static int cuDeviceGetCount(nint count) => RunStarted(nameof(cuDeviceGetCount), count, static (device, count) =>
@@ -70,7 +71,8 @@ internal static unsafe partial class DriverExports
         });
 
     [UnmanagedCallersOnly]
-    public static int cuDeviceGetUuid_v2(nint uuid, int handle) => RunStarted(nameof(cuDeviceGetUuid_v2), (uuid, handle), static (device, a) =>
+    public static int cuDeviceGetUuid_v2(nint uuid, int handle) =>
+        RunStarted(nameof(cuDeviceGetUuid_v2), (uuid, handle), static (device, a) =>
     {
         var bytes = new Span<byte>((void*)a.uuid, 16);
         bytes.Clear();
@@ -80,7 +82,8 @@ internal static unsafe partial class DriverExports
     });
 
     [UnmanagedCallersOnly]
-    public static int cuDeviceTotalMem_v2(nint bytes, int handle) => RunStarted(nameof(cuDeviceTotalMem_v2), (bytes, handle), static (device, a) =>
+    public static int cuDeviceTotalMem_v2(nint bytes, int handle) =>
+        RunStarted(nameof(cuDeviceTotalMem_v2), (bytes, handle), static (device, a) =>
     {
         _ = Ordinal(device, a.handle);
         *(nuint*)a.bytes = (nuint)device.Options.MemoryBytes;
@@ -94,7 +97,8 @@ internal static unsafe partial class DriverExports
             _ = Ordinal(device, a.handle);
             if (Attribute(device.Options, a.attribute) is not { } known)
             {
-                throw new NativeFailure(CudaResult.InvalidValue, $"Device attribute {a.attribute} is not one that the software device knows.");
+                throw new NativeFailure(
+                    CudaResult.InvalidValue, $"Device attribute {a.attribute} is not one that the software device knows.");
             }
 
             *(int*)a.value = known;
@@ -159,7 +163,8 @@ internal static unsafe partial class DriverExports
         }
     }
 
-    private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) => NativeCall.Run(NativeCall.Driver, name, arguments, work);
+    private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
+        NativeCall.Run(NativeCall.Driver, name, arguments, work);
 
     // A call that is forbidden before cuInit.
     private static int RunStarted<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>

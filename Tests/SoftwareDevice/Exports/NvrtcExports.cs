@@ -25,7 +25,8 @@ internal static unsafe class NvrtcExports
     });
 
     [UnmanagedCallersOnly]
-    public static int nvrtcGetSupportedArchs(nint architectures) => Run(nameof(nvrtcGetSupportedArchs), architectures, static (device, architectures) =>
+    public static int nvrtcGetSupportedArchs(nint architectures) =>
+        Run(nameof(nvrtcGetSupportedArchs), architectures, static (device, architectures) =>
     {
         Marshal.Copy(device.Options.Architectures, 0, architectures, device.Options.Architectures.Length);
         return NvrtcResult.Success;
@@ -46,7 +47,8 @@ internal static unsafe class NvrtcExports
                 headers.Add(Text(((nint*)a.headerNames)[i]), Text(((nint*)a.headers)[i]));
             }
 
-            *(nint*)a.program = device.Handles.Add(new SoftwareProgram(a.name == 0 ? "default_program" : Text(a.name), Text(a.source), headers));
+            *(nint*)a.program = device.Handles.Add(
+                new SoftwareProgram(a.name == 0 ? "default_program" : Text(a.name), Text(a.source), headers));
             return NvrtcResult.Success;
         });
 
@@ -73,7 +75,8 @@ internal static unsafe class NvrtcExports
         });
 
     [UnmanagedCallersOnly]
-    public static int nvrtcGetProgramLogSize(nint program, nint size) => Run(nameof(nvrtcGetProgramLogSize), (program, size), static (device, a) =>
+    public static int nvrtcGetProgramLogSize(nint program, nint size) =>
+        Run(nameof(nvrtcGetProgramLogSize), (program, size), static (device, a) =>
     {
         *(nuint*)a.size = (nuint)Find(device, a.program).Log.Length;
         return NvrtcResult.Success;
@@ -105,5 +108,6 @@ internal static unsafe class NvrtcExports
     private static SoftwareProgram Find(SoftwareDevice device, nint program) =>
         device.Handles.Get<SoftwareProgram>(program, NvrtcResult.InvalidProgram, NvrtcResult.InvalidProgram);
 
-    private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) => NativeCall.Run(NativeCall.Nvrtc, name, arguments, work);
+    private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
+        NativeCall.Run(NativeCall.Nvrtc, name, arguments, work);
 }

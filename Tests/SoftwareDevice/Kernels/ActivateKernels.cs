@@ -1,6 +1,8 @@
 namespace NativeFfn.Tests.Software;
 
-/// <summary>activate_operand: hidden values as the next product's operand, padded with zeros; as e4m3 divided by their row's scale.</summary>
+/// <summary>
+/// activate_operand: hidden values as the next product's operand, padded with zeros; as e4m3 divided by their row's scale.
+/// </summary>
 internal sealed class ActivateOperandKernel() : SoftwareKernel<ActivateArgument>("activate_operand")
 {
     protected override bool Fits(KernelGrid grid) => true;
@@ -18,7 +20,8 @@ internal sealed class ActivateOperandKernel() : SoftwareKernel<ActivateArgument>
 
     internal static float[] Hidden(in KernelRun run, in ActivateArgument argument, int token) =>
         StageRow.Compute(
-            run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales, run.ReadOne(argument.TokenScales, token, 1),
+            run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales,
+            run.ReadOne(argument.TokenScales, token, 1),
             argument.Width, argument.PaddedWidth, argument.Activation, argument.Gated != 0).Hidden;
 }
 

@@ -69,7 +69,9 @@ internal readonly unsafe struct KernelRun(SoftwareDevice device, int ordinal, Mo
     {
         if ((address + (first * number.Size())) % VectorBytes != 0)
         {
-            throw new NativeFailure(CudaResult.MisalignedAddress, $"{kernel} touches a row at 0x{address + (first * number.Size()):x}, not at {VectorBytes} bytes.");
+            throw new NativeFailure(
+                CudaResult.MisalignedAddress,
+                $"{kernel} touches a row at 0x{address + (first * number.Size()):x}, not at {VectorBytes} bytes.");
         }
     }
 }

@@ -1,6 +1,8 @@
 namespace NativeFfn.Tests.Software;
 
-/// <summary>prepare_operand, prepare_vector: a token's row, normed, rounded and padded with zeros; as an e4m3 operand divided by its scale.</summary>
+/// <summary>
+/// prepare_operand, prepare_vector: a token's row, normed, rounded and padded with zeros; as an e4m3 operand divided by its scale.
+/// </summary>
 internal sealed class PrepareKernel(string name, bool isVector) : SoftwareKernel<PrepareArgument>(name)
 {
     protected override bool Fits(KernelGrid grid) => grid.Y == 1;
@@ -9,12 +11,16 @@ internal sealed class PrepareKernel(string name, bool isVector) : SoftwareKernel
     {
         Number number = isVector ? run.Precision.Vector : run.Precision.Operand;
         bool isScaled = number == Number.E4M3;
-        run.Require(argument.PaddedWidth >= argument.Width && argument.PaddedWidth % KernelRun.Padding == 0, $"padded width {argument.PaddedWidth}.");
+        run.Require(
+            argument.PaddedWidth >= argument.Width && argument.PaddedWidth % KernelRun.Padding == 0,
+            $"padded width {argument.PaddedWidth}.");
         for (int token = 0; token < run.Grid.X; token++)
         {
             float[] row = run.Read(Number.F32, argument.Input, token * argument.InputStride, argument.Width);
             RowMath.Norm(run, argument.Norm, row);
-            run.WriteOwn(number, argument.Output, token * argument.OutputStride, Scaled(run, row, isScaled, argument.PaddedWidth, argument.TokenScales, token));
+            run.WriteOwn(
+                number, argument.Output, token * argument.OutputStride,
+                Scaled(run, row, isScaled, argument.PaddedWidth, argument.TokenScales, token));
         }
     }
 

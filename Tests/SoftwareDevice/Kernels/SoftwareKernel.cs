@@ -22,7 +22,8 @@ internal abstract class SoftwareKernel(string name)
     {
         if (!blockFits || !Fits(grid))
         {
-            throw new NativeFailure(CudaResult.InvalidValue, $"{Name} was launched with a grid or block that it is not written for: {grid}.");
+            throw new NativeFailure(
+                CudaResult.InvalidValue, $"{Name} was launched with a grid or block that it is not written for: {grid}.");
         }
     }
 

@@ -9,8 +9,10 @@ internal sealed partial class SoftwareProgram(string name, string source, IReadO
 {
     private static readonly string[] KnownOptions =
     [
-        "--std=", "-std=", "--fmad=", "-fmad=", "--use_fast_math", "--restrict", "--extra-device-vectorization", "--device-as-default-execution-space",
-        "-default-device", "--generate-line-info", "-lineinfo", "--relocatable-device-code=", "--maxrregcount=", "--minimal", "--ftz=", "--prec-div=",
+        "--std=", "-std=", "--fmad=", "-fmad=", "--use_fast_math", "--restrict", "--extra-device-vectorization",
+        "--device-as-default-execution-space",
+        "-default-device", "--generate-line-info", "-lineinfo", "--relocatable-device-code=", "--maxrregcount=", "--minimal", "--ftz=",
+        "--prec-div=",
         "--prec-sqrt=", "--split-compile=", "--dopt=",
     ];
 

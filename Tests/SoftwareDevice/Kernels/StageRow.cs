@@ -17,7 +17,8 @@ internal readonly struct StageRow
 
     /// <summary>Reads the whole padded row and computes its first <paramref name="width"/> columns.</summary>
     public static StageRow Compute(
-        in KernelRun run, nint product, long first, nint bias, nint channelScales, float tokenScale, int width, int paddedWidth, int activation, bool gated)
+        in KernelRun run, nint product, long first, nint bias, nint channelScales, float tokenScale, int width, int paddedWidth,
+        int activation, bool gated)
     {
         run.Require(paddedWidth >= width && paddedWidth % KernelRun.Padding == 0, $"padded width {paddedWidth}.");
         float[] pre = Part(run, product, first, bias, channelScales, tokenScale, 0, width, paddedWidth);

@@ -10,7 +10,8 @@ internal sealed class TraceKernel() : SoftwareKernel<TraceArgument>("trace_stage
         for (int token = 0; token < run.Grid.Y; token++)
         {
             StageRow row = StageRow.Compute(
-                run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales, run.ReadOne(argument.TokenScales, token, 1),
+                run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales,
+                run.ReadOne(argument.TokenScales, token, 1),
                 argument.Width, argument.PaddedWidth, argument.Activation, argument.Gated != 0);
             long first = (long)token * argument.Width;
             run.Write(Number.F32, argument.PreActivation, first, row.PreActivation);

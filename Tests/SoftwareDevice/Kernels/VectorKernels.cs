@@ -11,7 +11,8 @@ internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorS
         int rows = gated ? 2 * argument.Width : argument.Width;
         run.Require(argument.Width % KernelRun.Padding == 0, $"width {argument.Width} is not padded.");
         float[][] products = VectorProducts.Compute(
-            run, mostTokens, argument.Width, argument.Weights, argument.WeightStride, argument.Vectors, argument.VectorStride, argument.Tokens,
+            run, mostTokens, argument.Width, argument.Weights, argument.WeightStride, argument.Vectors, argument.VectorStride,
+            argument.Tokens,
             argument.Columns, rows, argument.ChannelScales, argument.Bias);
         for (int token = 0; token < argument.Tokens; token++)
         {
@@ -36,7 +37,8 @@ internal sealed class VectorResultKernel(int mostTokens) : SoftwareKernel<Vector
     {
         // A block reads all of its weight rows, also the padded ones past the width.
         float[][] products = VectorProducts.Compute(
-            run, mostTokens, argument.Width, argument.Weights, argument.WeightStride, argument.Vectors, argument.VectorStride, argument.Tokens,
+            run, mostTokens, argument.Width, argument.Weights, argument.WeightStride, argument.Vectors, argument.VectorStride,
+            argument.Tokens,
             argument.Columns, KernelRun.Padded(argument.Width), argument.ChannelScales, argument.Bias);
         for (int token = 0; token < argument.Tokens; token++)
         {
@@ -63,7 +65,8 @@ internal static class VectorProducts
 
     /// <summary>[tokens][rows]: W·x · channel scale + bias.</summary>
     public static float[][] Compute(
-        in KernelRun run, int mostTokens, int width, nint weights, long weightStride, nint vectors, long vectorStride, int tokens, int columns,
+        in KernelRun run, int mostTokens, int width, nint weights, long weightStride, nint vectors, long vectorStride, int tokens,
+        int columns,
         int rows, nint channelScales, nint bias)
     {
         run.Require(run.Grid.X == (width + BlockRows - 1) / BlockRows, $"{run.Grid.X} blocks for {width} outputs.");

@@ -14,8 +14,10 @@ internal sealed class MatmulDescriptor : AttributeTable
 
     private static readonly AttributeRule[] Rules =
     [
-        new(ComputeType, 4), new(ScaleType, 4), new(2, 4), new(TransposeA, 4), new(TransposeB, 4), new(5, 4), new(6, 4, 2), new(EpilogueKind, 4, 1),
-        new(BiasPointer, 8), new(10, 8), new(11, 8), new(12, 8), new(13, 8), new(14, 8), new(15, 4), new(17, 8), new(18, 8), new(19, 8), new(20, 8),
+        new(ComputeType, 4), new(ScaleType, 4), new(2, 4), new(TransposeA, 4), new(TransposeB, 4), new(5, 4), new(6, 4, 2),
+        new(EpilogueKind, 4, 1),
+        new(BiasPointer, 8), new(10, 8), new(11, 8), new(12, 8), new(13, 8), new(14, 8), new(15, 4), new(17, 8), new(18, 8), new(19, 8),
+        new(20, 8),
         new(21, 8), new(22, 4, -1), new(23, 8), new(24, 8), new(FastAccumulation, 1), new(BiasDataType, 4, -1),
     ];
 
@@ -42,7 +44,8 @@ internal sealed class MatmulDescriptor : AttributeTable
     public int BiasType => (int)Value(BiasDataType);
 
     /// <summary>An attribute that was set and is not modelled here.</summary>
-    public int? Unmodelled => SetBeside([ComputeType, ScaleType, TransposeA, TransposeB, EpilogueKind, BiasPointer, FastAccumulation, BiasDataType]);
+    public int? Unmodelled =>
+        SetBeside([ComputeType, ScaleType, TransposeA, TransposeB, EpilogueKind, BiasPointer, FastAccumulation, BiasDataType]);
 }
 
 /// <summary>cublasLtMatrixLayout_t.</summary>
@@ -88,7 +91,8 @@ internal sealed class MatmulPreference() : AttributeTable(Rules)
 
     private static readonly AttributeRule[] Rules =
     [
-        new(0, 4), new(WorkspaceId, 8), new(ReductionId, 4, uint.MaxValue), new(AlignmentId, 4, 256), new(6, 4, 256), new(7, 4, 256), new(8, 4, 256),
+        new(0, 4), new(WorkspaceId, 8), new(ReductionId, 4, uint.MaxValue), new(AlignmentId, 4, 256), new(6, 4, 256), new(7, 4, 256),
+        new(8, 4, 256),
         new(9, 4), new(12, 8, -1),
     ];
 

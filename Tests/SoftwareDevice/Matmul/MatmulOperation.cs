@@ -12,7 +12,8 @@ internal sealed class SoftwareCublasHandle(SoftwareContext context)
 internal readonly record struct MatmulOperands(nint A, nint B, nint C, nint D, nint Workspace, float Alpha, float Beta);
 
 /// <summary>One product: every output a sum in float32 over its inner dimension, naively.</summary>
-internal sealed unsafe class MatmulOperation(Launch launch, SoftwareCublasHandle handle, MatmulProblem problem, MatmulChoice choice, MatmulOperands operands)
+internal sealed unsafe class MatmulOperation(
+    Launch launch, SoftwareCublasHandle handle, MatmulProblem problem, MatmulChoice choice, MatmulOperands operands)
     : Operation(launch)
 {
     private const byte SpoiledByte = 0xFF;
@@ -43,7 +44,8 @@ internal sealed unsafe class MatmulOperation(Launch launch, SoftwareCublasHandle
 
             if (operands.Beta != 0)
             {
-                float[] added = Column(device, ordinal, shape.Output, operands.C + (nint)(column * problem.LeadingC * shape.Output.Size()), shape.M, "C");
+                float[] added = Column(
+                    device, ordinal, shape.Output, operands.C + (nint)(column * problem.LeadingC * shape.Output.Size()), shape.M, "C");
                 for (int row = 0; row < shape.M; row++)
                 {
                     sums[row] += operands.Beta * added[row];
@@ -52,7 +54,8 @@ internal sealed unsafe class MatmulOperation(Launch launch, SoftwareCublasHandle
 
             Finish(sums, bias);
             nint address = operands.D + (nint)(column * problem.LeadingD * shape.Output.Size());
-            Numbers.Round(shape.Output, sums, device.Memory.Resolve(address, (long)shape.M * shape.Output.Size(), ordinal, $"{this}, writing D,"));
+            Numbers.Round(
+                shape.Output, sums, device.Memory.Resolve(address, (long)shape.M * shape.Output.Size(), ordinal, $"{this}, writing D,"));
         }
     }
 
@@ -87,12 +90,14 @@ internal sealed unsafe class MatmulOperation(Launch launch, SoftwareCublasHandle
         int bytes = checked((int)choice.WorkspaceBytes(problem));
         if (bytes > 0)
         {
-            new Span<byte>(device.Memory.Resolve(operands.Workspace, bytes, ordinal, $"{this}, in its workspace,"), bytes).Fill(SpoiledByte);
+            new Span<byte>(
+                device.Memory.Resolve(operands.Workspace, bytes, ordinal, $"{this}, in its workspace,"), bytes).Fill(SpoiledByte);
         }
     }
 
     // [vectors, K]: each vector's K numbers side by side, whether they lie in a column of the matrix or across its columns.
-    private float[] Operand(SoftwareDevice device, int ordinal, nint address, long leading, bool vectorsAreColumns, int vectors, string what)
+    private float[] Operand(
+        SoftwareDevice device, int ordinal, nint address, long leading, bool vectorsAreColumns, int vectors, string what)
     {
         int k = problem.Shape.K;
         Number number = problem.Shape.Operand;

@@ -47,11 +47,13 @@ internal sealed record MatmulProblem
     public bool IsTensorFloat32 => Shape.Compute == ComputeTensorFloat32;
 
     /// <summary>What an algorithm is for; one is never run for another combination.</summary>
-    public ulong Signature => (ulong)Shape.Operand | ((ulong)Shape.Output << 4) | ((ulong)Shape.Compute << 8) | ((ulong)Shape.Epilogue << 16)
+    public ulong Signature =>
+        (ulong)Shape.Operand | ((ulong)Shape.Output << 4) | ((ulong)Shape.Compute << 8) | ((ulong)Shape.Epilogue << 16)
         | (IsTransposedA ? 1UL << 32 : 0) | (IsTransposedB ? 1UL << 33 : 0);
 
     /// <summary>Reads the descriptors, or fails with the status that they get.</summary>
-    public static MatmulProblem Read(SoftwareDevice device, MatmulDescriptor operation, MatrixLayout a, MatrixLayout b, MatrixLayout c, MatrixLayout d)
+    public static MatmulProblem Read(
+        SoftwareDevice device, MatmulDescriptor operation, MatrixLayout a, MatrixLayout b, MatrixLayout c, MatrixLayout d)
     {
         foreach (int? unmodelled in (ReadOnlySpan<int?>)[operation.Unmodelled, a.Unmodelled, b.Unmodelled, c.Unmodelled, d.Unmodelled])
         {
@@ -62,8 +64,12 @@ internal sealed record MatmulProblem
         (long innerB, long n) = operation.IsTransposedB ? (b.Columns, b.Rows) : (b.Rows, b.Columns);
         Require(m > 0 && n > 0 && k > 0 && m <= int.MaxValue && n <= int.MaxValue && k <= int.MaxValue, $"m {m}, n {n}, k {k}");
         Require(innerB == k, $"inner dimensions {k} and {innerB}");
-        Require(c.Rows == m && c.Columns == n && d.Rows == m && d.Columns == n, $"C [{c.Rows}, {c.Columns}] and D [{d.Rows}, {d.Columns}] for [{m}, {n}]");
-        Require(a.Leading >= a.Rows && b.Leading >= b.Rows && c.Leading >= c.Rows && d.Leading >= d.Rows, "a leading dimension shorter than its column");
+        Require(
+            c.Rows == m && c.Columns == n && d.Rows == m && d.Columns == n,
+            $"C [{c.Rows}, {c.Columns}] and D [{d.Rows}, {d.Columns}] for [{m}, {n}]");
+        Require(
+            a.Leading >= a.Rows && b.Leading >= b.Rows && c.Leading >= c.Rows && d.Leading >= d.Rows,
+            "a leading dimension shorter than its column");
         Require(operation.Scale == 0, "a scale type other than float32");
         Number? operand = Type(a.Type);
         Number? output = Type(d.Type);
@@ -76,7 +82,8 @@ internal sealed record MatmulProblem
 
         var shape = new MatmulLaunch
         {
-            M = (int)m, N = (int)n, K = (int)k, Operand = operand!.Value, Output = output!.Value, Compute = operation.Compute, Epilogue = operation.Epilogue,
+            M = (int)m, N = (int)n, K = (int)k, Operand = operand!.Value, Output = output!.Value, Compute = operation.Compute,
+            Epilogue = operation.Epilogue,
         };
         var problem = new MatmulProblem(shape)
         {
@@ -87,7 +94,9 @@ internal sealed record MatmulProblem
             LeadingC = c.Leading,
             LeadingD = d.Leading,
             Bias = operation.Bias,
-            BiasType = operation.BiasType == -1 ? DefaultBias(operand.Value, output.Value) : Type(operation.BiasType) ?? throw new NativeFailure(CublasResult.NotSupported),
+            BiasType = operation.BiasType == -1
+                ? DefaultBias(operand.Value, output.Value)
+                : Type(operation.BiasType) ?? throw new NativeFailure(CublasResult.NotSupported),
         };
         Require(!problem.HasBias || problem.Bias != 0, "an epilogue with a bias, whose pointer was not set,");
         bool isAllowed = (!problem.HasBias || problem.BiasType == DefaultBias(operand.Value, output.Value))
@@ -108,10 +117,12 @@ internal sealed record MatmulProblem
     };
 
     private static bool IsEpilogue(int epilogue) =>
-        epilogue is EpilogueDefault or EpilogueRelu or EpilogueBias or (EpilogueRelu | EpilogueBias) or EpilogueGelu or (EpilogueGelu | EpilogueBias);
+        epilogue is EpilogueDefault or EpilogueRelu or EpilogueGelu
+            or EpilogueBias or (EpilogueRelu | EpilogueBias) or (EpilogueGelu | EpilogueBias);
 
     // FP8 products have a 16-bit bias, whatever they write.
-    private static Number DefaultBias(Number operand, Number output) => operand == Number.E4M3 && output == Number.F32 ? Number.BF16 : output;
+    private static Number DefaultBias(Number operand, Number output) =>
+        operand == Number.E4M3 && output == Number.F32 ? Number.BF16 : output;
 
     private static Number? Type(int cudaDataType) => cudaDataType switch
     {
@@ -179,10 +190,12 @@ internal readonly unsafe record struct MatmulChoice(int Index, int Parts, ulong 
     public void Write(ulong* algorithm)
     {
         new Span<ulong>(algorithm, 8).Clear();
-        (algorithm[0], algorithm[1], algorithm[2], algorithm[3], algorithm[4]) = (Magic, (ulong)Index, (ulong)Parts, Signature, (ulong)AlignmentBits);
+        (algorithm[0], algorithm[1], algorithm[2], algorithm[3], algorithm[4]) =
+            (Magic, (ulong)Index, (ulong)Parts, Signature, (ulong)AlignmentBits);
     }
 
-    public bool Fits(MatmulProblem problem) => Signature == problem.Signature && (Parts == 1 || problem.Shape.K >= Parts * LeastColumnsOfPart);
+    public bool Fits(MatmulProblem problem) =>
+        Signature == problem.Signature && (Parts == 1 || problem.Shape.K >= Parts * LeastColumnsOfPart);
 
     public long WorkspaceBytes(MatmulProblem problem) =>
         Parts > 1 ? (long)Parts * problem.Shape.M * problem.Shape.N * sizeof(float) : Index * TileBytes;

@@ -51,7 +51,8 @@ internal sealed unsafe class DeviceMemoryBook(SoftwareDevice device)
         if (!allocation.IsLive || allocation.IsForeign)
         {
             throw new NativeFailure(
-                CudaResult.InvalidValue, $"cuMemFree of {allocation}, {(allocation.IsLive ? "which is not the product's" : "freed before")}.");
+                CudaResult.InvalidValue,
+                $"cuMemFree of {allocation}, {(allocation.IsLive ? "which is not the product's" : "freed before")}.");
         }
 
         Release(allocation);
@@ -95,7 +96,8 @@ internal sealed unsafe class DeviceMemoryBook(SoftwareDevice device)
 
         return allocation.Ordinal == ordinal
             ? allocation.Data + offset
-            : throw new NativeFailure(status, $"{what} touches {allocation}, which is memory of device {allocation.Ordinal}, not {ordinal}.");
+            : throw new NativeFailure(
+                status, $"{what} touches {allocation}, which is memory of device {allocation.Ordinal}, not {ordinal}.");
     }
 
     /// <summary>A finalizer may still free what an earlier test's device had.</summary>

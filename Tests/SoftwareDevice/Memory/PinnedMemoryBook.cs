@@ -57,7 +57,8 @@ internal sealed unsafe class PinnedMemoryBook(SoftwareDevice device)
         }
 
         throw new NativeFailure(
-            CudaResult.InvalidValue, $"cuMemFreeHost of 0x{address:x}, {(_freed.Contains(address) ? "freed before" : "which was never allocated")}.");
+            CudaResult.InvalidValue,
+            $"cuMemFreeHost of 0x{address:x}, {(_freed.Contains(address) ? "freed before" : "which was never allocated")}.");
     }
 
     public Allocation? Containing(nint address)

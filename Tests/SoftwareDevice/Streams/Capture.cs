@@ -39,7 +39,8 @@ internal sealed class SoftwareGraphExec(SoftwareContext context, IReadOnlyList<O
 /// <summary>All nodes of a graph, one after the other.</summary>
 internal sealed class GraphOperation(Launch launch, SoftwareGraphExec graph) : Operation(launch)
 {
-    public override object? Exclusive => graph.Nodes.Select(static node => node.Exclusive).FirstOrDefault(static exclusive => exclusive is not null);
+    public override object? Exclusive =>
+        graph.Nodes.Select(static node => node.Exclusive).FirstOrDefault(static exclusive => exclusive is not null);
 
     public override void Execute(SoftwareDevice device, SoftwareStream stream)
     {

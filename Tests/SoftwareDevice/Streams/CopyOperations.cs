@@ -13,7 +13,8 @@ internal sealed unsafe class CopyOperation(Launch launch, nint destination, nint
         }
 
         byte* from = Launch!.Kind == LaunchKind.CopyToDevice ? (byte*)source : device.Memory.Resolve(source, Launch.Bytes, ordinal, what);
-        byte* to = Launch.Kind == LaunchKind.CopyToHost ? (byte*)destination : device.Memory.Resolve(destination, Launch.Bytes, ordinal, what);
+        byte* to = Launch.Kind == LaunchKind.CopyToHost ? (byte*)destination
+            : device.Memory.Resolve(destination, Launch.Bytes, ordinal, what);
         Buffer.MemoryCopy(from, to, Launch.Bytes, Launch.Bytes);
     }
 
@@ -24,5 +25,6 @@ internal sealed unsafe class CopyOperation(Launch launch, nint destination, nint
 internal sealed unsafe class FillOperation(Launch launch, nint destination, byte value) : Operation(launch)
 {
     public override void Execute(SoftwareDevice device, SoftwareStream stream) =>
-        new Span<byte>(device.Memory.Resolve(destination, Launch!.Bytes, stream.Context.Ordinal, ToString()), checked((int)Launch.Bytes)).Fill(value);
+        new Span<byte>(
+            device.Memory.Resolve(destination, Launch!.Bytes, stream.Context.Ordinal, ToString()), checked((int)Launch.Bytes)).Fill(value);
 }

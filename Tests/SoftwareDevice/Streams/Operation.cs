@@ -1,6 +1,8 @@
 namespace NativeFfn.Tests.Software;
 
-/// <summary>One piece of work, made when it was queued and done when something waits for it. It may be done many times, as a graph's node.</summary>
+/// <summary>
+/// One piece of work, made when it was queued and done when something waits for it. It may be done many times, as a graph's node.
+/// </summary>
 internal abstract class Operation(Launch? launch)
 {
     /// <summary>What is logged; null for the marks that order streams.</summary>

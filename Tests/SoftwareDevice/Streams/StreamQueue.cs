@@ -67,7 +67,8 @@ internal static class StreamQueue
             if (other.Capture is { } capture)
             {
                 capture.IsInvalid = true;
-                throw new NativeFailure(CudaResult.CaptureImplicit, "Work on the legacy default stream while a blocking stream is captured.");
+                throw new NativeFailure(
+                    CudaResult.CaptureImplicit, "Work on the legacy default stream while a blocking stream is captured.");
             }
 
             if (!other.IsIdle)
