@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.Cuda;
 
@@ -24,6 +25,47 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     {
         IPreparedFfn self = this;
         Run(backend, new ReadOnlySpan<IPreparedFfn>(in self), rows);
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        bool held = false;
+        try
+        {
+            layer.DangerousAddRef(ref held);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (rows.Tokens == 0)
+            {
+                return;
+            }
+
+            DeviceLane lane = backend.TakeLane();
+            try
+            {
+                await HostForward.RunAsync(lane, layer, rows, cancellationToken).ConfigureAwait(false);
+            }
+            catch (Exception exception)
+            {
+                CuBlasBackend.Abandon(lane);
+                if (DeviceFault.IsNative(exception))
+                {
+                    throw backend.Fault.Translate(exception);
+                }
+
+                throw;
+            }
+
+            backend.ReturnLane(lane);
+        }
+        finally
+        {
+            if (held)
+            {
+                layer.DangerousRelease();
+            }
+        }
     }
 
     /// <summary>Runs layers one after the other, with one copy to the device and one back.</summary>

@@ -33,19 +33,14 @@ internal sealed class DeviceLane : IDisposable
         try
         {
             Library = library.CreateHandle(context);
-            try
-            {
-                _workspace = memory.Allocate(
-                    context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
-            }
-            catch
-            {
-                Library.Dispose();
-                throw;
-            }
+            Completion = new LaneCompletion(context);
+            _workspace = memory.Allocate(
+                context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
         }
         catch
         {
+            Completion?.Dispose();
+            Library?.Dispose();
             stream.Dispose();
             throw;
         }
@@ -68,6 +63,9 @@ internal sealed class DeviceLane : IDisposable
 
     /// <summary>Rows of the caller's in pinned memory, for copies that do not wait.</summary>
     public HostRows Host { get; }
+
+    /// <summary>The wait of an asynchronous forward.</summary>
+    public LaneCompletion Completion { get; }
 
     /// <summary>Whole forwards of few tokens, recorded.</summary>
     public DecodeGraphs Graphs { get; }
@@ -116,6 +114,7 @@ internal sealed class DeviceLane : IDisposable
         Host.Dispose();
         _scratch?.Dispose();
         _workspace.Dispose();
+        Completion.Dispose();
         Library.Dispose();
         Stream.Dispose();
     }

@@ -31,6 +31,9 @@ internal sealed class DeviceLayer : SafeHandle
     /// <summary>The kernels of the weights' format, which are the backend's.</summary>
     public DeviceKernels Kernels => _device.Kernels;
 
+    /// <summary>Tells asynchronous forwards when they are done.</summary>
+    public DeviceCompletions Completions => _device.Completions;
+
     /// <summary>The most tokens for which the decode kernels run the layer; 0 for never.</summary>
     public int DecodeTokens { get; set; }
 

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using CommunityToolkit.HighPerformance;
+using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Forward;
 
@@ -14,12 +15,12 @@ internal readonly ref struct HostForward
     private readonly int _tokens;
     private readonly StepClock? _clock;
 
-    private HostForward(DeviceLane lane, DeviceLayer layer, FfnMode mode, bool addsInput, int tokens, StepClock? clock)
+    private HostForward(DeviceLane lane, DeviceLayer layer, in FfnRows rows, int tokens, StepClock? clock)
     {
         _lane = lane;
         _layer = layer;
-        _mode = mode;
-        _addsInput = addsInput;
+        _mode = rows.Mode;
+        _addsInput = rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
         _tokens = tokens;
         _clock = clock;
         _scratch = DeviceScratch.In(lane, layer.Weights, tokens, fromHost: true);
@@ -39,15 +40,32 @@ internal readonly ref struct HostForward
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
         int tokens = rows.Input.Height;
         int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
-        lane.ReserveHost(DeviceScratch.HostElements(layer.Weights.Spec, chunkTokens) * sizeof(float));
-        bool addsInput = rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
         for (int first = 0; first < tokens; first += chunkTokens)
         {
-            var chunk = new HostForward(lane, layer, rows.Mode, addsInput, Math.Min(chunkTokens, tokens - first), clock);
-            chunk.Run(rows, first);
+            HostForward chunk = Start(lane, layer, rows, first, Math.Min(chunkTokens, tokens - first), clock);
+            lane.Stream.Synchronize();
+            chunk.Finish(rows, first);
         }
 
         clock?.AddTo(rows.Profile!);
+    }
+
+    /// <summary>The same without holding a thread; every part of it enters the context itself.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <param name="layer">The layer, which is held.</param>
+    /// <param name="rows">Rows, of which there is at least one.</param>
+    /// <param name="cancellationToken">Looked at before each chunk is queued.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public static async ValueTask RunAsync(DeviceLane lane, DeviceLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, rows.Tokens, fromHost: true);
+        for (int first = 0; first < rows.Tokens; first += chunkTokens)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(chunkTokens, rows.Tokens - first);
+            await StartAsync(lane, layer, rows, first, count).ConfigureAwait(false);
+            Finish(lane, layer, rows, first, count);
+        }
     }
 
     /// <summary>Queues the copies and the steps between them.</summary>
@@ -71,31 +89,47 @@ internal readonly ref struct HostForward
         Unsafe.AreSame(in rows.Input.DangerousGetReference(), in rows.Residual.DangerousGetReference())
         && rows.Input.Width == rows.Residual.Width && FfnRows.StrideOf(rows.Input) == FfnRows.StrideOf(rows.Residual);
 
-    private void Run(in FfnRows rows, int first)
+    private static ValueTask StartAsync(DeviceLane lane, DeviceLayer layer, FfnMemoryRows rows, int first, int tokens)
     {
-        _lane.Host.Write(Part(rows.Input, first), 0);
-        if (HasRowsToAdd)
+        using CudaContext.Scope scope = lane.Context.Enter();
+        _ = Start(lane, layer, rows.Rows, first, tokens, clock: null);
+        return layer.Completions.WaitFor(lane);
+    }
+
+    private static void Finish(DeviceLane lane, DeviceLayer layer, FfnMemoryRows rows, int first, int tokens) =>
+        new HostForward(lane, layer, rows.Rows, tokens, clock: null).Finish(rows.Rows, first);
+
+    // Copies rows into pinned memory and queues the rest.
+    private static HostForward Start(DeviceLane lane, DeviceLayer layer, in FfnRows rows, int first, int tokens, StepClock? clock)
+    {
+        lane.ReserveHost(DeviceScratch.HostElements(layer.Weights.Spec, tokens) * sizeof(float));
+        var chunk = new HostForward(lane, layer, rows, tokens, clock);
+        lane.Host.Write(chunk.Part(rows.Input, first), 0);
+        if (chunk.HasRowsToAdd)
         {
-            _lane.Host.Write(Part(rows.Residual, first), ResidualOffset);
+            lane.Host.Write(chunk.Part(rows.Residual, first), chunk.ResidualOffset);
         }
 
         if (rows.Trace is { } trace)
         {
-            Queue();
-            DeviceTrace.Read(Chunk(clock: null), trace, first);
+            chunk.Queue();
+            DeviceTrace.Read(chunk.Chunk(clock: null), trace, first);
         }
-        else if (_tokens <= DecodeGraphs.MostTokens && _clock is null)
+        else if (tokens <= DecodeGraphs.MostTokens && clock is null)
         {
-            _lane.Graphs.Run(_lane, new DecodeGraphs.Key(_layer, _mode, _addsInput, _tokens), this);
+            lane.Graphs.Run(lane, new DecodeGraphs.Key(layer, rows.Mode, chunk._addsInput, tokens), chunk);
         }
         else
         {
-            Queue();
+            chunk.Queue();
         }
 
-        _lane.Stream.Synchronize();
-        _lane.Host.Read(rows.Output.Slice(first, 0, _tokens, rows.Output.Width), OutputOffset);
+        return chunk;
     }
+
+    // What came back, to where the caller wants it.
+    private void Finish(in FfnRows rows, int first) =>
+        _lane.Host.Read(rows.Output.Slice(first, 0, _tokens, rows.Output.Width), OutputOffset);
 
     private ReadOnlySpan2D<float> Part(ReadOnlySpan2D<float> rows, int first) => rows.Slice(first, 0, _tokens, rows.Width);
 
