@@ -57,7 +57,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         CudaContext? context = null;
         try
         {
-            CudaLibraries libraries = options.Cuda?.Libraries ?? CudaLibraries.Load(options.CudaPath);
+            CudaLibraries libraries = options.Cuda?.Load() ?? CudaLibraries.Load(options.CudaPath);
             if (options.Device >= libraries.Driver.DeviceCount)
             {
                 throw Unavailable($"there is no device {options.Device}; this process sees {libraries.Driver.DeviceCount}, numbered from 0.");
