@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
@@ -22,6 +23,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly ObjectSlots<DeviceLane> _lanes;
     private readonly AlgorithmFile _algorithms;
     private readonly DecodeSwitch _decode;
+    private readonly bool _autotunes;
 
     private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
     {
@@ -40,6 +42,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
+        _autotunes = options.Autotune;
         _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {FfnPrecisionNames.Of(format.Precision)}");
     }
 
@@ -136,6 +139,15 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <inheritdoc/>
     public void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
 
+    /// <summary>Times cuBLASLt's algorithms for a layer's products of so many tokens, where the options ask for it.</summary>
+    public void Tune(DeviceLayer layer, int tokens)
+    {
+        if (_autotunes && tokens > layer.DecodeTokens)
+        {
+            OnLane(layer, (lane, layer) => Tune(lane, layer, tokens));
+        }
+    }
+
     /// <summary>A lane that nobody else uses.</summary>
     /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
     /// <exception cref="InsufficientMemoryException">There is no memory for another lane.</exception>
@@ -196,18 +208,37 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
 
-    private void Calibrate(DeviceLayer layer)
+    private static void Tune(DeviceLane lane, DeviceLayer layer, int tokens)
     {
-        if (!layer.CanDecode)
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
+        DeviceScratch scratch = DeviceScratch.In(lane, layer.Weights, chunkTokens, fromHost: true);
+
+        // Zeros, as what was there before may be no numbers; a product's time depends little on those that are.
+        lane.Stream.Fill(scratch.Input, 0);
+        DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, layer, scratch, chunkTokens, addsInput: false, tunes: true));
+        if (layer.Weights.Spec.KeepsWidth)
         {
-            return;
+            DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, layer, scratch, chunkTokens, addsInput: true, tunes: true));
         }
 
+        lane.Stream.Synchronize();
+    }
+
+    private void Calibrate(DeviceLayer layer)
+    {
+        if (layer.CanDecode)
+        {
+            OnLane(layer, (lane, layer) => layer.DecodeTokens = _decode.Of(lane, layer));
+        }
+    }
+
+    private void OnLane(DeviceLayer layer, Action<DeviceLane, DeviceLayer> work)
+    {
         DeviceLane lane = TakeLane();
         try
         {
             using CudaContext.Scope scope = _context.Enter();
-            layer.DecodeTokens = _decode.Of(lane, layer);
+            work(lane, layer);
         }
         catch
         {

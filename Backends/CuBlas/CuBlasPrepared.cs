@@ -21,6 +21,19 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     public CuBlasBackend Backend => backend;
 
     /// <inheritdoc/>
+    public void Warmup(int tokens)
+    {
+        try
+        {
+            backend.Tune(layer, tokens);
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw backend.Fault.Translate(failure);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Run(in FfnRows rows)
     {
         IPreparedFfn self = this;

@@ -83,15 +83,6 @@ internal sealed class DecodeSwitch(int? given, string key)
         return (AlgorithmRace.Median(decode), AlgorithmRace.Median(products));
     }
 
-    private static DeviceChunk Chunk(DeviceLane lane, DeviceLayer layer, DeviceScratch scratch, int tokens) => new()
-    {
-        Lane = lane,
-        Layer = layer,
-        Scratch = scratch,
-        Tokens = tokens,
-        Input = new DeviceRows(scratch.Input.Address, layer.Weights.Spec.InputWidth),
-        Residual = default,
-        Output = new DeviceRows(scratch.Output.Address, layer.Weights.Spec.OutputWidth),
-        IsBlock = false,
-    };
+    private static DeviceChunk Chunk(DeviceLane lane, DeviceLayer layer, DeviceScratch scratch, int tokens) =>
+        DeviceChunk.OnScratch(lane, layer, scratch, tokens, addsInput: false, tunes: false);
 }

@@ -30,6 +30,9 @@ internal readonly ref struct DeviceChunk
     /// <summary>Takes the times of the steps, where that is asked for.</summary>
     public StepClock? Clock { get; init; }
 
+    /// <summary>Whether cuBLASLt's algorithms are timed for every product that is met, and the fastest kept.</summary>
+    public bool Tunes { get; init; }
+
     public DeviceWeights Weights => Layer.Weights;
 
     public DeviceFormat Format => Layer.Weights.Format;
@@ -49,6 +52,24 @@ internal readonly ref struct DeviceChunk
 
     /// <summary>Whether something follows the residual's addition, or comes between it and the last projection.</summary>
     public bool HasLaterNorms => IsBlock && (Weights.Spec.BranchNorm is not null || Weights.Spec.PostNorm is not null);
+
+    /// <summary>Tokens whose rows lie in a lane's memory, as those from the host do; for measuring, norms left out.</summary>
+    public static DeviceChunk OnScratch(DeviceLane lane, DeviceLayer layer, DeviceScratch scratch, int tokens, bool addsInput, bool tunes)
+    {
+        var input = new DeviceRows(scratch.Input.Address, layer.Weights.Spec.InputWidth);
+        return new DeviceChunk
+        {
+            Lane = lane,
+            Layer = layer,
+            Scratch = scratch,
+            Tokens = tokens,
+            Input = input,
+            Residual = addsInput ? input : default,
+            Output = new DeviceRows(scratch.Output.Address, layer.Weights.Spec.OutputWidth),
+            IsBlock = false,
+            Tunes = tunes,
+        };
+    }
 
     private NormArguments Norm(DeviceNorm norm)
     {
