@@ -38,7 +38,7 @@ internal sealed class CuBlasBackend : IFfnBackend
             $"cuBLASLt {libraries.CuBlasLt.Version / 10000}.{libraries.CuBlasLt.Version / 100 % 100}.{libraries.CuBlasLt.Version % 100}, driver {libraries.Driver.Version / 1000}.{libraries.Driver.Version % 1000 / 10}");
         Description = new BackendDescription(
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
-        Fault = new DeviceFault(device.Name);
+        Fault = new DeviceFault(context);
         _memory = new DeviceAllocator(context, Trim);
         _device = new DeviceLifetime(context, LoadKernels(context, libraries, format));
         _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
@@ -62,7 +62,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         CudaContext? context = null;
         try
         {
-            CudaLibraries libraries = options.Cuda?.Libraries ?? CudaLibraries.Load(options.CudaPath);
+            CudaLibraries libraries = options.Cuda?.Load() ?? CudaLibraries.Load(options.CudaPath);
             if (options.Device >= libraries.Driver.DeviceCount)
             {
                 throw Unavailable($"there is no device {options.Device}; this process sees {libraries.Driver.DeviceCount}, numbered from 0.");
