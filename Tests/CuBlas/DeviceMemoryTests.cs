@@ -26,7 +26,8 @@ public sealed class DeviceMemoryTests : DeviceTests
         using FfnLayer large = engine.CreateLayer(Large, new XavierWeights(Large, 1));
         Assert.That(Allocations, Is.EqualTo(allocations + 3), "twice the weights, and the workspace of a lane");
         Assert.That(Device.DeviceBytes, Is.LessThan(before));
-        Assert.That(Run(small, FewTokens), Is.EqualTo(Run(small, FewTokens)));
+        float[] once = Run(small, FewTokens);
+        Assert.That(Run(small, FewTokens), Is.EqualTo(once));
     }
 
     [Test]
@@ -70,7 +71,8 @@ public sealed class DeviceMemoryTests : DeviceTests
         Device.FailCall("cuMemHostAlloc", 1, CudaResult.OutOfMemory);
         Assert.That(() => Run(small, FewTokens), Throws.TypeOf<InsufficientMemoryException>().With.Message.Contains("cuMemHostAlloc"));
         Assert.That(Device.PinnedBytes, Is.Zero);
-        Assert.That(Run(small, FewTokens), Is.EqualTo(Run(small, FewTokens)));
+        float[] once = Run(small, FewTokens);
+        Assert.That(Run(small, FewTokens), Is.EqualTo(once));
     }
 
     private static long WeightBytesOfLarge => 2L * Large.DModel * Large.Stages[0].Width * sizeof(float);

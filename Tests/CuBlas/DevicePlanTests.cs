@@ -252,14 +252,15 @@ public sealed class DevicePlanTests : DeviceTests
     private static void Tune(FfnLayer layer)
     {
         var prepared = (CuBlasPrepared)layer.Prepared;
-        DeviceStage stage = prepared.Layer.Weights.Stages[0];
+        DeviceNetwork network = ((NetworkLayer)prepared.Layer).Network;
+        DeviceStage stage = network.Weights.Stages[0];
         DeviceLane lane = prepared.Backend.TakeLane();
         using (lane.Context.Enter())
         {
             using DeviceMemory input = lane.Context.Allocate((long)Tokens * stage.Columns * sizeof(float));
             using DeviceMemory output = lane.Context.Allocate((long)Tokens * stage.Rows * sizeof(float));
             lane.Stream.Fill(input.Region, 0);
-            prepared.Layer.Plans.Tune(
+            network.Plans.Tune(
                 lane, new ProductKey(0, Tokens, ProductUse.Hidden, stage.Columns, stage.Rows, 0, DeviceLayout.Alignment),
                 plan => plan.Product.Run(
                     lane.Library, plan.Algorithm, stage.Weights, input.Region, default, output.Region, lane.Workspace, lane.Stream));
