@@ -113,7 +113,9 @@ public sealed class DeviceRowsTests : DeviceTests
         using FfnLayer made = engine.CreateLayer(spec, new XavierWeights(spec, 1));
         float[] input = RandomLayers.Rows(30, 1, 36_007);
         float[] whole = EngineTests.Forward(made, FfnMode.Ffn, input);
-        Assert.That(Device.Launches.Count(static launch => launch.Matmul is not null), Is.EqualTo(3));
+
+        // The second chunk records what the third one repeats.
+        Assert.That(Device.Executed.Count(static launch => launch.Matmul is not null), Is.EqualTo(3));
         Assert.That(Device.PinnedBytes, Is.LessThanOrEqualTo(64 << 20));
         Assert.That(EngineTests.Forward(made, FfnMode.Ffn, input[29..]), Is.EqualTo(whole[(29 * width)..]));
     }

@@ -32,7 +32,7 @@ internal static class DeviceTrace
     private static void ReadNormalized(in DeviceChunk chunk, OperandRows operands, float[] normalized, int firstToken)
     {
         int width = chunk.Weights.Spec.InputWidth;
-        using DeviceMemory rows = chunk.Lane.Allocate(Bytes(chunk.Tokens, width), "Traced rows");
+        using var rows = new TracedRows(chunk.Lane, Bytes(chunk.Tokens, width));
         chunk.Kernels.WidenOperand(chunk.Stream, chunk.Tokens, new WidenArguments
         {
             Operand = operands.Region.Address,
@@ -54,7 +54,7 @@ internal static class DeviceTrace
             place = layout.Add((long)chunk.Tokens * width, sizeof(float));
         }
 
-        using DeviceMemory memory = chunk.Lane.Allocate(layout.Bytes, "Traced rows");
+        using var memory = new TracedRows(chunk.Lane, layout.Bytes);
         DeviceRegion[] parts = [.. places.Select(place => memory.Region.Slice(place.Offset, place.Bytes))];
         chunk.Kernels.TraceStage(chunk.Stream, chunk.Tokens, new TraceArguments
         {
@@ -116,4 +116,26 @@ internal static class DeviceTrace
     }
 
     private static long Bytes(int tokens, int width) => (long)tokens * width * sizeof(float);
+
+    // Freed when nothing uses it any more, also where something failed in between.
+    private readonly struct TracedRows(DeviceLane lane, long bytes) : IDisposable
+    {
+        private readonly DeviceMemory _memory = lane.Allocate(bytes, "Traced rows");
+
+        public DeviceRegion Region => _memory.Region;
+
+        public void Dispose()
+        {
+            try
+            {
+                lane.Stream.Synchronize();
+            }
+            catch (CudaException)
+            {
+                // The caller is told of the failure that came first, or by the next call.
+            }
+
+            _memory.Dispose();
+        }
+    }
 }
