@@ -237,8 +237,8 @@ public sealed class DeviceRowsTests : DeviceTests
         Assert.That(y.Read(), Is.EqualTo(EngineTests.Forward(made, FfnMode.Block, others)));
     }
 
-    private static void AssertRefused(TestDelegate forward, string message) =>
-        Assert.That(forward, Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
+    private static void AssertRefused(Action forward, string message) =>
+        Assert.That(() => forward(), Throws.InstanceOf<ArgumentException>().With.Message.Contains(message));
 
     private CudaContext Context()
     {
