@@ -165,7 +165,9 @@ public sealed class FfnLayer : IDisposable
         FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null) =>
         Run(RowsOf(Spec, mode, input, output, trace, profile));
 
-    /// <summary>y = FFN(x) on rows in a GPU's memory, queued on a stream; returns at once.</summary>
+    /// <summary>
+    /// y = FFN(x) on rows in a GPU's memory, queued on a stream; returns at once. A mixture of experts waits until its tokens are routed.
+    /// </summary>
     /// <param name="stream">A stream of the layer's engine.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>

@@ -1,5 +1,5 @@
 using System.Globalization;
-using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
@@ -24,12 +24,14 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly AlgorithmFile _algorithms;
     private readonly DecodeSwitch _decode;
     private readonly bool _autotunes;
+    private readonly int _maxResidentExperts;
 
     private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
     {
         _libraries = libraries;
         _context = context;
         _format = format;
+        _maxResidentExperts = options.MaxResidentExperts;
         CudaDevice device = context.Device;
         string versions = string.Create(
             CultureInfo.InvariantCulture,
@@ -94,7 +96,9 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) =>
-        spec.Mixture is not null ? "it has no mixtures of experts yet. Use mkl or managed." : null;
+        spec.Mixture is { } mixture && _maxResidentExperts > 0 && _maxResidentExperts < mixture.Experts
+            ? $"MaxResidentExperts is {_maxResidentExperts}, but a GPU keeps all {mixture.Experts} experts in its memory. Set it to 0, or use mkl or managed."
+            : null;
 
     /// <inheritdoc/>
     public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights)
@@ -103,8 +107,8 @@ internal sealed class CuBlasBackend : IFfnBackend
         try
         {
             using var uploader = new WeightUploader(_context);
-            var uploaded = new DeviceWeights(spec, weights, _format, _memory, uploader);
-            var layer = new DeviceLayer(uploaded, new ProductPlans(uploaded, _libraries.CuBlasLt, _algorithms), _device);
+            var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
+            DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
             try
             {
                 Calibrate(layer);
@@ -142,9 +146,9 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <summary>Times cuBLASLt's algorithms for a layer's products of so many tokens, where the options ask for it.</summary>
     public void Tune(DeviceLayer layer, int tokens)
     {
-        if (_autotunes && tokens > layer.DecodeTokens)
+        if (_autotunes)
         {
-            OnLane(layer, (lane, layer) => Tune(lane, layer, tokens));
+            OnLane(layer, (lane, layer) => layer.Tune(lane, tokens));
         }
     }
 
@@ -170,16 +174,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
     public static void Abandon(DeviceLane lane)
     {
-        try
-        {
-            using CudaContext.Scope scope = lane.Context.Enter();
-            lane.Stream.Synchronize();
-        }
-        catch (CudaException)
-        {
-            // The caller is told of the failure that came first; and freeing memory waits for its use, too.
-        }
-
+        lane.Settle();
         lane.Dispose();
     }
 
@@ -208,27 +203,11 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
 
-    private static void Tune(DeviceLane lane, DeviceLayer layer, int tokens)
-    {
-        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
-        DeviceScratch scratch = DeviceScratch.In(lane, layer.Weights, chunkTokens, fromHost: true);
-
-        // Zeros, as what was there before may be no numbers; a product's time depends little on those that are.
-        lane.Stream.Fill(scratch.Input, 0);
-        DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, layer, scratch, chunkTokens, addsInput: false, tunes: true));
-        if (layer.Weights.Spec.KeepsWidth)
-        {
-            DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, layer, scratch, chunkTokens, addsInput: true, tunes: true));
-        }
-
-        lane.Stream.Synchronize();
-    }
-
     private void Calibrate(DeviceLayer layer)
     {
         if (layer.CanDecode)
         {
-            OnLane(layer, (lane, layer) => layer.DecodeTokens = _decode.Of(lane, layer));
+            OnLane(layer, (lane, layer) => layer.Calibrate(lane, _decode));
         }
     }
 

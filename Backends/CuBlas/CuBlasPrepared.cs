@@ -9,10 +9,10 @@ namespace NativeFfn.Backends.CuBlas;
 internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) : IPreparedFfn
 {
     /// <inheritdoc/>
-    public long WeightBytes { get; } = layer.Weights.Memory.Region.Bytes;
+    public long WeightBytes { get; } = layer.WeightBytes;
 
     /// <inheritdoc/>
-    public double WeightError { get; } = layer.Weights.Error.Relative;
+    public double WeightError { get; } = layer.WeightError;
 
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
@@ -43,6 +43,9 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     }
 
     /// <inheritdoc/>
+    public void ReadExpertTokens(Span<long> counts) => layer.ReadExpertTokens(counts);
+
+    /// <inheritdoc/>
     public void Run(in FfnRows rows)
     {
         IPreparedFfn self = this;
@@ -66,7 +69,13 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
             DeviceLane lane = backend.TakeLane();
             try
             {
-                await HostForward.RunAsync(lane, layer, rows, cancellationToken).ConfigureAwait(false);
+                await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
+            }
+            catch (ArgumentException) when (IsIdle(lane))
+            {
+                // A token that cannot be routed: the lane is as good as before.
+                backend.ReturnLane(lane);
+                throw;
             }
             catch (Exception exception)
             {
@@ -120,6 +129,12 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <inheritdoc/>
     public void Dispose() => layer.Dispose();
 
+    private static bool IsIdle(DeviceLane lane)
+    {
+        using CudaContext.Scope scope = lane.Context.Enter();
+        return lane.Stream.IsDone;
+    }
+
     private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 
     private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
@@ -131,12 +146,18 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
             using CudaContext.Scope scope = lane.Context.Enter();
             if (layers.Length == 1)
             {
-                HostForward.Run(lane, LayerOf(layers[0]), rows);
+                LayerOf(layers[0]).Run(lane, rows);
             }
             else
             {
                 ChainForward.Run(lane, layers, rows);
             }
+        }
+        catch (ArgumentException) when (IsIdle(lane))
+        {
+            // A token that cannot be routed: the lane is as good as before.
+            backend.ReturnLane(lane);
+            throw;
         }
         catch (Exception exception)
         {

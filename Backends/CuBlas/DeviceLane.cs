@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
@@ -46,6 +47,7 @@ internal sealed class DeviceLane : IDisposable
         }
 
         Host = new HostRows(context);
+        Routing = new HostRouting(context);
         Graphs = new DecodeGraphs();
     }
 
@@ -63,6 +65,9 @@ internal sealed class DeviceLane : IDisposable
 
     /// <summary>Rows of the caller's in pinned memory, for copies that do not wait.</summary>
     public HostRows Host { get; }
+
+    /// <summary>What routes a mixture's tokens.</summary>
+    public HostRouting Routing { get; }
 
     /// <summary>The wait of an asynchronous forward.</summary>
     public LaneCompletion Completion { get; }
@@ -107,11 +112,26 @@ internal sealed class DeviceLane : IDisposable
         }
     }
 
+    /// <summary>Waits for everything that was queued, so that memory it uses can be freed; what failed is told by whoever met it first.</summary>
+    public void Settle()
+    {
+        try
+        {
+            using CudaContext.Scope scope = Context.Enter();
+            Stream.Synchronize();
+        }
+        catch (CudaException)
+        {
+            // Nothing runs any more where this fails.
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {
         Graphs.Dispose();
         Host.Dispose();
+        Routing.Dispose();
         _scratch?.Dispose();
         _workspace.Dispose();
         Completion.Dispose();

@@ -34,7 +34,7 @@ public sealed class DevicePlanTests : DeviceTests
     [TestCase(1, 9, 2)]
     public void The_decode_kernels_run_what_they_run_faster(double fewCost, double manyCost, int most)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = launch => Cost(launch, fewCost, manyCost) });
+        Start(Ada with { Milliseconds = launch => Cost(launch, fewCost, manyCost) });
         using FfnEngine engine = Open(decodeTokens: null);
         using FfnLayer layer = Layer(engine);
         for (int tokens = 1; tokens <= 9; tokens++)
@@ -46,7 +46,7 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void What_was_measured_is_kept_for_later_engines_and_other_layers_are_measured_too()
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => Cost(launch, 1, 9) });
+        Start(Ada with { Milliseconds = static launch => Cost(launch, 1, 9) });
         using (FfnEngine engine = Open(decodeTokens: null))
         using (FfnLayer first = Layer(engine))
         {
@@ -73,7 +73,7 @@ public sealed class DevicePlanTests : DeviceTests
     [TestCase("1000000")]
     public void A_measurement_that_is_none_does_no_harm(string value)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => Cost(launch, 1, 1) });
+        Start(Ada with { Milliseconds = static launch => Cost(launch, 1, 1) });
         using (FfnEngine engine = Open(decodeTokens: null))
         {
             Layer(engine).Dispose();
@@ -156,7 +156,7 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void The_algorithm_that_won_is_used_and_kept([Range(0, 4)] int fastest)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = launch => launch.Matmul is { } product ? (product.Algorithm == fastest ? 1 : 2) : 0.1 });
+        Start(Ada with { Milliseconds = launch => launch.Matmul is { } product ? (product.Algorithm == fastest ? 1 : 2) : 0.1 });
         using (FfnEngine engine = Tuning())
         using (FfnLayer layer = Layer(engine))
         {
@@ -182,7 +182,7 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void What_was_recorded_before_is_recorded_anew_with_the_algorithm_that_won()
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
         using FfnEngine engine = Tuning();
         using FfnLayer layer = Layer(engine);
         using FfnLayer twin = Layer(engine);
@@ -205,7 +205,7 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void A_slightly_faster_algorithm_is_noise()
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => launch.Matmul is { Algorithm: 0 } ? 1.01 : 1 });
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 0 } ? 1.01 : 1 });
         using FfnEngine engine = Tuning();
         using FfnLayer layer = Layer(engine);
         layer.Warmup(Tokens);
@@ -215,7 +215,7 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void Algorithms_are_measured_only_where_that_is_asked_for()
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
         using FfnEngine engine = Open();
         using FfnLayer layer = Layer(engine);
         layer.Warmup(1, Tokens);
@@ -229,7 +229,7 @@ public sealed class DevicePlanTests : DeviceTests
     [TestCase("other")]
     public void An_algorithm_that_is_none_does_no_harm(string value)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
         using (FfnEngine engine = Tuning())
         using (FfnLayer layer = Layer(engine))
         {

@@ -20,7 +20,7 @@ internal sealed class DecodeGraphs : IDisposable
         {
             forward.Queue();
             Forget(lane.Generation);
-            _entries[key] = new Entry(lane.Generation, key.Layer.Plans.Generation, null);
+            _entries[key] = new Entry(lane.Generation, key.Layer.Network.Plans.Generation, null);
             return;
         }
 
@@ -73,14 +73,14 @@ internal sealed class DecodeGraphs : IDisposable
     }
 
     private static bool IsCurrent(in Key key, in Entry entry, int generation) =>
-        entry.Generation == generation && entry.Plans == key.Layer.Plans.Generation;
+        entry.Generation == generation && entry.Plans == key.Layer.Network.Plans.Generation;
 
     /// <summary>What makes two recorded forwards the same.</summary>
     /// <param name="Layer">The layer, by identity.</param>
     /// <param name="Mode">The mode.</param>
     /// <param name="AddsInput">Whether the residual is the input.</param>
     /// <param name="Tokens">Tokens.</param>
-    internal readonly record struct Key(DeviceLayer Layer, FfnMode Mode, bool AddsInput, int Tokens);
+    internal readonly record struct Key(NetworkLayer Layer, FfnMode Mode, bool AddsInput, int Tokens);
 
     private readonly record struct Entry(int Generation, int Plans, CudaGraph? Graph);
 }

@@ -9,7 +9,7 @@ internal readonly ref struct DeviceChunk
 {
     public required DeviceLane Lane { get; init; }
 
-    public required DeviceLayer Layer { get; init; }
+    public required DeviceNetwork Network { get; init; }
 
     public required DeviceScratch Scratch { get; init; }
 
@@ -33,11 +33,11 @@ internal readonly ref struct DeviceChunk
     /// <summary>Whether cuBLASLt's algorithms are timed for every product that is met, and the fastest kept.</summary>
     public bool Tunes { get; init; }
 
-    public DeviceWeights Weights => Layer.Weights;
+    public DeviceWeights Weights => Network.Weights;
 
-    public DeviceFormat Format => Layer.Weights.Format;
+    public DeviceFormat Format => Network.Weights.Format;
 
-    public DeviceKernels Kernels => Layer.Kernels;
+    public DeviceKernels Kernels => Network.Kernels;
 
     public CudaStream Stream => Lane.Stream;
 
@@ -54,41 +54,22 @@ internal readonly ref struct DeviceChunk
     public bool HasLaterNorms => IsBlock && (Weights.Spec.BranchNorm is not null || Weights.Spec.PostNorm is not null);
 
     /// <summary>Tokens whose rows lie in a lane's memory, as those from the host do; for measuring, norms left out.</summary>
-    public static DeviceChunk OnScratch(DeviceLane lane, DeviceLayer layer, DeviceScratch scratch, int tokens, bool addsInput, bool tunes)
+    public static DeviceChunk OnScratch(DeviceLane lane, DeviceNetwork network, DeviceScratch scratch, int tokens, bool addsInput, bool tunes)
     {
-        var input = new DeviceRows(scratch.Input.Address, layer.Weights.Spec.InputWidth);
+        var input = new DeviceRows(scratch.Input.Address, network.Weights.Spec.InputWidth);
         return new DeviceChunk
         {
             Lane = lane,
-            Layer = layer,
+            Network = network,
             Scratch = scratch,
             Tokens = tokens,
             Input = input,
             Residual = addsInput ? input : default,
-            Output = new DeviceRows(scratch.Output.Address, layer.Weights.Spec.OutputWidth),
+            Output = new DeviceRows(scratch.Output.Address, network.Weights.Spec.OutputWidth),
             IsBlock = false,
             Tunes = tunes,
         };
     }
 
-    private NormArguments Norm(DeviceNorm norm)
-    {
-        if (!IsBlock || norm.Spec is not { } spec)
-        {
-            return default;
-        }
-
-        return new NormArguments
-        {
-            Weight = norm.Weight.Address,
-            Bias = norm.Bias.Address,
-            Epsilon = spec.Epsilon,
-            Kind = (int)(spec.Kind switch
-            {
-                NormKind.Rms => KernelNorm.Rms,
-                NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
-                _ => KernelNorm.Layer,
-            }),
-        };
-    }
+    private NormArguments Norm(DeviceNorm norm) => IsBlock ? norm.Arguments : default;
 }

@@ -32,16 +32,17 @@ internal static class DeviceTrace
     private static void ReadNormalized(in DeviceChunk chunk, OperandRows operands, float[] normalized, int firstToken)
     {
         int width = chunk.Weights.Spec.InputWidth;
-        using DeviceMemory rows = chunk.Lane.Allocate(Bytes(chunk.Tokens, width), "Traced rows");
+        using var memory = new TraceMemory(chunk.Lane, Bytes(chunk.Tokens, width));
+        DeviceRegion rows = memory.Region;
         chunk.Kernels.WidenOperand(chunk.Stream, chunk.Tokens, new WidenArguments
         {
             Operand = operands.Region.Address,
             Stride = operands.Stride,
             TokenScales = operands.Scales.Address,
-            Output = rows.Region.Address,
+            Output = rows.Address,
             Width = width,
         });
-        Copy(chunk, rows.Region, normalized, firstToken, width);
+        Copy(chunk, rows, normalized, firstToken, width);
     }
 
     private static void ReadStage(in DeviceChunk chunk, DeviceStage stage, OperandRows operands, FfnStageTrace trace, int firstToken)
@@ -54,7 +55,7 @@ internal static class DeviceTrace
             place = layout.Add((long)chunk.Tokens * width, sizeof(float));
         }
 
-        using DeviceMemory memory = chunk.Lane.Allocate(layout.Bytes, "Traced rows");
+        using var memory = new TraceMemory(chunk.Lane, layout.Bytes);
         DeviceRegion[] parts = [.. places.Select(place => memory.Region.Slice(place.Offset, place.Bytes))];
         chunk.Kernels.TraceStage(chunk.Stream, chunk.Tokens, new TraceArguments
         {
@@ -82,6 +83,29 @@ internal static class DeviceTrace
         }
     }
 
+    /// <summary>Copies float32 rows of any stride into dense ones, and waits for them.</summary>
+    /// <param name="stream">Where the rows are made.</param>
+    /// <param name="source">The rows.</param>
+    /// <param name="tokens">How many.</param>
+    /// <param name="destination">Receives them.</param>
+    /// <param name="firstToken">The first one's place there.</param>
+    /// <param name="width">Elements of a row.</param>
+    public static unsafe void Copy(CudaStream stream, DeviceRows source, int tokens, float[] destination, int firstToken, int width)
+    {
+        DeviceRegion region = source.Region(tokens, width);
+        float[] rows = new float[checked((int)(region.Bytes / sizeof(float)))];
+        fixed (float* start = rows)
+        {
+            stream.CopyToHost(region, start);
+            stream.Synchronize();
+        }
+
+        for (int token = 0; token < tokens; token++)
+        {
+            rows.AsSpan(checked((int)(token * source.Stride)), width).CopyTo(destination.AsSpan(checked((firstToken + token) * width)));
+        }
+    }
+
     private static unsafe void Copy(in DeviceChunk chunk, DeviceRegion source, float[] destination, int firstToken, int width)
     {
         Span<float> rows = destination.AsSpan(checked(firstToken * width), checked(chunk.Tokens * width));
@@ -93,4 +117,18 @@ internal static class DeviceTrace
     }
 
     private static long Bytes(int tokens, int width) => (long)tokens * width * sizeof(float);
+
+    // Kernels may still be writing to it where a copy failed.
+    private readonly ref struct TraceMemory(DeviceLane lane, long bytes)
+    {
+        private readonly DeviceMemory _memory = lane.Allocate(bytes, "Traced rows");
+
+        public DeviceRegion Region => _memory.Region;
+
+        public void Dispose()
+        {
+            lane.Settle();
+            _memory.Dispose();
+        }
+    }
 }

@@ -8,38 +8,38 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 internal readonly ref struct HostForward
 {
     private readonly DeviceLane _lane;
-    private readonly DeviceLayer _layer;
+    private readonly NetworkLayer _layer;
     private readonly DeviceScratch _scratch;
     private readonly FfnMode _mode;
     private readonly bool _addsInput;
     private readonly int _tokens;
     private readonly StepClock? _clock;
 
-    private HostForward(DeviceLane lane, DeviceLayer layer, in FfnRows rows, int tokens, StepClock? clock)
+    private HostForward(DeviceLane lane, NetworkLayer layer, in FfnRows rows, int tokens, StepClock? clock)
     {
         _lane = lane;
         _layer = layer;
         _mode = rows.Mode;
-        _addsInput = rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
+        _addsInput = AddsInput(rows);
         _tokens = tokens;
         _clock = clock;
-        _scratch = DeviceScratch.In(lane, layer.Weights, tokens, fromHost: true);
+        _scratch = DeviceScratch.In(lane, layer.Network.Weights, tokens, fromHost: true);
     }
 
     // Where rows lie in the pinned memory, in elements.
-    private long ResidualOffset => (long)_tokens * _layer.Weights.Spec.InputWidth;
+    private long ResidualOffset => (long)_tokens * _layer.Spec.InputWidth;
 
-    private long OutputOffset => ResidualOffset + ((long)_tokens * _layer.Weights.Spec.OutputWidth);
+    private long OutputOffset => ResidualOffset + ((long)_tokens * _layer.Spec.OutputWidth);
 
     /// <summary>Runs rows in chunks, and returns when the output is written.</summary>
     /// <param name="lane">The lane; its context is entered.</param>
     /// <param name="layer">The layer, which is held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    public static void Run(DeviceLane lane, DeviceLayer layer, in FfnRows rows)
+    public static void Run(DeviceLane lane, NetworkLayer layer, in FfnRows rows)
     {
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
         int tokens = rows.Input.Height;
-        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Network.Weights, tokens, fromHost: true);
         for (int first = 0; first < tokens; first += chunkTokens)
         {
             HostForward chunk = Start(lane, layer, rows, first, Math.Min(chunkTokens, tokens - first), clock);
@@ -56,9 +56,9 @@ internal readonly ref struct HostForward
     /// <param name="rows">Rows, of which there is at least one.</param>
     /// <param name="cancellationToken">Looked at before each chunk is queued.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public static async ValueTask RunAsync(DeviceLane lane, DeviceLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
+    public static async ValueTask RunAsync(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
     {
-        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, rows.Tokens, fromHost: true);
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Network.Weights, rows.Tokens, fromHost: true);
         for (int first = 0; first < rows.Tokens; first += chunkTokens)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -85,24 +85,28 @@ internal readonly ref struct HostForward
 
     private bool HasRowsToAdd => _mode == FfnMode.Residual && !_addsInput;
 
+    /// <summary>Whether what is added is the input, so that it need not be copied to the device twice.</summary>
+    public static bool AddsInput(in FfnRows rows) =>
+        rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
+
     private static bool IsInput(in FfnRows rows) =>
         Unsafe.AreSame(in rows.Input.DangerousGetReference(), in rows.Residual.DangerousGetReference())
         && rows.Input.Width == rows.Residual.Width && FfnRows.StrideOf(rows.Input) == FfnRows.StrideOf(rows.Residual);
 
-    private static ValueTask StartAsync(DeviceLane lane, DeviceLayer layer, FfnMemoryRows rows, int first, int tokens)
+    private static ValueTask StartAsync(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, int first, int tokens)
     {
         using CudaContext.Scope scope = lane.Context.Enter();
         _ = Start(lane, layer, rows.Rows, first, tokens, clock: null);
         return layer.Completions.WaitFor(lane);
     }
 
-    private static void Finish(DeviceLane lane, DeviceLayer layer, FfnMemoryRows rows, int first, int tokens) =>
+    private static void Finish(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, int first, int tokens) =>
         new HostForward(lane, layer, rows.Rows, tokens, clock: null).Finish(rows.Rows, first);
 
     // Copies rows into pinned memory and queues the rest.
-    private static HostForward Start(DeviceLane lane, DeviceLayer layer, in FfnRows rows, int first, int tokens, StepClock? clock)
+    private static HostForward Start(DeviceLane lane, NetworkLayer layer, in FfnRows rows, int first, int tokens, StepClock? clock)
     {
-        lane.ReserveHost(DeviceScratch.HostElements(layer.Weights.Spec, tokens) * sizeof(float));
+        lane.ReserveHost(DeviceScratch.HostElements(layer.Spec, tokens) * sizeof(float));
         var chunk = new HostForward(lane, layer, rows, tokens, clock);
         lane.Host.Write(chunk.Part(rows.Input, first), 0);
         if (chunk.HasRowsToAdd)
@@ -135,12 +139,12 @@ internal readonly ref struct HostForward
 
     private DeviceChunk Chunk(StepClock? clock)
     {
-        FfnSpec spec = _layer.Weights.Spec;
+        FfnSpec spec = _layer.Spec;
         var input = new DeviceRows(_scratch.Input.Address, spec.InputWidth);
         return new DeviceChunk
         {
             Lane = _lane,
-            Layer = _layer,
+            Network = _layer.Network,
             Scratch = _scratch,
             Tokens = _tokens,
             Input = input,

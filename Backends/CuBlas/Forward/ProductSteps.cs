@@ -28,10 +28,10 @@ internal static class ProductSteps
         DeviceRegion added = residual.Region(chunk.Tokens, weights.Shape.Width);
         if (chunk.Tunes)
         {
-            Tune(chunk.Lane, chunk.Layer, key, operands.Region, added, output);
+            Tune(chunk.Lane, chunk.Network, key, operands.Region, added, output);
         }
 
-        using PlanLease lease = chunk.Layer.Plans.Rent(chunk.Lane, key);
+        using PlanLease lease = chunk.Network.Plans.Rent(chunk.Lane, key);
         if (lease.Plan is not { } plan)
         {
             return false;
@@ -61,8 +61,8 @@ internal static class ProductSteps
 
     // In a method of its own, as what it hands on is an object.
     private static void Tune(
-        DeviceLane lane, DeviceLayer layer, ProductKey key, DeviceRegion operands, DeviceRegion added, DeviceRegion output) =>
-        layer.Plans.Tune(lane, key, plan => Run(plan, lane, layer.Weights.Stages[key.Stage], operands, added, output));
+        DeviceLane lane, DeviceNetwork network, ProductKey key, DeviceRegion operands, DeviceRegion added, DeviceRegion output) =>
+        network.Plans.Tune(lane, key, plan => Run(plan, lane, network.Weights.Stages[key.Stage], operands, added, output));
 
     private static void Run(
         ProductPlan plan, DeviceLane lane, DeviceStage weights, DeviceRegion operands, DeviceRegion added, DeviceRegion output) =>

@@ -4,14 +4,15 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
 
-/// <summary>prepare_operand and prepare_vector.</summary>
+/// <summary>prepare_operand, prepare_vector and prepare_rows.</summary>
 public class InputKernelTests(string precision) : KernelTests(precision)
 {
     private const string Operand = "prepare_operand";
     private const string Vector = "prepare_vector";
+    private const string Rows = "prepare_rows";
 
     [Test]
-    public void Rows_are_normed_rounded_and_padded([Values] KernelNormCase norm, [Values(Operand, Vector)] string kernel)
+    public void Rows_are_normed_rounded_and_padded([Values] KernelNormCase norm, [Values(Operand, Vector, Rows)] string kernel)
     {
         foreach (int width in Widths)
         {
@@ -20,7 +21,7 @@ public class InputKernelTests(string precision) : KernelTests(precision)
     }
 
     [Test]
-    public void Any_number_of_tokens_is_prepared([Values(Operand, Vector)] string kernel)
+    public void Any_number_of_tokens_is_prepared([Values(Operand, Vector, Rows)] string kernel)
     {
         for (int tokens = 0; tokens <= 9; tokens++)
         {
@@ -54,7 +55,7 @@ public class InputKernelTests(string precision) : KernelTests(precision)
     {
         var random = new Random(width);
         int padded = PaddedTo16(width);
-        NumberFormat format = kernel == Operand ? Precision.Operand : Precision.Vector;
+        NumberFormat format = kernel switch { Operand => Precision.Operand, Vector => Precision.Vector, _ => NumberFormat.Float32 };
         bool isScaled = kernel == Operand && Precision.IsScaled;
         KernelRows input = Own(KernelRows.OfCaller(tokens, width, width + more, more % 2 == 0 ? GuardSide.After : GuardSide.Before))
             .Set((token, column) => value(random, token, column));
