@@ -174,16 +174,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
     public static void Abandon(DeviceLane lane)
     {
-        try
-        {
-            using CudaContext.Scope scope = lane.Context.Enter();
-            lane.Stream.Synchronize();
-        }
-        catch (CudaException)
-        {
-            // The caller is told of the failure that came first; and freeing memory waits for its use, too.
-        }
-
+        lane.Settle();
         lane.Dispose();
     }
 

@@ -23,13 +23,22 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <inheritdoc/>
     public void Warmup(int tokens)
     {
+        bool held = false;
         try
         {
+            layer.DangerousAddRef(ref held);
             backend.Tune(layer, tokens);
         }
         catch (Exception failure) when (DeviceFault.IsNative(failure))
         {
             throw backend.Fault.Translate(failure);
+        }
+        finally
+        {
+            if (held)
+            {
+                layer.DangerousRelease();
+            }
         }
     }
 

@@ -112,6 +112,20 @@ internal sealed class DeviceLane : IDisposable
         }
     }
 
+    /// <summary>Waits for everything that was queued, so that memory it uses can be freed; what failed is told by whoever met it first.</summary>
+    public void Settle()
+    {
+        try
+        {
+            using CudaContext.Scope scope = Context.Enter();
+            Stream.Synchronize();
+        }
+        catch (CudaException)
+        {
+            // Nothing runs any more where this fails.
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

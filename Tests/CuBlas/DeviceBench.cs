@@ -17,7 +17,7 @@ internal sealed class DeviceBench : IDisposable
 
     public DeviceBench(int? decodeTokens = 0, SoftwareDeviceOptions? options = null)
     {
-        Device = SoftwareDevice.Start(options);
+        Device = SoftwareDevice.Start(options ?? DeviceTests.Ada);
         Options = new FfnEngineOptions { Backend = BackendKind.CuBlas, DecodeTokens = decodeTokens, Cuda = Device.AsSource() };
     }
 

@@ -30,7 +30,7 @@ public sealed class DeviceFailureTests : DeviceTests
 
     private static readonly int[] Passing = [CudaResult.InvalidValue, CudaResult.OutOfMemory];
 
-    private static readonly int[] Sticky = [CudaResult.IllegalAddress, CudaResult.Unknown];
+    private static readonly int[] Sticky = [CudaResult.IllegalAddress];
 
     // What frees or restores tells nobody at once; a plan asks whether an algorithm that was kept still serves.
     private static readonly string[] Quiet = ["Free", "Destroy", "Release", "Unload", "PopCurrent", "IsCapturing"];

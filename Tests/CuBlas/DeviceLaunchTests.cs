@@ -91,7 +91,7 @@ public sealed class DeviceLaunchTests : DeviceTests
     [Test]
     public void A_product_that_cublasLt_lacks_is_told_with_its_shape()
     {
-        Start(new SoftwareDeviceOptions { Unsupported = static launch => launch.Epilogue == 1 });
+        Start(Ada with { Unsupported = static launch => launch.Epilogue == 1 });
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 32, 48);
         using FfnEngine engine = Open();
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 34_000));
@@ -237,7 +237,7 @@ public sealed class DeviceLaunchTests : DeviceTests
         FfnSpec spec, FfnMode mode, string expected, FfnPrecision precision = FfnPrecision.Float32, int tokens = ManyTokens, int decodeTokens = 0,
         bool ownResidual = false, Func<MatmulLaunch, bool>? unsupported = null)
     {
-        using SoftwareDevice device = SoftwareDevice.Start(new SoftwareDeviceOptions { Unsupported = unsupported ?? (static _ => false) });
+        using SoftwareDevice device = SoftwareDevice.Start(Ada with { Unsupported = unsupported ?? (static _ => false) });
         FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 34_006);
         float[] input = RandomLayers.Rows(tokens, spec.InputWidth, 34_007);
         float[]? residual = ownResidual ? RandomLayers.Rows(tokens, spec.OutputWidth, 34_008) : null;

@@ -97,7 +97,7 @@ public sealed class DeviceLifetimeTests : DeviceTests
     [Test]
     public void Engines_share_a_device_and_one_goes_without_the_others()
     {
-        Start(new SoftwareDeviceOptions { DeviceCount = 2 });
+        Start(Ada with { DeviceCount = 2 });
         using FfnEngine first = Open();
         using FfnLayer layer = NewLayer(first);
         float[] expected = Run(layer, FewTokens);

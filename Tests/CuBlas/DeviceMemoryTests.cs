@@ -17,7 +17,7 @@ public sealed class DeviceMemoryTests : DeviceTests
     public void Idle_memory_is_given_back_where_that_makes_room()
     {
         long before = BytesWhenIdle();
-        Start(new SoftwareDeviceOptions { MemoryBytes = before + (WeightBytesOfLarge / 2) });
+        Start(Ada with { MemoryBytes = before + (WeightBytesOfLarge / 2) });
         using FfnEngine engine = Open();
         using FfnLayer small = Small(engine);
         Run(small, ManyTokens);
@@ -34,7 +34,7 @@ public sealed class DeviceMemoryTests : DeviceTests
     public void Weights_that_do_not_fit_are_refused_with_what_was_asked_for_and_what_was_free()
     {
         long before = BytesWhenIdle();
-        Start(new SoftwareDeviceOptions { MemoryBytes = before });
+        Start(Ada with { MemoryBytes = before });
         using FfnEngine engine = Open();
         using FfnLayer small = Small(engine);
         float[] expected = Run(small, FewTokens);
@@ -52,7 +52,7 @@ public sealed class DeviceMemoryTests : DeviceTests
     public void Rows_that_do_not_fit_are_refused_and_fewer_run()
     {
         long before = BytesWhenIdle();
-        Start(new SoftwareDeviceOptions { MemoryBytes = before - 1 });
+        Start(Ada with { MemoryBytes = before - 1 });
         using FfnEngine engine = Open();
         using FfnLayer small = Small(engine);
         float[] expected = Run(small, FewTokens);
@@ -81,7 +81,7 @@ public sealed class DeviceMemoryTests : DeviceTests
 
     private static long BytesWhenIdle()
     {
-        using SoftwareDevice device = SoftwareDevice.Start();
+        using SoftwareDevice device = SoftwareDevice.Start(Ada);
         using FfnEngine engine = Open();
         using FfnLayer small = Small(engine);
         Run(small, ManyTokens);

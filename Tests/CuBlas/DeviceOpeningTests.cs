@@ -9,7 +9,7 @@ public sealed class DeviceOpeningTests : DeviceTests
     [Test]
     public void An_engine_says_what_it_runs_on()
     {
-        Start();
+        Start(new SoftwareDeviceOptions());
         using FfnEngine engine = Open();
         Assert.That(
             engine.Backend.Version,

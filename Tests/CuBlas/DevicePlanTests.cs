@@ -1,7 +1,3 @@
-using NativeFfn.Backends.CuBlas;
-using NativeFfn.Backends.CuBlas.Products;
-using NativeFfn.Backends.CuBlas.Weights;
-using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
@@ -38,7 +34,7 @@ public sealed class DevicePlanTests : DeviceTests
     [TestCase(1, 9, 2)]
     public void The_decode_kernels_run_what_they_run_faster(double fewCost, double manyCost, int most)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = launch => Cost(launch, fewCost, manyCost) });
+        Start(Ada with { Milliseconds = launch => Cost(launch, fewCost, manyCost) });
         using FfnEngine engine = Open(decodeTokens: null);
         using FfnLayer layer = Layer(engine);
         for (int tokens = 1; tokens <= 9; tokens++)
@@ -50,7 +46,7 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void What_was_measured_is_kept_for_later_engines_and_other_layers_are_measured_too()
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => Cost(launch, 1, 9) });
+        Start(Ada with { Milliseconds = static launch => Cost(launch, 1, 9) });
         using (FfnEngine engine = Open(decodeTokens: null))
         using (FfnLayer first = Layer(engine))
         {
@@ -77,7 +73,7 @@ public sealed class DevicePlanTests : DeviceTests
     [TestCase("1000000")]
     public void A_measurement_that_is_none_does_no_harm(string value)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => Cost(launch, 1, 1) });
+        Start(Ada with { Milliseconds = static launch => Cost(launch, 1, 1) });
         using (FfnEngine engine = Open(decodeTokens: null))
         {
             Layer(engine).Dispose();
@@ -160,23 +156,71 @@ public sealed class DevicePlanTests : DeviceTests
     [Test]
     public void The_algorithm_that_won_is_used_and_kept([Range(0, 4)] int fastest)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = launch => launch.Matmul is { } product ? (product.Algorithm == fastest ? 1 : 2) : 0.1 });
-        using (FfnEngine engine = Open())
+        Start(Ada with { Milliseconds = launch => launch.Matmul is { } product ? (product.Algorithm == fastest ? 1 : 2) : 0.1 });
+        using (FfnEngine engine = Tuning())
         using (FfnLayer layer = Layer(engine))
         {
-            Run(layer, Tokens);
             Assert.That(AlgorithmOf(layer), Is.Zero, "what cuBLASLt proposes first");
-            Tune(layer);
+            layer.Warmup(Tokens);
             Assert.That(AlgorithmOf(layer), Is.EqualTo(fastest));
             AssertRight(layer, Tokens);
+            AssertRight(layer, Tokens + 1);
         }
 
-        using FfnEngine later = Open();
-        using FfnLayer its = Layer(later);
-        Assert.That(AlgorithmOf(its), Is.EqualTo(fastest));
+        using FfnEngine plain = Open();
+        using FfnLayer its = Layer(plain);
+        Assert.That(AlgorithmOf(its), Is.EqualTo(fastest), "what is kept serves engines that do not measure");
+        using FfnEngine again = Tuning();
+        using FfnLayer known = Layer(again);
         Device.ClearLaunches();
-        Tune(its);
-        Assert.That(Kernels, Is.Zero, "what is known is not measured again");
+        known.Warmup(Tokens);
+        Assert.That(
+            Device.Launches.Where(static launch => launch.Matmul is not null).Select(static launch => launch.Matmul!.Algorithm),
+            Is.All.EqualTo(fastest), "what is known is not measured again");
+    }
+
+    [Test]
+    public void What_was_recorded_before_is_recorded_anew_with_the_algorithm_that_won()
+    {
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        using FfnEngine engine = Tuning();
+        using FfnLayer layer = Layer(engine);
+        using FfnLayer twin = Layer(engine);
+        Assert.That((Replayed(layer), Replayed(twin)), Is.EqualTo((0, 0)));
+        layer.Warmup(1);
+        twin.Warmup(1);
+        Assert.That((Replayed(layer), Replayed(twin)), Is.EqualTo((3, 3)), "a layer of the same shape runs the same");
+        AssertRight(layer, 1);
+
+        int Replayed(FfnLayer run)
+        {
+            Run(run, 1);
+            Run(run, 1);
+            Device.ClearLaunches();
+            Run(run, 1);
+            return Device.Launches.Single().Nodes.First(static node => node.Matmul is not null).Matmul!.Algorithm;
+        }
+    }
+
+    [Test]
+    public void A_slightly_faster_algorithm_is_noise()
+    {
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 0 } ? 1.01 : 1 });
+        using FfnEngine engine = Tuning();
+        using FfnLayer layer = Layer(engine);
+        layer.Warmup(Tokens);
+        Assert.That(AlgorithmOf(layer), Is.Zero);
+    }
+
+    [Test]
+    public void Algorithms_are_measured_only_where_that_is_asked_for()
+    {
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        using FfnEngine engine = Open();
+        using FfnLayer layer = Layer(engine);
+        layer.Warmup(1, Tokens);
+        Assert.That(AlgorithmOf(layer), Is.Zero);
+        Assert.That(Directory.Exists(Path.Combine(Cache, "algorithms")), Is.False);
     }
 
     [TestCase("nonsense")]
@@ -185,20 +229,22 @@ public sealed class DevicePlanTests : DeviceTests
     [TestCase("other")]
     public void An_algorithm_that_is_none_does_no_harm(string value)
     {
-        Start(new SoftwareDeviceOptions { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
-        using (FfnEngine engine = Open())
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        using (FfnEngine engine = Tuning())
         using (FfnLayer layer = Layer(engine))
         {
-            Tune(layer);
+            layer.Warmup(Tokens);
         }
 
         string file = Directory.GetFiles(Path.Combine(Cache, "algorithms")).Single();
         string[] lines = File.ReadAllLines(file);
         File.WriteAllLines(file, [lines[0], .. lines.Skip(1).Select(line => $"{line.Split(' ')[0]} {Spoilt(line.Split(' ')[1], value)}")]);
-        using FfnEngine later = Open();
+        using FfnEngine later = Tuning();
         using FfnLayer its = Layer(later);
         Assert.That(AlgorithmOf(its), Is.Zero);
         AssertRight(its, Tokens);
+        its.Warmup(Tokens);
+        Assert.That(AlgorithmOf(its), Is.EqualTo(3), "what serves no more is measured anew");
     }
 
     private static string Spoilt(string kept, string value) => value switch
@@ -221,6 +267,8 @@ public sealed class DevicePlanTests : DeviceTests
         launch.Matmul is not null ? 2
         : !launch.Name.StartsWith("vector_", StringComparison.Ordinal) ? 0
         : launch.Name.EndsWith("_1", StringComparison.Ordinal) || launch.Name.EndsWith("_2", StringComparison.Ordinal) ? few : many;
+
+    private static FfnEngine Tuning() => FfnEngine.Create(Options() with { Autotune = true });
 
     private static FfnLayer Layer(FfnEngine engine) => engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 35_000));
 
@@ -246,27 +294,5 @@ public sealed class DevicePlanTests : DeviceTests
         Device.ClearLaunches();
         Run(layer, Tokens);
         return Device.Launches.First(static launch => launch.Matmul is not null).Matmul!.Algorithm;
-    }
-
-    // The first stage's product, on memory of its own.
-    private static void Tune(FfnLayer layer)
-    {
-        var prepared = (CuBlasPrepared)layer.Prepared;
-        DeviceNetwork network = ((NetworkLayer)prepared.Layer).Network;
-        DeviceStage stage = network.Weights.Stages[0];
-        DeviceLane lane = prepared.Backend.TakeLane();
-        using (lane.Context.Enter())
-        {
-            using DeviceMemory input = lane.Context.Allocate((long)Tokens * stage.Columns * sizeof(float));
-            using DeviceMemory output = lane.Context.Allocate((long)Tokens * stage.Rows * sizeof(float));
-            lane.Stream.Fill(input.Region, 0);
-            network.Plans.Tune(
-                lane, new ProductKey(0, Tokens, ProductUse.Hidden, stage.Columns, stage.Rows, 0, DeviceLayout.Alignment),
-                plan => plan.Product.Run(
-                    lane.Library, plan.Algorithm, stage.Weights, input.Region, default, output.Region, lane.Workspace, lane.Stream));
-            lane.Stream.Synchronize();
-        }
-
-        prepared.Backend.ReturnLane(lane);
     }
 }

@@ -63,7 +63,7 @@ public sealed class DevicePrecisionTests : DeviceTests
 
     private static void Compare(string what, ParityCase[] layers, FfnPrecision precision, int decodeTokens)
     {
-        using SoftwareDevice device = SoftwareDevice.Start();
+        using SoftwareDevice device = SoftwareDevice.Start(Ada);
         (double Error, string Name) largest = (0, "none");
         using (FfnEngine engine = Open(precision, decodeTokens))
         {

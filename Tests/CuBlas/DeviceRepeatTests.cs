@@ -61,7 +61,7 @@ public sealed class DeviceRepeatTests : DeviceTests
     public void The_steps_of_a_profile_add_up_to_the_devices_time()
     {
         // Milliseconds: a copy 1, a product 10, an activation 3, a norm 5, what ends a forward 7.
-        Start(new SoftwareDeviceOptions
+        Start(Ada with
         {
             Milliseconds = static launch => launch.Kind switch
             {
@@ -93,7 +93,7 @@ public sealed class DeviceRepeatTests : DeviceTests
 
     private static float[][] RunAll(FfnPrecision precision, int decodeTokens, bool runsAtOnce)
     {
-        using SoftwareDevice device = SoftwareDevice.Start();
+        using SoftwareDevice device = SoftwareDevice.Start(Ada);
         device.RunsAtOnce = runsAtOnce;
         var results = new List<float[]>();
         using (FfnEngine engine = Open(precision, decodeTokens))

@@ -107,23 +107,21 @@ public sealed class DeviceRowsTests : DeviceTests
     public void Wide_rows_are_cut_by_what_they_take_on_the_host()
     {
         Start();
-        const int width = 600_000;
+        const int width = 400_000;
         FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, 1, width, false));
         using FfnEngine engine = Open();
         using FfnLayer made = engine.CreateLayer(spec, new XavierWeights(spec, 1));
-        float[] input = RandomLayers.Rows(30, 1, 36_007);
+        float[] input = RandomLayers.Rows(50, 1, 36_007);
         float[] whole = EngineTests.Forward(made, FfnMode.Ffn, input);
-
-        // The second chunk records what the third one repeats.
-        Assert.That(Device.Executed.Count(static launch => launch.Matmul is not null), Is.EqualTo(3));
+        Assert.That(Device.Launches.Count(static launch => launch.Matmul is not null), Is.EqualTo(3));
         Assert.That(Device.PinnedBytes, Is.LessThanOrEqualTo(64 << 20));
-        Assert.That(EngineTests.Forward(made, FfnMode.Ffn, input[29..]), Is.EqualTo(whole[(29 * width)..]));
+        Assert.That(EngineTests.Forward(made, FfnMode.Ffn, input[49..]), Is.EqualTo(whole[(49 * width)..]));
     }
 
     [Test]
     public void What_is_no_memory_of_the_device_is_refused_before_anything_is_launched()
     {
-        Start(new SoftwareDeviceOptions { DeviceCount = 2 });
+        Start(Ada with { DeviceCount = 2 });
         FfnSpec spec = Specs[0];
         const int width = 32;
         using FfnEngine engine = Open();

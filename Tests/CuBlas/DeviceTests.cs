@@ -9,6 +9,9 @@ namespace NativeFfn.Tests.OnDevice;
 [Category(nameof(SoftwareDevice))]
 public abstract class DeviceTests
 {
+    /// <summary>A device with all precisions, and with workspaces of 4 MiB in the place of Hopper's 32: the software device writes to all of it.</summary>
+    internal static SoftwareDeviceOptions Ada { get; } = new() { Major = 8, Minor = 9 };
+
     private string? _cacheBefore;
     private SoftwareDevice? _device;
 
@@ -42,7 +45,7 @@ public abstract class DeviceTests
     }
 
     /// <summary>A device, which is asserted to be clean when the test ends.</summary>
-    private protected SoftwareDevice Start(SoftwareDeviceOptions? options = null) => _device = SoftwareDevice.Start(options);
+    private protected SoftwareDevice Start(SoftwareDeviceOptions? options = null) => _device = SoftwareDevice.Start(options ?? Ada);
 
     /// <summary>Options of an engine on a device; the current one where none is given.</summary>
     private protected static FfnEngineOptions Options(

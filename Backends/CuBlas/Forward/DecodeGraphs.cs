@@ -16,12 +16,11 @@ internal sealed class DecodeGraphs : IDisposable
     /// <param name="forward">Queues it; whatever it names lies in the lane's memory.</param>
     public void Run(DeviceLane lane, in Key key, in HostForward forward)
     {
-        if (!_entries.TryGetValue(key, out Entry entry) || entry.Generation != lane.Generation)
+        if (!_entries.TryGetValue(key, out Entry entry) || !IsCurrent(key, entry, lane.Generation))
         {
-            entry.Graph?.Dispose();
             forward.Queue();
             Forget(lane.Generation);
-            _entries[key] = new Entry(lane.Generation, null);
+            _entries[key] = new Entry(lane.Generation, key.Layer.Network.Plans.Generation, null);
             return;
         }
 
@@ -60,12 +59,12 @@ internal sealed class DecodeGraphs : IDisposable
         }
     }
 
-    // Records of layers that are gone, and of memory that has moved, are never run again.
+    // Records of layers that are gone, of memory that has moved and of plans that were replaced are never run again.
     private void Forget(int generation)
     {
         foreach ((Key key, Entry entry) in _entries)
         {
-            if (key.Layer.IsClosed || entry.Generation != generation)
+            if (key.Layer.IsClosed || !IsCurrent(key, entry, generation))
             {
                 entry.Graph?.Dispose();
                 _entries.Remove(key);
@@ -73,12 +72,15 @@ internal sealed class DecodeGraphs : IDisposable
         }
     }
 
+    private static bool IsCurrent(in Key key, in Entry entry, int generation) =>
+        entry.Generation == generation && entry.Plans == key.Layer.Network.Plans.Generation;
+
     /// <summary>What makes two recorded forwards the same.</summary>
     /// <param name="Layer">The layer, by identity.</param>
     /// <param name="Mode">The mode.</param>
     /// <param name="AddsInput">Whether the residual is the input.</param>
     /// <param name="Tokens">Tokens.</param>
-    internal readonly record struct Key(DeviceLayer Layer, FfnMode Mode, bool AddsInput, int Tokens);
+    internal readonly record struct Key(NetworkLayer Layer, FfnMode Mode, bool AddsInput, int Tokens);
 
-    private readonly record struct Entry(int Generation, CudaGraph? Graph);
+    private readonly record struct Entry(int Generation, int Plans, CudaGraph? Graph);
 }

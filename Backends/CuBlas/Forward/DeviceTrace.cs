@@ -32,16 +32,30 @@ internal static class DeviceTrace
     private static void ReadNormalized(in DeviceChunk chunk, OperandRows operands, float[] normalized, int firstToken)
     {
         int width = chunk.Weights.Spec.InputWidth;
-        using var rows = new TracedRows(chunk.Lane, Bytes(chunk.Tokens, width));
-        chunk.Kernels.WidenOperand(chunk.Stream, chunk.Tokens, new WidenArguments
+        DeviceMemory memory = chunk.Lane.Allocate(Bytes(chunk.Tokens, width), "Traced rows");
+        try
         {
-            Operand = operands.Region.Address,
-            Stride = operands.Stride,
-            TokenScales = operands.Scales.Address,
-            Output = rows.Region.Address,
-            Width = width,
-        });
-        Copy(chunk, rows.Region, normalized, firstToken, width);
+            DeviceRegion rows = memory.Region;
+            chunk.Kernels.WidenOperand(chunk.Stream, chunk.Tokens, new WidenArguments
+            {
+                Operand = operands.Region.Address,
+                Stride = operands.Stride,
+                TokenScales = operands.Scales.Address,
+                Output = rows.Address,
+                Width = width,
+            });
+            Copy(chunk, rows, normalized, firstToken, width);
+        }
+        catch
+        {
+            // Kernels may still be writing to it.
+            chunk.Lane.Settle();
+            throw;
+        }
+        finally
+        {
+            memory.Dispose();
+        }
     }
 
     private static void ReadStage(in DeviceChunk chunk, DeviceStage stage, OperandRows operands, FfnStageTrace trace, int firstToken)
@@ -54,54 +68,67 @@ internal static class DeviceTrace
             place = layout.Add((long)chunk.Tokens * width, sizeof(float));
         }
 
-        using var memory = new TracedRows(chunk.Lane, layout.Bytes);
-        DeviceRegion[] parts = [.. places.Select(place => memory.Region.Slice(place.Offset, place.Bytes))];
-        chunk.Kernels.TraceStage(chunk.Stream, chunk.Tokens, new TraceArguments
+        DeviceMemory memory = chunk.Lane.Allocate(layout.Bytes, "Traced rows");
+        try
         {
-            Product = chunk.Scratch.Products.Address,
-            ProductStride = stage.Rows,
-            Bias = stage.Bias.Address,
-            ChannelScales = stage.ChannelScales.Address,
-            TokenScales = operands.Scales.Address,
-            PreActivation = parts[0].Address,
-            Activated = parts[1].Address,
-            Up = trace.Up is null ? 0 : parts[2].Address,
-            Hidden = parts[3].Address,
-            Width = width,
-            PaddedWidth = stage.PaddedWidth,
-            Activation = (int)stage.Shape.Kind.Activation,
-            Gated = stage.Shape.Kind.Gated ? 1 : 0,
-        });
-        float[]?[] arrays = [trace.PreActivation, trace.Activation, trace.Up, trace.Hidden];
-        for (int i = 0; i < arrays.Length; i++)
-        {
-            if (arrays[i] is { } array)
+            DeviceRegion whole = memory.Region;
+            DeviceRegion[] parts = [.. places.Select(place => whole.Slice(place.Offset, place.Bytes))];
+            chunk.Kernels.TraceStage(chunk.Stream, chunk.Tokens, new TraceArguments
             {
-                Copy(chunk, parts[i], array, firstToken, width);
+                Product = chunk.Scratch.Products.Address,
+                ProductStride = stage.Rows,
+                Bias = stage.Bias.Address,
+                ChannelScales = stage.ChannelScales.Address,
+                TokenScales = operands.Scales.Address,
+                PreActivation = parts[0].Address,
+                Activated = parts[1].Address,
+                Up = trace.Up is null ? 0 : parts[2].Address,
+                Hidden = parts[3].Address,
+                Width = width,
+                PaddedWidth = stage.PaddedWidth,
+                Activation = (int)stage.Shape.Kind.Activation,
+                Gated = stage.Shape.Kind.Gated ? 1 : 0,
+            });
+            float[]?[] arrays = [trace.PreActivation, trace.Activation, trace.Up, trace.Hidden];
+            for (int i = 0; i < arrays.Length; i++)
+            {
+                if (arrays[i] is { } array)
+                {
+                    Copy(chunk, parts[i], array, firstToken, width);
+                }
             }
         }
-    }
 
-    /// <summary>Copies float32 rows of any stride into dense ones, and waits for them.</summary>
-    /// <param name="stream">Where the rows are made.</param>
-    /// <param name="source">The rows.</param>
-    /// <param name="tokens">How many.</param>
-    /// <param name="destination">Receives them.</param>
-    /// <param name="firstToken">The first one's place there.</param>
-    /// <param name="width">Elements of a row.</param>
-    public static unsafe void Copy(CudaStream stream, DeviceRows source, int tokens, float[] destination, int firstToken, int width)
-    {
-        DeviceRegion region = source.Region(tokens, width);
-        float[] rows = new float[checked((int)(region.Bytes / sizeof(float)))];
-        fixed (float* start = rows)
+        /// <summary>Copies float32 rows of any stride into dense ones, and waits for them.</summary>
+        /// <param name="stream">Where the rows are made.</param>
+        /// <param name="source">The rows.</param>
+        /// <param name="tokens">How many.</param>
+        /// <param name="destination">Receives them.</param>
+        /// <param name="firstToken">The first one's place there.</param>
+        /// <param name="width">Elements of a row.</param>
+        public static unsafe void Copy(CudaStream stream, DeviceRows source, int tokens, float[] destination, int firstToken, int width)
         {
-            stream.CopyToHost(region, start);
-            stream.Synchronize();
+            DeviceRegion region = source.Region(tokens, width);
+            float[] rows = new float[checked((int)(region.Bytes / sizeof(float)))];
+            fixed (float* start = rows)
+            {
+                stream.CopyToHost(region, start);
+                stream.Synchronize();
+            }
+
+            for (int token = 0; token < tokens; token++)
+            {
+                rows.AsSpan(checked((int)(token * source.Stride)), width).CopyTo(destination.AsSpan(checked((firstToken + token) * width)));
+            }
         }
-
-        for (int token = 0; token < tokens; token++)
+        catch
         {
-            rows.AsSpan(checked((int)(token * source.Stride)), width).CopyTo(destination.AsSpan(checked((firstToken + token) * width)));
+            chunk.Lane.Settle();
+            throw;
+        }
+        finally
+        {
+            memory.Dispose();
         }
     }
 
@@ -116,26 +143,4 @@ internal static class DeviceTrace
     }
 
     private static long Bytes(int tokens, int width) => (long)tokens * width * sizeof(float);
-
-    // Freed when nothing uses it any more, also where something failed in between.
-    private readonly struct TracedRows(DeviceLane lane, long bytes) : IDisposable
-    {
-        private readonly DeviceMemory _memory = lane.Allocate(bytes, "Traced rows");
-
-        public DeviceRegion Region => _memory.Region;
-
-        public void Dispose()
-        {
-            try
-            {
-                lane.Stream.Synchronize();
-            }
-            catch (CudaException)
-            {
-                // The caller is told of the failure that came first, or by the next call.
-            }
-
-            _memory.Dispose();
-        }
-    }
 }

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeFfn.Bindings.CuBlasLt;
 
 namespace NativeFfn.Backends.CuBlas.Products;
@@ -15,6 +16,12 @@ internal sealed class ProductPlan(Matmul product, MatmulAlgorithm algorithm) : I
     /// <summary>The algorithm.</summary>
     public ref readonly MatmulAlgorithm Algorithm => ref _algorithm;
 
+    /// <summary>Whether the plan's algorithm is this one.</summary>
+    public bool Runs(in MatmulAlgorithm other) => Bytes(_algorithm).SequenceEqual(Bytes(other));
+
     /// <inheritdoc/>
     public void Dispose() => product.Dispose();
+
+    private static ReadOnlySpan<byte> Bytes(in MatmulAlgorithm algorithm) =>
+        MemoryMarshal.AsBytes(new ReadOnlySpan<CuBlasLtAlgorithm>(in algorithm.Native));
 }

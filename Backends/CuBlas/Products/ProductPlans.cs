@@ -16,6 +16,7 @@ internal sealed class ProductPlans : IDisposable
     private readonly AlgorithmFile _file;
     private readonly ConcurrentDictionary<ProductKey, ProductPlan?> _plans = new();
     private readonly ConcurrentBag<ProductPlan> _replaced = [];
+    private int _generation;
 
     public ProductPlans(DeviceWeights weights, CuBlasLtLibrary library, AlgorithmFile file)
     {
@@ -49,27 +50,20 @@ internal sealed class ProductPlans : IDisposable
         return new PlanLease(kept, isKept: true);
     }
 
-    /// <summary>Times the algorithms that cuBLASLt proposes for a product, and keeps the best here and on disk.</summary>
+    /// <summary>Changes whenever a plan was replaced, so that what was recorded before is not what runs now.</summary>
+    public int Generation => Volatile.Read(ref _generation);
+
+    /// <summary>Times the algorithms that cuBLASLt proposes for a product, unless the best is known, and plans it by that; keeps it here and on disk.</summary>
     /// <param name="lane">Where they are timed.</param>
     /// <param name="key">The product.</param>
     /// <param name="run">Runs a plan on memory of the caller's choice.</param>
     public void Tune(DeviceLane lane, in ProductKey key, Action<ProductPlan> run)
     {
         MatmulShape shape = ShapeOf(key);
-        if (_file.Read(shape) is not null)
-        {
-            return;
-        }
-
         using Matmul product = Matmul.Create(_library, shape);
-        if (AlgorithmRace.Winner(lane, product, run) is { } winner)
+        if ((Known(lane, product, shape) ?? Race(lane, product, shape, run)) is { } best)
         {
-            _file.Add(shape, winner);
-            if (_plans.TryRemove(key, out ProductPlan? untuned) && untuned is not null)
-            {
-                // Another thread may be running it.
-                _replaced.Add(untuned);
-            }
+            Replan(key, best);
         }
     }
 
@@ -90,7 +84,7 @@ internal sealed class ProductPlans : IDisposable
         Matmul product = Matmul.Create(_library, shape);
         try
         {
-            if (_file.Read(shape) is { } tuned && product.Accepts(lane.Library, ref tuned) && tuned.WorkspaceBytes <= lane.Workspace.Bytes)
+            if (Known(lane, product, shape) is { } tuned)
             {
                 return new ProductPlan(product, tuned);
             }
@@ -108,6 +102,32 @@ internal sealed class ProductPlans : IDisposable
         {
             product.Dispose();
             throw;
+        }
+    }
+
+    // What was measured once, here or by an earlier process, as long as cuBLASLt accepts it.
+    private MatmulAlgorithm? Known(DeviceLane lane, Matmul product, in MatmulShape shape) =>
+        _file.Read(shape) is { } tuned && product.Accepts(lane.Library, ref tuned) && tuned.WorkspaceBytes <= lane.Workspace.Bytes ? tuned : null;
+
+    private MatmulAlgorithm? Race(DeviceLane lane, Matmul product, in MatmulShape shape, Action<ProductPlan> run)
+    {
+        MatmulAlgorithm? winner = AlgorithmRace.Winner(lane, product, run);
+        if (winner is { } best)
+        {
+            _file.Add(shape, best);
+        }
+
+        return winner;
+    }
+
+    private void Replan(in ProductKey key, in MatmulAlgorithm best)
+    {
+        if (_plans.TryGetValue(key, out ProductPlan? plan) && plan is not null && !plan.Runs(best)
+            && _plans.TryRemove(KeyValuePair.Create<ProductKey, ProductPlan?>(key, plan)))
+        {
+            // Another thread may be running it.
+            _replaced.Add(plan);
+            Interlocked.Increment(ref _generation);
         }
     }
 
