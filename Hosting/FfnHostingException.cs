@@ -21,7 +21,7 @@ public sealed class FfnQueueFullException : FfnHostingException
     public FfnQueueFullException(string message, TimeSpan retryAfter)
         : base(message) => RetryAfter = retryAfter;
 
-    /// <summary>About how long it takes to run what waits now, at the speed of the last batches.</summary>
+    /// <summary>About how long it takes to run what waits now, at the speed of the last batches that left others waiting; a second before the first.</summary>
     public TimeSpan RetryAfter { get; }
 }
 

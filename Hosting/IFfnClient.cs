@@ -51,6 +51,17 @@ public interface IFfnClient
         in FfnRequestOptions options = default,
         CancellationToken cancellationToken = default);
 
+    /// <summary>Whether a request of so many tokens would find the queue full, for servers to ask before they read its rows.</summary>
+    /// <remarks>
+    /// A true is for turning the request away, and counted as a rejection. A false promises nothing: others may be faster, and every other
+    /// reason to fail is left to the forward itself. Allocates nothing.
+    /// </remarks>
+    /// <param name="layer">The layer's name.</param>
+    /// <param name="tokens">The request's tokens, or as many as it has at least.</param>
+    /// <param name="retryAfter">When to try again, if true; as in <see cref="FfnQueueFullException.RetryAfter"/>.</param>
+    /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
+    bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter);
+
     /// <summary>The layer itself, for synchronous forwards past the queue and for <see cref="FfnLayer.Inspect"/>.</summary>
     /// <remarks>It belongs to the server and must not be disposed; after shutdown it throws <see cref="ObjectDisposedException"/>.</remarks>
     /// <param name="layer">The layer's name.</param>

@@ -11,6 +11,8 @@ namespace NativeFfn;
 /// <para>
 /// For one thread at a time; any number of streams run side by side, each with hidden rows and a workspace of its own. Forwards whose
 /// token counts were met before (run them once on the stream) allocate nothing, so that an application may capture them into a CUDA graph.
+/// Such a graph names memory of the stream: launch it no more once the stream was disposed, or has run more tokens or a larger layer than before.
+ /// A mixture of experts waits for the stream in the middle, for the host routes its tokens; it cannot be captured.
 /// </para>
 /// </remarks>
 public sealed class FfnDeviceStream : IDisposable

@@ -125,6 +125,33 @@ public sealed class FfnLayer : IDisposable
     public void ForwardBlock(ReadOnlySpan2D<float> input, Span2D<float> output) =>
         Run(new FfnRows { Input = input, Output = output, Mode = FfnMode.Block });
 
+    /// <summary>Any mode, without holding the caller's thread: on a GPU nobody waits, on a CPU a thread of the pool computes.</summary>
+    /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>; must not change before the task is done.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <param name="cancellationToken">Ends the forward before it is launched; what is launched runs to its end.</param>
+    /// <returns>Done when the output is written. To be awaited once.</returns>
+    /// <exception cref="ArgumentException">A length does not fit the layer, or the memories overlap in part.</exception>
+    /// <exception cref="NotSupportedException">The layer has no block.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled before it was launched.</exception>
+    /// <exception cref="DeviceFailedException">The GPU has failed, now or before.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public ValueTask ForwardAsync(
+        FfnMode mode, ReadOnlyMemory<float> input, Memory<float> output, CancellationToken cancellationToken = default)
+    {
+        ThrowIfDisposed();
+        FfnRowsGuard.Check(Spec, RowsOf(Spec, mode, input.Span, output.Span));
+        var rows = new FfnMemoryRows
+        {
+            Input = input,
+            Output = output,
+            InputWidth = Spec.InputWidth,
+            OutputWidth = Spec.OutputWidth,
+            Mode = mode,
+        };
+        return _prepared.RunAsync(rows, cancellationToken);
+    }
+
     /// <summary>Any mode, looked at from inside: with the inner values, the times of the steps, or both. Slower than the plain forwards.</summary>
     /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
@@ -138,7 +165,9 @@ public sealed class FfnLayer : IDisposable
         FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnTrace? trace = null, FfnProfile? profile = null) =>
         Run(RowsOf(Spec, mode, input, output, trace, profile));
 
-    /// <summary>y = FFN(x) on rows in a GPU's memory, queued on a stream; returns at once.</summary>
+    /// <summary>
+    /// y = FFN(x) on rows in a GPU's memory, queued on a stream; returns at once. A mixture of experts waits until its tokens are routed.
+    /// </summary>
     /// <param name="stream">A stream of the layer's engine.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>

@@ -59,29 +59,33 @@ read_report() {
             }
             else passed++
             if (outcome == "Passed" && on_mkl[depth]) mkl++
+            if (outcome == "Passed" && on_device[depth]) device++
+            if (outcome == "Passed" && on_cublas[depth]) cublas++
             depth--
         }
         BEGIN { RS = "<" }
-        /^test-(suite|case)[ \n]/ { depth++; on_mkl[depth] = on_mkl[depth - 1]; in_reason = 0 }
+        /^test-(suite|case)[ \n]/ { depth++; on_mkl[depth] = on_mkl[depth - 1]; on_device[depth] = on_device[depth - 1]; on_cublas[depth] = on_cublas[depth - 1]; in_reason = 0 }
         /^test-case[ \n]/ { name = attribute("fullname"); outcome = attribute("result"); reason = ""; if (/\/>[ \r\n]*$/) finish() }
         /^property[ \n]/ && attribute("name") == "Category" && attribute("value") == "Mkl" { on_mkl[depth] = 1 }
+        /^property[ \n]/ && attribute("name") == "Category" && attribute("value") == "SoftwareDevice" { on_device[depth] = 1 }
+        /^property[ \n]/ && attribute("name") == "Category" && attribute("value") == "CuBlas" { on_cublas[depth] = 1 }
         /^reason>/ { in_reason = 1 }
         in_reason == 2 { reason = reason "<" $0 }
         in_reason == 1 && /^!\[CDATA\[/ { reason = substr($0, length("![CDATA[") + 1); in_reason = 2 }
         in_reason == 2 && sub(/\]\]>.*/, "", reason) { in_reason = 0 }
         /^\/test-suite>/ { depth-- }
         /^\/test-case>/ { finish() }
-        END { printf "%d,%d,%d,%d\n", passed, failed, skipped, mkl }' "$1"
+        END { printf "%d,%d,%d,%d,%d,%d\n", passed, failed, skipped, mkl, device, cublas }' "$1"
 }
 
 report=$results/NativeFfn.Tests.xml
-count=0,0,0,0
+count=0,0,0,0,0,0
 if [[ -f $report ]]; then
     count=$(read_report "$report")
 fi
 
-IFS=, read -r passed failed skipped on_mkl <<<"$count"
-say "passed on MKL: $on_mkl"
+IFS=, read -r passed failed skipped on_mkl on_device on_cublas <<<"$count"
+say "passed on MKL: $on_mkl; on cuBLAS: $on_cublas; on the software device, which is no cuBLAS: $on_device"
 
 if ((passed + failed == 0)); then
     say "test.sh: error: no test ran"

@@ -72,4 +72,9 @@ internal interface IPreparedFfn : IDisposable
     /// <param name="rows">Rows proven to fit the layer.</param>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     void Run(in FfnRows rows);
+
+    /// <summary>Runs the layer on rows without holding the caller's thread; done when the output is written.</summary>
+    /// <param name="rows">Rows proven to fit the layer.</param>
+    /// <param name="cancellationToken">Ends the forward before it is launched; not after.</param>
+    ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Storage;
 
@@ -32,6 +33,31 @@ internal abstract class CpuPrepared<TForward>(SafeHandle lifetime, ObjectSlots<T
             if (rows.Input.Height > 0)
             {
                 RunWithAny(rows);
+            }
+        }
+        finally
+        {
+            if (held)
+            {
+                lifetime.DangerousRelease();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        bool held = false;
+        try
+        {
+            // From now on, and not from when the pool comes to it: the forward is in flight once the caller has its task.
+            lifetime.DangerousAddRef(ref held);
+            await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (rows.Tokens > 0)
+            {
+                RunWithAny(rows.Rows);
             }
         }
         finally

@@ -1,4 +1,5 @@
 using System.Globalization;
+using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
@@ -22,24 +23,28 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly ObjectSlots<DeviceLane> _lanes;
     private readonly AlgorithmFile _algorithms;
     private readonly DecodeSwitch _decode;
+    private readonly bool _autotunes;
+    private readonly int _maxResidentExperts;
 
     private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
     {
         _libraries = libraries;
         _context = context;
         _format = format;
+        _maxResidentExperts = options.MaxResidentExperts;
         CudaDevice device = context.Device;
         string versions = string.Create(
             CultureInfo.InvariantCulture,
             $"cuBLASLt {libraries.CuBlasLt.Version / 10000}.{libraries.CuBlasLt.Version / 100 % 100}.{libraries.CuBlasLt.Version % 100}, driver {libraries.Driver.Version / 1000}.{libraries.Driver.Version % 1000 / 10}");
         Description = new BackendDescription(
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
-        Fault = new DeviceFault(device.Name);
+        Fault = new DeviceFault(context);
         _memory = new DeviceAllocator(context, Trim);
         _device = new DeviceLifetime(context, LoadKernels(context, libraries, format));
         _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
+        _autotunes = options.Autotune;
         _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {FfnPrecisionNames.Of(format.Precision)}");
     }
 
@@ -57,7 +62,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         CudaContext? context = null;
         try
         {
-            CudaLibraries libraries = options.Cuda?.Libraries ?? CudaLibraries.Load(options.CudaPath);
+            CudaLibraries libraries = options.Cuda?.Load() ?? CudaLibraries.Load(options.CudaPath);
             if (options.Device >= libraries.Driver.DeviceCount)
             {
                 throw Unavailable($"there is no device {options.Device}; this process sees {libraries.Driver.DeviceCount}, numbered from 0.");
@@ -91,7 +96,9 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) =>
-        spec.Mixture is not null ? "it has no mixtures of experts yet. Use mkl or managed." : null;
+        spec.Mixture is { } mixture && _maxResidentExperts > 0 && _maxResidentExperts < mixture.Experts
+            ? $"MaxResidentExperts is {_maxResidentExperts}, but a GPU keeps all {mixture.Experts} experts in its memory. Set it to 0, or use mkl or managed."
+            : null;
 
     /// <inheritdoc/>
     public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights)
@@ -100,8 +107,8 @@ internal sealed class CuBlasBackend : IFfnBackend
         try
         {
             using var uploader = new WeightUploader(_context);
-            var uploaded = new DeviceWeights(spec, weights, _format, _memory, uploader);
-            var layer = new DeviceLayer(uploaded, new ProductPlans(uploaded, _libraries.CuBlasLt, _algorithms), _device);
+            var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
+            DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
             try
             {
                 Calibrate(layer);
@@ -135,6 +142,15 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     /// <inheritdoc/>
     public void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
+
+    /// <summary>Times cuBLASLt's algorithms for a layer's products of so many tokens, where the options ask for it.</summary>
+    public void Tune(DeviceLayer layer, int tokens)
+    {
+        if (_autotunes)
+        {
+            OnLane(layer, (lane, layer) => layer.Tune(lane, tokens));
+        }
+    }
 
     /// <summary>A lane that nobody else uses.</summary>
     /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
@@ -198,16 +214,19 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     private void Calibrate(DeviceLayer layer)
     {
-        if (!layer.CanDecode)
+        if (layer.CanDecode)
         {
-            return;
+            OnLane(layer, (lane, layer) => layer.Calibrate(lane, _decode));
         }
+    }
 
+    private void OnLane(DeviceLayer layer, Action<DeviceLane, DeviceLayer> work)
+    {
         DeviceLane lane = TakeLane();
         try
         {
             using CudaContext.Scope scope = _context.Enter();
-            layer.DecodeTokens = _decode.Of(lane, layer);
+            work(lane, layer);
         }
         catch
         {

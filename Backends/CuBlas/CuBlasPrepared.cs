@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.Cuda;
 
@@ -8,10 +9,10 @@ namespace NativeFfn.Backends.CuBlas;
 internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) : IPreparedFfn
 {
     /// <inheritdoc/>
-    public long WeightBytes { get; } = layer.Weights.Memory.Region.Bytes;
+    public long WeightBytes { get; } = layer.WeightBytes;
 
     /// <inheritdoc/>
-    public double WeightError { get; } = layer.Weights.Error.Relative;
+    public double WeightError { get; } = layer.WeightError;
 
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
@@ -20,10 +21,73 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     public CuBlasBackend Backend => backend;
 
     /// <inheritdoc/>
+    public void Warmup(int tokens)
+    {
+        try
+        {
+            backend.Tune(layer, tokens);
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw backend.Fault.Translate(failure);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void ReadExpertTokens(Span<long> counts) => layer.ReadExpertTokens(counts);
+
+    /// <inheritdoc/>
     public void Run(in FfnRows rows)
     {
         IPreparedFfn self = this;
         Run(backend, new ReadOnlySpan<IPreparedFfn>(in self), rows);
+    }
+
+    /// <inheritdoc/>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public async ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        bool held = false;
+        try
+        {
+            layer.DangerousAddRef(ref held);
+            cancellationToken.ThrowIfCancellationRequested();
+            if (rows.Tokens == 0)
+            {
+                return;
+            }
+
+            DeviceLane lane = backend.TakeLane();
+            try
+            {
+                await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
+            }
+            catch (ArgumentException) when (IsIdle(lane))
+            {
+                // A token that cannot be routed: the lane is as good as before.
+                backend.ReturnLane(lane);
+                throw;
+            }
+            catch (Exception exception)
+            {
+                CuBlasBackend.Abandon(lane);
+                if (DeviceFault.IsNative(exception))
+                {
+                    throw backend.Fault.Translate(exception);
+                }
+
+                throw;
+            }
+
+            backend.ReturnLane(lane);
+        }
+        finally
+        {
+            if (held)
+            {
+                layer.DangerousRelease();
+            }
+        }
     }
 
     /// <summary>Runs layers one after the other, with one copy to the device and one back.</summary>
@@ -56,6 +120,12 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <inheritdoc/>
     public void Dispose() => layer.Dispose();
 
+    private static bool IsIdle(DeviceLane lane)
+    {
+        using CudaContext.Scope scope = lane.Context.Enter();
+        return lane.Stream.IsDone;
+    }
+
     private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 
     private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
@@ -67,12 +137,18 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
             using CudaContext.Scope scope = lane.Context.Enter();
             if (layers.Length == 1)
             {
-                HostForward.Run(lane, LayerOf(layers[0]), rows);
+                LayerOf(layers[0]).Run(lane, rows);
             }
             else
             {
                 ChainForward.Run(lane, layers, rows);
             }
+        }
+        catch (ArgumentException) when (IsIdle(lane))
+        {
+            // A token that cannot be routed: the lane is as good as before.
+            backend.ReturnLane(lane);
+            throw;
         }
         catch (Exception exception)
         {

@@ -60,7 +60,7 @@ internal sealed class CuBlasStream : IDeviceStream
 
     private static void Queue(DeviceLane lane, DeviceLayer layer, in DeviceForwardRows rows)
     {
-        FfnSpec spec = layer.Weights.Spec;
+        FfnSpec spec = layer.Spec;
         DeviceRows input = Prove(lane, rows.Input, spec.InputWidth, nameof(rows.Input));
         DeviceRows output = Prove(lane, rows.Output, spec.OutputWidth, nameof(rows.Output));
         DeviceRows residual = rows.Mode switch
@@ -69,23 +69,15 @@ internal sealed class CuBlasStream : IDeviceStream
             FfnMode.Block => input,
             _ => default,
         };
-        int tokens = rows.Input.Tokens;
-        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: false);
-        for (int first = 0; first < tokens; first += chunkTokens)
+        layer.Queue(new DeviceRun
         {
-            int count = Math.Min(chunkTokens, tokens - first);
-            DeviceForward.Queue(new DeviceChunk
-            {
-                Lane = lane,
-                Layer = layer,
-                Scratch = DeviceScratch.In(lane, layer.Weights, count, fromHost: false),
-                Tokens = count,
-                Input = input.From(first),
-                Residual = residual.From(first),
-                Output = output.From(first),
-                IsBlock = rows.Mode == FfnMode.Block,
-            });
-        }
+            Lane = lane,
+            Tokens = rows.Input.Tokens,
+            Input = input,
+            Residual = residual,
+            Output = output,
+            IsBlock = rows.Mode == FfnMode.Block,
+        });
     }
 
     // A wrong address would end the context, and with it every engine of the process.

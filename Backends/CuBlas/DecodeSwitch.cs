@@ -20,17 +20,17 @@ internal sealed class DecodeSwitch(int? given, string key)
     private readonly MeasurementFile _file = new("decode", key);
     private readonly ConcurrentDictionary<string, int> _known = new();
 
-    /// <summary>The most tokens for which the decode kernels should run a layer; 0 for never.</summary>
+    /// <summary>The most tokens for which the decode kernels should run a network; 0 for never.</summary>
     /// <param name="lane">Where they are timed.</param>
-    /// <param name="layer">The layer; its weights are read, and rows of the lane's.</param>
-    public int Of(DeviceLane lane, DeviceLayer layer)
+    /// <param name="network">The network; its weights are read, and rows of the lane's.</param>
+    public int Of(DeviceLane lane, DeviceNetwork network)
     {
         if (given is { } tokens)
         {
             return Math.Clamp(tokens, 0, DeviceKernels.MostVectorTokens);
         }
 
-        string name = layer.Weights.Spec.ToString().Replace(' ', '_') + (layer.Weights.Spec.Stages[0].HasBias ? "_biased" : string.Empty);
+        string name = network.Weights.Spec.ToString().Replace(' ', '_') + (network.Weights.Spec.Stages[0].HasBias ? "_biased" : string.Empty);
         if (_known.TryGetValue(name, out int known))
         {
             return known;
@@ -38,17 +38,17 @@ internal sealed class DecodeSwitch(int? given, string key)
 
         int measured = int.TryParse(_file.Read(name), NumberStyles.None, CultureInfo.InvariantCulture, out int kept)
             ? Math.Min(kept, DeviceKernels.MostVectorTokens)
-            : Measure(lane, layer, name);
+            : Measure(lane, network, name);
         _known[name] = measured;
         return measured;
     }
 
-    private int Measure(DeviceLane lane, DeviceLayer layer, string name)
+    private int Measure(DeviceLane lane, DeviceNetwork network, string name)
     {
         int best = 0;
         foreach (int tokens in Ladder)
         {
-            (float decode, float products) = Race(lane, layer, tokens);
+            (float decode, float products) = Race(lane, network, tokens);
             if (decode > products)
             {
                 break;
@@ -62,9 +62,9 @@ internal sealed class DecodeSwitch(int? given, string key)
     }
 
     // In turns, so that a change of the device's clock falls on both; the first round settles the plans.
-    private static (float Decode, float Products) Race(DeviceLane lane, DeviceLayer layer, int tokens)
+    private static (float Decode, float Products) Race(DeviceLane lane, DeviceNetwork network, int tokens)
     {
-        DeviceScratch scratch = DeviceScratch.In(lane, layer.Weights, tokens, fromHost: true);
+        DeviceScratch scratch = DeviceScratch.In(lane, network.Weights, tokens, fromHost: true);
 
         // Zeros: what was there before may be no numbers, and times do not depend on those that are.
         lane.Stream.Fill(scratch.Input, 0);
@@ -72,8 +72,8 @@ internal sealed class DecodeSwitch(int? given, string key)
         float[] products = new float[Rounds];
         for (int round = -1; round < Rounds; round++)
         {
-            float one = AlgorithmRace.Time(lane, () => DeviceForward.QueueDecode(Chunk(lane, layer, scratch, tokens)));
-            float other = AlgorithmRace.Time(lane, () => DeviceForward.QueueProducts(Chunk(lane, layer, scratch, tokens)));
+            float one = AlgorithmRace.Time(lane, () => DeviceForward.QueueDecode(Chunk(lane, network, scratch, tokens)));
+            float other = AlgorithmRace.Time(lane, () => DeviceForward.QueueProducts(Chunk(lane, network, scratch, tokens)));
             if (round >= 0)
             {
                 (decode[round], products[round]) = (one, other);
@@ -83,15 +83,6 @@ internal sealed class DecodeSwitch(int? given, string key)
         return (AlgorithmRace.Median(decode), AlgorithmRace.Median(products));
     }
 
-    private static DeviceChunk Chunk(DeviceLane lane, DeviceLayer layer, DeviceScratch scratch, int tokens) => new()
-    {
-        Lane = lane,
-        Layer = layer,
-        Scratch = scratch,
-        Tokens = tokens,
-        Input = new DeviceRows(scratch.Input.Address, layer.Weights.Spec.InputWidth),
-        Residual = default,
-        Output = new DeviceRows(scratch.Output.Address, layer.Weights.Spec.OutputWidth),
-        IsBlock = false,
-    };
+    private static DeviceChunk Chunk(DeviceLane lane, DeviceNetwork network, DeviceScratch scratch, int tokens) =>
+        DeviceChunk.OnScratch(lane, network, scratch, tokens, addsInput: false, tunes: false);
 }

@@ -5,13 +5,13 @@ using NativeFfn.Bindings.Nvrtc;
 namespace NativeFfn.Backends.CuBlas;
 
 /// <summary>What a device failed of, first of all: an error that ends its context is said again by every call after it.</summary>
-/// <param name="device">The device's name.</param>
-internal sealed class DeviceFault(string device)
+/// <param name="context">The device's context.</param>
+internal sealed class DeviceFault(CudaContext context)
 {
     private DeviceFailedException? _first;
 
-    /// <summary>The error that ended the context; null while it lives.</summary>
-    public DeviceFailedException? First => Volatile.Read(ref _first);
+    /// <summary>The error that ended the context, whether a forward met it or what only frees; null while the context lives.</summary>
+    public DeviceFailedException? First => Volatile.Read(ref _first) ?? (context.Loss is { } loss ? Note(loss) : null);
 
     /// <summary>Fails where the context has ended.</summary>
     /// <exception cref="DeviceFailedException">It has; the message names the first cause.</exception>
@@ -29,23 +29,20 @@ internal sealed class DeviceFault(string device)
     /// <summary>What the caller is told of a native failure.</summary>
     public Exception Translate(Exception failure)
     {
-        if (First is { } before)
+        if (First is { } first)
         {
-            return new DeviceFailedException(before.Message, isFatal: true, failure);
+            return first.InnerException == failure ? first : new DeviceFailedException(first.Message, isFatal: true, failure);
         }
 
-        switch (failure)
-        {
-            case CudaException { IsSticky: true }:
-                var first = new DeviceFailedException(
-                    $"{device} failed, and with it this engine: {failure.Message}", isFatal: true, failure);
-                return Interlocked.CompareExchange(ref _first, first, null) is { } earlier
-                    ? new DeviceFailedException(earlier.Message, isFatal: true, failure)
-                    : first;
-            case CudaException { IsOutOfMemory: true } or CuBlasLtException { IsOutOfMemory: true }:
-                return new InsufficientMemoryException($"{device} has no memory left: {failure.Message}", failure);
-            default:
-                return new DeviceFailedException($"{device}: {failure.Message}", isFatal: false, failure);
-        }
+        return failure is CudaException { IsOutOfMemory: true } or CuBlasLtException { IsOutOfMemory: true }
+            ? new InsufficientMemoryException($"{context.Device.Name} has no memory left: {failure.Message}", failure)
+            : new DeviceFailedException($"{context.Device.Name}: {failure.Message}", isFatal: false, failure);
+    }
+
+    private DeviceFailedException Note(CudaException loss)
+    {
+        var first = new DeviceFailedException(
+            $"{context.Device.Name} failed, and with it this engine: {loss.Message}", isFatal: true, loss);
+        return Interlocked.CompareExchange(ref _first, first, null) ?? first;
     }
 }

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
@@ -33,24 +34,20 @@ internal sealed class DeviceLane : IDisposable
         try
         {
             Library = library.CreateHandle(context);
-            try
-            {
-                _workspace = memory.Allocate(
-                    context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
-            }
-            catch
-            {
-                Library.Dispose();
-                throw;
-            }
+            Completion = new LaneCompletion(context);
+            _workspace = memory.Allocate(
+                context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
         }
         catch
         {
+            Completion?.Dispose();
+            Library?.Dispose();
             stream.Dispose();
             throw;
         }
 
         Host = new HostRows(context);
+        Routing = new HostRouting(context);
         Graphs = new DecodeGraphs();
     }
 
@@ -68,6 +65,12 @@ internal sealed class DeviceLane : IDisposable
 
     /// <summary>Rows of the caller's in pinned memory, for copies that do not wait.</summary>
     public HostRows Host { get; }
+
+    /// <summary>What routes a mixture's tokens.</summary>
+    public HostRouting Routing { get; }
+
+    /// <summary>The wait of an asynchronous forward.</summary>
+    public LaneCompletion Completion { get; }
 
     /// <summary>Whole forwards of few tokens, recorded.</summary>
     public DecodeGraphs Graphs { get; }
@@ -114,8 +117,10 @@ internal sealed class DeviceLane : IDisposable
     {
         Graphs.Dispose();
         Host.Dispose();
+        Routing.Dispose();
         _scratch?.Dispose();
         _workspace.Dispose();
+        Completion.Dispose();
         Library.Dispose();
         Stream.Dispose();
     }

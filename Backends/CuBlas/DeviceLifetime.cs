@@ -15,6 +15,7 @@ internal sealed class DeviceLifetime : SafeHandle
     {
         Context = context;
         Kernels = kernels;
+        Completions = new DeviceCompletions(context);
         SetHandle(Open);
     }
 
@@ -23,6 +24,9 @@ internal sealed class DeviceLifetime : SafeHandle
 
     /// <summary>The kernels.</summary>
     public DeviceKernels Kernels { get; }
+
+    /// <summary>Tells asynchronous forwards when they are done.</summary>
+    public DeviceCompletions Completions { get; }
 
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
@@ -38,6 +42,7 @@ internal sealed class DeviceLifetime : SafeHandle
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
+        Completions.Dispose();
         Kernels.Dispose();
         Context.Dispose();
         return true;

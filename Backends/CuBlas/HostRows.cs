@@ -8,12 +8,15 @@ internal sealed unsafe class HostRows(CudaContext context) : IDisposable
 {
     private PinnedMemory? _memory;
 
+    /// <summary>Bytes that there is room for.</summary>
+    public long Bytes => _memory?.Bytes ?? 0;
+
     /// <summary>Makes room; the contents are lost where it moves.</summary>
     /// <param name="bytes">Bytes.</param>
     /// <returns>Whether the memory moved.</returns>
     public bool Reserve(long bytes)
     {
-        if (_memory is not null && _memory.Bytes >= bytes)
+        if (Bytes >= bytes)
         {
             return false;
         }

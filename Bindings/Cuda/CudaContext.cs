@@ -11,7 +11,7 @@ namespace NativeFfn.Bindings.Cuda;
 internal sealed unsafe class CudaContext : SafeHandle
 {
     private readonly bool _isPrimary;
-    private volatile bool _isLost;
+    private CudaException? _loss;
     private CudaException? _freeFailure;
 
     private CudaContext(CudaDriver driver, CudaDevice device, nint context, bool isPrimary)
@@ -28,7 +28,10 @@ internal sealed unsafe class CudaContext : SafeHandle
     public CudaDevice Device { get; }
 
     /// <summary>Whether an error has ended the context: nothing works in it any more.</summary>
-    public bool IsLost => _isLost;
+    public bool IsLost => Loss is not null;
+
+    /// <summary>The first error that ended the context, whoever met it; null while it lives.</summary>
+    public CudaException? Loss => Volatile.Read(ref _loss);
 
     /// <summary>The first error met while freeing, which nobody could be told then. Creating anything throws it, once.</summary>
     public CudaException? FreeFailure => _freeFailure;
@@ -186,7 +189,7 @@ internal sealed unsafe class CudaContext : SafeHandle
     /// <summary>Remembers the first error of freeing; those of a lost context only repeat what ended it.</summary>
     internal void NoteFree(int status, string call)
     {
-        if (status != CudaStatus.Success && !_isLost)
+        if (status != CudaStatus.Success && !IsLost)
         {
             _ = Interlocked.CompareExchange(ref _freeFailure, Note(status, call), null);
         }
@@ -203,16 +206,17 @@ internal sealed unsafe class CudaContext : SafeHandle
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() =>
-        !_isPrimary || Driver.Functions.cuDevicePrimaryCtxRelease_v2(Device.Handle) == CudaStatus.Success || _isLost;
+        !_isPrimary || Driver.Functions.cuDevicePrimaryCtxRelease_v2(Device.Handle) == CudaStatus.Success || IsLost;
 
     private CudaException Note(int status, string call)
     {
-        if (CudaStatus.IsSticky(status))
+        CudaException failure = CudaStatus.Describe(Driver.Functions, status, call);
+        if (failure.IsSticky)
         {
-            _isLost = true;
+            _ = Interlocked.CompareExchange(ref _loss, failure, null);
         }
 
-        return CudaStatus.Describe(Driver.Functions, status, call);
+        return failure;
     }
 
     private void Read(nint address, int attribute, void* value)

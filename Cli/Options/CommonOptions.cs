@@ -9,6 +9,9 @@ internal static class CommonOptions
     // More layers than any network has; a bound against a mistyped number.
     private const int MaxLayer = 1_000_000;
 
+    // More GPUs than a machine has; a bound against a mistyped number.
+    private const int MaxDevice = 1023;
+
     // Mixtral's.
     private const int DefaultTopK = 2;
 
@@ -22,6 +25,11 @@ internal static class CommonOptions
 
     public static Option<string> MklPath() =>
         OptionFactory.Text("--mkl-path", "PATH", "The file or folder of libmkl_rt to use, and no other.");
+
+    public static Option<string> CudaPath() =>
+        OptionFactory.Text("--cuda-path", "DIR", "The folder of libcublasLt and libnvrtc to use, and no other.");
+
+    public static Option<int> Device() => OptionFactory.Integer("--device", "N", "The GPU, by the number that CUDA gives it.", 0, MaxDevice, 0);
 
     public static Option<bool> Json() => new("--json") { Description = "Print JSON instead of text." };
 

@@ -3,13 +3,15 @@ using System.CommandLine;
 
 namespace NativeFfn.Cli.Options;
 
-/// <summary>The options of every command that opens engines: what multiplies, how weights are kept, threads, and which MKL.</summary>
+/// <summary>The options of every command that opens engines: what multiplies, how weights are kept, threads, which GPU, and which libraries.</summary>
 internal sealed class EngineOptionGroup
 {
     private readonly Option<CpuKernel> _kernel = CommonOptions.Kernel();
     private readonly Option<ImmutableArray<FfnPrecision>> _precisions;
     private readonly Option<int> _threads = CommonOptions.Threads();
     private readonly Option<string> _mklPath = CommonOptions.MklPath();
+    private readonly Option<int> _device = CommonOptions.Device();
+    private readonly Option<string> _cudaPath = CommonOptions.CudaPath();
 
     private EngineOptionGroup(Option<ImmutableArray<FfnPrecision>> precisions) => _precisions = precisions;
 
@@ -23,6 +25,8 @@ internal sealed class EngineOptionGroup
         command.Add(group._precisions);
         command.Add(group._threads);
         command.Add(group._mklPath);
+        command.Add(group._device);
+        command.Add(group._cudaPath);
         return group;
     }
 
@@ -37,6 +41,8 @@ internal sealed class EngineOptionGroup
             Kernel = parsed.GetValue(_kernel),
             Threads = parsed.GetValue(_threads),
             MklPath = parsed.GetValue(_mklPath),
+            Device = parsed.GetValue(_device),
+            CudaPath = parsed.GetValue(_cudaPath),
         };
         ImmutableArray<FfnPrecision> precisions = parsed.GetValue(_precisions);
         return precisions.IsDefault ? [engine] : [.. precisions.Select(precision => engine with { Precision = precision })];

@@ -9,9 +9,6 @@ namespace NativeFfn.Hosting.Batching;
 /// </remarks>
 internal sealed class BatchRunner
 {
-    // How much the last batch counts in the average speed: enough to follow a change of load within some ten batches.
-    private const double NewestShare = 0.2;
-
     private readonly RequestQueue _queue;
     private readonly BatchBuffer _buffer;
     private readonly int _paddedTokens;
@@ -85,7 +82,7 @@ internal sealed class BatchRunner
         long started = _time.GetTimestamp();
         Exception? broken = RunTogether(lane);
         TimeSpan elapsed = _time.GetElapsedTime(started);
-        MeasureSpeed(elapsed);
+        _queue.Pace.Measured(_batch, elapsed);
         _metrics.Executed(lane, _batch, elapsed);
         foreach (FfnRequest request in _batch.Requests)
         {
@@ -176,13 +173,6 @@ internal sealed class BatchRunner
         _metrics.Finished(request, waited);
         FfnTracing.Record(request, _batch.Tokens, waited, _time);
         request.Complete(request.Failure);
-    }
-
-    private void MeasureSpeed(TimeSpan elapsed)
-    {
-        double seconds = elapsed.TotalSeconds / _batch.Tokens;
-        double average = _queue.SecondsPerToken;
-        _queue.SecondsPerToken = average == 0 ? seconds : average + (NewestShare * (seconds - average));
     }
 
     // What a request's rows, memory or size can bring about; a native library that fails is not among it.

@@ -12,6 +12,9 @@ internal sealed class RequestBatch
     /// <summary>Tokens of all requests that are run.</summary>
     public int Tokens { get; private set; }
 
+    /// <summary>Whether requests still waited, of any lane, when these were taken.</summary>
+    public bool LeftOthers { get; set; }
+
     public void Add(FfnRequest request)
     {
         Requests.Add(request);

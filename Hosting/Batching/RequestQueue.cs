@@ -3,7 +3,7 @@ using NativeFfn.Hosting.Telemetry;
 
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>Waiting requests, bounded in tokens: lanes take turns, and within a lane the first to come is the first to go.</summary>
+/// <summary>Waiting requests, bounded in tokens and in the time that they take: lanes take turns, and within a lane the first to come is the first to go.</summary>
 /// <remarks>
 /// A bounded channel would count requests instead of tokens, could not take those of one layer out of its middle, and would keep cancelled
 /// ones. Here a lock is held for a few assignments; nothing runs under it. Taken by one runner, filled by any number of threads.
@@ -16,6 +16,7 @@ internal sealed class RequestQueue : IDisposable
     private readonly object _gate = new();
     private readonly Queue<RequestLane> _turns = new();
     private readonly int _capacity;
+    private readonly TimeSpan _capacityTime;
     private readonly TimeProvider _time;
     private readonly FfnMetrics _metrics;
     private readonly long _delay;
@@ -23,11 +24,13 @@ internal sealed class RequestQueue : IDisposable
     private FfnRequest? _free;
     private FfnUnavailableException? _closed;
     private int _waitingTokens;
+    private int _runningTokens;
     private bool _runnerSleeps;
 
     public RequestQueue(FfnBatchingOptions options, TimeProvider time, FfnMetrics metrics)
     {
         _capacity = options.QueueCapacityTokens;
+        _capacityTime = options.QueueCapacityTime ?? TimeSpan.MaxValue;
         _time = time;
         _metrics = metrics;
         _delay = ToTicks(options.MaxQueueDelay);
@@ -53,8 +56,27 @@ internal sealed class RequestQueue : IDisposable
         }
     }
 
-    /// <summary>Seconds that a token took in the last batches, by which a full queue says when to come back; 0 where none ran yet.</summary>
-    public double SecondsPerToken { get; set; }
+    /// <summary>By what it is known how long those who wait take.</summary>
+    public TokenPace Pace { get; } = new();
+
+    /// <summary>Whether so many tokens would be refused for lack of room, which then counts as a rejection; no other reason is looked at.</summary>
+    public bool WouldRefuse(RequestLane lane, int tokens, out TimeSpan retryAfter)
+    {
+        int waiting;
+        lock (_gate)
+        {
+            waiting = _waitingTokens;
+            if (_closed is not null || tokens > _capacity || HasRoom(tokens))
+            {
+                retryAfter = default;
+                return false;
+            }
+        }
+
+        _metrics.Rejected(lane, RejectionReason.QueueFull);
+        retryAfter = RetryAfter(waiting);
+        return true;
+    }
 
     /// <summary>Appends a request that was proven to fit its layer.</summary>
     public ValueTask Submit(
@@ -82,7 +104,7 @@ internal sealed class RequestQueue : IDisposable
         {
             closed = _closed;
             waiting = _waitingTokens;
-            if (closed is null && tokens <= _capacity - waiting)
+            if (closed is null && HasRoom(tokens))
             {
                 request = _free ?? new FfnRequest(this);
                 _free = request.Next;
@@ -107,6 +129,7 @@ internal sealed class RequestQueue : IDisposable
     {
         lock (_gate)
         {
+            _runningTokens = 0;
             while (true)
             {
                 if (_waitingTokens > 0)
@@ -195,11 +218,15 @@ internal sealed class RequestQueue : IDisposable
     private ValueTask RefuseFull(RequestLane lane, int tokens, int waiting)
     {
         _metrics.Rejected(lane, RejectionReason.QueueFull);
-        TimeSpan retryAfter = SecondsPerToken == 0 ? UnmeasuredRetry : TimeSpan.FromSeconds(waiting * SecondsPerToken);
-        return ValueTask.FromException(new FfnQueueFullException(
-            $"The queue is full: {waiting} of {_capacity} tokens wait, and {tokens} more were asked for. Try again in {retryAfter.TotalSeconds:0.###} s.",
-            retryAfter));
+        TimeSpan retryAfter = RetryAfter(waiting);
+        string why = tokens > _capacity - waiting
+            ? $"{waiting} of {_capacity} tokens wait, and {tokens} more were asked for"
+            : $"{waiting} tokens wait, and {tokens} more would wait longer than {_capacityTime.TotalSeconds:0.###} s";
+        return ValueTask.FromException(new FfnQueueFullException($"The queue is full: {why}. Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
     }
+
+    private TimeSpan RetryAfter(int waiting) =>
+        Pace.SecondsPerToken is > 0 and var seconds ? TimeSpan.FromSeconds(waiting * seconds) : UnmeasuredRetry;
 
     private FfnRequest? TakeAny()
     {
@@ -231,6 +258,12 @@ internal sealed class RequestQueue : IDisposable
     }
 
     // The methods below are called under the lock.
+
+    // What runs counts in full: how far it has come is not known. Who finds nobody waiting waits for one batch at most, however slow.
+    private bool HasRoom(int tokens) =>
+        tokens <= _capacity - _waitingTokens
+        && (_waitingTokens == 0 || (_waitingTokens + _runningTokens) * Pace.SecondsPerToken <= _capacityTime.TotalSeconds);
+
     private void Append(FfnRequest request)
     {
         RequestLane lane = request.Lane;
@@ -303,6 +336,8 @@ internal sealed class RequestQueue : IDisposable
             }
         }
 
+        batch.LeftOthers = _waitingTokens > 0;
+        _runningTokens = batch.Tokens;
         lane.HasTurn = lane.First is not null;
         if (lane.HasTurn)
         {

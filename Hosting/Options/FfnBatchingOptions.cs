@@ -15,6 +15,12 @@ public sealed class FfnBatchingOptions
     /// <summary>The most tokens that wait at a time; requests beyond are refused. At least <see cref="MaxBatchTokens"/>.</summary>
     public int QueueCapacityTokens { get; set; } = 1024;
 
+    /// <summary>
+    /// The most time that a request shall wait; one that would wait longer, at the speed of the last batches, is refused. Never one that finds
+    /// nobody waiting. Null means that only <see cref="QueueCapacityTokens"/> bounds the queue.
+    /// </summary>
+    public TimeSpan? QueueCapacityTime { get; set; }
+
     /// <summary>How long a request may wait before it is run, where it does not say so itself; null means as long as it takes.</summary>
     public TimeSpan? DefaultDeadline { get; set; }
 

@@ -22,6 +22,15 @@ public sealed class NativeFfnOptions
     /// <summary>The file or folder of <c>libmkl_rt</c> to use and no other; null looks in the usual places.</summary>
     public string? MklPath { get; set; }
 
+    /// <summary>The GPU of the cuBLAS backend, by the number that CUDA gives it, from 0.</summary>
+    public int Device { get; set; }
+
+    /// <summary>The folder of <c>libcublasLt</c> and <c>libnvrtc</c> to use and no other; null looks in the usual places.</summary>
+    public string? CudaPath { get; set; }
+
+    /// <summary>Whether the warm-up times the algorithms that cuBLASLt proposes and keeps the fastest.</summary>
+    public bool Autotune { get; set; }
+
     /// <summary>The models by the names that requests use; at least one.</summary>
     public IDictionary<string, FfnModelOptions> Models { get; } = new Dictionary<string, FfnModelOptions>(StringComparer.Ordinal);
 

@@ -8,6 +8,9 @@ internal static class OptionTable
     public const int MaxBatchTokens = 65_536;
     public const int MaxQueueTokens = 16_777_216;
 
+    /// <summary>More GPUs than a machine has; a bound against a mistyped number.</summary>
+    public const int MaxDevice = 1023;
+
     /// <summary>A bound against 5, which as a <see cref="TimeSpan"/> is five days, where 5 ms were meant.</summary>
     public static readonly TimeSpan MaxQueueDelay = TimeSpan.FromSeconds(10);
 
@@ -25,12 +28,16 @@ internal static class OptionTable
         (nameof(NativeFfnOptions.Kernel), string.Join(", ", CpuKernelNames.All)),
         (nameof(NativeFfnOptions.Precision), string.Join(", ", FfnPrecisionNames.All)),
         (nameof(NativeFfnOptions.MklPath), "a libmkl_rt file or its folder"),
+        (nameof(NativeFfnOptions.Device), $"0 to {MaxDevice}"),
+        (nameof(NativeFfnOptions.CudaPath), "the folder of libcublasLt and libnvrtc"),
+        (nameof(NativeFfnOptions.Autotune), Boolean),
         (ModelKey(nameof(FfnModelOptions.Path)), "a checkpoint's folder, or its safetensors file or index"),
         (ModelKey(nameof(FfnModelOptions.Layers)), Serving.LayerSelection.Allowed),
         (BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean),
         (BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}"),
         (BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}"),
         (BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTokens)), $"MaxBatchTokens to {MaxQueueTokens}"),
+        (BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTime)), $"longer than MaxQueueDelay, to {MaxWait}"),
         (BatchingKey(nameof(FfnBatchingOptions.DefaultDeadline)), $"longer than MaxQueueDelay, to {MaxWait}"),
         (BatchingKey(nameof(FfnBatchingOptions.BatchInvariant)), Boolean),
         (WarmupKey(nameof(FfnWarmupOptions.Enabled)), Boolean),

@@ -14,6 +14,7 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
         failures.Require(options.Threads is >= 0 and <= FfnEngineOptions.MaxThreads, nameof(options.Threads), options.Threads);
         failures.Require(CpuKernelNames.TryParse(options.Kernel, out _), nameof(options.Kernel), options.Kernel);
         failures.Require(FfnPrecisionNames.TryParse(options.Precision, out _), nameof(options.Precision), options.Precision);
+        failures.Require(options.Device is >= 0 and <= OptionTable.MaxDevice, nameof(options.Device), options.Device);
         failures.Require(options.DrainTimeout >= TimeSpan.Zero && options.DrainTimeout <= OptionTable.MaxWait, nameof(options.DrainTimeout), options.DrainTimeout);
         CheckModels(options, failures);
         CheckBatching(options.Batching, failures);
@@ -73,11 +74,12 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
             batching.QueueCapacityTokens >= batching.MaxBatchTokens && batching.QueueCapacityTokens <= OptionTable.MaxQueueTokens,
             OptionTable.BatchingKey(nameof(batching.QueueCapacityTokens)),
             batching.QueueCapacityTokens);
-        failures.Require(
-            batching.DefaultDeadline is not { } deadline || (deadline > batching.MaxQueueDelay && deadline <= OptionTable.MaxWait),
-            OptionTable.BatchingKey(nameof(batching.DefaultDeadline)),
-            batching.DefaultDeadline);
+        RequireWait(batching, batching.QueueCapacityTime, nameof(batching.QueueCapacityTime), failures);
+        RequireWait(batching, batching.DefaultDeadline, nameof(batching.DefaultDeadline), failures);
     }
+
+    private static void RequireWait(FfnBatchingOptions batching, TimeSpan? wait, string option, Failures failures) =>
+        failures.Require(wait is null || (wait > batching.MaxQueueDelay && wait <= OptionTable.MaxWait), OptionTable.BatchingKey(option), wait);
 
     private static void CheckWarmup(NativeFfnOptions options, Failures failures)
     {

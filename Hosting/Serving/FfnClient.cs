@@ -41,6 +41,13 @@ internal sealed class FfnClient : IFfnClient
     }
 
     /// <inheritdoc/>
+    public bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter)
+    {
+        retryAfter = default;
+        return _runtime.Open is { } open && open.Queue.WouldRefuse(open.Layers.Find(layer).Lane(FfnMode.Ffn), tokens, out retryAfter);
+    }
+
+    /// <inheritdoc/>
     public FfnLayer GetLayer(string layer) => Open().Layers.Find(layer).Layer;
 
     private OpenEngine Open() => _runtime.Open ?? throw _runtime.Status.ToException();

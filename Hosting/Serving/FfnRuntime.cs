@@ -224,6 +224,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             foreach (int tokens in Options.Warmup.Tokens ?? [1, Options.Batching.MaxBatchTokens])
             {
                 FfnSpec spec = layer.Info.Spec;
+                layer.Layer.Warmup(tokens);
                 WarmupForward(layer.Layer, FfnMode.Ffn, new float[checked(tokens * spec.InputWidth)], new float[checked(tokens * spec.OutputWidth)]);
                 cancellationToken.ThrowIfCancellationRequested();
             }

@@ -21,6 +21,9 @@ internal static class ModelLoader
                 Kernel = kernel,
                 Precision = precision,
                 MklPath = options.MklPath,
+                Device = options.Device,
+                CudaPath = options.CudaPath,
+                Autotune = options.Autotune,
             });
         }
         catch (BackendUnavailableException exception)

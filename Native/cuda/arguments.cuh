@@ -1,5 +1,6 @@
 // What each kernel takes, by value. Backends/CuBlas/Kernels/KernelArguments.cs mirrors these structs, and a test compares the two.
-// Strides, widths and columns count elements. Every pointer but the first of each role (product, output, weights, vectors) may be null.
+// Strides, widths and columns count elements. Every pointer but the first of each role (product, output, weights,
+// vectors), and those of a mixture's routing, may be null.
 #pragma once
 
 // Threads of every block.
@@ -84,6 +85,32 @@ struct FinishArguments {
     int unused;
 };
 
+struct GatherArguments {
+    const float* input;
+    long long input_stride;
+    const int* tokens;
+    float* output;
+    long long output_stride;
+    int width;
+    int unused;
+};
+
+struct CombineArguments {
+    const float* results;
+    long long result_stride;
+    const int* places;
+    const float* weights;
+    const float* shared;
+    long long shared_stride;
+    const float* shared_weights;
+    const float* residual;
+    long long residual_stride;
+    float* output;
+    long long output_stride;
+    int top_k;
+    int width;
+};
+
 struct VectorStageArguments {
     const void* weights;
     long long weight_stride;
@@ -125,5 +152,7 @@ static_assert(sizeof(ActivationArguments) == 80, "as the host has it");
 static_assert(sizeof(TraceArguments) == 88, "as the host has it");
 static_assert(sizeof(WidenArguments) == 40, "as the host has it");
 static_assert(sizeof(FinishArguments) == 128, "as the host has it");
+static_assert(sizeof(GatherArguments) == 48, "as the host has it");
+static_assert(sizeof(CombineArguments) == 96, "as the host has it");
 static_assert(sizeof(VectorStageArguments) == 88, "as the host has it");
 static_assert(sizeof(VectorResultArguments) == 96, "as the host has it");

@@ -1,4 +1,4 @@
-// prepare_operand, prepare_vector: what a token brings into the first stage. One block a token.
+// prepare_operand, prepare_vector, prepare_rows: what a token brings into the first stage, and a mixture's float32 rows. One block a token.
 #include "arguments.cuh"
 #include "norm.cuh"
 #include "scale.cuh"
@@ -55,4 +55,10 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS) prepare_vector(const
     __shared__ float sums[BLOCK_WARPS];
     __shared__ unsigned int maxima[BLOCK_WARPS];
     prepare<false, vector_t>(arguments, sums, maxima);
+}
+
+extern "C" __global__ void __launch_bounds__(BLOCK_THREADS) prepare_rows(const InputArguments arguments) {
+    __shared__ float sums[BLOCK_WARPS];
+    __shared__ unsigned int maxima[BLOCK_WARPS];
+    prepare<false, float>(arguments, sums, maxima);
 }

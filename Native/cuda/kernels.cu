@@ -2,5 +2,6 @@
 #include "input.cu"
 #include "activation.cu"
 #include "finish.cu"
+#include "experts.cu"
 #include "trace.cu"
 #include "vectors.cu"

@@ -22,7 +22,7 @@ public sealed class UsageTests
     [TestCase("forward --model m --input i --output o --what", "--what")]
     [TestCase("verify", "--model", "required")]
     [TestCase("verify --model m --tokens 0", "--tokens", "'0'")]
-    [TestCase("verify --model m --precision fp8", "--precision", "'fp8'", "f32, bf16, f16, int8")]
+    [TestCase("verify --model m --precision fp8", "--precision", "'fp8'", "f32, bf16, f16, int8, tf32, fp8")]
     [TestCase("bench --precision f32,fp8", "--precision", "'f32,fp8'", "one or several of f32, bf16, f16, int8")]
     [TestCase("bench --precision f32,", "--precision", "'f32,'")]
     [TestCase("bench --precision int8,int8", "--precision", "'int8,int8'")]

@@ -14,9 +14,7 @@ public sealed class AdmissionTests
     public async Task A_full_queue_refuses_and_says_when_to_come_back()
     {
         await using FfnServer server = await FfnServer.StartAsync();
-        server.Gate.Failing = _ => server.Time.Advance(TimeSpan.FromMilliseconds(10));
-        await server.Call("m/0", 1).AssertAnsweredAsync();
-
+        await MeasureAsync(server);
         FfnCall held = await server.HoldAsync();
         FfnCall[] waiting = [.. Enumerable.Range(0, 6).Select(i => server.Call("m/0", 10, i))];
         FfnQueueFullException full = (await Assert.ThrowsAsync<FfnQueueFullException>(() => server.Call("m/1", 5).Task))!;
@@ -25,8 +23,8 @@ public sealed class AdmissionTests
         await Task.WhenAll(waiting.Append(fits).Append(held).Select(static call => call.AssertAnsweredAsync()));
         using (Assert.EnterMultipleScope())
         {
-            // 60 tokens waited, and the one batch that was measured took 10 ms for its token.
-            Assert.That(full.RetryAfter, Is.EqualTo(TimeSpan.FromMilliseconds(600)));
+            // 60 tokens waited, and the one batch that was measured took 10 ms for 8 tokens.
+            Assert.That(full.RetryAfter, Is.EqualTo(TimeSpan.FromMilliseconds(75)));
             Assert.That(full.Message, Does.Contain("60 of 64 tokens").And.Contain("5 more"));
         }
 
@@ -43,6 +41,76 @@ public sealed class AdmissionTests
         Assert.That(full.RetryAfter, Is.EqualTo(TimeSpan.FromSeconds(1)));
         server.Gate.Open();
         await Task.WhenAll(held.AssertAnsweredAsync(), waiting.AssertAnsweredAsync());
+    }
+
+    [Test]
+    public async Task A_queue_may_be_full_in_time_before_it_is_in_tokens()
+    {
+        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(46));
+        await MeasureAsync(server);
+
+        // At 1.25 ms a token: 1 runs and 30 wait, which is 38.75 ms; 10 more make it 51.25.
+        FfnCall held = await server.HoldAsync();
+        FfnCall[] waiting = [.. Enumerable.Range(0, 4).Select(i => server.Call("m/0", 10, i))];
+        FfnQueueFullException full = (await Assert.ThrowsAsync<FfnQueueFullException>(() => server.Call("m/0", 1).Task))!;
+        server.Gate.Open();
+        await Task.WhenAll(waiting.Append(held).Select(static call => call.AssertAnsweredAsync()));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(full.RetryAfter, Is.EqualTo(TimeSpan.FromMilliseconds(50)));
+            Assert.That(full.Message, Does.Contain("40 tokens wait").And.Contain("1 more would wait longer than 0.046 s"));
+        }
+    }
+
+    [Test]
+    public async Task Who_finds_nobody_waiting_is_taken_however_slow_the_engine_is()
+    {
+        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(1));
+        await MeasureAsync(server);
+        FfnCall held = await server.HoldAsync();
+        FfnCall first = server.Call("m/0", 20);
+        await Assert.ThrowsAsync<FfnQueueFullException>(() => server.Call("m/0", 1).Task);
+        server.Gate.Open();
+        await Task.WhenAll(held.AssertAnsweredAsync(), first.AssertAnsweredAsync());
+        await server.Call("m/0", 20).AssertAnsweredAsync();
+    }
+
+    // A forward of few tokens costs nearly as much as one of many, so that by it a full queue would seem to take forever.
+    [Test]
+    public async Task A_batch_that_took_all_there_was_tells_no_time()
+    {
+        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(46));
+        server.Gate.Failing = _ => server.Time.Advance(TimeSpan.FromSeconds(1));
+        await server.Call("m/0", 1).AssertAnsweredAsync();
+        FfnCall held = await server.HoldAsync();
+        FfnCall[] waiting = [.. Enumerable.Range(0, 6).Select(i => server.Call("m/0", 10, i))];
+        server.Gate.Open();
+        await Task.WhenAll(waiting.Append(held).Select(static call => call.AssertAnsweredAsync()));
+    }
+
+    [Test]
+    public async Task It_can_be_asked_beforehand_whether_there_is_room()
+    {
+        await using FfnServer server = await FfnServer.StartAsync();
+        await MeasureAsync(server);
+        FfnCall held = await server.HoldAsync();
+        FfnCall waiting = server.Call("m/0", 60);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(server.Client.WouldRefuse("m/0", 4, out TimeSpan retryAfter), Is.False);
+            Assert.That(retryAfter, Is.EqualTo(TimeSpan.Zero));
+            Assert.That(server.Client.WouldRefuse("m/1", 5, out retryAfter), Is.True);
+            Assert.That(retryAfter, Is.EqualTo(TimeSpan.FromMilliseconds(75)));
+
+            // What would never fit is told by the forward itself.
+            Assert.That(server.Client.WouldRefuse("m/0", 65, out _), Is.False);
+            Assert.That(() => server.Client.WouldRefuse("m/2", 1, out _), Throws.TypeOf<FfnLayerNotFoundException>());
+        }
+
+        server.Gate.Open();
+        await Task.WhenAll(held.AssertAnsweredAsync(), waiting.AssertAnsweredAsync());
+        await server.StopAsync();
+        Assert.That(server.Client.WouldRefuse("m/0", 1, out _), Is.False);
     }
 
     [Test]
@@ -166,5 +234,16 @@ public sealed class AdmissionTests
 
         ValueTask Send(string layer, int width, FfnMode mode) =>
             server.Client.ForwardAsync(layer, new float[8], new float[width], new FfnRequestOptions(mode));
+    }
+
+    // Has the engine take 10 ms for a batch of 8 tokens that leaves one waiting, which is 1.25 ms a token.
+    private static async Task MeasureAsync(FfnServer server)
+    {
+        FfnCall held = await server.HoldAsync();
+        FfnCall measured = server.Call("m/0", 8);
+        FfnCall left = server.Call("m/0", 1);
+        server.Gate.Failing = _ => server.Time.Advance(TimeSpan.FromMilliseconds(10));
+        server.Gate.Open();
+        await Task.WhenAll(held.AssertAnsweredAsync(), measured.AssertAnsweredAsync(), left.AssertAnsweredAsync());
     }
 }

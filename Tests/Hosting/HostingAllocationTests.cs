@@ -52,6 +52,7 @@ public sealed class HostingAllocationTests
 
                 for (int i = 0; i < Requests; i++)
                 {
+                    _ = server.Client.WouldRefuse("m/0", 2, out _);
                     await server.Client.ForwardAsync("m/0", input, output, options, token);
                 }
 

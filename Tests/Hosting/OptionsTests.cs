@@ -20,7 +20,7 @@ public sealed class OptionsTests
             ("Backend", "managed"), ("Threads", "3"), ("Kernel", "skinny"), ("Precision", "bf16"), ("MklPath", "/mkl"), ("DrainTimeout", "00:00:07"),
             ("Models:a:Path", Llama), ("Models:a:Layers", "0"), ("Models:b.c-d_e:Path", Llama),
             ("Batching:Enabled", "false"), ("Batching:MaxBatchTokens", "32"), ("Batching:MaxQueueDelay", "00:00:00.002"),
-            ("Batching:QueueCapacityTokens", "320"), ("Batching:DefaultDeadline", "00:00:01"), ("Batching:BatchInvariant", "true"),
+            ("Batching:QueueCapacityTokens", "320"), ("Batching:QueueCapacityTime", "00:00:00.5"), ("Batching:DefaultDeadline", "00:00:01"), ("Batching:BatchInvariant", "true"),
             ("Warmup:Enabled", "false"), ("Warmup:Tokens:0", "4"), ("Warmup:Tokens:1", "5"));
         using (Assert.EnterMultipleScope())
         {
@@ -29,6 +29,7 @@ public sealed class OptionsTests
             Assert.That((options.Models["a"].Path, options.Models["a"].Layers), Is.EqualTo((Llama, "0")));
             Assert.That(options.Models["b.c-d_e"].Layers, Is.Null);
             Assert.That((options.Batching.Enabled, options.Batching.MaxBatchTokens, options.Batching.QueueCapacityTokens), Is.EqualTo((false, 32, 320)));
+            Assert.That(options.Batching.QueueCapacityTime, Is.EqualTo(TimeSpan.FromSeconds(0.5)));
             Assert.That(options.Batching.MaxQueueDelay, Is.EqualTo(TimeSpan.FromMilliseconds(2)));
             Assert.That((options.Batching.DefaultDeadline, options.Batching.BatchInvariant), Is.EqualTo((TimeSpan.FromSeconds(1), true)));
             Assert.That((options.Warmup.Enabled, string.Join(',', options.Warmup.Tokens!)), Is.EqualTo((false, "4,5")));
@@ -38,7 +39,7 @@ public sealed class OptionsTests
     [TestCase("Backend", "cuda", "NativeFfn:Backend is 'cuda'. Allowed: auto, mkl, managed, cublas.")]
     [TestCase("Threads", "-1", "NativeFfn:Threads is '-1'. Allowed: 1 to 1024, or 0 for the processors this process may use.")]
     [TestCase("Threads", "many", "'NativeFfn:Threads' to type 'System.Int32'. Allowed: 1 to 1024, or 0")]
-    [TestCase("Precision", "f8", "NativeFfn:Precision is 'f8'. Allowed: f32, bf16, f16, int8.")]
+    [TestCase("Precision", "f8", "NativeFfn:Precision is 'f8'. Allowed: f32, bf16, f16, int8, tf32, fp8.")]
     [TestCase("Kernel", "fast", "NativeFfn:Kernel is 'fast'. Allowed: auto, mkl, skinny.")]
     [TestCase("DrainTimeout", "5", "NativeFfn:DrainTimeout is '5.00:00:00'. Allowed: 00:00:00 to 01:00:00.")]
     [TestCase("Models:m:Path", "/no/such/folder", "NativeFfn:Models:m:Path is '/no/such/folder', which does not exist.")]
@@ -52,6 +53,7 @@ public sealed class OptionsTests
     [TestCase("Batching:MaxBatchTokens", "0", "NativeFfn:Batching:MaxBatchTokens is '0'. Allowed: 1 to 65536.")]
     [TestCase("Batching:MaxQueueDelay", "5", "NativeFfn:Batching:MaxQueueDelay is '5.00:00:00'. Allowed: 00:00:00 to 00:00:10.")]
     [TestCase("Batching:QueueCapacityTokens", "63", "NativeFfn:Batching:QueueCapacityTokens is '63'. Allowed: MaxBatchTokens to 16777216.")]
+    [TestCase("Batching:QueueCapacityTime", "1", "NativeFfn:Batching:QueueCapacityTime is '1.00:00:00'. Allowed: longer than MaxQueueDelay, to 01:00:00.")]
     [TestCase("Batching:DefaultDeadline", "00:00:00", "NativeFfn:Batching:DefaultDeadline is '00:00:00'. Allowed: longer than MaxQueueDelay, to 01:00:00.")]
     [TestCase("Batching:Enabled", "yes", "'NativeFfn:Batching:Enabled' to type 'System.Boolean'. Allowed: true, false.")]
     [TestCase("Warmup:Tokens:0", "1025", "NativeFfn:Warmup:Tokens is '1025'. Allowed: a list of 1 to QueueCapacityTokens.")]

@@ -74,6 +74,7 @@ public sealed class TelemetryTests
             server.Call("m/0", 60, deadline: Wait).Task,
             server.Call("m/0", 40).Task,
         ];
+        Assert.That(server.Client.WouldRefuse("m/1", 40, out _), Is.True);
         await cancellation.CancelAsync();
         server.Time.Advance(Wait);
         server.Gate.Failing = static rows =>
@@ -93,7 +94,7 @@ public sealed class TelemetryTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(listener.Of("nativeffn.rejections", "{request}"), Is.EquivalentTo(new[] { "cancelled", "queue_full", "deadline" }
-                .Select(static reason => $"1 engine=default layer=m/0 reason={reason}")));
+                .Select(static reason => $"1 engine=default layer=m/0 reason={reason}").Append("1 engine=default layer=m/1 reason=queue_full")));
             Assert.That(listener.Of("nativeffn.failures", "{request}"), Is.EqualTo(new[] { "1 engine=default layer=m/0" }));
         }
     }

@@ -41,6 +41,11 @@ public class MixtureTests : BackendTests
         var weights = new XavierWeights(spec, 5);
         float[] input = RandomLayers.Rows(tokens, DModel, 6);
         float[] expected = Run(spec, weights, input, FfnMode.Ffn);
+        if (Backend == BackendKind.CuBlas)
+        {
+            Assert.Pass("Experts stay; ResidentExpertTests has the refusal.");
+        }
+
         using FfnEngine engine = TestBackends.Open(TestBackends.OptionsOf(Backend, 2) with { MaxResidentExperts = resident });
         using FfnLayer layer = engine.CreateLayer(spec, weights);
         for (int round = 0; round < 3; round++)

@@ -12,6 +12,8 @@ public class ResidentExpertTests : BackendTests
     private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 40, 72).WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
         .WithExperts(new MixtureSpec(Experts, 2));
 
+    private static readonly FfnSpec Dense = FfnSpec.Create(FfnKind.SwiGlu, 40, 72);
+
     public ResidentExpertTests(BackendKind backend)
         : base(backend)
     {
@@ -117,8 +119,26 @@ public class ResidentExpertTests : BackendTests
         () => FfnEngine.Create(new FfnEngineOptions { MaxResidentExperts = -1 }),
         Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("resident experts"));
 
-    private FfnEngine Bounded(int threads, int experts) =>
-        TestBackends.Open(TestBackends.OptionsOf(Backend, threads) with { MaxResidentExperts = experts });
+    // A GPU's backend keeps all experts, and says so where it is asked for less.
+    private FfnEngine Bounded(int threads, int experts)
+    {
+        FfnEngine engine = TestBackends.Open(TestBackends.OptionsOf(Backend, threads) with { MaxResidentExperts = experts });
+        if (Backend != BackendKind.CuBlas || experts >= Experts)
+        {
+            return engine;
+        }
+
+        using (engine)
+        {
+            Assert.That(
+                () => engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 800)),
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains($"MaxResidentExperts is {experts}").And.Message.Contains("Set it to 0"));
+            Assert.That(() => engine.CreateLayer(Dense, RandomLayers.Gaussian(Dense, 800)).Dispose(), Throws.Nothing, "a layer without experts");
+        }
+
+        Assert.Pass("The bound is refused.");
+        return engine;
+    }
 
     /// <summary>Notes whose tensors are read.</summary>
     private sealed class CountingSource(IFfnWeightSource weights) : IFfnWeightSource

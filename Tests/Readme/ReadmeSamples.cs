@@ -55,6 +55,17 @@ internal static class ReadmeSamples
         return logits;
     }
 
+    public static void RunOnDevice(FfnLayer layer, nint cudaStream, nint deviceRows, int tokens)
+    {
+        // sample: device
+        using FfnDeviceStream stream = layer.Engine.UseDeviceStream(cudaStream);
+        var rows = new FfnDeviceRows(deviceRows, tokens, Stride: layer.Spec.DModel);
+        layer.ForwardBlock(stream, rows, rows);   // in place, queued behind what the stream has; nothing waits
+        stream.Synchronize();
+
+        // end
+    }
+
     public static void AddToServer(IHostApplicationBuilder builder, FfnSpec spec)
     {
         // sample: server

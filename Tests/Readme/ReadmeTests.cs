@@ -4,6 +4,7 @@ using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using NativeFfn.Hosting;
+using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -19,6 +20,7 @@ public sealed class ReadmeTests
     [TestCase("checkpoint")]
     [TestCase("spans")]
     [TestCase("stack")]
+    [TestCase("device")]
     [TestCase("server")]
     [TestCase("client")]
     public void A_code_sample_is_code_that_is_compiled_here(string name)
@@ -53,6 +55,23 @@ public sealed class ReadmeTests
     [Test]
     public void The_stack_sample_gives_ten_numbers_a_row() =>
         Assert.That(ReadmeSamples.RunStack(new float[3 * 784]), Has.Length.EqualTo(30).And.All.Zero);
+
+    [Test]
+    public void The_device_sample_gives_what_the_host_gives()
+    {
+        using SoftwareDevice device = SoftwareDevice.Start();
+        using FfnEngine engine = TestBackends.Open(TestBackends.OptionsOf(BackendKind.CuBlas, 1));
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 32, 48);
+        using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 1));
+        float[] x = RandomLayers.Rows(5, spec.DModel, 2);
+        float[] expected = new float[x.Length];
+        layer.ForwardBlock(x, expected);
+        var application = new ForeignCuda(device) { InPrimaryContext = true };
+        nint rows = application.Allocate<float>(x);
+        ReadmeSamples.RunOnDevice(layer, application.CreateStream(), rows, 5);
+        Assert.That(application.Read<float>(rows, x.Length), Is.EqualTo(expected));
+        device.AssertNoViolations();
+    }
 
     [Test]
     public async Task The_server_samples_add_a_layer_and_run_it()

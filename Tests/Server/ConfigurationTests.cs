@@ -72,6 +72,15 @@ public sealed class ConfigurationTests
     public void An_argument_that_says_nothing_is_refused(params string[] arguments) => Assert.That(
         () => ServerApp.Create(arguments), Throws.TypeOf<ConfigurationException>().With.Message.Contains(arguments[0]));
 
+    // The web SDK's own default is a heap for each processor, which keeps far more memory.
+    [Test]
+    public void The_program_has_one_heap()
+    {
+        string file = Path.Combine(AppContext.BaseDirectory, "NativeFfn.Server.runtimeconfig.json");
+        IConfiguration runtime = new ConfigurationBuilder().AddJsonFile(file).Build();
+        Assert.That(runtime["runtimeOptions:configProperties:System.GC.Server"], Is.EqualTo("False"));
+    }
+
     [Test]
     public void The_file_beside_the_program_has_every_option_with_its_default()
     {

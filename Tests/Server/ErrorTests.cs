@@ -1,3 +1,7 @@
+using System.Net.Http.Headers;
+using System.Runtime.InteropServices;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
 using NativeFfn.Hosting;
 using NativeFfn.Load.Wire;
 using NUnit.Framework;
@@ -15,6 +19,65 @@ public sealed class ErrorTests
         using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
         Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 429, "queue-full"), Is.EqualTo("It is full."));
         Assert.That(answer.Headers.GetValues("Retry-After"), Is.EqualTo(new[] { retryAfter }));
+    }
+
+    [Test]
+    public async Task A_full_queue_turns_away_before_the_body_is_sent_and_keeps_the_connection()
+    {
+        bool full = true;
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(services => services.AddSingleton<IFfnClient>(
+            new FakeClient(static (input, output, _) =>
+            {
+                input.CopyTo(output);
+                return Task.CompletedTask;
+            })
+            {
+                IsFull = _ => full,
+            }));
+        byte[] request = OneRow();
+        int body = ServerUnderTest.Width * sizeof(float);
+        using HttpConnection connection = await HttpConnection.OpenAsync(server.Address.Port);
+        await connection.Socket.SendAsync(request[..^body]);
+        Answer refused = await connection.ReadAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(refused.Status, Is.EqualTo(429));
+            Assert.That(refused.RetryAfter, Is.EqualTo(2));
+            Assert.That(refused.Closing, Is.False);
+            using JsonDocument problem = JsonDocument.Parse(refused.Body);
+            Assert.That(problem.RootElement.GetProperty("type").GetString(), Is.EqualTo("urn:nativeffn:queue-full"));
+        }
+
+        full = false;
+        await connection.Socket.SendAsync(request[^body..]);
+        Answer answer = await connection.SendAsync(request);
+        Assert.That((answer.Status, answer.Body.Length), Is.EqualTo((200, body)));
+    }
+
+    [TestCase("application/octet-stream", false, 3)]
+    [TestCase("application/octet-stream", true, 1)]
+    [TestCase("application/json", false, 1)]
+    public async Task The_queue_is_asked_for_as_many_tokens_as_the_head_tells(string type, bool chunked, int tokens)
+    {
+        int asked = 0;
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(services => services.AddSingleton<IFfnClient>(
+            new FakeClient(static (_, _, _) => Task.CompletedTask)
+            {
+                IsFull = wanted =>
+                {
+                    asked = wanted;
+                    return true;
+                },
+            }));
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/v1/layers/model/1/forward")
+        {
+            Content = new ByteArrayContent(MemoryMarshal.AsBytes(ServerUnderTest.Rows(3).AsSpan()).ToArray()),
+        };
+        request.Content.Headers.ContentType = new MediaTypeHeaderValue(type);
+        request.Headers.TransferEncodingChunked = chunked;
+        using HttpResponseMessage answer = await server.Client.SendAsync(request);
+        await ServerUnderTest.AssertProblemAsync(answer, 429, "queue-full");
+        Assert.That(asked, Is.EqualTo(tokens));
     }
 
     [Test]

@@ -7,6 +7,9 @@ namespace NativeFfn.Tests.Server;
 /// <param name="forward">Given input, output and the cancellation of a forward.</param>
 internal sealed class FakeClient(Func<ReadOnlyMemory<float>, Memory<float>, CancellationToken, Task> forward) : IFfnClient
 {
+    /// <summary>Whether the queue is full, by the tokens that are asked for.</summary>
+    public Func<int, bool> IsFull { get; init; } = static _ => false;
+
     public IReadOnlyList<FfnLayerInfo> Layers { get; } =
         [new FfnLayerInfo("model/1", "model", 1, FfnSpec.Create(FfnKind.SwiGlu, ServerUnderTest.Width, 40), 0)];
 
@@ -24,6 +27,12 @@ internal sealed class FakeClient(Func<ReadOnlyMemory<float>, Memory<float>, Canc
     public ValueTask ForwardAsync(
         string layer, ReadOnlyMemory<float> input, Memory<float> output, in FfnRequestOptions options, CancellationToken cancellationToken) =>
         new(forward(input, output, cancellationToken));
+
+    public bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter)
+    {
+        retryAfter = TimeSpan.FromSeconds(1.5);
+        return IsFull(tokens);
+    }
 
     public FfnLayer GetLayer(string layer) => throw new FfnLayerNotFoundException(layer, "There is none.");
 }

@@ -207,6 +207,56 @@ public sealed unsafe class KernelTests
     }
 
     [Test]
+    public void Rows_that_are_gathered_are_combined_in_the_order_of_their_places([Values] bool isShared, [Values] bool inPlace)
+    {
+        using var run = new Run(0);
+        float[] input = Fractions(Tokens * 24, 1);
+        int[] tokens = [2, 0, 1, 1, 2, 0];
+        int[] places = [5, 1, 2, 3, 0, 4];
+        float[] weights = Fractions(2 * Tokens, 2);
+        float[] gates = Fractions(Tokens, 3);
+        float[] shared = Fractions(Tokens * 40, 4);
+        float[] residual = Fractions(Tokens * Width, 5);
+        DeviceRegion routed = run.Fresh(tokens.Length * Padded * sizeof(float));
+        run.Launch("gather_rows", tokens.Length, 1, new GatherArgument
+        {
+            Input = run.Floats(input),
+            InputStride = 24,
+            Tokens = run.Session.Foreign.Allocate<int>(tokens),
+            Output = routed.Address,
+            OutputStride = Padded,
+            Width = Width,
+        });
+        nint rows = run.Floats(residual);
+        nint output = inPlace ? rows : run.Fresh(residual.Length * sizeof(float)).Address;
+        run.Launch("combine_experts", Tokens, 1, new CombineArgument
+        {
+            Results = routed.Address,
+            ResultStride = Padded,
+            Places = run.Session.Foreign.Allocate<int>(places),
+            Weights = run.Floats(weights),
+            Shared = isShared ? run.Floats(shared) : 0,
+            SharedStride = 40,
+            SharedWeights = run.Floats(gates),
+            Residual = rows,
+            ResidualStride = Width,
+            Output = output,
+            OutputStride = Width,
+            TopK = 2,
+            Width = Width,
+        });
+        float[] found = run.Session.Foreign.Read<float>(output, residual.Length);
+        for (int i = 0; i < found.Length; i++)
+        {
+            (int token, int column) = (i / Width, i % Width);
+            double Gathered(int route) => (double)weights[route] * input[(tokens[places[route]] * 24) + column];
+            double expected = Gathered(2 * token) + Gathered((2 * token) + 1) + residual[i]
+                + (isShared ? (double)gates[token] * shared[(token * 40) + column] : 0);
+            Assert.That(found[i], Is.EqualTo(expected).Within(8 * Tolerance));
+        }
+    }
+
+    [Test]
     public void A_vector_stage_is_the_whole_hidden_stage([Values(1, 2, 4, 8)] int most, [Values] bool gated, [Range(0, 3)] int precision)
     {
         using var run = new Run(precision);

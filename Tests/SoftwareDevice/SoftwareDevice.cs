@@ -110,7 +110,7 @@ internal sealed class SoftwareDevice : IDisposable
     }
 
     /// <summary>The device for an engine's options.</summary>
-    public CudaSource AsSource() => new(new CudaLibraries(Driver, CuBlasLt, Nvrtc));
+    public CudaSource AsSource() => new(() => new CudaLibraries(Driver, CuBlasLt, Nvrtc));
 
     /// <summary>
     /// Lets the n-th counted call from now on fail, 1 being the next one: with this CUresult if it is the driver's, and with an internal

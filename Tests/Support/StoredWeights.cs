@@ -8,6 +8,9 @@ internal static class StoredWeights
 
     public const int Int8Largest = 127;
 
+    /// <summary>The largest number of E4M3.</summary>
+    public const float E4M3Largest = 448;
+
     /// <summary>A layer's weights with every matrix rounded; biases and norms stay as they are, and so does the router of a mixture.</summary>
     public static FfnMemoryWeights Of(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
     {
@@ -43,8 +46,17 @@ internal static class StoredWeights
             }
         }
 
+        for (int row = 0; precision == FfnPrecision.Float8 && row < stored.Length; row += columns)
+        {
+            Scale8(stored.AsSpan(row, columns));
+        }
+
         return stored;
     }
+
+    /// <summary>The nearest number of E4M3; what lies beyond the largest becomes the largest.</summary>
+    public static float E4M3(float value) =>
+        Nearest(Math.Clamp(value, -E4M3Largest, E4M3Largest), mantissaBits: 3, smallestExponent: -6, largestExponent: 8);
 
     public static float BFloat16(float value) => Nearest(value, mantissaBits: 7, smallestExponent: -126, largestExponent: 127);
 
@@ -81,6 +93,23 @@ internal static class StoredWeights
     }
 
     private static bool IsRounded(FfnTensor tensor) => !tensor.IsVector && tensor.Role != FfnTensorRole.RouterWeight;
+
+    // A row of E4M3 with a scale, which float32 divides by and multiplies with; under its smallest normal number there is none.
+    private static void Scale8(Span<float> row)
+    {
+        float largest = 0;
+        foreach (float weight in row)
+        {
+            largest = Math.Max(largest, Math.Abs(weight));
+        }
+
+        float scale = largest / E4M3Largest;
+        scale = float.IsNormal(scale) ? scale : 1;
+        foreach (ref float weight in row)
+        {
+            weight = E4M3(weight / scale) * scale;
+        }
+    }
 
     private static void Quantize(Span<float> group)
     {

@@ -12,7 +12,7 @@ internal sealed class CpuPreparedMixture(MixtureWeights weights, ObjectSlots<Mix
     public override double WeightError => weights.Error;
 
     /// <inheritdoc/>
-    public override void ReadExpertTokens(Span<long> counts) => weights.ReadExpertTokens(counts);
+    public override void ReadExpertTokens(Span<long> counts) => weights.Tokens.Read(counts);
 
     /// <inheritdoc/>
     protected override void Run(MixtureForward forward, in FfnRows rows) => forward.Run(weights, rows);

@@ -3,6 +3,7 @@ using CommunityToolkit.HighPerformance;
 using NativeFfn.Backends.Cpu.Kernels;
 using NativeFfn.Backends.Cpu.Steps;
 using NativeFfn.Backends.Cpu.Threading;
+using NativeFfn.Backends.Routing;
 
 namespace NativeFfn.Backends.Cpu.Experts;
 
@@ -125,8 +126,7 @@ internal sealed unsafe class MixtureForward : ISlicedJob, IDisposable
 
         if (_unroutable != int.MaxValue)
         {
-            throw new ArgumentException(
-                $"Token {_unroutable} cannot be routed to experts: its logits are not finite, as its row or the router's weights are not.");
+            throw Router.Unroutable(_unroutable);
         }
 
         for (int first = 0; first < tokens; first += chunkTokens)
@@ -188,7 +188,7 @@ internal sealed unsafe class MixtureForward : ISlicedJob, IDisposable
     private void RunExpert(int expert, int count, int tokens)
     {
         _expert = expert;
-        _weights.CountTokens(expert, count);
+        _weights.Tokens.Add(expert, count);
 
         // All tokens in their order need no gathering.
         Matrix rows = _x;

@@ -1,6 +1,6 @@
-using System.Globalization;
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Routing;
 
 namespace NativeFfn.Backends.Cpu.Experts;
 
@@ -8,7 +8,6 @@ namespace NativeFfn.Backends.Cpu.Experts;
 internal sealed unsafe class MixtureWeights : SafeHandle
 {
     private readonly NativeBuffer _vectors;
-    private readonly long[] _expertTokens;
 
     /// <summary>Reads every tensor once; experts that are bounded later, and then as often as they are needed.</summary>
     /// <param name="spec">The mixture.</param>
@@ -24,7 +23,7 @@ internal sealed unsafe class MixtureWeights : SafeHandle
         int resident = maxResidentExperts == 0 ? mixture.Experts : Math.Min(maxResidentExperts, mixture.Experts);
         NativeBuffer.RequireRoom(
             checked(resident * CpuWeights.ElementsOf(expert, products) * sizeof(float)), $"{resident} experts of {spec}");
-        _expertTokens = new long[mixture.Experts];
+        Tokens = new ExpertTokens(mixture.Experts);
         _vectors = new NativeBuffer(
             spec.Tensors.Where(IsOwnVector).Sum(static tensor => NativeBuffer.Align(tensor.Columns)), $"The vectors of {spec}");
         try
@@ -32,15 +31,13 @@ internal sealed unsafe class MixtureWeights : SafeHandle
             ReadVectors(source);
             var router = FfnSpec.Stack(new FfnStage(FfnKind.Linear, spec.InputWidth, mixture.Experts, HasBias: false));
             FfnTensor stored = spec.Tensors.Single(static tensor => tensor.Role == FfnTensorRole.RouterWeight);
-            Router = new CpuWeights(router, new PartOfSource(source, _ => stored), CpuProducts.OfPanels(FfnPrecision.Float32));
+            Router = new CpuWeights(router, new StackedSource(source, stored), CpuProducts.OfPanels(FfnPrecision.Float32));
             if (spec.ExpertSpec(FfnTensor.SharedExpert) is { } shared)
             {
-                Shared = new CpuWeights(shared, new PartOfSource(source, static tensor =>
-                    tensor with { Name = "shared." + tensor.Name, Expert = FfnTensor.SharedExpert }), products);
+                Shared = new CpuWeights(shared, new ExpertSource(source, FfnTensor.SharedExpert), products);
             }
 
-            Experts = new ExpertStore(mixture.Experts, resident, index => new CpuWeights(expert, new PartOfSource(source, tensor =>
-                tensor with { Name = string.Create(CultureInfo.InvariantCulture, $"experts.{index}.{tensor.Name}"), Expert = index }), products));
+            Experts = new ExpertStore(mixture.Experts, resident, index => new CpuWeights(expert, new ExpertSource(source, index), products));
             SetHandle(1);
         }
         catch
@@ -62,6 +59,9 @@ internal sealed unsafe class MixtureWeights : SafeHandle
     /// <summary>The experts.</summary>
     public ExpertStore Experts { get; } = null!;
 
+    /// <summary>How many tokens each expert was sent.</summary>
+    public ExpertTokens Tokens { get; }
+
     /// <summary>The norm of a block.</summary>
     public CpuWeights.NormWeights PreNorm { get; private set; }
 
@@ -79,18 +79,6 @@ internal sealed unsafe class MixtureWeights : SafeHandle
 
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
-
-    /// <summary>Counts tokens that were sent to an expert.</summary>
-    public void CountTokens(int expert, int tokens) => Interlocked.Add(ref _expertTokens[expert], tokens);
-
-    /// <summary>Copies the counts.</summary>
-    public void ReadExpertTokens(Span<long> counts)
-    {
-        for (int i = 0; i < counts.Length; i++)
-        {
-            counts[i] = Volatile.Read(ref _expertTokens[i]);
-        }
-    }
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
@@ -123,7 +111,7 @@ internal sealed unsafe class MixtureWeights : SafeHandle
             {
                 case FfnTensorRole.RouterSelectionBias:
                     SelectionBias = place;
-                    RequireFinite(tensor, new ReadOnlySpan<float>(place, tensor.Columns));
+                    Routing.Router.RequireFinite(tensor, new ReadOnlySpan<float>(place, tensor.Columns));
                     break;
                 case FfnTensorRole.SharedGateWeight:
                     SharedGate = place;
@@ -140,23 +128,5 @@ internal sealed unsafe class MixtureWeights : SafeHandle
         }
 
         PreNorm = norm;
-    }
-
-    private static void RequireFinite(FfnTensor tensor, ReadOnlySpan<float> values)
-    {
-        for (int i = 0; i < values.Length; i++)
-        {
-            if (!float.IsFinite(values[i]))
-            {
-                throw new NotSupportedException(string.Create(
-                    CultureInfo.InvariantCulture, $"{tensor.Name}[{i}] is {values[i]:R}, with which no expert can be chosen. It must be finite."));
-            }
-        }
-    }
-
-    /// <summary>A network's tensors by the names that they have in the mixture.</summary>
-    private sealed class PartOfSource(IFfnWeightSource source, Func<FfnTensor, FfnTensor> find) : IFfnWeightSource
-    {
-        public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination) => source.ReadRows(find(tensor), firstRow, destination);
     }
 }

@@ -1,3 +1,6 @@
+using NativeFfn.Backends.CuBlas.Weights;
+using NativeFfn.Bindings.Cuda;
+
 namespace NativeFfn.Backends.CuBlas.Forward;
 
 /// <summary>Layers one after the other on the host's rows, which go to the device once and come back once.</summary>
@@ -14,7 +17,7 @@ internal static class ChainForward
         int chunkTokens = tokens;
         foreach (IPreparedFfn layer in layers)
         {
-            chunkTokens = Math.Min(chunkTokens, DeviceScratch.ChunkTokens(LayerOf(layer).Weights, tokens, fromHost: true));
+            chunkTokens = Math.Min(chunkTokens, LayerOf(layer).ChunkTokens(tokens, fromHost: true));
         }
 
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
@@ -39,35 +42,36 @@ internal static class ChainForward
         long bytes = 0;
         foreach (IPreparedFfn layer in layers)
         {
-            bytes = Math.Max(bytes, DeviceScratch.BytesOf(LayerOf(layer).Weights, tokens, fromHost: true));
+            bytes = Math.Max(bytes, LayerOf(layer).ScratchBytes(tokens, fromHost: true));
         }
 
-        lane.Reserve(bytes);
-        DeviceScratch scratch = DeviceScratch.In(lane, LayerOf(layers[0]).Weights, tokens, fromHost: true);
-        int width = LayerOf(layers[0]).Weights.Spec.InputWidth;
-        var output = new DeviceRows(scratch.Output.Address, width);
-        var input = new DeviceRows(scratch.Input.Address, width);
-        lane.Stream.CopyToDevice(lane.Host.At(0), scratch.Input);
+        DeviceRegion memory = lane.Reserve(bytes);
+        FfnSpec spec = LayerOf(layers[0]).Spec;
+        var layout = default(DeviceLayout);
+        HostPlaces places = HostPlaces.Add(ref layout, spec, tokens);
+        DeviceRegion first = memory.Slice(places.Input.Offset, places.Input.Bytes);
+        DeviceRegion last = memory.Slice(places.Output.Offset, places.Output.Bytes);
+        var output = new DeviceRows(last.Address, spec.InputWidth);
+        var input = new DeviceRows(first.Address, spec.InputWidth);
+        lane.Stream.CopyToDevice(lane.Host.At(0), first);
         clock?.Mark(null);
         foreach (IPreparedFfn layer in layers)
         {
-            DeviceLayer device = LayerOf(layer);
-            DeviceForward.Queue(new DeviceChunk
+            LayerOf(layer).Queue(new DeviceRun
             {
                 Lane = lane,
-                Layer = device,
-                Scratch = DeviceScratch.In(lane, device.Weights, tokens, fromHost: true),
                 Tokens = tokens,
                 Input = input,
                 Residual = mode == FfnMode.Ffn ? default : input,
                 Output = output,
                 IsBlock = mode == FfnMode.Block,
+                FromHost = true,
                 Clock = clock,
             });
             input = output;
         }
 
-        lane.Stream.CopyToHost(scratch.Output, lane.Host.At(outputOffset));
+        lane.Stream.CopyToHost(last, lane.Host.At(outputOffset));
         clock?.Mark(null);
     }
 

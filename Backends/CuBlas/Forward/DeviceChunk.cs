@@ -9,7 +9,7 @@ internal readonly ref struct DeviceChunk
 {
     public required DeviceLane Lane { get; init; }
 
-    public required DeviceLayer Layer { get; init; }
+    public required DeviceNetwork Network { get; init; }
 
     public required DeviceScratch Scratch { get; init; }
 
@@ -30,11 +30,14 @@ internal readonly ref struct DeviceChunk
     /// <summary>Takes the times of the steps, where that is asked for.</summary>
     public StepClock? Clock { get; init; }
 
-    public DeviceWeights Weights => Layer.Weights;
+    /// <summary>Whether cuBLASLt's algorithms are timed for every product that is met, and the fastest kept.</summary>
+    public bool Tunes { get; init; }
 
-    public DeviceFormat Format => Layer.Weights.Format;
+    public DeviceWeights Weights => Network.Weights;
 
-    public DeviceKernels Kernels => Layer.Kernels;
+    public DeviceFormat Format => Network.Weights.Format;
+
+    public DeviceKernels Kernels => Network.Kernels;
 
     public CudaStream Stream => Lane.Stream;
 
@@ -50,24 +53,23 @@ internal readonly ref struct DeviceChunk
     /// <summary>Whether something follows the residual's addition, or comes between it and the last projection.</summary>
     public bool HasLaterNorms => IsBlock && (Weights.Spec.BranchNorm is not null || Weights.Spec.PostNorm is not null);
 
-    private NormArguments Norm(DeviceNorm norm)
+    /// <summary>Tokens whose rows lie in a lane's memory, as those from the host do; for measuring, norms left out.</summary>
+    public static DeviceChunk OnScratch(DeviceLane lane, DeviceNetwork network, DeviceScratch scratch, int tokens, bool addsInput, bool tunes)
     {
-        if (!IsBlock || norm.Spec is not { } spec)
+        var input = new DeviceRows(scratch.Input.Address, network.Weights.Spec.InputWidth);
+        return new DeviceChunk
         {
-            return default;
-        }
-
-        return new NormArguments
-        {
-            Weight = norm.Weight.Address,
-            Bias = norm.Bias.Address,
-            Epsilon = spec.Epsilon,
-            Kind = (int)(spec.Kind switch
-            {
-                NormKind.Rms => KernelNorm.Rms,
-                NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
-                _ => KernelNorm.Layer,
-            }),
+            Lane = lane,
+            Network = network,
+            Scratch = scratch,
+            Tokens = tokens,
+            Input = input,
+            Residual = addsInput ? input : default,
+            Output = new DeviceRows(scratch.Output.Address, network.Weights.Spec.OutputWidth),
+            IsBlock = false,
+            Tunes = tunes,
         };
     }
+
+    private NormArguments Norm(DeviceNorm norm) => IsBlock ? norm.Arguments : default;
 }

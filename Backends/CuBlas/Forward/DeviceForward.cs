@@ -10,7 +10,7 @@ internal static class DeviceForward
     /// <summary>Queues the chunk in the way that was found faster for its token count.</summary>
     public static void Queue(in DeviceChunk chunk)
     {
-        if (chunk.Tokens <= chunk.Layer.DecodeTokens)
+        if (chunk.Tokens <= chunk.Network.DecodeTokens)
         {
             QueueDecode(chunk);
         }

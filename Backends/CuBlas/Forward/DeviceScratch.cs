@@ -27,13 +27,13 @@ internal readonly struct DeviceScratch
     public DeviceRegion Result => Part(_places.Result);
 
     /// <summary>Rows from the host, one behind the other.</summary>
-    public DeviceRegion Input => Part(_places.Input);
+    public DeviceRegion Input => Part(_places.Host.Input);
 
     /// <summary>Rows to add, from the host.</summary>
-    public DeviceRegion Residual => Part(_places.Residual);
+    public DeviceRegion Residual => Part(_places.Host.Residual);
 
     /// <summary>Rows for the host.</summary>
-    public DeviceRegion Output => Part(_places.Output);
+    public DeviceRegion Output => Part(_places.Host.Output);
 
     /// <summary>Tokens that are run at a time.</summary>
     /// <param name="weights">The layer.</param>
@@ -42,11 +42,16 @@ internal readonly struct DeviceScratch
     public static int ChunkTokens(DeviceWeights weights, int tokens, bool fromHost)
     {
         // What a token takes; alignment between parts is small change.
-        long bytes = Layout(weights, 1, fromHost, out _);
-        long most = Math.Clamp(MostBytes / bytes, 1, MostTokens);
+        return ChunkTokens(weights.Spec, Layout(weights, 1, fromHost, out _), tokens, fromHost);
+    }
+
+    /// <summary>Tokens that are run at a time of a layer of which one takes so many bytes.</summary>
+    public static int ChunkTokens(FfnSpec spec, long bytesOfToken, int tokens, bool fromHost)
+    {
+        long most = Math.Clamp(MostBytes / bytesOfToken, 1, MostTokens);
         if (fromHost)
         {
-            most = Math.Clamp(MostHostBytes / (HostElements(weights.Spec, 1) * sizeof(float)), 1, most);
+            most = Math.Clamp(MostHostBytes / (HostElements(spec, 1) * sizeof(float)), 1, most);
         }
 
         // Even chunks: a small last one would be as slow as a larger one.
@@ -61,6 +66,13 @@ internal readonly struct DeviceScratch
     public static DeviceScratch In(DeviceLane lane, DeviceWeights weights, int tokens, bool fromHost)
     {
         DeviceRegion memory = lane.Reserve(Layout(weights, tokens, fromHost, out Places places));
+        return new DeviceScratch(memory, places);
+    }
+
+    /// <summary>Lies in memory of a lane's that was made large enough, without rows of the host's.</summary>
+    public static DeviceScratch Within(DeviceRegion memory, DeviceWeights weights, int tokens)
+    {
+        _ = Layout(weights, tokens, fromHost: false, out Places places);
         return new DeviceScratch(memory, places);
     }
 
@@ -90,14 +102,10 @@ internal readonly struct DeviceScratch
         // The decode kernels' vectors lie in the operands' place, and are no narrower.
         int operandBytes = Math.Max(format.OperandBytes, format.ProductBytes);
         int scaled = format.IsScaled ? tokens : 0;
-        int hostTokens = fromHost ? tokens : 0;
         var layout = default(DeviceLayout);
         places = new Places
         {
-            // First of all, so that layers of one width find each other's rows in the same place.
-            Input = layout.Add((long)hostTokens * spec.InputWidth, sizeof(float)),
-            Residual = layout.Add((long)hostTokens * spec.OutputWidth, sizeof(float)),
-            Output = layout.Add((long)hostTokens * spec.OutputWidth, sizeof(float)),
+            Host = HostPlaces.Add(ref layout, spec, fromHost ? tokens : 0),
             Operands = layout.Add(tokens * operandColumns, operandBytes),
             OtherOperands = layout.Add(tokens * operandColumns, operandBytes),
             Scales = layout.Add(scaled, sizeof(float)),
@@ -116,8 +124,6 @@ internal readonly struct DeviceScratch
         public (long Offset, long Bytes) OtherScales;
         public (long Offset, long Bytes) Products;
         public (long Offset, long Bytes) Result;
-        public (long Offset, long Bytes) Input;
-        public (long Offset, long Bytes) Residual;
-        public (long Offset, long Bytes) Output;
+        public HostPlaces Host;
     }
 }

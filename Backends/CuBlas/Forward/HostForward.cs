@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using CommunityToolkit.HighPerformance;
+using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Forward;
 
@@ -7,47 +8,64 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 internal readonly ref struct HostForward
 {
     private readonly DeviceLane _lane;
-    private readonly DeviceLayer _layer;
+    private readonly NetworkLayer _layer;
     private readonly DeviceScratch _scratch;
     private readonly FfnMode _mode;
     private readonly bool _addsInput;
     private readonly int _tokens;
     private readonly StepClock? _clock;
 
-    private HostForward(DeviceLane lane, DeviceLayer layer, FfnMode mode, bool addsInput, int tokens, StepClock? clock)
+    private HostForward(DeviceLane lane, NetworkLayer layer, in FfnRows rows, int tokens, StepClock? clock)
     {
         _lane = lane;
         _layer = layer;
-        _mode = mode;
-        _addsInput = addsInput;
+        _mode = rows.Mode;
+        _addsInput = AddsInput(rows);
         _tokens = tokens;
         _clock = clock;
-        _scratch = DeviceScratch.In(lane, layer.Weights, tokens, fromHost: true);
+        _scratch = DeviceScratch.In(lane, layer.Network.Weights, tokens, fromHost: true);
     }
 
     // Where rows lie in the pinned memory, in elements.
-    private long ResidualOffset => (long)_tokens * _layer.Weights.Spec.InputWidth;
+    private long ResidualOffset => (long)_tokens * _layer.Spec.InputWidth;
 
-    private long OutputOffset => ResidualOffset + ((long)_tokens * _layer.Weights.Spec.OutputWidth);
+    private long OutputOffset => ResidualOffset + ((long)_tokens * _layer.Spec.OutputWidth);
 
     /// <summary>Runs rows in chunks, and returns when the output is written.</summary>
     /// <param name="lane">The lane; its context is entered.</param>
     /// <param name="layer">The layer, which is held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    public static void Run(DeviceLane lane, DeviceLayer layer, in FfnRows rows)
+    public static void Run(DeviceLane lane, NetworkLayer layer, in FfnRows rows)
     {
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
         int tokens = rows.Input.Height;
-        int chunkTokens = DeviceScratch.ChunkTokens(layer.Weights, tokens, fromHost: true);
-        lane.ReserveHost(DeviceScratch.HostElements(layer.Weights.Spec, chunkTokens) * sizeof(float));
-        bool addsInput = rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Network.Weights, tokens, fromHost: true);
         for (int first = 0; first < tokens; first += chunkTokens)
         {
-            var chunk = new HostForward(lane, layer, rows.Mode, addsInput, Math.Min(chunkTokens, tokens - first), clock);
-            chunk.Run(rows, first);
+            HostForward chunk = Start(lane, layer, rows, first, Math.Min(chunkTokens, tokens - first), clock);
+            lane.Stream.Synchronize();
+            chunk.Finish(rows, first);
         }
 
         clock?.AddTo(rows.Profile!);
+    }
+
+    /// <summary>The same without holding a thread; every part of it enters the context itself.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <param name="layer">The layer, which is held.</param>
+    /// <param name="rows">Rows, of which there is at least one.</param>
+    /// <param name="cancellationToken">Looked at before each chunk is queued.</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    public static async ValueTask RunAsync(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        int chunkTokens = DeviceScratch.ChunkTokens(layer.Network.Weights, rows.Tokens, fromHost: true);
+        for (int first = 0; first < rows.Tokens; first += chunkTokens)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            int count = Math.Min(chunkTokens, rows.Tokens - first);
+            await StartAsync(lane, layer, rows, first, count).ConfigureAwait(false);
+            Finish(lane, layer, rows, first, count);
+        }
     }
 
     /// <summary>Queues the copies and the steps between them.</summary>
@@ -67,46 +85,66 @@ internal readonly ref struct HostForward
 
     private bool HasRowsToAdd => _mode == FfnMode.Residual && !_addsInput;
 
+    /// <summary>Whether what is added is the input, so that it need not be copied to the device twice.</summary>
+    public static bool AddsInput(in FfnRows rows) =>
+        rows.Mode == FfnMode.Block || (rows.Mode == FfnMode.Residual && IsInput(rows));
+
     private static bool IsInput(in FfnRows rows) =>
         Unsafe.AreSame(in rows.Input.DangerousGetReference(), in rows.Residual.DangerousGetReference())
         && rows.Input.Width == rows.Residual.Width && FfnRows.StrideOf(rows.Input) == FfnRows.StrideOf(rows.Residual);
 
-    private void Run(in FfnRows rows, int first)
+    private static ValueTask StartAsync(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, int first, int tokens)
     {
-        _lane.Host.Write(Part(rows.Input, first), 0);
-        if (HasRowsToAdd)
+        using CudaContext.Scope scope = lane.Context.Enter();
+        _ = Start(lane, layer, rows.Rows, first, tokens, clock: null);
+        return layer.Completions.WaitFor(lane);
+    }
+
+    private static void Finish(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, int first, int tokens) =>
+        new HostForward(lane, layer, rows.Rows, tokens, clock: null).Finish(rows.Rows, first);
+
+    // Copies rows into pinned memory and queues the rest.
+    private static HostForward Start(DeviceLane lane, NetworkLayer layer, in FfnRows rows, int first, int tokens, StepClock? clock)
+    {
+        lane.ReserveHost(DeviceScratch.HostElements(layer.Spec, tokens) * sizeof(float));
+        var chunk = new HostForward(lane, layer, rows, tokens, clock);
+        lane.Host.Write(chunk.Part(rows.Input, first), 0);
+        if (chunk.HasRowsToAdd)
         {
-            _lane.Host.Write(Part(rows.Residual, first), ResidualOffset);
+            lane.Host.Write(chunk.Part(rows.Residual, first), chunk.ResidualOffset);
         }
 
         if (rows.Trace is { } trace)
         {
-            Queue();
-            DeviceTrace.Read(Chunk(clock: null), trace, first);
+            chunk.Queue();
+            DeviceTrace.Read(chunk.Chunk(clock: null), trace, first);
         }
-        else if (_tokens <= DecodeGraphs.MostTokens && _clock is null)
+        else if (tokens <= DecodeGraphs.MostTokens && clock is null)
         {
-            _lane.Graphs.Run(_lane, new DecodeGraphs.Key(_layer, _mode, _addsInput, _tokens), this);
+            lane.Graphs.Run(lane, new DecodeGraphs.Key(layer, rows.Mode, chunk._addsInput, tokens), chunk);
         }
         else
         {
-            Queue();
+            chunk.Queue();
         }
 
-        _lane.Stream.Synchronize();
-        _lane.Host.Read(rows.Output.Slice(first, 0, _tokens, rows.Output.Width), OutputOffset);
+        return chunk;
     }
+
+    // What came back, to where the caller wants it.
+    private void Finish(in FfnRows rows, int first) =>
+        _lane.Host.Read(rows.Output.Slice(first, 0, _tokens, rows.Output.Width), OutputOffset);
 
     private ReadOnlySpan2D<float> Part(ReadOnlySpan2D<float> rows, int first) => rows.Slice(first, 0, _tokens, rows.Width);
 
     private DeviceChunk Chunk(StepClock? clock)
     {
-        FfnSpec spec = _layer.Weights.Spec;
+        FfnSpec spec = _layer.Spec;
         var input = new DeviceRows(_scratch.Input.Address, spec.InputWidth);
         return new DeviceChunk
         {
             Lane = _lane,
-            Layer = _layer,
+            Network = _layer.Network,
             Scratch = _scratch,
             Tokens = _tokens,
             Input = input,

@@ -25,15 +25,19 @@ internal static class ProductSteps
         DeviceStage weights = chunk.Weights.Stages[stage];
         var key = new ProductKey(
             stage, chunk.Tokens, use, operands.Stride, outputStride, residual.Stride, Alignment(operands.Region.Address | output.Address | residual.Address));
-        using PlanLease lease = chunk.Layer.Plans.Rent(chunk.Lane, key);
+        DeviceRegion added = residual.Region(chunk.Tokens, weights.Shape.Width);
+        if (chunk.Tunes)
+        {
+            Tune(chunk.Lane, chunk.Network, key, operands.Region, added, output);
+        }
+
+        using PlanLease lease = chunk.Network.Plans.Rent(chunk.Lane, key);
         if (lease.Plan is not { } plan)
         {
             return false;
         }
 
-        plan.Product.Run(
-            chunk.Lane.Library, plan.Algorithm, weights.Weights, operands.Region, residual.Region(chunk.Tokens, weights.Shape.Width), output,
-            chunk.Lane.Workspace, chunk.Stream);
+        Run(plan, chunk.Lane, weights, operands.Region, added, output);
         chunk.Clock?.Mark(FfnStep.Gemm);
         return true;
     }
@@ -54,6 +58,15 @@ internal static class ProductSteps
     public static bool CanWrite(DeviceRows output, DeviceRows residual, int tokens, int width) =>
         Alignment(output.Address | residual.Address) >= LeastAlignment
         && (residual.IsNone || residual == output || !residual.Region(tokens, width).Overlaps(output.Region(tokens, width)));
+
+    // In a method of its own, as what it hands on is an object.
+    private static void Tune(
+        DeviceLane lane, DeviceNetwork network, ProductKey key, DeviceRegion operands, DeviceRegion added, DeviceRegion output) =>
+        network.Plans.Tune(lane, key, plan => Run(plan, lane, network.Weights.Stages[key.Stage], operands, added, output));
+
+    private static void Run(
+        ProductPlan plan, DeviceLane lane, DeviceStage weights, DeviceRegion operands, DeviceRegion added, DeviceRegion output) =>
+        plan.Product.Run(lane.Library, plan.Algorithm, weights.Weights, operands, added, output, lane.Workspace, lane.Stream);
 
     // The largest power of two that divides all addresses of which these are the bits, up to what memory of our own has.
     private static int Alignment(nint addresses) => 1 << BitOperations.TrailingZeroCount(addresses | DeviceLayout.Alignment);

@@ -15,7 +15,15 @@ internal sealed class StepClock : IDisposable
     {
         _context = context;
         _stream = stream;
-        Mark(null);
+        try
+        {
+            Mark(null);
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
     }
 
     /// <summary>Ends a step; null for work that belongs to none, as copies do.</summary>

@@ -15,11 +15,14 @@ internal sealed unsafe class DeviceKernels : IDisposable
     private readonly DeviceFormat _format;
     private readonly CudaKernel _prepareOperand;
     private readonly CudaKernel _prepareVector;
+    private readonly CudaKernel _prepareRows;
     private readonly CudaKernel _activateOperand;
     private readonly CudaKernel _activateResult;
     private readonly CudaKernel _traceStage;
     private readonly CudaKernel _widenOperand;
     private readonly CudaKernel _finish;
+    private readonly CudaKernel _gatherRows;
+    private readonly CudaKernel _combineExperts;
     private readonly CudaKernel[] _vectorStage;
     private readonly CudaKernel[] _vectorResult;
 
@@ -32,11 +35,14 @@ internal sealed unsafe class DeviceKernels : IDisposable
         _format = format;
         _prepareOperand = module.Kernel("prepare_operand");
         _prepareVector = module.Kernel("prepare_vector");
+        _prepareRows = module.Kernel("prepare_rows");
         _activateOperand = module.Kernel("activate_operand");
         _activateResult = module.Kernel("activate_result");
         _traceStage = module.Kernel("trace_stage");
         _widenOperand = module.Kernel("widen_operand");
         _finish = module.Kernel("finish");
+        _gatherRows = module.Kernel("gather_rows");
+        _combineExperts = module.Kernel("combine_experts");
         _vectorStage = ByTokens(module, "vector_stage_");
         _vectorResult = ByTokens(module, "vector_result_");
     }
@@ -46,6 +52,9 @@ internal sealed unsafe class DeviceKernels : IDisposable
 
     public void PrepareVector(CudaStream stream, int tokens, InputArguments arguments) =>
         stream.Launch(_prepareVector, OneBlockEach(tokens), &arguments);
+
+    public void PrepareRows(CudaStream stream, int tokens, InputArguments arguments) =>
+        stream.Launch(_prepareRows, OneBlockEach(tokens), &arguments);
 
     // With scales, a token's block first looks for its largest value.
     public void ActivateOperand(CudaStream stream, int tokens, ActivationArguments arguments) => stream.Launch(
@@ -62,6 +71,12 @@ internal sealed unsafe class DeviceKernels : IDisposable
 
     public void Finish(CudaStream stream, int tokens, FinishArguments arguments) =>
         stream.Launch(_finish, OneBlockEach(tokens), &arguments);
+
+    public void GatherRows(CudaStream stream, int rows, GatherArguments arguments) =>
+        stream.Launch(_gatherRows, OneBlockEach(rows), &arguments);
+
+    public void CombineExperts(CudaStream stream, int tokens, CombineArguments arguments) =>
+        stream.Launch(_combineExperts, OneBlockEach(tokens), &arguments);
 
     public void VectorStage(CudaStream stream, VectorStageArguments arguments) =>
         stream.Launch(_vectorStage[arguments.Tokens], Rows(arguments.Width), &arguments);

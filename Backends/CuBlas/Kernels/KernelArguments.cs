@@ -31,7 +31,7 @@ internal struct NormArguments
     public int Kind;
 }
 
-/// <summary>Of prepare_operand and prepare_vector: rows of float32, normed, to rows of operands padded with zeros.</summary>
+/// <summary>Of prepare_operand, prepare_vector and prepare_rows: rows of float32, normed, to rows of operands, vectors or float32 padded with zeros.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct InputArguments
 {
@@ -111,6 +111,41 @@ internal struct FinishArguments
     public NormArguments Post;
     public int Width;
     public int Unused;
+}
+
+/// <summary>Of gather_rows: for each row its token's row of the input. Tokens are int32.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct GatherArguments
+{
+    public nint Input;
+    public long InputStride;
+    public nint Tokens;
+    public nint Output;
+    public long OutputStride;
+    public int Width;
+    public int Unused;
+}
+
+/// <summary>
+/// Of combine_experts: residual + Σ weight · result + shared weight · shared. Places are int32, results' rows by token, <c>[tokens, TopK]</c>, as
+/// weights are.
+/// </summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct CombineArguments
+{
+    public nint Results;
+    public long ResultStride;
+    public nint Places;
+    public nint Weights;
+    public nint Shared;
+    public long SharedStride;
+    public nint SharedWeights;
+    public nint Residual;
+    public long ResidualStride;
+    public nint Output;
+    public long OutputStride;
+    public int TopK;
+    public int Width;
 }
 
 /// <summary>Of vector_stage_1 … _8: a whole hidden stage for a few tokens.</summary>

@@ -99,12 +99,20 @@ internal static class KernelProgram
 
     private static void Keep(string path, byte[] image)
     {
+        string whole = $"{path}.{Guid.NewGuid():N}";
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(path)!);
-            string whole = $"{path}.{Guid.NewGuid():N}";
-            File.WriteAllBytes(whole, [.. SHA256.HashData(image), .. image]);
-            File.Move(whole, path, overwrite: true);
+            try
+            {
+                File.WriteAllBytes(whole, [.. SHA256.HashData(image), .. image]);
+                File.Move(whole, path, overwrite: true);
+            }
+            finally
+            {
+                // Where it could not be moved; else it is gone.
+                File.Delete(whole);
+            }
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {

@@ -34,7 +34,8 @@ internal static class KernelSources
     /// <summary>Every kernel that the program has, in each precision.</summary>
     public static ImmutableArray<string> Kernels { get; } =
     [
-        "prepare_operand", "prepare_vector", "activate_operand", "activate_result", "trace_stage", "widen_operand", "finish",
+        "prepare_operand", "prepare_vector", "prepare_rows", "activate_operand", "activate_result", "trace_stage", "widen_operand", "finish",
+        "gather_rows", "combine_experts",
         "vector_stage_1", "vector_stage_2", "vector_stage_4", "vector_stage_8",
         "vector_result_1", "vector_result_2", "vector_result_4", "vector_result_8",
     ];

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Weights;
@@ -24,4 +25,19 @@ internal sealed record DeviceStage(FfnStage Shape, DeviceRegion Weights, DeviceR
 /// <param name="Spec">The norm.</param>
 /// <param name="Weight">float32, d_model elements.</param>
 /// <param name="Bias">float32, d_model elements; none where the norm has no bias.</param>
-internal readonly record struct DeviceNorm(NormSpec? Spec, DeviceRegion Weight, DeviceRegion Bias);
+internal readonly record struct DeviceNorm(NormSpec? Spec, DeviceRegion Weight, DeviceRegion Bias)
+{
+    /// <summary>The norm as a kernel takes it.</summary>
+    public NormArguments Arguments => Spec is null ? default : new NormArguments
+    {
+        Weight = Weight.Address,
+        Bias = Bias.Address,
+        Epsilon = Spec.Epsilon,
+        Kind = (int)(Spec.Kind switch
+        {
+            NormKind.Rms => KernelNorm.Rms,
+            NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
+            _ => KernelNorm.Layer,
+        }),
+    };
+}

@@ -76,6 +76,20 @@ internal sealed unsafe class WeightUploader : IDisposable
         }
     }
 
+    /// <summary>Waits for what was queued before something failed, so that its memory can be freed.</summary>
+    public void Abandon()
+    {
+        try
+        {
+            using CudaContext.Scope scope = _context.Enter();
+            _stream.Synchronize();
+        }
+        catch (CudaException)
+        {
+            // The caller is told of the failure that came first.
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -19,6 +19,9 @@ constexpr int WEIGHT_BYTES = 1, OPERAND_BYTES = 1, PRODUCT_BYTES = 2, VECTOR_BYT
 constexpr int WEIGHT_BYTES = 2, OPERAND_BYTES = 2, PRODUCT_BYTES = 2, VECTOR_BYTES = 2;
 #endif
 
+// Of the vector kernels: two blocks, the last one with few.
+constexpr int RESULT_ROWS = 19;
+
 int launches = 0;
 
 int padded(int width) { return (width + 15) / 16 * 16; }
@@ -54,7 +57,7 @@ void launch(const std::string& kernel, int grid_x, int grid_y, const Arguments& 
 }
 
 // A caller's float rows, at an address that only a float is aligned to where 'shift' is odd.
-float* rows(std::vector<float>& memory, int tokens, int width, int stride, int shift) {
+float* caller_rows(std::vector<float>& memory, int tokens, int width, int stride, int shift) {
     memory.assign(shift + static_cast<long long>(tokens - 1) * stride + width, 0.5f);
     return memory.data() + shift;
 }
@@ -65,18 +68,34 @@ void check(int width, int tokens, int shift) {
     Buffer bias(8ll * wide), channel_scales(8ll * wide), norm_weight(4ll * wide), norm_bias(4ll * wide);
     Buffer token_scales(4ll * tokens), output_scales(4ll * tokens);
     Buffer operand(1ll * OPERAND_BYTES * wide * tokens), vector(1ll * VECTOR_BYTES * wide * tokens);
+    Buffer wide_rows(4ll * wide * tokens);
     Buffer product(2ll * PRODUCT_BYTES * wide * tokens), dense(4ll * width * tokens);
     std::vector<float> input_memory, output_memory;
-    float* input = rows(input_memory, tokens, width, stride, shift);
-    float* output = rows(output_memory, tokens, width, stride, shift);
+    float* input = caller_rows(input_memory, tokens, width, stride, shift);
+    float* output = caller_rows(output_memory, tokens, width, stride, shift);
 
     for (int kind : {NORM_NONE, NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER}) {
         const NormArguments norm = {norm_weight, kind == NORM_LAYER ? static_cast<float*>(norm_bias) : nullptr, 1e-5f, kind};
         launch("prepare_operand", tokens, 1, InputArguments{input, stride, operand, wide, token_scales, norm, width, wide});
         launch("prepare_vector", tokens, 1, InputArguments{input, stride, vector, wide, nullptr, norm, width, wide});
+        launch("prepare_rows", tokens, 1, InputArguments{input, stride, wide_rows, wide, nullptr, norm, width, wide});
         launch("finish", tokens, 1,
             FinishArguments{output, stride, bias, channel_scales, token_scales, input, stride, output, stride, norm, norm, width, 0});
     }
+
+    // Every token to two experts, in an order of no order, from an address of a caller's and back to one.
+    std::vector<int> sent, places;
+    std::vector<float> gates(2 * tokens, 0.5f), shared_gates(tokens, 0.25f);
+    for (int route = 0; route < 2 * tokens; route++) {
+        sent.push_back((route * 5 + 1) % tokens);
+        places.push_back((route * 3 + 2) % (2 * tokens));
+    }
+    Buffer routed(8ll * wide * tokens);
+    launch("gather_rows", 2 * tokens, 1, GatherArguments{input, stride, sent.data(), routed, wide, width, 0});
+    launch("combine_experts", tokens, 1,
+        CombineArguments{routed, wide, places.data(), gates.data(), wide_rows, wide, shared_gates.data(), output, stride, output, stride, 2, width});
+    launch("combine_experts", tokens, 1,
+        CombineArguments{routed, wide, places.data(), gates.data(), nullptr, 0, nullptr, nullptr, 0, output, stride, 2, width});
     launch("widen_operand", 2, tokens, WidenArguments{operand, wide, token_scales, dense, width, 0});
 
     for (int activation = 0; activation < 8; activation++) {
@@ -93,26 +112,30 @@ void check(int width, int tokens, int shift) {
                 gated ? static_cast<float*>(dense) : nullptr, dense, width, wide, activation, gated});
     }
 
-    // A stage of as many rows as columns, and a result.
-    Buffer weights(2ll * WEIGHT_BYTES * wide * wide), hidden(1ll * VECTOR_BYTES * wide * tokens);
+    const int rows = RESULT_ROWS, wide_rows = padded(rows);
+    std::vector<float> result_memory;
+    float* result = caller_rows(result_memory, tokens, rows, rows + shift, shift);
+    Buffer weights(2ll * WEIGHT_BYTES * wide_rows * wide), hidden(1ll * VECTOR_BYTES * wide_rows * tokens);
+    Buffer row_bias(8ll * wide_rows), row_scales(8ll * wide_rows);
     for (int instance : {1, 2, 4, 8}) {
         if (tokens > instance) {
             continue;
         }
         for (int gated : {0, 1}) {
-            launch("vector_stage_" + std::to_string(instance), wide / VECTOR_ROWS, 1,
-                VectorStageArguments{weights, wide, vector, wide, hidden, wide, bias, channel_scales, tokens, wide, wide, 6, gated, 0});
+            launch("vector_stage_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
+                VectorStageArguments{
+                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, 6, gated, 0});
         }
-        launch("vector_result_" + std::to_string(instance), wide / VECTOR_ROWS, 1,
-            VectorResultArguments{
-                weights, wide, hidden, wide, output, stride, output, stride, bias, channel_scales, tokens, wide, width, 0});
+        launch("vector_result_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
+            VectorResultArguments{weights, wide, vector, wide, result, rows + shift, result, rows + shift, row_bias, row_scales,
+                tokens, wide, rows, 0});
     }
 }
 
 }
 
 int main() {
-    for (int width : {1, 15, 16, 17, 270, 1100}) {
+    for (int width : {1, 15, 17, 270, 1100}) {
         for (int tokens : {1, 3, 8}) {
             check(width, tokens, (width + tokens) % 4);
         }

@@ -31,6 +31,13 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
         }
 
         BodyReader.RequireWithin(request, options.MaxRequestBytes);
+        if (client.WouldRefuse(layer.Name, LeastTokens(request, layer, binary), out TimeSpan retryAfter))
+        {
+            // Before the body is read, and without an exception: what is turned away must not slow down what was accepted.
+            await Problems.WriteQueueFullAsync(context, retryAfter);
+            return;
+        }
+
         using var input = new RowBuffer(memory);
         if (binary)
         {
@@ -49,6 +56,18 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
         await (binary ? WriteBinaryAsync(context.Response, output) : WriteJsonAsync(context.Response, layer, output));
     }
 
+    // What the head tells: all rows of a binary body, and at least one of any other.
+    private static int LeastTokens(HttpRequest request, FfnLayerInfo layer, bool binary)
+    {
+        if (!binary || request.ContentLength is not { } announced)
+        {
+            return 1;
+        }
+
+        RequireWholeRows(announced, layer);
+        return (int)Math.Min(int.MaxValue, announced / (layer.Spec.InputWidth * sizeof(float)));
+    }
+
     private static void RequireWholeRows(long bytes, FfnLayerInfo layer)
     {
         long row = (long)layer.Spec.InputWidth * sizeof(float);
@@ -62,11 +81,6 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
 
     private async ValueTask ReadBinaryAsync(HttpRequest request, FfnLayerInfo layer, RowBuffer input, CancellationToken cancellation)
     {
-        if (request.ContentLength is { } announced)
-        {
-            RequireWholeRows(announced, layer);
-        }
-
         await BodyReader.ReadAsync(request, input, options.MaxRequestBytes, cancellation);
         RequireWholeRows(input.ByteCount, layer);
         input.SwapIfBigEndian();

@@ -31,7 +31,7 @@ internal sealed record ProblemKind(int Status, string Name, string Title)
     public static (ProblemKind Kind, string Detail, int? RetryAfter) Of(Exception error) => error switch
     {
         RequestException request => (request.Kind, request.Message, RetryOf(request.Kind)),
-        FfnQueueFullException full => (QueueFull, full.Message, Math.Max(1, (int)Math.Ceiling(full.RetryAfter.TotalSeconds))),
+        FfnQueueFullException full => (QueueFull, full.Message, RetrySeconds(full.RetryAfter)),
         FfnDeadlineException late => (Deadline, late.Message, null),
         FfnLayerNotFoundException unknown => (LayerUnknown, unknown.Message, null),
         FfnUnavailableException gone => (Unavailable, gone.Message, DefaultRetrySeconds),
@@ -56,6 +56,9 @@ internal sealed record ProblemKind(int Status, string Name, string Title)
         >= 500 => Failed,
         _ => BadRequest with { Status = status },
     };
+
+    /// <summary>A time as Retry-After has it: whole seconds, at least one.</summary>
+    public static int RetrySeconds(TimeSpan retryAfter) => Math.Max(1, (int)Math.Ceiling(retryAfter.TotalSeconds));
 
     private static int? RetryOf(ProblemKind kind) => kind.Status is 429 or 503 ? DefaultRetrySeconds : null;
 

@@ -10,6 +10,13 @@ internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> l
     // What servers log for a client that went away; nobody receives it.
     private const int ClientClosedRequest = 499;
 
+    private static readonly byte[] QueueFull = Serialize(
+        ProblemKind.QueueFull, "The queue has no room for the rows, so the body was not read. Send it again after the seconds that Retry-After says.");
+
+    /// <summary>Answers a request that finds the queue full: always the same bytes, as there are most of these when there is least time.</summary>
+    public static Task WriteQueueFullAsync(HttpContext context, TimeSpan retryAfter) =>
+        WriteAsync(context, ProblemKind.QueueFull, QueueFull, ProblemKind.RetrySeconds(retryAfter));
+
     public Task InvokeAsync(HttpContext context)
     {
         Task done;
@@ -41,7 +48,7 @@ internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> l
         if (response.StatusCode >= 400 && !response.HasStarted && response.ContentType is null)
         {
             ProblemKind kind = ProblemKind.OfStatus(response.StatusCode);
-            await WriteAsync(context, kind, $"{context.Request.Method} {context.Request.Path}", null);
+            await WriteAsync(context, kind, Serialize(kind, $"{context.Request.Method} {context.Request.Path}"), null);
         }
     }
 
@@ -66,10 +73,10 @@ internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> l
             return Task.CompletedTask;
         }
 
-        return WriteAsync(context, kind, detail, retryAfter);
+        return WriteAsync(context, kind, Serialize(kind, detail), retryAfter);
     }
 
-    private static Task WriteAsync(HttpContext context, ProblemKind kind, string detail, int? retryAfter)
+    private static Task WriteAsync(HttpContext context, ProblemKind kind, byte[] body, int? retryAfter)
     {
         HttpResponse response = context.Response;
         string? allow = response.Headers.Allow;
@@ -98,11 +105,12 @@ internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> l
             response.Headers.RetryAfter = seconds.ToString(CultureInfo.InvariantCulture);
         }
 
-        byte[] body = JsonSerializer.SerializeToUtf8Bytes(
-            new Problem($"urn:nativeffn:{kind.Name}", kind.Title, kind.Status, detail), ServerJson.Readable.Problem);
         response.ContentLength = body.Length;
         return response.Body.WriteAsync(body, 0, body.Length);
     }
+
+    private static byte[] Serialize(ProblemKind kind, string detail) => JsonSerializer.SerializeToUtf8Bytes(
+        new Problem($"urn:nativeffn:{kind.Name}", kind.Title, kind.Status, detail), ServerJson.Readable.Problem);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "{Path} failed")]
     private static partial void LogFailure(ILogger log, Exception error, string path);

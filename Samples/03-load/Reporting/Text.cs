@@ -22,13 +22,18 @@ internal static class Text
     public static void Steady(SteadyResult result)
     {
         Tally(result.Tally);
-        Histogram batch = result.BatchTokens;
-        Line("batches", $"{batch.Count:0}, {batch.Mean:0.0} tokens on average, half of them at most {batch.Within(0.5):0}");
-        Line("queue time ms", $"mean {result.QueueSeconds.Mean * 1000:0.0}, 95% within {result.QueueSeconds.Within(0.95) * 1000:0}");
-        Line("execute time ms", $"mean {result.ExecuteSeconds.Mean * 1000:0.00}, {result.ExecuteSeconds.Sum / result.Tally.Elapsed.TotalSeconds:0%} of the time");
-        Line("processor time", $"server {PerSecond(result.ServerProcessorTime)}, load generator {PerSecond(result.OwnProcessorTime)} of {Environment.ProcessorCount} processors");
-        Line("allocated", $"{result.AllocatedBytesPerRequest:0} bytes for each request, by the server as a whole");
+        Figures(result.Figures, result.Tally);
         Line("memory", result.Memory);
-        string PerSecond(TimeSpan time) => $"{time / result.Tally.Elapsed:0.00}";
+    }
+
+    public static void Figures(ServerFigures server, Tally tally)
+    {
+        Histogram batch = server.BatchTokens;
+        Line("batches", $"{batch.Count:0}, {batch.Mean:0.0} tokens on average, half of them at most {batch.Within(0.5):0}");
+        Line("queue time ms", $"mean {server.QueueSeconds.Mean * 1000:0.0}, 95% within {server.QueueSeconds.Within(0.95) * 1000:0}");
+        Line("execute time ms", $"mean {server.ExecuteSeconds.Mean * 1000:0.00}, {server.ExecuteSeconds.Sum / tally.Elapsed.TotalSeconds:0%} of the time");
+        Line("processor time", $"server {PerSecond(server.ServerProcessorTime)}, load generator {PerSecond(server.OwnProcessorTime)} of {Environment.ProcessorCount} processors");
+        Line("allocated", $"{server.AllocatedBytes / Math.Max(1, tally.Answers + tally.TurnedAway):0} bytes for each request, by the server as a whole");
+        string PerSecond(TimeSpan time) => $"{time / tally.Elapsed:0.00}";
     }
 }

@@ -28,7 +28,7 @@ internal static class OpenLoop
         {
             for (; due <= now.TotalSeconds; due += -Math.Log(1 - random.NextDouble()) * meanTokens / tokensPerSecond)
             {
-                running.Add(SendAsync(port, requests.Draw(random), idle, tallies));
+                running.Add(SendAsync(start, TimeSpan.FromSeconds(due), port, requests.Draw(random), idle, tallies));
             }
 
             await Task.Delay(Tick);
@@ -43,7 +43,8 @@ internal static class OpenLoop
         return Tally.Sum(tallies, Stopwatch.GetElapsedTime(start));
     }
 
-    private static async Task SendAsync(int port, ForwardRequest request, ConcurrentBag<HttpConnection> idle, ConcurrentBag<Tally> tallies)
+    private static async Task SendAsync(
+        long start, TimeSpan due, int port, ForwardRequest request, ConcurrentBag<HttpConnection> idle, ConcurrentBag<Tally> tallies)
     {
         if (!tallies.TryTake(out Tally? tally))
         {
@@ -53,6 +54,7 @@ internal static class OpenLoop
         try
         {
             long sent = Stopwatch.GetTimestamp();
+            tally.SentLate(Stopwatch.GetElapsedTime(start, sent) - due);
             HttpConnection connection = idle.TryTake(out HttpConnection? used) ? used : await HttpConnection.OpenAsync(port);
             Answer answer = await connection.SendAsync(request.Bytes);
             tally.Add(request, answer, Stopwatch.GetElapsedTime(sent));

@@ -22,19 +22,25 @@ internal static class OverloadScenario
     public static async Task<bool> RunAsync(LoadPlan plan, string model, RequestSet requests, SteadyResult steady, int seconds)
     {
         double rate = plan.Overload * steady.Tally.TokensPerSecond;
-        Text.Heading($"{plan.Overload} x the sustainable load: {rate:0} tokens/s offered for {seconds} s");
-        await using ServerProcess server = await ServerProcess.StartAsync(plan, model);
+        var queueTime = TimeSpan.FromSeconds(plan.QueueTokens / steady.Tally.TokensPerSecond);
+        Text.Heading($"{plan.Overload} x the sustainable load: {rate:0} tokens/s offered for {seconds} s; QueueCapacityTime {queueTime.TotalMilliseconds:0} ms");
+        await using ServerProcess server = await ServerProcess.StartAsync(plan, model, queueTime: queueTime);
         _ = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, Unloaded);
         Tally alone = await ClosedLoop.RunAsync(server.Port, requests, 1, Unloaded);
 
         await using var watch = new MemoryWatch(server);
-        Tally tally = await OpenLoop.RunAsync(server.Port, requests, rate, TimeSpan.FromSeconds(seconds));
-        TimeSpan recovery = await RecoverAsync(server, requests, alone);
+        ((Tally tally, TimeSpan recovery), ServerFigures figures) = await ServerFigures.OfAsync(server, async () =>
+        {
+            Tally offered = await OpenLoop.RunAsync(server.Port, requests, rate, TimeSpan.FromSeconds(seconds));
+            return (offered, await RecoverAsync(server, requests, alone));
+        });
 
-        double batch = steady.ExecuteSeconds.Mean * 1000;
-        double queue = plan.QueueTokens / steady.Tally.TokensPerSecond * 1000;
+        double batch = steady.Figures.ExecuteSeconds.Mean * 1000;
+        double queue = queueTime.TotalMilliseconds;
         double bound = (3 * batch) + queue;
         Text.Tally(tally);
+        Text.Figures(figures, tally);
+        Text.Line("sent late ms", $"p50 {tally.Lateness(0.5):0.0}, p99 {tally.Lateness(0.99):0.0}: the generator's own delay, in no latency");
         Text.Line("turned away", $"{tally.TurnedAway}, each 429 with Retry-After ({(double)tally.TurnedAway / (tally.TurnedAway + tally.Answers):0%})");
         Text.Line("p99 of the accepted", $"{tally.Latency(0.99):0.0} ms; 3 x batch ({batch:0.0} ms) + queue ({queue:0.0} ms) = {bound:0.0} ms");
         Text.Line("memory", watch.Report());

@@ -4,6 +4,7 @@ namespace NativeFfn.Load.Scenarios;
 internal sealed class Tally
 {
     private readonly List<float> _milliseconds = [];
+    private readonly List<float> _millisecondsLate = [];
 
     /// <summary>Tokens of right answers.</summary>
     public long Tokens { get; private set; }
@@ -60,6 +61,9 @@ internal sealed class Tally
         }
     }
 
+    /// <summary>A request left this generator later than it should have, which is in no latency.</summary>
+    public void SentLate(TimeSpan late) => _millisecondsLate.Add((float)late.TotalMilliseconds);
+
     public void Fail(string reason)
     {
         Failed++;
@@ -67,11 +71,10 @@ internal sealed class Tally
     }
 
     /// <summary>The latency that a share of the right answers did not pass, in milliseconds.</summary>
-    public double Latency(double share)
-    {
-        _milliseconds.Sort();
-        return _milliseconds.Count == 0 ? 0 : _milliseconds[Math.Min(_milliseconds.Count - 1, (int)(share * _milliseconds.Count))];
-    }
+    public double Latency(double share) => Quantile(_milliseconds, share);
+
+    /// <summary>How late a share of all requests was sent at most, in milliseconds.</summary>
+    public double Lateness(double share) => Quantile(_millisecondsLate, share);
 
     /// <summary>Adds several clients up.</summary>
     public static Tally Sum(IEnumerable<Tally> parts, TimeSpan elapsed)
@@ -87,8 +90,15 @@ internal sealed class Tally
             sum.Failed += part.Failed;
             sum.FirstFailure ??= part.FirstFailure;
             sum._milliseconds.AddRange(part._milliseconds);
+            sum._millisecondsLate.AddRange(part._millisecondsLate);
         }
 
         return sum;
+    }
+
+    private static double Quantile(List<float> values, double share)
+    {
+        values.Sort();
+        return values.Count == 0 ? 0 : values[Math.Min(values.Count - 1, (int)(share * values.Count))];
     }
 }

@@ -49,7 +49,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <param name="model">The checkpoint.</param>
     /// <param name="batching">Whether requests are run together.</param>
     /// <param name="key">An API key, or null for none.</param>
-    public static async Task<ServerProcess> StartAsync(LoadPlan plan, string model, bool batching = true, string? key = null)
+    /// <param name="queueTime">The longest wait that it promises, or null for none.</param>
+    public static async Task<ServerProcess> StartAsync(LoadPlan plan, string model, bool batching = true, string? key = null, TimeSpan? queueTime = null)
     {
         int port = FreePort();
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
@@ -65,6 +66,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             "--NativeFfn:Batching:MaxBatchTokens", Text(plan.BatchTokens),
             "--NativeFfn:Batching:QueueCapacityTokens", Text(plan.QueueTokens),
             "--Logging:LogLevel:Default", "Warning",
+            .. queueTime is { } promised ? ["--NativeFfn:Batching:QueueCapacityTime", promised.ToString("c", CultureInfo.InvariantCulture)] : Array.Empty<string>(),
             .. plan.ServerArguments,
         ])
         {

@@ -35,7 +35,7 @@ public class KernelLayoutTests
             }
         }
 
-        Assert.That(names.Count(static name => !name.Contains('.')), Is.EqualTo(8));
+        Assert.That(names.Count(static name => !name.Contains('.')), Is.EqualTo(10));
     }
 
     [Test]

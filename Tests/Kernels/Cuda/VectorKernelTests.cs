@@ -5,7 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>vector_stage_* and vector_result_*.</summary>
-public class VectorKernelTests(string precision, ThreadOrder order) : KernelTests(precision, order)
+public class VectorKernelTests(string precision) : KernelTests(precision)
 {
     private static readonly int[] Instances = [1, 2, 4, 8];
 

@@ -91,6 +91,36 @@ internal struct FinishArgument
 }
 
 [StructLayout(LayoutKind.Sequential)]
+internal struct GatherArgument
+{
+    public nint Input;
+    public long InputStride;
+    public nint Tokens;
+    public nint Output;
+    public long OutputStride;
+    public int Width;
+    public int Unused;
+}
+
+[StructLayout(LayoutKind.Sequential)]
+internal struct CombineArgument
+{
+    public nint Results;
+    public long ResultStride;
+    public nint Places;
+    public nint Weights;
+    public nint Shared;
+    public long SharedStride;
+    public nint SharedWeights;
+    public nint Residual;
+    public long ResidualStride;
+    public nint Output;
+    public long OutputStride;
+    public int TopK;
+    public int Width;
+}
+
+[StructLayout(LayoutKind.Sequential)]
 internal struct VectorStageArgument
 {
     public nint Weights;

@@ -33,6 +33,10 @@ internal readonly unsafe struct KernelRun(SoftwareDevice device, int ordinal, Mo
         return values;
     }
 
+    /// <summary>Whole numbers of 32 bits from <paramref name="first"/> on.</summary>
+    public int[] ReadIntegers(nint address, long first, int count) =>
+        new ReadOnlySpan<int>(Resolve(Number.F32, address, first, count, "reads"), count).ToArray();
+
     /// <summary>One float of a row that may be missing.</summary>
     public float ReadOne(nint address, long index, float otherwise) => address == 0 ? otherwise : Read(Number.F32, address, index, 1)[0];
 

@@ -1,15 +1,15 @@
 namespace NativeFfn.Tests.Software;
 
 /// <summary>
-/// prepare_operand, prepare_vector: a token's row, normed, rounded and padded with zeros; as an e4m3 operand divided by its scale.
+/// prepare_operand, prepare_vector, prepare_rows: a token's row, normed, rounded and padded with zeros; as an e4m3 operand divided by its scale.
 /// </summary>
-internal sealed class PrepareKernel(string name, bool isVector) : SoftwareKernel<PrepareArgument>(name)
+internal sealed class PrepareKernel(string name, Func<ModulePrecision, Number> numberOf) : SoftwareKernel<PrepareArgument>(name)
 {
     protected override bool Fits(KernelGrid grid) => grid.Y == 1;
 
     protected override void Run(in KernelRun run, in PrepareArgument argument)
     {
-        Number number = isVector ? run.Precision.Vector : run.Precision.Operand;
+        Number number = numberOf(run.Precision);
         bool isScaled = number == Number.E4M3;
         run.Require(
             argument.PaddedWidth >= argument.Width && argument.PaddedWidth % KernelRun.Padding == 0,

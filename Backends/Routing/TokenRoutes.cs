@@ -1,4 +1,4 @@
-namespace NativeFfn.Backends.Cpu.Experts;
+namespace NativeFfn.Backends.Routing;
 
 /// <summary>Where the tokens of a forward go: their experts as the router chose them, and a chunk's tokens sorted by expert.</summary>
 internal sealed class TokenRoutes
@@ -8,6 +8,7 @@ internal sealed class TokenRoutes
     private float[] _weights = [];
     private int[] _tokens = [];
     private float[] _tokenWeights = [];
+    private int[] _places = [];
     private int[] _starts = [];
 
     /// <summary>Makes room; allocates only where there was never so much.</summary>
@@ -21,11 +22,12 @@ internal sealed class TokenRoutes
             _weights = new float[routes];
         }
 
-        int chunkRoutes = chunkTokens * _topK;
+        int chunkRoutes = checked(chunkTokens * _topK);
         if (_tokens.Length < chunkRoutes)
         {
             _tokens = new int[chunkRoutes];
             _tokenWeights = new float[chunkRoutes];
+            _places = new int[chunkRoutes];
         }
 
         if (_starts.Length < mixture.Experts + 1)
@@ -62,6 +64,7 @@ internal sealed class TokenRoutes
             int place = starts[_experts[i]]++;
             _tokens[place] = (i - first) / _topK;
             _tokenWeights[place] = _weights[i];
+            _places[i - first] = place;
         }
 
         // Every start has moved to its end, which is where the next one started.
@@ -72,6 +75,13 @@ internal sealed class TokenRoutes
 
         starts[0] = 0;
     }
+
+    /// <summary>Where the experts of a token, best first, have it among all sorted tokens.</summary>
+    /// <param name="token">The token, counted from the first of those that were sorted.</param>
+    public ReadOnlySpan<int> PlacesOf(int token) => _places.AsSpan(token * _topK, _topK);
+
+    /// <summary>The place of an expert's first token among all sorted ones.</summary>
+    public int StartOf(int expert) => _starts[expert];
 
     /// <summary>The sorted tokens of an expert, counted from the first of those that were sorted.</summary>
     public ReadOnlySpan<int> TokensOf(int expert) => _tokens.AsSpan(_starts[expert].._starts[expert + 1]);

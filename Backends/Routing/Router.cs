@@ -1,4 +1,6 @@
-namespace NativeFfn.Backends.Cpu.Experts;
+using System.Globalization;
+
+namespace NativeFfn.Backends.Routing;
 
 /// <summary>Chooses a token's experts from its logits; the formula is <see cref="MixtureSpec"/>'s.</summary>
 internal static class Router
@@ -50,6 +52,28 @@ internal static class Router
         }
 
         return true;
+    }
+
+    /// <summary>What the caller is told of a token for which <see cref="TryChoose"/> has no choice.</summary>
+    /// <param name="token">The token, from 0.</param>
+    public static ArgumentException Unroutable(int token) => new(string.Create(
+        CultureInfo.InvariantCulture,
+        $"Token {token} cannot be routed to experts: its logits are not finite, as its row or the router's weights are not."));
+
+    /// <summary>Refuses a selection bias with which no expert could be chosen.</summary>
+    /// <param name="tensor">The bias, for messages.</param>
+    /// <param name="values">Its numbers.</param>
+    /// <exception cref="NotSupportedException">One is NaN or infinite.</exception>
+    public static void RequireFinite(FfnTensor tensor, ReadOnlySpan<float> values)
+    {
+        for (int i = 0; i < values.Length; i++)
+        {
+            if (!float.IsFinite(values[i]))
+            {
+                throw new NotSupportedException(string.Create(
+                    CultureInfo.InvariantCulture, $"{tensor.Name}[{i}] is {values[i]:R}, with which no expert can be chosen. It must be finite."));
+            }
+        }
     }
 
     /// <summary>σ(x) = 1 / (1 + e⁻ˣ).</summary>
