@@ -1,0 +1,261 @@
+extern alias gpu;
+
+using System.CommandLine;
+using System.Text.Json;
+using gpu::NativeFfn.GpuComparison;
+using gpu::NativeFfn.GpuComparison.Measuring;
+using gpu::NativeFfn.GpuComparison.Reporting;
+using NativeFfn.Bindings.Cuda;
+using NativeFfn.Bindings.CuBlasLt;
+using NativeFfn.Tests.Checkpoints;
+using NativeFfn.Tests.Software;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Cli;
+
+/// <summary>The comparison on a GPU, run on the software device: what takes turns, what is timed, what is refused and what is written.</summary>
+[NonParallelizable]
+public sealed class GpuComparisonTests
+{
+    // Small enough for a device in C#, and no multiple of anything.
+    private const string Small = "--shape 40x72 --tokens 1,3,20 --seconds 0.001";
+
+    private const int CacheBytes = 8192;
+
+    // A copy of 1 MiB is far beyond that.
+    private const long CopyBytes = 1 << 20;
+
+    [Test]
+    public void Weights_take_turns_until_twice_the_cache_has_passed()
+    {
+        Assert.Multiple(() =>
+        {
+            Assert.That(Rotation.Of(352_321_536, 50 << 20), Is.EqualTo(new Rotation(2, true)));
+            Assert.That(Rotation.Of(1000, 1000), Is.EqualTo(new Rotation(3, true)));
+            Assert.That(Rotation.Of(999, 1000), Is.EqualTo(new Rotation(4, true)));
+            Assert.That(Rotation.Of(1000, 0), Is.EqualTo(new Rotation(2, true)));
+            Assert.That(Rotation.Of(1, 50 << 20), Is.EqualTo(new Rotation(64, false)));
+        });
+    }
+
+    [Test]
+    public void A_median_is_the_middle_one_or_between_the_two()
+    {
+        Assert.That(Times.Of([3, 1, 2]), Is.EqualTo(new Times(2, 1, 3)));
+        Assert.That(Times.Of([4, 1, 2, 8]), Is.EqualTo(new Times(3, 1, 4)));
+    }
+
+    [Test]
+    public void Each_piece_of_work_is_timed_by_the_devices_clock()
+    {
+        // Every third piece takes 9 ms, the others 2.
+        int copies = 0;
+        using var session = new SoftwareSession(new SoftwareDeviceOptions { Milliseconds = _ => copies++ % 3 == 0 ? 9 : 2 });
+        using CudaStream stream = session.Context.CreateStream();
+        using DeviceMemory memory = session.Context.Allocate(64);
+        using (var timer = new DeviceTimer(stream))
+        {
+            List<int> numbers = [];
+            Times times = timer.Measure(0.001, number =>
+            {
+                numbers.Add(number);
+                stream.Fill(memory.Region, 0);
+            });
+            Assert.That(numbers, Is.EqualTo(Enumerable.Range(0, numbers.Count)));
+            Assert.That(times.Runs, Is.GreaterThanOrEqualTo(64).And.EqualTo(numbers.Count - 32), "the first batch is not kept");
+            Assert.That(times.MedianMs, Is.EqualTo(2).Within(1e-6));
+            Assert.That(times.MinMs, Is.EqualTo(2).Within(1e-6));
+        }
+    }
+
+    [TestCase(0, 4)]
+    [TestCase(14, 2)]
+    [TestCase(2, 2)]
+    [TestCase(28, 1)]
+    public void Random_numbers_fill_memory_of_any_length(int type, int size)
+    {
+        using var session = new SoftwareSession();
+        using CudaStream stream = session.Context.CreateStream();
+
+        // Three patterns and a part of one.
+        using DeviceMemory memory = session.Context.Allocate((3 * (8 << 20)) + (5 * size));
+        using (var numbers = new RandomNumbers(stream))
+        {
+            numbers.Fill(memory.Region, (CudaDataType)type);
+        }
+
+        Number number = (CudaDataType)type switch
+        {
+            CudaDataType.Float32 => Number.F32,
+            CudaDataType.BFloat16 => Number.BF16,
+            CudaDataType.Float16 => Number.F16,
+            _ => Number.E4M3,
+        };
+        float[] head = session.Read(number, memory.Region.Slice(0, 4096L * size));
+        float[] tail = session.Read(number, memory.Region.Slice(memory.Region.Bytes - (5 * size), 5 * size));
+        Assert.That(head.All(float.IsFinite) && tail.All(float.IsFinite));
+        Assert.That(tail, Is.EqualTo(head[..5]));
+        Assert.That(head.Max(), Is.InRange(0.9f, 2f));
+        Assert.That(head.Min(), Is.InRange(-2f, -0.9f));
+        Assert.That(head.Average(), Is.EqualTo(0).Within(0.1));
+    }
+
+    [Test]
+    public void Every_number_is_measured_and_nothing_is_left_behind()
+    {
+        GpuPlan plan = PlanOf($"{Small} --precision bf16,fp8,f32");
+        SoftwareDevice device = SoftwareDevice.Start(Machine());
+        GpuReport report;
+        try
+        {
+            report = Run(device, plan);
+            MatmulLaunch[] products = [.. device.Executed.Select(static launch => launch.Matmul).OfType<MatmulLaunch>()];
+            Assert.That(products.Select(static product => (product.M, product.K)), Is.SupersetOf(new[] { (160, 48), (48, 80) }), "padded to 16");
+            Assert.That(
+                device.Executed.Count(static launch => launch.Kind == LaunchKind.Graph), Is.GreaterThanOrEqualTo(9 * 96), "three batches of captured forwards each");
+            device.AssertClean();
+        }
+        finally
+        {
+            device.Dispose();
+        }
+
+        Assert.That(report.Rows.Select(static row => (row.Precision, row.Tokens)), Is.EqualTo(
+            from precision in (string[])["bf16", "fp8", "f32"] from tokens in (int[])[1, 3, 20] select (precision, tokens)));
+        Assert.That(report.CopyBytesPerSecond, Is.Positive);
+        foreach (GpuRow row in report.Rows)
+        {
+            using (Assert.EnterMultipleScope())
+            {
+                Assert.That(row.DeviceMs, Is.Positive);
+                Assert.That(row.DeviceMinMs, Is.Positive.And.LessThanOrEqualTo(row.DeviceMs));
+                Assert.That(row.CapturedMs, Is.Positive);
+                Assert.That(row.HostMs, Is.Positive);
+                Assert.That(row.PlainProductsMs, Is.Positive);
+                Assert.That(row.Runs, Is.GreaterThanOrEqualTo(64));
+                Assert.That(row.MemoryFloorMs, Is.EqualTo(row.WeightBytes / report.CopyBytesPerSecond!.Value * 1e3).Within(1e-9));
+                Assert.That(row.CopyShare, Is.EqualTo(row.MemoryFloorMs / row.DeviceMs));
+                Assert.That(row.PlainShare, Is.EqualTo(row.PlainProductsMs / row.DeviceMs));
+                Assert.That((row.WeightCopies - 1) * row.WeightBytes, Is.GreaterThanOrEqualTo(2 * CacheBytes));
+                Assert.That(row.IsPastCache);
+                Assert.That(row.RelativeL2, Is.Positive.And.LessThan(row.Precision == "f32" ? 1e-6 : row.Precision == "bf16" ? 1e-2 : 0.1));
+            }
+        }
+
+        // The fastest plain products are their own floor.
+        foreach (IGrouping<string, GpuRow> precision in report.Rows.GroupBy(static row => row.Precision))
+        {
+            Assert.That(precision.Min(static row => row.PlainProductsMs / row.ComputeFloorMs), Is.EqualTo(1).Within(1e-9));
+        }
+    }
+
+    [Test]
+    public void An_error_is_relative_to_what_the_layer_adds()
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 40, 72);
+        float[] input = [.. Enumerable.Repeat(1f, spec.DModel)];
+        double[] branch = Float64Rows.Of(spec, new XavierWeights(spec, 1), [input])[0];
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(Float64Rows.RelativeError([.. branch.Select(static b => (float)(1 + b))], input, branch), Is.LessThan(1e-6));
+            Assert.That(Float64Rows.RelativeError(input, input, branch), Is.EqualTo(1).Within(1e-12));
+            Assert.That(Float64Rows.RelativeError([.. branch.Select(static b => (float)(1 - b))], input, branch), Is.EqualTo(2).Within(1e-6));
+        }
+    }
+
+    [Test]
+    public void A_machine_without_a_GPU_says_so_before_anything_else()
+    {
+        using SoftwareDevice device = SoftwareDevice.Start(Machine() with { DeviceCount = 0 });
+        Assert.That(() => new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc), Throws.TypeOf<CudaException>().With.Property("IsNoDevice").True);
+    }
+
+    [Test]
+    public void Reports_are_read_as_they_were_written_and_shown_beside_each_other()
+    {
+        using var folder = new TempFolder();
+        GpuReport ours = Report("NativeFfn", "NativeFfn", 0.08, 0.075);
+        GpuReport read = ReportJson.Read(folder.Write("ours.json", ReportJson.Write(ours)));
+        Assert.That(ReportJson.Write(read), Is.EqualTo(ReportJson.Write(ours)));
+
+        // As Benchmarks/peers/torch_ffn.py writes it.
+        string peer = folder.Write("torch.json", """
+            {"program": "PyTorch", "version": "2.9, CUDA 12.8", "device": "a GPU", "dModel": 64, "dFf": 176, "copyBytesPerSecond": null, "rows": [
+              {"subject": "eager", "precision": "bf16", "tokens": 1, "deviceMs": 0.1, "deviceMinMs": 0.09, "runs": 64,
+               "weightBytes": 67584, "weightCopies": 3, "isPastCache": true},
+              {"subject": "compiled", "precision": "bf16", "tokens": 1, "deviceMs": 0.05, "deviceMinMs": 0.04, "runs": 64,
+               "weightBytes": 67584, "weightCopies": 3, "isPastCache": true}]}
+            """);
+        using var text = new StringWriter();
+        ReportText.Write(text, [read, ReportJson.Read(peer)]);
+        Assert.That(text.ToString(), Does.Contain("/ eager").And.Contain("graph / compiled").And.Contain("PyTorch: 2.9, CUDA 12.8"));
+        string[] last = [.. text.ToString().TrimEnd().Split('\n')[^1].Split('|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+        Assert.That(last, Is.EqualTo(new[] { "bf16", "1", "0.0800", "0.0750", "0.1000", "0.0500", "0.80", "1.60", "0.75", "1.50" }));
+
+        GpuReport other = ours with { Device = "another GPU" };
+        Assert.That(() => ReportText.Write(text, [ours, other]), Throws.ArgumentException);
+        folder.Write("torch.json", "{}");
+        Assert.That(() => ReportJson.Read(peer), Throws.TypeOf<InvalidDataException>().With.Message.Contains(peer));
+    }
+
+    [TestCase("--precision int8", "'int8'")]
+    [TestCase("--precision bf16,bf16", "'bf16,bf16'")]
+    [TestCase("--shape 64", "'64'")]
+    [TestCase("--tokens 0", "'0'")]
+    [TestCase("--seconds 0", "'0'")]
+    [TestCase("--device -1", "'-1'")]
+    public void Is_refused(string line, string named)
+    {
+        ParseResult parsed = GpuCommand.Create(static _ => Assert.Fail("nothing should run"), static _ => Assert.Fail()).Parse(line.Split(' '));
+        Assert.That(parsed.Errors, Has.Count.EqualTo(1));
+        Assert.That(parsed.Errors[0].Message, Does.Contain(named));
+    }
+
+    [Test]
+    public void Left_alone_it_measures_a_model_of_8_billion_in_bf16()
+    {
+        GpuPlan plan = PlanOf("");
+        Assert.That((plan.Shape.DModel, plan.Shape.DFf), Is.EqualTo((4096, 14336)));
+        Assert.That(plan.Tokens, Is.EqualTo(new[] { 1, 8, 64, 512, 4096 }));
+        Assert.That(plan.Precisions, Is.EqualTo(new[] { FfnPrecision.BFloat16 }));
+        Assert.That(plan.Autotune, Is.False);
+    }
+
+    private static SoftwareDeviceOptions Machine() => new() { CacheBytes = CacheBytes };
+
+    private static GpuReport Run(SoftwareDevice device, GpuPlan plan)
+    {
+        var libraries = new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc);
+        var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, Cuda = new(libraries), DecodeTokens = 1 };
+        return GpuRun.Measure(plan with { CopyBytes = CopyBytes }, libraries, options, static _ => { });
+    }
+
+    private static GpuReport Report(string program, string subject, double device, double captured) => new()
+    {
+        Program = program,
+        Version = "1",
+        Device = "a GPU",
+        DModel = 64,
+        DFf = 176,
+        CopyBytesPerSecond = 3e12,
+        Rows =
+        [
+            new GpuRow
+            {
+                Subject = subject, Precision = "bf16", Tokens = 1, DeviceMs = device, DeviceMinMs = device, Runs = 64, CapturedMs = captured, HostMs = 0.2,
+                PlainProductsMs = 0.06, MemoryFloorMs = 0.05, ComputeFloorMs = 0.01, WeightBytes = 67584, WeightCopies = 3, IsPastCache = true,
+                RelativeL2 = 3e-3,
+            },
+        ],
+    };
+
+    private static GpuPlan PlanOf(string line)
+    {
+        GpuPlan? plan = null;
+        ParseResult parsed = GpuCommand.Create(made => plan = made, static _ => Assert.Fail("no table was asked for"))
+            .Parse(line.Split(' ', StringSplitOptions.RemoveEmptyEntries));
+        Assert.That(parsed.Errors, Is.Empty);
+        parsed.Invoke();
+        return plan!;
+    }
+}
