@@ -1,7 +1,6 @@
 extern alias gpu;
 
 using System.CommandLine;
-using System.Text.Json;
 using gpu::NativeFfn.GpuComparison;
 using gpu::NativeFfn.GpuComparison.Measuring;
 using gpu::NativeFfn.GpuComparison.Reporting;
@@ -226,7 +225,7 @@ public sealed class GpuComparisonTests
     private static GpuReport Run(SoftwareDevice device, GpuPlan plan)
     {
         var libraries = new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc);
-        var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, Cuda = new(libraries), DecodeTokens = 1 };
+        var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, Cuda = new(() => libraries), DecodeTokens = 1 };
         return GpuRun.Measure(plan with { CopyBytes = CopyBytes }, libraries, options, static _ => { });
     }
 

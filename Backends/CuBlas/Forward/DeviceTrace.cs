@@ -98,29 +98,6 @@ internal static class DeviceTrace
                 }
             }
         }
-
-        /// <summary>Copies float32 rows of any stride into dense ones, and waits for them.</summary>
-        /// <param name="stream">Where the rows are made.</param>
-        /// <param name="source">The rows.</param>
-        /// <param name="tokens">How many.</param>
-        /// <param name="destination">Receives them.</param>
-        /// <param name="firstToken">The first one's place there.</param>
-        /// <param name="width">Elements of a row.</param>
-        public static unsafe void Copy(CudaStream stream, DeviceRows source, int tokens, float[] destination, int firstToken, int width)
-        {
-            DeviceRegion region = source.Region(tokens, width);
-            float[] rows = new float[checked((int)(region.Bytes / sizeof(float)))];
-            fixed (float* start = rows)
-            {
-                stream.CopyToHost(region, start);
-                stream.Synchronize();
-            }
-
-            for (int token = 0; token < tokens; token++)
-            {
-                rows.AsSpan(checked((int)(token * source.Stride)), width).CopyTo(destination.AsSpan(checked((firstToken + token) * width)));
-            }
-        }
         catch
         {
             chunk.Lane.Settle();
@@ -129,6 +106,29 @@ internal static class DeviceTrace
         finally
         {
             memory.Dispose();
+        }
+    }
+
+    /// <summary>Copies float32 rows of any stride into dense ones, and waits for them.</summary>
+    /// <param name="stream">Where the rows are made.</param>
+    /// <param name="source">The rows.</param>
+    /// <param name="tokens">How many.</param>
+    /// <param name="destination">Receives them.</param>
+    /// <param name="firstToken">The first one's place there.</param>
+    /// <param name="width">Elements of a row.</param>
+    public static unsafe void Copy(CudaStream stream, DeviceRows source, int tokens, float[] destination, int firstToken, int width)
+    {
+        DeviceRegion region = source.Region(tokens, width);
+        float[] rows = new float[checked((int)(region.Bytes / sizeof(float)))];
+        fixed (float* start = rows)
+        {
+            stream.CopyToHost(region, start);
+            stream.Synchronize();
+        }
+
+        for (int token = 0; token < tokens; token++)
+        {
+            rows.AsSpan(checked((int)(token * source.Stride)), width).CopyTo(destination.AsSpan(checked((firstToken + token) * width)));
         }
     }
 
