@@ -68,7 +68,7 @@ void check(int width, int tokens, int shift) {
     Buffer bias(8ll * wide), channel_scales(8ll * wide), norm_weight(4ll * wide), norm_bias(4ll * wide);
     Buffer token_scales(4ll * tokens), output_scales(4ll * tokens);
     Buffer operand(1ll * OPERAND_BYTES * wide * tokens), vector(1ll * VECTOR_BYTES * wide * tokens);
-    Buffer wide_rows(4ll * wide * tokens);
+    Buffer normed(4ll * wide * tokens);
     Buffer product(2ll * PRODUCT_BYTES * wide * tokens), dense(4ll * width * tokens);
     std::vector<float> input_memory, output_memory;
     float* input = caller_rows(input_memory, tokens, width, stride, shift);
@@ -78,7 +78,7 @@ void check(int width, int tokens, int shift) {
         const NormArguments norm = {norm_weight, kind == NORM_LAYER ? static_cast<float*>(norm_bias) : nullptr, 1e-5f, kind};
         launch("prepare_operand", tokens, 1, InputArguments{input, stride, operand, wide, token_scales, norm, width, wide});
         launch("prepare_vector", tokens, 1, InputArguments{input, stride, vector, wide, nullptr, norm, width, wide});
-        launch("prepare_rows", tokens, 1, InputArguments{input, stride, wide_rows, wide, nullptr, norm, width, wide});
+        launch("prepare_rows", tokens, 1, InputArguments{input, stride, normed, wide, nullptr, norm, width, wide});
         launch("finish", tokens, 1,
             FinishArguments{output, stride, bias, channel_scales, token_scales, input, stride, output, stride, norm, norm, width, 0});
     }
@@ -93,9 +93,10 @@ void check(int width, int tokens, int shift) {
     Buffer routed(8ll * wide * tokens);
     launch("gather_rows", 2 * tokens, 1, GatherArguments{input, stride, sent.data(), routed, wide, width, 0});
     launch("combine_experts", tokens, 1,
-        CombineArguments{routed, wide, places.data(), gates.data(), wide_rows, wide, shared_gates.data(), output, stride, output, stride, 2, width});
+        CombineArguments{routed, wide, places.data(), gates.data(), normed, wide, shared_gates.data(), output, stride, output, stride, 2, width});
     launch("combine_experts", tokens, 1,
         CombineArguments{routed, wide, places.data(), gates.data(), nullptr, 0, nullptr, nullptr, 0, output, stride, 2, width});
+
     launch("widen_operand", 2, tokens, WidenArguments{operand, wide, token_scales, dense, width, 0});
 
     for (int activation = 0; activation < 8; activation++) {
