@@ -1,0 +1,23 @@
+extern alias gpu;
+
+using NativeFfn.GpuTests;
+
+const int BadInput = 2;
+
+switch (args)
+{
+    case ["test", var categories, var report]:
+        return TestRun.Run(categories.Split(','), report);
+    case ["gpu", .. var rest]:
+        return gpu::NativeFfn.GpuComparison.Program.Run(rest, Console.Out, Console.Error);
+    case ["nativeffn", .. var rest]:
+        return NativeFfn.Cli.Program.Run(rest, Console.Out, Console.Error);
+    default:
+        Console.Error.WriteLine(
+            """
+            test CATEGORY,... REPORT.xml   runs the tests of these categories and writes NUnit's report
+            gpu ARGS                       the comparison on a GPU
+            nativeffn ARGS                 the command
+            """);
+        return BadInput;
+}
