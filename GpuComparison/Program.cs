@@ -1,58 +1,68 @@
 using System.Collections.Immutable;
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using NativeFfn;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Comparison.Reporting;
-using NativeFfn.GpuComparison;
 using NativeFfn.GpuComparison.Measuring;
 using NativeFfn.GpuComparison.Reporting;
 
-const int Failed = 1;
-const int BadInput = 2;
+namespace NativeFfn.GpuComparison;
 
-try
+/// <summary>The program: exit code 0, 1 for what failed while it was measured, 2 for bad usage and where there is no GPU.</summary>
+internal static class Program
 {
-    ParseResult parsed = GpuCommand.Create(Measure, Show).Parse(args);
-    if (parsed.Action is ParseErrorAction)
+    private const int Failed = 1;
+    private const int BadInput = 2;
+
+    /// <summary>Runs on any writers.</summary>
+    public static int Run(string[] args, TextWriter stdout, TextWriter stderr)
     {
-        return Refuse(parsed.Errors[0].Message, BadInput);
+        try
+        {
+            ParseResult parsed = GpuCommand.Create(plan => Measure(plan, stdout, stderr), files => Show(files, stdout)).Parse(args);
+            return parsed.Action is ParseErrorAction
+                ? Refuse(stderr, parsed.Errors[0].Message, BadInput)
+                : parsed.Invoke(new InvocationConfiguration { Output = stdout, Error = stderr, EnableDefaultExceptionHandler = false });
+        }
+        catch (CudaException error) when (error.IsNoDevice)
+        {
+            return Refuse(stderr, "there is no GPU to measure on. " + error.Message, BadInput);
+        }
+        catch (Exception error) when (error is WrongResultException or CudaException or CuBlasLtException or DeviceFailedException)
+        {
+            return Refuse(stderr, error.Message, Failed);
+        }
+        catch (Exception error) when (error is ArgumentException or IOException or UnauthorizedAccessException or NotSupportedException
+            or BackendUnavailableException or DllNotFoundException or OverflowException or InsufficientMemoryException or OutOfMemoryException)
+        {
+            return Refuse(stderr, error.Message, BadInput);
+        }
     }
 
-    return parsed.Invoke(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
-}
-catch (CudaException error) when (error.IsNoDevice)
-{
-    return Refuse("there is no GPU to measure on. " + error.Message, BadInput);
-}
-catch (Exception error) when (error is WrongResultException or CudaException or CuBlasLtException or DeviceFailedException)
-{
-    return Refuse(error.Message, Failed);
-}
-catch (Exception error) when (error is ArgumentException or IOException or UnauthorizedAccessException or NotSupportedException
-    or BackendUnavailableException or DllNotFoundException or OverflowException or InsufficientMemoryException or OutOfMemoryException)
-{
-    return Refuse(error.Message, BadInput);
-}
+    private static int Main(string[] args) => Run(args, Console.Out, Console.Error);
 
-static int Refuse(string message, int code)
-{
-    Console.Error.WriteLine("gpu: error: " + message.ReplaceLineEndings(" "));
-    return code;
-}
-
-static void Measure(GpuPlan plan)
-{
-    OutputFiles.Require("--json", plan.Json);
-    CudaLibraries libraries = CudaLibraries.Load(plan.CudaPath);
-    var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, CudaPath = plan.CudaPath, Device = plan.Device, Autotune = plan.Autotune };
-    GpuReport report = GpuRun.Measure(plan, libraries, options, Console.Error.WriteLine);
-    ReportText.Write(Console.Out, [report]);
-    if (plan.Json is not null)
+    private static int Refuse(TextWriter stderr, string message, int code)
     {
-        OutputFiles.Write(plan.Json, ReportJson.Write(report));
+        stderr.WriteLine("gpu: error: " + message.ReplaceLineEndings(" "));
+        return code;
     }
-}
 
-static void Show(ImmutableArray<string> files) => ReportText.Write(Console.Out, [.. files.Select(ReportJson.Read)]);
+    private static void Measure(GpuPlan plan, TextWriter stdout, TextWriter stderr)
+    {
+        OutputFiles.Require("--json", plan.Json);
+        CudaLibraries libraries = CudaLibraries.Load(plan.CudaPath);
+        var options = new FfnEngineOptions
+        {
+            Backend = BackendKind.CuBlas, CudaPath = plan.CudaPath, Device = plan.Device, Autotune = plan.Autotune,
+        };
+        GpuReport report = GpuRun.Measure(plan, libraries, options, stderr.WriteLine);
+        ReportText.Write(stdout, [report]);
+        if (plan.Json is not null)
+        {
+            OutputFiles.Write(plan.Json, ReportJson.Write(report));
+        }
+    }
+
+    private static void Show(ImmutableArray<string> files, TextWriter stdout) => ReportText.Write(stdout, [.. files.Select(ReportJson.Read)]);
+}

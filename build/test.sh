@@ -84,6 +84,12 @@ if [[ -f $report ]]; then
     count=$(read_report "$report")
 fi
 
+# What tests counted by Counted.cs.
+if [[ -f $report ]]; then
+    { grep -oE 'counted: [0-9]+ [^]]+' "$report" || true; } |
+        awk '{ count = $2; sub(/^counted: [0-9]+ /, ""); sum[$0] += count } END { for (what in sum) print sum[what] " " what }' | sort -k 2
+fi
+
 IFS=, read -r passed failed skipped on_mkl on_device on_cublas <<<"$count"
 say "passed on MKL: $on_mkl; on cuBLAS: $on_cublas; on the software device, which is no cuBLAS: $on_device"
 

@@ -10,6 +10,9 @@ internal sealed class CeilingMeter
     // A millisecond or two: far longer than threads need to start, and yet short enough to fit between others on a shared machine.
     private const long MultiplyTurns = 400_000;
 
+    // A tenth of a millisecond or so, read again and again where the weights are smaller: long beside the clock's tick.
+    private const long LeastPassBytes = 4 * 1024 * 1024;
+
     private const int Passes = 40;
 
     private readonly int _threads;
@@ -63,11 +66,19 @@ internal sealed class CeilingMeter
         _flopsPerSecond = Math.Max(_flopsPerSecond, _threads * (double)MultiplyTurns * CeilingLoops<TLane>.FlopsPerTurn / seconds);
         foreach (long bytes in weightBytes.Distinct())
         {
-            long share = bytes / sizeof(float) / _threads / CeilingLoops<TLane>.ReadStep * CeilingLoops<TLane>.ReadStep;
+            long share = Math.Max(1, bytes / sizeof(float) / _threads / CeilingLoops<TLane>.ReadStep) * CeilingLoops<TLane>.ReadStep;
             using var memory = new AlignedFloats(checked((int)(share * _threads)));
             memory.Span.Fill(1);
-            seconds = BestPass(thread => _sink = CeilingLoops<TLane>.Read(memory.Pointer + (thread * share), share));
-            _bytesPerSecond[bytes] = Math.Max(_bytesPerSecond.GetValueOrDefault(bytes), memory.Length * (double)sizeof(float) / seconds);
+            long read = memory.Length * (long)sizeof(float);
+            long turns = Math.Max(1, LeastPassBytes / read);
+            seconds = BestPass(thread =>
+            {
+                for (long turn = 0; turn < turns; turn++)
+                {
+                    _sink = CeilingLoops<TLane>.Read(memory.Pointer + (thread * share), share);
+                }
+            });
+            _bytesPerSecond[bytes] = Math.Max(_bytesPerSecond.GetValueOrDefault(bytes), turns * read / seconds);
         }
     }
 
@@ -90,9 +101,7 @@ internal sealed class CeilingMeter
         Array.ForEach(team, static thread => thread.Start());
         Array.ForEach(team, static thread => thread.Join());
         return Enumerable.Range(0, Passes)
-            .Select(pass => Stopwatch.GetElapsedTime(
-                starts.AsSpan(pass * _threads, _threads).ToArray().Min(), ends.AsSpan(pass * _threads, _threads).ToArray().Max()))
-            .Min()
-            .TotalSeconds;
+            .Select(pass => ends.AsSpan(pass * _threads, _threads).ToArray().Max() - starts.AsSpan(pass * _threads, _threads).ToArray().Min())
+            .Min() / (double)Stopwatch.Frequency;
     }
 }

@@ -32,9 +32,21 @@ internal static class GpuRun
         foreach (FfnPrecision precision in plan.Precisions)
         {
             progress($"preparing {spec} in {FfnPrecisionNames.Of(precision)}");
-            using var copies = new LayerCopies(context, options with { Precision = precision }, spec);
-            backend = copies.Backend.Version;
-            rows.AddRange(MeasurePrecision(plan, context, libraries, copies, precision, copyRate, progress));
+            try
+            {
+                using var copies = new LayerCopies(context, options with { Precision = precision }, spec);
+                backend = copies.Backend.Version;
+                rows.AddRange(MeasurePrecision(plan, context, libraries, copies, precision, copyRate, progress));
+            }
+            catch (BackendUnavailableException unavailable) when (plan.Precisions.Length > 1)
+            {
+                progress($"{FfnPrecisionNames.Of(precision)} is left out: {unavailable.Message}");
+            }
+        }
+
+        if (rows.Count == 0)
+        {
+            throw new NotSupportedException($"{device.Name} has none of these precisions: {string.Join(", ", plan.Precisions.Select(FfnPrecisionNames.Of))}.");
         }
 
         return new GpuReport

@@ -65,7 +65,7 @@ public sealed unsafe class CudaLibraryTests
             CudaDriver driver = CudaDriver.Start(library);
             Assert.That(driver.Version, Is.AtLeast(CudaDriver.OldestVersion));
             CudaDevice device = driver.Device(0);
-            TestContext.Progress.WriteLine($"{device.Name}, {device.Uuid}, sm_{device.Architecture}");
+            TestContext.Out.WriteLine($"{device.Name}, {device.Uuid}, sm_{device.Architecture}");
         }
         catch (CudaException exception)
         {
@@ -161,7 +161,7 @@ public sealed unsafe class CudaLibraryTests
             attributes.Check(CublasLtMatmulDescAttribute.BiasDataType, -1, (int)CudaDataType.BFloat16);
         });
         Assert.That(functions.cublasLtMatmulDescDestroy(operation), Is.Zero);
-        TestContext.Progress.WriteLine($"{attributes.Count} attributes of operations set and read back");
+        Counted.Add(attributes.Count, "attributes of products set and read back in cuBLASLt");
     }
 
     [Test]
@@ -180,7 +180,7 @@ public sealed unsafe class CudaLibraryTests
             attributes.Check(CublasLtMatrixLayoutAttribute.LeadingDimension, 64, 1L << 35);
         });
         Assert.That(functions.cublasLtMatrixLayoutDestroy(layout), Is.Zero);
-        TestContext.Progress.WriteLine($"{attributes.Count} attributes of layouts set and read back");
+        Counted.Add(attributes.Count, "attributes of products set and read back in cuBLASLt");
     }
 
     [Test]
@@ -200,7 +200,7 @@ public sealed unsafe class CudaLibraryTests
             attributes.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentD, 256U, 16U);
         });
         Assert.That(functions.cublasLtMatmulPreferenceDestroy(preference), Is.Zero);
-        TestContext.Progress.WriteLine($"{attributes.Count} attributes of preferences set and read back");
+        Counted.Add(attributes.Count, "attributes of products set and read back in cuBLASLt");
     }
 
     [Test]
@@ -246,7 +246,7 @@ public sealed unsafe class CudaLibraryTests
             Assert.That(compiler.Version.Major, Is.AtLeast(12));
             Assert.That(compiler.Architectures, Is.Ordered);
         });
-        TestContext.Progress.WriteLine($"NVRTC {compiler.Version.Major}.{compiler.Version.Minor} made {cubin.Length} bytes for sm_{architecture}");
+        TestContext.Out.WriteLine($"NVRTC {compiler.Version.Major}.{compiler.Version.Minor} made {cubin.Length} bytes for sm_{architecture}");
     }
 
     [Test]
@@ -291,7 +291,7 @@ public sealed unsafe class CudaLibraryTests
                 Assert.That(library.TryFind(function.Name, out nint address) && address != 0, Is.True, $"{function.Name} in {library.Path}");
             }
         });
-        TestContext.Progress.WriteLine($"{functions.Length} symbols resolved in {name}");
+        Counted.Add(functions.Length, $"CUDA symbols resolved in {name}");
     }
 
     // One kind of descriptor: an attribute has one size, another is refused, and what was set is read back.

@@ -8,7 +8,9 @@ using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Tests.Checkpoints;
 using NativeFfn.Tests.Software;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
+using Program = gpu::NativeFfn.GpuComparison.Program;
 
 namespace NativeFfn.Tests.Cli;
 
@@ -163,10 +165,32 @@ public sealed class GpuComparisonTests
     }
 
     [Test]
-    public void A_machine_without_a_GPU_says_so_before_anything_else()
+    public void A_machine_without_a_GPU_says_so_and_exits_with_2()
     {
-        using SoftwareDevice device = SoftwareDevice.Start(Machine() with { DeviceCount = 0 });
-        Assert.That(() => new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc), Throws.TypeOf<CudaException>().With.Property("IsNoDevice").True);
+        if (TestBackends.HasGpu)
+        {
+            Assert.Ignore("There is a GPU here.");
+        }
+
+        using var stdout = new StringWriter();
+        using var stderr = new StringWriter();
+        Assert.That(Program.Run([], stdout, stderr), Is.EqualTo(2));
+        Assert.That(stdout.ToString(), Is.Empty);
+        Assert.That(stderr.ToString(), Does.StartWith("gpu: error: ").And.Match("^[^\n]*\n$"));
+        Assert.That(stderr.ToString(), Does.Contain("no GPU").Or.Contain("NVIDIA driver was not found"));
+        Assert.That(Program.Run(["--shape", "64"], stdout, stderr), Is.EqualTo(2));
+        Assert.That(stderr.ToString(), Does.Contain("--shape is '64'"));
+    }
+
+    [Test]
+    public void A_precision_that_the_device_lacks_is_left_out_of_several_and_refused_alone()
+    {
+        using SoftwareDevice device = SoftwareDevice.Start(Machine() with { Major = 8, Minor = 0 });
+        GpuReport report = Run(device, PlanOf("--shape 40x72 --tokens 1 --seconds 0.001 --precision fp8,f32"));
+        Assert.That(report.Rows.Select(static row => row.Precision), Is.EqualTo(new[] { "f32" }));
+        Assert.That(
+            () => Run(device, PlanOf("--shape 40x72 --tokens 1 --seconds 0.001 --precision fp8")),
+            Throws.TypeOf<BackendUnavailableException>().With.Message.Contains("8.9"));
     }
 
     [Test]
@@ -225,7 +249,7 @@ public sealed class GpuComparisonTests
     private static GpuReport Run(SoftwareDevice device, GpuPlan plan)
     {
         var libraries = new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc);
-        var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, Cuda = new(() => libraries), DecodeTokens = 1 };
+        var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, Cuda = device.AsSource(), DecodeTokens = 1 };
         return GpuRun.Measure(plan with { CopyBytes = CopyBytes }, libraries, options, static _ => { });
     }
 

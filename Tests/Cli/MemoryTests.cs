@@ -7,6 +7,7 @@ namespace NativeFfn.Tests.Cli;
 
 /// <summary>What a forward of one layer of a larger checkpoint takes, seen from outside its process.</summary>
 [Platform("Linux")]
+[Category(Needs.Sdk)]
 public sealed class MemoryTests
 {
     private const int DModel = 1024;

@@ -83,7 +83,7 @@ public sealed class DevicePrecisionTests : DeviceTests
         Report($"{what} ({largest.Name})", precision, decodeTokens, largest.Error);
     }
 
-    private static void Report(string what, FfnPrecision precision, int decodeTokens, double error) => TestContext.Progress.WriteLine(
+    private static void Report(string what, FfnPrecision precision, int decodeTokens, double error) => TestContext.Out.WriteLine(
         $"{FfnPrecisionNames.Of(precision)}, decode kernels up to {decodeTokens} tokens: largest relative L2 error {error:E2} of {what}");
 
     private static IEnumerable<GoldenAnswer> ReadGolden()

@@ -4,6 +4,7 @@ using NativeFfn.Tests.Support;
 namespace NativeFfn.Tests.Loading;
 
 /// <summary>Every width of vector, by telling the runtime of a process of its own to leave wider ones alone.</summary>
+[Category(Needs.Sdk)]
 public sealed class InstructionSetTests
 {
     [TestCase("DOTNET_EnableAVX512", "256-bit vectors")]

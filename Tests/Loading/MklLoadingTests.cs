@@ -7,6 +7,7 @@ namespace NativeFfn.Tests.Loading;
 
 /// <summary>Each in a process of its own: a process loads MKL once.</summary>
 [Category("Mkl")]
+[Category(Needs.Sdk)]
 [Platform("Linux")]
 public sealed class MklLoadingTests
 {

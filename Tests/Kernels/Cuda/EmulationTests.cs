@@ -1,8 +1,10 @@
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>The emulation finds the mistakes that it is there for.</summary>
+[Category(Needs.Clone)]
 public unsafe class EmulationTests
 {
     [Test]

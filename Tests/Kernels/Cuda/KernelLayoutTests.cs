@@ -8,6 +8,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>What host and kernels agree on: names, the layout of the arguments, and the sources inside the assembly.</summary>
+[Category(Needs.Clone)]
 public class KernelLayoutTests
 {
     [Test]

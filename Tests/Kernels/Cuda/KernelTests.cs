@@ -1,3 +1,4 @@
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
@@ -7,6 +8,7 @@ namespace NativeFfn.Tests.Kernels.Cuda;
 [TestFixture("BF16")]
 [TestFixture("F16")]
 [TestFixture("E4M3")]
+[Category(Needs.Clone)]
 public abstract class KernelTests
 {
     /// <summary>Around a padding of 16 and a block's columns.</summary>

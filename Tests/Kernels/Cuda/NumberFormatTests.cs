@@ -1,8 +1,10 @@
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>The kernels' conversions, over every encoding and every place between two of them.</summary>
+[Category(Needs.Clone)]
 public class NumberFormatTests
 {
     // A prime, so that the walk through float32's encodings meets all low bits.

@@ -5,6 +5,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>The kernels under AddressSanitizer and UndefinedBehaviorSanitizer, in a process of their own.</summary>
+[Category(Needs.Clone)]
 public class SanitizerTests
 {
     // It has numbers of one, two and four bytes; build/check-kernels.sh alone runs all precisions.
