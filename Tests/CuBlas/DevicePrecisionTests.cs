@@ -32,7 +32,7 @@ public sealed class DevicePrecisionTests : DeviceTests
     {
         Start();
         using FfnEngine engine = Open(precision, decodeTokens);
-        double largest = 0;
+        (double Error, string Name) largest = (0, "none");
         foreach (GoldenAnswer answer in Golden.Value)
         {
             using FfnLayer layer = engine.CreateLayer(answer.Spec, answer.Weights);
@@ -40,10 +40,10 @@ public sealed class DevicePrecisionTests : DeviceTests
             Assert.That(layer.WeightError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error), answer.Name);
             float[] output = EngineTests.Forward(layer, answer.Mode, answer.Input);
             double met = Tolerances.AssertClose(output, Estimate.Exact(answer.Expected), Tolerances.OnDevice(precision), answer.Name);
-            largest = Math.Max(largest, met);
+            largest = met > largest.Error ? (met, answer.Name) : largest;
         }
 
-        Report("checkpoints", precision, decodeTokens, largest);
+        Report($"checkpoints ({largest.Name})", precision, decodeTokens, largest.Error);
     }
 
     [Test]
