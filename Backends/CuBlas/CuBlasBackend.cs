@@ -171,6 +171,27 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <summary>Gives a lane back on which nothing runs.</summary>
     public void ReturnLane(DeviceLane lane) => _lanes.Return(lane);
 
+    /// <summary>Takes a lane back from a forward that failed, if nothing runs on it, and gives it up otherwise.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <param name="failure">What it failed of, which the caller throws on where this returns.</param>
+    /// <exception cref="DeviceFailedException">What a native failure is to the caller.</exception>
+    /// <exception cref="InsufficientMemoryException">Likewise, where memory ran out.</exception>
+    public void ReturnLane(DeviceLane lane, Exception failure)
+    {
+        if (failure is ArgumentException && lane.IsIdle)
+        {
+            // A token that cannot be routed: the lane is as good as before.
+            ReturnLane(lane);
+            return;
+        }
+
+        Abandon(lane);
+        if (DeviceFault.IsNative(failure))
+        {
+            throw Fault.Translate(failure);
+        }
+    }
+
     /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
     public static void Abandon(DeviceLane lane)
     {

@@ -71,20 +71,9 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
             {
                 await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
             }
-            catch (ArgumentException) when (IsIdle(lane))
+            catch (Exception failure)
             {
-                // A token that cannot be routed: the lane is as good as before.
-                backend.ReturnLane(lane);
-                throw;
-            }
-            catch (Exception exception)
-            {
-                CuBlasBackend.Abandon(lane);
-                if (DeviceFault.IsNative(exception))
-                {
-                    throw backend.Fault.Translate(exception);
-                }
-
+                backend.ReturnLane(lane, failure);
                 throw;
             }
 
@@ -129,12 +118,6 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <inheritdoc/>
     public void Dispose() => layer.Dispose();
 
-    private static bool IsIdle(DeviceLane lane)
-    {
-        using CudaContext.Scope scope = lane.Context.Enter();
-        return lane.Stream.IsDone;
-    }
-
     private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 
     private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
@@ -153,20 +136,9 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
                 ChainForward.Run(lane, layers, rows);
             }
         }
-        catch (ArgumentException) when (IsIdle(lane))
+        catch (Exception failure)
         {
-            // A token that cannot be routed: the lane is as good as before.
-            backend.ReturnLane(lane);
-            throw;
-        }
-        catch (Exception exception)
-        {
-            CuBlasBackend.Abandon(lane);
-            if (DeviceFault.IsNative(exception))
-            {
-                throw backend.Fault.Translate(exception);
-            }
-
+            backend.ReturnLane(lane, failure);
             throw;
         }
 

@@ -78,6 +78,23 @@ internal sealed class DeviceLane : IDisposable
     /// <summary>Changes whenever memory of the lane moves, so that what was recorded before no longer holds.</summary>
     public int Generation { get; private set; }
 
+    /// <summary>Whether nothing is queued any more, and the stream still answers.</summary>
+    public bool IsIdle
+    {
+        get
+        {
+            try
+            {
+                using CudaContext.Scope scope = Context.Enter();
+                return Stream.IsDone;
+            }
+            catch (CudaException)
+            {
+                return false;
+            }
+        }
+    }
+
     /// <summary>Memory of at least so many bytes, its former contents lost. Nothing of the lane's may be running when it grows.</summary>
     /// <param name="bytes">Bytes; positive.</param>
     public DeviceRegion Reserve(long bytes)
