@@ -40,8 +40,8 @@ internal sealed class CuBlasBackend : IFfnBackend
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
         Fault = new DeviceFault(context);
         _memory = new DeviceAllocator(context, Trim);
-        _device = new DeviceLifetime(context, LoadKernels(context, libraries, format));
-        _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(context.CreateStream()));
+        _device = new DeviceLifetime(context, libraries.CuBlasLt, LoadKernels(context, libraries, format));
+        _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(null));
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
         _autotunes = options.Autotune;
@@ -106,7 +106,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault.ThrowIfAny();
         try
         {
-            using var uploader = new WeightUploader(_context);
+            using var uploader = new WeightUploader(_context, _memory);
             var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
             DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
             try
@@ -132,7 +132,16 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault.ThrowIfAny();
         try
         {
-            return new CuBlasStream(this, _device, NewLane(stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()));
+            DeviceLifetime device = _device.Held();
+            try
+            {
+                return new CuBlasStream(this, device, NewLane(stream));
+            }
+            catch
+            {
+                device.DangerousRelease();
+                throw;
+            }
         }
         catch (Exception failure) when (DeviceFault.IsNative(failure))
         {
@@ -178,15 +187,16 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <exception cref="InsufficientMemoryException">Likewise, where memory ran out.</exception>
     public void ReturnLane(DeviceLane lane, Exception failure)
     {
-        if (failure is ArgumentException && lane.IsIdle)
+        bool isNative = DeviceFault.IsNative(failure);
+        if (!isNative && failure is not InsufficientMemoryException && lane.IsIdle)
         {
-            // A token that cannot be routed: the lane is as good as before.
+            // A token that cannot be routed, or a cancellation: the lane is as good as before. Where memory is short, its own is given back.
             ReturnLane(lane);
             return;
         }
 
         Abandon(lane);
-        if (DeviceFault.IsNative(failure))
+        if (isNative)
         {
             throw Fault.Translate(failure);
         }
@@ -220,7 +230,9 @@ internal sealed class CuBlasBackend : IFfnBackend
         }
     }
 
-    private DeviceLane NewLane(CudaStream stream) => new(_context, _libraries.CuBlasLt, _memory, stream);
+    private DeviceLane NewLane(nint? stream) => _memory.Make(
+        () => new DeviceLane(_context, _device.Handles, _memory, stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()),
+        "Another forward at the same time needs a stream and a handle of cuBLASLt");
 
     private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
 

@@ -66,18 +66,15 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
                 return;
             }
 
-            DeviceLane lane = backend.TakeLane();
+            await layer.Completions.EnterAsync(cancellationToken).ConfigureAwait(false);
             try
             {
-                await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
+                await RunOnLaneAsync(rows, cancellationToken).ConfigureAwait(false);
             }
-            catch (Exception failure)
+            finally
             {
-                backend.ReturnLane(lane, failure);
-                throw;
+                layer.Completions.Leave();
             }
-
-            backend.ReturnLane(lane);
         }
         finally
         {
@@ -117,6 +114,23 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
 
     /// <inheritdoc/>
     public void Dispose() => layer.Dispose();
+
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
+    private async ValueTask RunOnLaneAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        DeviceLane lane = backend.TakeLane();
+        try
+        {
+            await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception failure)
+        {
+            backend.ReturnLane(lane, failure);
+            throw;
+        }
+
+        backend.ReturnLane(lane);
+    }
 
     private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 

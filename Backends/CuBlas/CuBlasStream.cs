@@ -8,13 +8,15 @@ internal sealed class CuBlasStream : IDeviceStream
 {
     private readonly CuBlasBackend _backend;
     private readonly DeviceLane _lane;
-
     private readonly DeviceLifetime _device;
+
+    // Layers of which something may be queued: their weights stay until that is known to be done.
+    private readonly HashSet<DeviceLayer> _held = [];
 
     public CuBlasStream(CuBlasBackend backend, DeviceLifetime device, DeviceLane lane)
     {
         _backend = backend;
-        _device = device.Held();
+        _device = device;
         _lane = lane;
     }
 
@@ -22,7 +24,11 @@ internal sealed class CuBlasStream : IDeviceStream
     public nint Handle => _lane.Stream.Handle;
 
     /// <inheritdoc/>
-    public void Synchronize() => Guard(static (DeviceLane lane, CuBlasPrepared? _, in DeviceForwardRows _) => lane.Stream.Synchronize(), null, default);
+    public void Synchronize()
+    {
+        Guard(static (DeviceLane lane, CuBlasPrepared? _, in DeviceForwardRows _) => lane.Stream.Synchronize(), null, default);
+        Release();
+    }
 
     /// <inheritdoc/>
     public void Run(IPreparedFfn layer, in DeviceForwardRows rows)
@@ -32,22 +38,17 @@ internal sealed class CuBlasStream : IDeviceStream
             throw new ArgumentException("The layer is of another engine than the stream.", nameof(layer));
         }
 
-        // What is queued outlives this call, and the weights must outlive that: the caller's part, as with the rows.
+        // Refused where the layer was disposed, though an earlier forward holds its weights.
         bool held = false;
-        try
+        prepared.Layer.DangerousAddRef(ref held);
+        if (!_held.Add(prepared.Layer))
         {
-            prepared.Layer.DangerousAddRef(ref held);
-            if (rows.Input.Tokens > 0)
-            {
-                Guard(static (DeviceLane lane, CuBlasPrepared? prepared, in DeviceForwardRows rows) => Queue(lane, prepared!.Layer, rows), prepared, rows);
-            }
+            prepared.Layer.DangerousRelease();
         }
-        finally
+
+        if (rows.Input.Tokens > 0)
         {
-            if (held)
-            {
-                prepared.Layer.DangerousRelease();
-            }
+            Guard(static (DeviceLane lane, CuBlasPrepared? prepared, in DeviceForwardRows rows) => Queue(lane, prepared!.Layer, rows), prepared, rows);
         }
     }
 
@@ -55,7 +56,18 @@ internal sealed class CuBlasStream : IDeviceStream
     public void Dispose()
     {
         CuBlasBackend.Abandon(_lane);
+        Release();
         _device.DangerousRelease();
+    }
+
+    private void Release()
+    {
+        foreach (DeviceLayer layer in _held)
+        {
+            layer.DangerousRelease();
+        }
+
+        _held.Clear();
     }
 
     private static void Queue(DeviceLane lane, DeviceLayer layer, in DeviceForwardRows rows)
@@ -108,6 +120,7 @@ internal sealed class CuBlasStream : IDeviceStream
         }
         catch (Exception failure) when (DeviceFault.IsNative(failure))
         {
+            _lane.Probe();
             throw _backend.Fault.Translate(failure);
         }
     }

@@ -64,10 +64,7 @@ internal sealed class DecodeSwitch(int? given, string key)
     // In turns, so that a change of the device's clock falls on both; the first round settles the plans.
     private static (float Decode, float Products) Race(DeviceLane lane, DeviceNetwork network, int tokens)
     {
-        DeviceScratch scratch = DeviceScratch.In(lane, network.Weights, tokens, fromHost: true);
-
-        // Zeros: what was there before may be no numbers, and times do not depend on those that are.
-        lane.Stream.Fill(scratch.Input, 0);
+        DeviceScratch scratch = DeviceScratch.ForMeasuring(lane, network.Weights, tokens);
         float[] decode = new float[Rounds];
         float[] products = new float[Rounds];
         for (int round = -1; round < Rounds; round++)
@@ -83,6 +80,6 @@ internal sealed class DecodeSwitch(int? given, string key)
         return (AlgorithmRace.Median(decode), AlgorithmRace.Median(products));
     }
 
-    private static DeviceChunk Chunk(DeviceLane lane, DeviceNetwork network, DeviceScratch scratch, int tokens) =>
-        DeviceChunk.OnScratch(lane, network, scratch, tokens, addsInput: false, tunes: false);
+    private static DeviceChunk Chunk(DeviceLane lane, DeviceNetwork network, in DeviceScratch scratch, int tokens) =>
+        DeviceChunk.OnScratch(lane, network, scratch, tokens, FfnMode.Ffn, tunes: false);
 }

@@ -4,59 +4,71 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas;
 
-/// <summary>Tells asynchronous forwards that the device is done with them: one thread waits for one after the other, on behalf of all callers.</summary>
+/// <summary>Tells asynchronous forwards that the device is done with them, by threads that wait on behalf of all callers.</summary>
 /// <remarks>
-/// A function that the driver calls back would not be called where the device fails; an event that is waited for always answers. The thread
-/// is started by the first asynchronous forward.
+/// A function that the driver calls back would not be called where the device fails; an event that is waited for always answers. There are
+/// as many threads as forwards were ever out at a time, so that none waits behind a longer one; the first asynchronous forward starts the first.
 /// </remarks>
 internal sealed class DeviceCompletions : IDisposable
 {
+    // Forwards that are out at a time, each on a lane and with a thread of its own; more wait here for their turn, without a thread.
+    private const int MostForwards = 16;
+
     private readonly CudaContext _context;
     private readonly ConcurrentQueue<LaneCompletion> _waiting = new();
     private readonly SemaphoreSlim _count = new(0);
+    private readonly SemaphoreSlim _turns = new(MostForwards);
     private readonly Lock _starting = new();
-    private Thread? _thread;
+    private int _outstanding;
+    private int _threads;
 
     public DeviceCompletions(CudaContext context) => _context = context;
+
+    /// <summary>Waits for a turn: forwards beyond a bound wait for others rather than for memory.</summary>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <exception cref="OperationCanceledException">It was ended.</exception>
+    public Task EnterAsync(CancellationToken cancellationToken) => _turns.WaitAsync(cancellationToken);
+
+    /// <summary>Gives the turn to the next.</summary>
+    public void Leave() => _turns.Release();
 
     /// <summary>Waits for what was queued on a lane so far; its context is entered.</summary>
     /// <exception cref="CudaException">The event cannot be recorded.</exception>
     public ValueTask WaitFor(DeviceLane lane)
     {
-        Start();
         ValueTask waiting = lane.Completion.Begin(lane.Stream);
+        if (Interlocked.Increment(ref _outstanding) > Volatile.Read(ref _threads))
+        {
+            Start();
+        }
+
         _waiting.Enqueue(lane.Completion);
         _count.Release();
         return waiting;
     }
 
-    /// <summary>Ends the thread. Nobody waits any more.</summary>
+    /// <summary>Ends the threads. Nobody waits any more.</summary>
     public void Dispose()
     {
-        if (_thread is null)
+        _turns.Dispose();
+        if (_threads == 0)
         {
             _count.Dispose();
             return;
         }
 
-        // Nothing is queued behind this: the thread disposes of the rest.
-        _count.Release();
+        // Nothing is queued behind this: the last of the threads disposes of the rest.
+        _count.Release(_threads);
     }
 
     private void Start()
     {
-        if (Volatile.Read(ref _thread) is not null)
-        {
-            return;
-        }
-
         lock (_starting)
         {
-            if (_thread is null)
+            if (_threads < Math.Min(Volatile.Read(ref _outstanding), MostForwards))
             {
-                var thread = new Thread(WaitInTurn) { IsBackground = true, Name = "NativeFfn completions" };
-                thread.Start();
-                Volatile.Write(ref _thread, thread);
+                new Thread(WaitInTurn) { IsBackground = true, Name = "NativeFfn completions" }.Start();
+                Volatile.Write(ref _threads, _threads + 1);
             }
         }
     }
@@ -68,11 +80,19 @@ internal sealed class DeviceCompletions : IDisposable
             _count.Wait();
             if (!_waiting.TryDequeue(out LaneCompletion? completion))
             {
-                _count.Dispose();
+                if (Interlocked.Decrement(ref _threads) == 0)
+                {
+                    _count.Dispose();
+                }
+
                 return;
             }
 
-            completion.End(_context);
+            Exception? failure = completion.Wait(_context);
+
+            // Before the caller is told, who may come back at once.
+            Interlocked.Decrement(ref _outstanding);
+            completion.Tell(failure);
         }
     }
 }
@@ -93,8 +113,9 @@ internal sealed class LaneCompletion(CudaContext context) : IValueTaskSource, ID
         return new ValueTask(this, _source.Version);
     }
 
-    /// <summary>Waits on this thread, and tells the caller.</summary>
-    public void End(CudaContext context)
+    /// <summary>Waits on this thread.</summary>
+    /// <returns>What failed, if anything did.</returns>
+    public Exception? Wait(CudaContext context)
     {
         try
         {
@@ -102,14 +123,27 @@ internal sealed class LaneCompletion(CudaContext context) : IValueTaskSource, ID
             {
                 _done.Synchronize();
             }
+
+            return null;
         }
-        catch (CudaException failure)
+        catch (Exception failure)
+        {
+            // Whatever it is, the caller is told of it: on this thread it would end the process.
+            return failure;
+        }
+    }
+
+    /// <summary>Tells the caller.</summary>
+    public void Tell(Exception? failure)
+    {
+        if (failure is null)
+        {
+            _source.SetResult(true);
+        }
+        else
         {
             _source.SetException(failure);
-            return;
         }
-
-        _source.SetResult(true);
     }
 
     /// <inheritdoc/>

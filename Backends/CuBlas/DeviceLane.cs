@@ -18,22 +18,24 @@ internal sealed class DeviceLane : IDisposable
     private const int HopperMajor = 9;
 
     private readonly DeviceAllocator _memory;
+    private readonly HandlePool _handles;
     private readonly DeviceMemory _workspace;
     private DeviceMemory? _scratch;
 
     /// <summary>Makes a lane.</summary>
     /// <param name="context">The device.</param>
-    /// <param name="library">cuBLASLt.</param>
+    /// <param name="handles">Gives cuBLASLt's handles.</param>
     /// <param name="memory">Gives device memory.</param>
     /// <param name="stream">The stream to work in, owned by the lane.</param>
-    public DeviceLane(CudaContext context, CuBlasLtLibrary library, DeviceAllocator memory, CudaStream stream)
+    public DeviceLane(CudaContext context, HandlePool handles, DeviceAllocator memory, CudaStream stream)
     {
         _memory = memory;
+        _handles = handles;
         Context = context;
         Stream = stream;
         try
         {
-            Library = library.CreateHandle(context);
+            Library = handles.Take();
             Completion = new LaneCompletion(context);
             _workspace = memory.Allocate(
                 context.Device.Major >= HopperMajor ? HopperWorkspaceBytes : WorkspaceBytes, "cuBLASLt's workspaces");
@@ -41,13 +43,17 @@ internal sealed class DeviceLane : IDisposable
         catch
         {
             Completion?.Dispose();
-            Library?.Dispose();
+            if (Library is not null)
+            {
+                handles.Return(Library);
+            }
+
             stream.Dispose();
             throw;
         }
 
-        Host = new HostRows(context);
-        Routing = new HostRouting(context);
+        Host = new HostRows(memory);
+        Routing = new HostRouting(memory);
         Graphs = new DecodeGraphs();
     }
 
@@ -95,6 +101,31 @@ internal sealed class DeviceLane : IDisposable
         }
     }
 
+    /// <summary>Lets the driver say whether the context has ended: cuBLASLt, which may have met it first, does not tell.</summary>
+    public void Probe()
+    {
+        try
+        {
+            using CudaContext.Scope scope = Context.Enter();
+            _ = Stream.IsCapturing || Stream.IsDone;
+        }
+        catch (CudaException)
+        {
+            // The context has noted what ended it.
+        }
+    }
+
+    /// <summary>Fails where the stream is being captured, which forbids what comes next.</summary>
+    /// <param name="what">What comes next.</param>
+    /// <exception cref="CaptureException">It is.</exception>
+    public void RequireNoCapture(string what)
+    {
+        if (Stream.IsCapturing)
+        {
+            throw new CaptureException(what);
+        }
+    }
+
     /// <summary>Memory of at least so many bytes, its former contents lost. Nothing of the lane's may be running when it grows.</summary>
     /// <param name="bytes">Bytes; positive.</param>
     public DeviceRegion Reserve(long bytes)
@@ -104,6 +135,7 @@ internal sealed class DeviceLane : IDisposable
             // A foreign stream may still be working in the old one.
             using (Context.Enter())
             {
+                RequireNoCapture("more memory for hidden rows");
                 Stream.Synchronize();
             }
 
@@ -152,7 +184,7 @@ internal sealed class DeviceLane : IDisposable
         _scratch?.Dispose();
         _workspace.Dispose();
         Completion.Dispose();
-        Library.Dispose();
+        _handles.Return(Library);
         Stream.Dispose();
     }
 }

@@ -72,7 +72,7 @@ internal abstract class DeviceLayer : SafeHandle
     /// <summary>The same without holding a thread; every part of it enters the context itself.</summary>
     /// <param name="lane">The lane.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    /// <param name="cancellationToken">Looked at before each chunk is queued.</param>
+    /// <param name="cancellationToken">Looked at before any of the output is written.</param>
     public abstract ValueTask RunAsync(DeviceLane lane, FfnMemoryRows rows, CancellationToken cancellationToken);
 
     /// <summary>Queues a forward on rows in the device's memory.</summary>

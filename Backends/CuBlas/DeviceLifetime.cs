@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas;
@@ -10,11 +11,12 @@ internal sealed class DeviceLifetime : SafeHandle
     // There is no one native handle; any value but 0 stands for both.
     private const nint Open = 1;
 
-    public DeviceLifetime(CudaContext context, DeviceKernels kernels)
+    public DeviceLifetime(CudaContext context, CuBlasLtLibrary library, DeviceKernels kernels)
         : base(0, ownsHandle: true)
     {
         Context = context;
         Kernels = kernels;
+        Handles = new HandlePool(library, context);
         Completions = new DeviceCompletions(context);
         SetHandle(Open);
     }
@@ -24,6 +26,9 @@ internal sealed class DeviceLifetime : SafeHandle
 
     /// <summary>The kernels.</summary>
     public DeviceKernels Kernels { get; }
+
+    /// <summary>cuBLASLt's handles.</summary>
+    public HandlePool Handles { get; }
 
     /// <summary>Tells asynchronous forwards when they are done.</summary>
     public DeviceCompletions Completions { get; }
@@ -43,6 +48,7 @@ internal sealed class DeviceLifetime : SafeHandle
     protected override bool ReleaseHandle()
     {
         Completions.Dispose();
+        Handles.Dispose();
         Kernels.Dispose();
         Context.Dispose();
         return true;

@@ -4,7 +4,7 @@ using NativeFfn.Bindings.Cuda;
 namespace NativeFfn.Backends.CuBlas;
 
 /// <summary>Pinned memory that the caller's rows are copied through, because a device copies from nowhere else without waiting.</summary>
-internal sealed unsafe class HostRows(CudaContext context) : IDisposable
+internal sealed unsafe class HostRows(DeviceAllocator allocator) : IDisposable
 {
     private PinnedMemory? _memory;
 
@@ -23,7 +23,7 @@ internal sealed unsafe class HostRows(CudaContext context) : IDisposable
 
         _memory?.Dispose();
         _memory = null;
-        _memory = context.AllocatePinned(bytes);
+        _memory = allocator.AllocatePinned(bytes, "Rows on the host");
         return true;
     }
 

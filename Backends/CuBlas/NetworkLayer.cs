@@ -50,20 +50,12 @@ internal sealed class NetworkLayer : DeviceLayer
     /// <inheritdoc/>
     public override void Tune(DeviceLane lane, int tokens)
     {
-        if (tokens <= Network.DecodeTokens)
+        foreach (int count in ChunksOf(tokens, fromHost: true).Union(ChunksOf(tokens, fromHost: false)))
         {
-            return;
-        }
-
-        int chunkTokens = ChunkTokens(tokens, fromHost: true);
-        DeviceScratch scratch = DeviceScratch.In(lane, Network.Weights, chunkTokens, fromHost: true);
-
-        // Zeros, as what was there before may be no numbers; a product's time depends little on those that are.
-        lane.Stream.Fill(scratch.Input, 0);
-        DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, Network, scratch, chunkTokens, addsInput: false, tunes: true));
-        if (Spec.KeepsWidth)
-        {
-            DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, Network, scratch, chunkTokens, addsInput: true, tunes: true));
+            if (count > Network.DecodeTokens)
+            {
+                TuneChunk(lane, count);
+            }
         }
 
         lane.Stream.Synchronize();
@@ -101,6 +93,30 @@ internal sealed class NetworkLayer : DeviceLayer
                 IsBlock = run.IsBlock,
                 Clock = run.Clock,
             });
+        }
+    }
+
+    // Tokens of the chunks that a forward is run in: of all but the last, and of that.
+    private IEnumerable<int> ChunksOf(int tokens, bool fromHost)
+    {
+        int chunk = ChunkTokens(tokens, fromHost);
+        int rest = tokens % chunk;
+        return rest == 0 ? [chunk] : [chunk, rest];
+    }
+
+    // In every mode whose products differ.
+    private void TuneChunk(DeviceLane lane, int tokens)
+    {
+        DeviceScratch scratch = DeviceScratch.ForMeasuring(lane, Network.Weights, tokens);
+        DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, Network, scratch, tokens, FfnMode.Ffn, tunes: true));
+        if (Spec.KeepsWidth)
+        {
+            DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, Network, scratch, tokens, FfnMode.Residual, tunes: true));
+        }
+
+        if (Spec.BranchNorm is not null || Spec.PostNorm is not null)
+        {
+            DeviceForward.QueueProducts(DeviceChunk.OnScratch(lane, Network, scratch, tokens, FfnMode.Block, tunes: true));
         }
     }
 

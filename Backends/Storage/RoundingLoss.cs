@@ -38,9 +38,7 @@ internal sealed class RoundingLoss(FfnPrecision precision)
             double error = (double)stored[i] - given[i];
             if (!double.IsFinite(error) && !(precision == FfnPrecision.BFloat16 && !float.IsFinite(given[i])))
             {
-                throw new NotSupportedException(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{tensor.Name}[{row}, {firstColumn + i}] is {given[i]:R}, which {FfnPrecisionNames.Of(precision)} cannot hold. Use precision {(precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
+                throw Refusal(precision, tensor, row, firstColumn + i, given[i]);
             }
 
             if (double.IsFinite(error))
@@ -50,4 +48,9 @@ internal sealed class RoundingLoss(FfnPrecision precision)
             }
         }
     }
+
+    /// <summary>What is said of a number that a precision cannot hold.</summary>
+    public static NotSupportedException Refusal(FfnPrecision precision, FfnTensor tensor, int row, int column, float given) => new(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{tensor.Name}[{row}, {column}] is {given:R}, which {FfnPrecisionNames.Of(precision)} cannot hold. Use precision {(precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
 }

@@ -17,8 +17,9 @@ internal sealed unsafe class Matmul : IDisposable
     private const int OpN = 0;
     private const int OpT = 1;
 
-    // CUBLASLT_REDUCTION_SCHEME_NONE: no product is summed in parts.
-    private const uint ReductionNone = 0;
+    // CUBLASLT_REDUCTION_SCHEME_COMPUTE_TYPE: where a product is summed in parts, these are kept in float32. Without a mask they may be rounded
+    // to the output's type.
+    private const uint ReductionInComputeType = 2;
 
     private readonly CuBlasLtLibrary _library;
     private readonly MatmulShape _shape;
@@ -135,13 +136,13 @@ internal sealed unsafe class Matmul : IDisposable
         CuBlasLtAlgorithm native = algorithm.Native;
         int status = _library.Functions.cublasLtMatmulAlgoCheck(
             handle.Handle, _operation.Handle, _weights.Handle, _input.Handle, _residual.Handle, _output.Handle, &native, &result);
-        if (status is CuBlasLtStatus.NotSupported or CuBlasLtStatus.InvalidValue or CuBlasLtStatus.ArchMismatch)
+        if (status is CuBlasLtStatus.NotInitialized or CuBlasLtStatus.AllocFailed)
         {
-            return false;
+            _library.Check(status, nameof(CuBlasLtFunctions.cublasLtMatmulAlgoCheck));
         }
 
-        _library.Check(status, nameof(CuBlasLtFunctions.cublasLtMatmulAlgoCheck));
-        if (result.State != CuBlasLtStatus.Success)
+        // Any other answer says that the algorithm is none, whatever it finds wrong with it.
+        if (status != CuBlasLtStatus.Success || result.State != CuBlasLtStatus.Success)
         {
             return false;
         }
@@ -247,11 +248,7 @@ internal sealed unsafe class Matmul : IDisposable
             preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentB, (uint)_shape.AlignmentBytes);
             preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentC, (uint)_shape.AlignmentBytes);
             preference.Set(CublasLtMatmulPreferenceAttribute.MinAlignmentD, (uint)_shape.AlignmentBytes);
-            if (_shape.Deterministic)
-            {
-                preference.Set(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, ReductionNone);
-            }
-
+            preference.Set(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, ReductionInComputeType);
             return preference;
         }
         catch

@@ -51,9 +51,6 @@ internal readonly record struct MatmulShape
     /// <summary>What every matrix's address is a multiple of: a power of two, 16 to 256 bytes.</summary>
     public required int AlignmentBytes { get; init; }
 
-    /// <summary>Whether algorithms that sum a product in parts are left out.</summary>
-    public bool Deterministic { get; init; }
-
     /// <summary>Whether FP8 products are summed with fewer bits, which is faster.</summary>
     public bool FastAccumulation { get; init; }
 

@@ -81,6 +81,9 @@ internal static unsafe class CudaStatus
     /// <summary>CUDA_ERROR_SYSTEM_DRIVER_MISMATCH: the library and the kernel's module are of different versions.</summary>
     public const int SystemDriverMismatch = 803;
 
+    /// <summary>CUDA_ERROR_MPS_CLIENT_TERMINATED: another client of the multi-process service has taken this one down with it.</summary>
+    public const int MpsClientTerminated = 810;
+
     /// <summary>CUDA_ERROR_STREAM_CAPTURE_INVALIDATED.</summary>
     public const int StreamCaptureInvalidated = 901;
 
@@ -90,7 +93,7 @@ internal static unsafe class CudaStatus
     /// <summary>Whether an error ends its context: everything after it answers the same, and only a new process helps.</summary>
     public static bool IsSticky(int status) => status
         is Deinitialized or EccUncorrectable or NvlinkUncorrectable or Contained or IllegalAddress or LaunchTimeout or ContextIsDestroyed
-        or Assert or (>= HardwareStackError and <= LaunchFailed) or TensorMemoryLeak or Unknown;
+        or Assert or (>= HardwareStackError and <= LaunchFailed) or TensorMemoryLeak or MpsClientTerminated or Unknown;
 
     /// <summary>Turns an error into an exception that names the function.</summary>
     /// <param name="functions">The driver, for its own words.</param>

@@ -122,10 +122,10 @@ struct VectorStageArguments {
     const float* channel_scales;
     int tokens;
     int columns;
+    int padded_width;
     int width;
     int activation;
     int gated;
-    int unused;
 };
 
 struct VectorResultArguments {

@@ -141,11 +141,12 @@ __device__ __forceinline__ float scale_and_bias(float sum, const float* channel_
     return fmaf(sum, channel_scales != nullptr ? channel_scales[row] : 1.0f, bias != nullptr ? bias[row] : 0.0f);
 }
 
-// output[token, row] = act(W_gate·x + b) ⊙ (W_up·x + b); up's row j is weight row width + j. Plain: act(W·x + b).
+// output[token, row] = act(W_gate·x + b) ⊙ (W_up·x + b); up's row j is weight row padded_width + j. Plain: act(W·x + b). From width on it is 0:
+// a row of zeros makes NaN of an infinite x.
 template <int TOKENS>
 __device__ __forceinline__ void vector_stage(const VectorStageArguments& arguments, Partials<TOKENS>& partials) {
     const int first_row = blockIdx.x * VECTOR_ROWS;
-    multiply<TOKENS>(arguments, first_row, arguments.gated ? arguments.width : 0, partials);
+    multiply<TOKENS>(arguments, first_row, arguments.gated ? arguments.padded_width : 0, partials);
 
     const int i = threadIdx.x % VECTOR_ROWS;
     const int token = threadIdx.x / VECTOR_ROWS;
@@ -158,9 +159,9 @@ __device__ __forceinline__ void vector_stage(const VectorStageArguments& argumen
     activate(arguments.activation, hidden);
     if (arguments.gated) {
         const float up = partials[i / 2].values[2 + i % 2][token];
-        hidden[0] *= scale_and_bias(up, arguments.channel_scales, arguments.bias, arguments.width + row);
+        hidden[0] *= scale_and_bias(up, arguments.channel_scales, arguments.bias, arguments.padded_width + row);
     }
-    store_one(static_cast<vector_t*>(arguments.output) + token * arguments.output_stride + row, hidden[0]);
+    store_one(static_cast<vector_t*>(arguments.output) + token * arguments.output_stride + row, row < arguments.width ? hidden[0] : 0.0f);
 }
 
 // output[token, row] = W·x + b + residual; the residual may be the output.

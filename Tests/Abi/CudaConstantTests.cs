@@ -100,7 +100,7 @@ public sealed class CudaConstantTests
                 ["NoDevice"] = 100, ["InvalidDevice"] = 101, ["InvalidContext"] = 201, ["EccUncorrectable"] = 214, ["NvlinkUncorrectable"] = 220,
                 ["Contained"] = 226, ["InvalidHandle"] = 400, ["NotFound"] = 500, ["NotReady"] = 600, ["IllegalAddress"] = 700,
                 ["LaunchTimeout"] = 702, ["ContextIsDestroyed"] = 709, ["Assert"] = 710, ["HardwareStackError"] = 714, ["LaunchFailed"] = 719,
-                ["TensorMemoryLeak"] = 721, ["SystemNotReady"] = 802, ["SystemDriverMismatch"] = 803, ["StreamCaptureInvalidated"] = 901,
+                ["TensorMemoryLeak"] = 721, ["SystemNotReady"] = 802, ["SystemDriverMismatch"] = 803, ["MpsClientTerminated"] = 810, ["StreamCaptureInvalidated"] = 901,
                 ["Unknown"] = 999,
             });
             Check(typeof(CudaPointerAttribute), new()
@@ -123,7 +123,7 @@ public sealed class CudaConstantTests
     [Test]
     public void Only_errors_that_end_a_context_are_sticky()
     {
-        int[] sticky = [4, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 999];
+        int[] sticky = [4, 214, 220, 226, 700, 702, 709, 710, 714, 715, 716, 717, 718, 719, 721, 810, 999];
         Assert.That(Enumerable.Range(0, 1000).Where(CudaStatus.IsSticky), Is.EqualTo(sticky));
     }
 

@@ -69,7 +69,10 @@ public sealed class DeviceMemoryTests : DeviceTests
         using FfnEngine engine = Open();
         using FfnLayer small = Small(engine);
         Device.FailCall("cuMemHostAlloc", 1, CudaResult.OutOfMemory);
-        Assert.That(() => Run(small, FewTokens), Throws.TypeOf<InsufficientMemoryException>().With.Message.Contains("cuMemHostAlloc"));
+        Device.FailCall("cuMemHostAlloc", 2, CudaResult.OutOfMemory);
+        Assert.That(
+            () => Run(small, FewTokens),
+            Throws.TypeOf<InsufficientMemoryException>().With.Message.Contains("bytes of pinned memory").And.Message.Contains("are free"));
         Assert.That(Device.PinnedBytes, Is.Zero);
         float[] once = Run(small, FewTokens);
         Assert.That(Run(small, FewTokens), Is.EqualTo(once));

@@ -58,6 +58,25 @@ public class NonFiniteInputTests : PrecisionTests
     }
 
     [Test]
+    public void An_infinity_that_relu_makes_zeros_of_leaves_numbers()
+    {
+        // Width 20: what fills rows up to whole vectors has weights of 0, which times infinity are no numbers.
+        FfnSpec spec = FfnSpec.Create(FfnKind.Relu, 16, 20, bias: true);
+        FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 65);
+        FfnTensor first = spec.Tensors.First(static tensor => !tensor.IsVector);
+        weights.Set(first.Name, Array.ConvertAll(weights.Get(first.Name).ToArray(), static weight => -0.1f - Math.Abs(weight)));
+        FfnMemoryWeights stored = StoredWeights.Of(Precision, spec, weights);
+        using FfnLayer layer = Engine(1).CreateLayer(spec, weights);
+        foreach (int tokens in (int[])[1, 5, 13])
+        {
+            float[] input = RandomLayers.Rows(tokens, 16, 66);
+            input[3] = float.PositiveInfinity;
+            AssertFormula(layer, stored, FfnMode.Ffn, input, $"{tokens} tokens");
+            Assert.That(Forward(layer, FfnMode.Ffn, input), Is.All.Not.NaN);
+        }
+    }
+
+    [Test]
     public void Tokens_beside_it_keep_their_bits([Values] FfnMode mode, [Values(1, 3)] int threads)
     {
         const int Tokens = 15;

@@ -145,13 +145,11 @@ public sealed unsafe class MatmulTests
         using CuBlasLtHandle handle = session.Libraries.CuBlasLt.CreateHandle(session.Context);
         MatmulShape shape = Plain with { Columns = 192, WeightStride = 192, InputStride = 192 };
         using var product = Matmul.Create(session.Libraries.CuBlasLt, shape);
-        using var determined = Matmul.Create(session.Libraries.CuBlasLt, shape with { Deterministic = true });
         var found = new MatmulAlgorithm[8];
         Assert.That(product.Find(handle, 0, found), Is.EqualTo(1));
         Assert.That(product.Find(handle, 32 << 10 << 1, found), Is.EqualTo(4), "as many as the workspace allows");
         int count = product.Find(handle, 32 << 20, found);
         Assert.That(found.Take(count).Select(static one => one.WorkspaceBytes).Distinct().Count(), Is.EqualTo(5));
-        Assert.That(determined.Find(handle, 32 << 20, new MatmulAlgorithm[8]), Is.EqualTo(3));
         float[] weights = Fractions(5 * 192, 1);
         float[] input = Fractions(3 * 192, 2);
         double[] expected = Product(shape, weights, input);

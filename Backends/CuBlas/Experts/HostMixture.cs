@@ -85,7 +85,7 @@ internal readonly ref struct HostMixture
     /// <param name="lane">The lane.</param>
     /// <param name="layer">The layer, which is held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    /// <param name="cancellationToken">Looked at before each chunk is routed or run.</param>
+    /// <param name="cancellationToken">Looked at before each chunk is routed, and no more once output is written.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public static async ValueTask RunAsync(DeviceLane lane, MixtureLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
     {
@@ -101,7 +101,6 @@ internal readonly ref struct HostMixture
         lane.Routing.ThrowIfUnroutable();
         for (int first = 0; first < rows.Tokens; first += chunkTokens)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             int count = Math.Min(chunkTokens, rows.Tokens - first);
             await QueueExpertsAsync(lane, layer, rows, first, count).ConfigureAwait(false);
             ReadOutput(lane, layer, rows, first, count);

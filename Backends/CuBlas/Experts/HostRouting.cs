@@ -1,13 +1,12 @@
 using NativeFfn.Backends.Routing;
-using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Experts;
 
 /// <summary>The host's part in routing: logits come in, tables go out. For one forward at a time; allocates nothing once the buffers have grown.</summary>
-internal sealed unsafe class HostRouting(CudaContext context) : IDisposable
+internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposable
 {
     // Logits of one chunk, and behind them its tables.
-    private readonly HostRows _memory = new(context);
+    private readonly HostRows _memory = new(allocator);
     private float[] _gates = [];
     private long _tablesAt;
     private int _unroutable;

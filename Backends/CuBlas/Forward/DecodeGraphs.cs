@@ -8,9 +8,15 @@ internal sealed class DecodeGraphs : IDisposable
     /// <summary>The most tokens of a forward that is recorded; beyond, launching is small beside the work.</summary>
     public const int MostTokens = 16;
 
+    // What spoils a recording, such as somebody's wait for the whole device, is over soon; what does not is there to stay.
+    private const int MostAttempts = 3;
+
     private readonly Dictionary<Key, Entry> _entries = [];
 
-    /// <summary>Runs a forward: as it is at first, which settles its plans; recorded the second time; by its record from then on.</summary>
+    /// <summary>
+    /// Runs a forward: as it is at first, which settles its plans; recorded the second time; by its record from then on. One that cannot be
+    /// recorded is run as it is.
+    /// </summary>
     /// <param name="lane">The lane, whose stream is idle.</param>
     /// <param name="key">What is run.</param>
     /// <param name="forward">Queues it; whatever it names lies in the lane's memory.</param>
@@ -20,17 +26,24 @@ internal sealed class DecodeGraphs : IDisposable
         {
             forward.Queue();
             Forget(lane.Generation);
-            _entries[key] = new Entry(lane.Generation, key.Layer.Network.Plans.Generation, null);
+            _entries[key] = new Entry(lane.Generation, key.Layer.Network.Plans.Generation, null, 0);
             return;
         }
 
-        if (entry.Graph is null)
+        if (entry.Graph is null && entry.Attempts < MostAttempts)
         {
-            entry = entry with { Graph = Record(lane.Stream, forward) };
+            entry = entry with { Graph = TryRecord(lane, forward), Attempts = entry.Attempts + 1 };
             _entries[key] = entry;
         }
 
-        lane.Stream.Launch(entry.Graph!);
+        if (entry.Graph is { } graph)
+        {
+            lane.Stream.Launch(graph);
+        }
+        else
+        {
+            forward.Queue();
+        }
     }
 
     /// <inheritdoc/>
@@ -44,18 +57,25 @@ internal sealed class DecodeGraphs : IDisposable
         _entries.Clear();
     }
 
-    private static CudaGraph Record(CudaStream stream, in HostForward forward)
+    // Others can spoil a recording by what they do to the device meanwhile, and no forward fails of that.
+    private static CudaGraph? TryRecord(DeviceLane lane, in HostForward forward)
     {
-        stream.BeginCapture();
         try
         {
+            lane.Stream.BeginCapture();
             forward.Queue();
-            return stream.EndCapture();
+            return lane.Stream.EndCapture();
         }
-        catch
+        catch (Exception failure)
         {
-            stream.AbandonCapture();
-            throw;
+            lane.Stream.AbandonCapture();
+            lane.Probe();
+            if (lane.Context.IsLost || !(failure is CaptureException || DeviceFault.IsNative(failure)))
+            {
+                throw;
+            }
+
+            return null;
         }
     }
 
@@ -82,5 +102,5 @@ internal sealed class DecodeGraphs : IDisposable
     /// <param name="Tokens">Tokens.</param>
     internal readonly record struct Key(NetworkLayer Layer, FfnMode Mode, bool AddsInput, int Tokens);
 
-    private readonly record struct Entry(int Generation, int Plans, CudaGraph? Graph);
+    private readonly record struct Entry(int Generation, int Plans, CudaGraph? Graph, int Attempts);
 }

@@ -53,8 +53,8 @@ internal readonly ref struct DeviceChunk
     /// <summary>Whether something follows the residual's addition, or comes between it and the last projection.</summary>
     public bool HasLaterNorms => IsBlock && (Weights.Spec.BranchNorm is not null || Weights.Spec.PostNorm is not null);
 
-    /// <summary>Tokens whose rows lie in a lane's memory, as those from the host do; for measuring, norms left out.</summary>
-    public static DeviceChunk OnScratch(DeviceLane lane, DeviceNetwork network, DeviceScratch scratch, int tokens, bool addsInput, bool tunes)
+    /// <summary>Tokens whose rows lie in a lane's memory, as those from the host do; for measuring.</summary>
+    public static DeviceChunk OnScratch(DeviceLane lane, DeviceNetwork network, in DeviceScratch scratch, int tokens, FfnMode mode, bool tunes)
     {
         var input = new DeviceRows(scratch.Input.Address, network.Weights.Spec.InputWidth);
         return new DeviceChunk
@@ -64,9 +64,9 @@ internal readonly ref struct DeviceChunk
             Scratch = scratch,
             Tokens = tokens,
             Input = input,
-            Residual = addsInput ? input : default,
+            Residual = mode == FfnMode.Ffn ? default : input,
             Output = new DeviceRows(scratch.Output.Address, network.Weights.Spec.OutputWidth),
-            IsBlock = false,
+            IsBlock = mode == FfnMode.Block,
             Tunes = tunes,
         };
     }

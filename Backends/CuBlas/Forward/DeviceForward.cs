@@ -65,7 +65,8 @@ internal static class DeviceForward
             ChannelScales = stage.ChannelScales.Address,
             Tokens = chunk.Tokens,
             Columns = stage.Columns,
-            Width = stage.PaddedWidth,
+            PaddedWidth = stage.PaddedWidth,
+            Width = stage.Shape.Width,
             Activation = (int)stage.Shape.Kind.Activation,
             Gated = stage.Shape.Kind.Gated ? 1 : 0,
         });

@@ -54,14 +54,14 @@ internal readonly ref struct HostForward
     /// <param name="lane">The lane.</param>
     /// <param name="layer">The layer, which is held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    /// <param name="cancellationToken">Looked at before each chunk is queued.</param>
+    /// <param name="cancellationToken">Looked at before anything is queued: the output may be the input, and is written whole or not at all.</param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public static async ValueTask RunAsync(DeviceLane lane, NetworkLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
     {
+        cancellationToken.ThrowIfCancellationRequested();
         int chunkTokens = DeviceScratch.ChunkTokens(layer.Network.Weights, rows.Tokens, fromHost: true);
         for (int first = 0; first < rows.Tokens; first += chunkTokens)
         {
-            cancellationToken.ThrowIfCancellationRequested();
             int count = Math.Min(chunkTokens, rows.Tokens - first);
             await StartAsync(lane, layer, rows, first, count).ConfigureAwait(false);
             Finish(lane, layer, rows, first, count);

@@ -79,7 +79,7 @@ internal sealed unsafe class DeviceKernels : IDisposable
         stream.Launch(_combineExperts, OneBlockEach(tokens), &arguments);
 
     public void VectorStage(CudaStream stream, VectorStageArguments arguments) =>
-        stream.Launch(_vectorStage[arguments.Tokens], Rows(arguments.Width), &arguments);
+        stream.Launch(_vectorStage[arguments.Tokens], Rows(arguments.PaddedWidth), &arguments);
 
     public void VectorResult(CudaStream stream, VectorResultArguments arguments) =>
         stream.Launch(_vectorResult[arguments.Tokens], Rows(arguments.Width), &arguments);

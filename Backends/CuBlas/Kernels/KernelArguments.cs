@@ -162,10 +162,10 @@ internal struct VectorStageArguments
     public nint ChannelScales;
     public int Tokens;
     public int Columns;
+    public int PaddedWidth;
     public int Width;
     public int Activation;
     public int Gated;
-    public int Unused;
 }
 
 /// <summary>Of vector_result_1 … _8: the last projection for a few tokens.</summary>

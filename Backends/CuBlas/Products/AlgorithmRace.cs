@@ -34,7 +34,7 @@ internal static class AlgorithmRace
             // In turns, so that a change of the device's clock falls on all; the first round only warms up.
             for (int i = 0; i < count; i++)
             {
-                float time = Time(lane, () => run(new ProductPlan(product, found[i])));
+                float time = TimeOf(lane, new ProductPlan(product, found[i]), run);
                 if (round >= 0)
                 {
                     times[i][round] = time;
@@ -49,6 +49,19 @@ internal static class AlgorithmRace
         }
 
         return found[best];
+    }
+
+    // A proposal that cuBLASLt then refuses to run is the slowest.
+    private static float TimeOf(DeviceLane lane, ProductPlan plan, Action<ProductPlan> run)
+    {
+        try
+        {
+            return Time(lane, () => run(plan));
+        }
+        catch (CuBlasLtException)
+        {
+            return float.PositiveInfinity;
+        }
     }
 
     /// <summary>The median of some times.</summary>

@@ -80,6 +80,8 @@ internal sealed class ProductPlans : IDisposable
 
     private ProductPlan? Make(DeviceLane lane, in ProductKey key)
     {
+        // Some versions of cuBLASLt choose no algorithm then.
+        lane.RequireNoCapture("a plan of a product");
         MatmulShape shape = ShapeOf(key);
         Matmul product = Matmul.Create(_library, shape);
         try
@@ -163,8 +165,6 @@ internal sealed class ProductPlans : IDisposable
 
     private static CublasLtEpilogue EpilogueOf(FfnStage stage) => (stage.Kind.Activation, stage.HasBias) switch
     {
-        (Activation.Relu, false) => CublasLtEpilogue.Relu,
-        (Activation.Relu, true) => CublasLtEpilogue.ReluBias,
         (Activation.GeluTanh, false) => CublasLtEpilogue.Gelu,
         (Activation.GeluTanh, true) => CublasLtEpilogue.GeluBias,
         (_, true) => CublasLtEpilogue.Bias,

@@ -70,8 +70,14 @@ internal sealed class DeviceWeights
     /// <summary>Whether cuBLASLt has the stage's activation among its epilogues, so that its projection gives the next stage's operands at once.</summary>
     /// <param name="stage">The stage.</param>
     /// <param name="format">The format; scaled operands have to be scaled first.</param>
+    /// <remarks>
+    /// Its ReLU makes 0 of NaN, so that is left to a kernel. So is tanh-GELU in float32, for which its accuracy is not documented, and a row
+    /// that ends with padding: there a row of zeros would make NaN of an infinite operand.
+    /// </remarks>
     public static bool HasEpilogue(FfnStage stage, DeviceFormat format) =>
-        !stage.Kind.Gated && !format.IsScaled && stage.Kind.Activation is Activation.Identity or Activation.Relu or Activation.GeluTanh;
+        !stage.Kind.Gated && !format.IsScaled && stage.Width == DeviceFormat.Padded(stage.Width)
+        && (stage.Kind.Activation == Activation.Identity
+            || (stage.Kind.Activation == Activation.GeluTanh && format.OperandBytes < sizeof(float)));
 
     private DeviceNorm Norm(NormSpec? spec, FfnTensorRole weight, FfnTensorRole bias) => spec is null
         ? default

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Storage;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Weights;
@@ -10,14 +11,16 @@ internal sealed unsafe class WeightUploader : IDisposable
     private const int PieceBytes = 4 * 1024 * 1024;
 
     private readonly CudaContext _context;
+    private readonly DeviceAllocator _memory;
     private readonly CudaStream _stream;
     private PinnedMemory? _staging;
     private float[] _rows = [];
     private float[] _scales = [];
 
-    public WeightUploader(CudaContext context)
+    public WeightUploader(CudaContext context, DeviceAllocator memory)
     {
         _context = context;
+        _memory = memory;
         _stream = context.CreateStream();
     }
 
@@ -40,7 +43,7 @@ internal sealed unsafe class WeightUploader : IDisposable
         FfnTensor tensor, IFfnWeightSource source, WeightEncoder encoder, DeviceFormat format, DeviceRegion target, DeviceRegion scales)
     {
         int rowBytes = checked(DeviceFormat.Padded(tensor.Columns) * format.OperandBytes);
-        int piece = Math.Clamp(PieceBytes / (tensor.Columns * sizeof(float)), 1, tensor.Rows);
+        int piece = (int)Math.Clamp(PieceBytes / ((long)tensor.Columns * sizeof(float)), 1, tensor.Rows);
         Reserve(checked(piece * tensor.Columns), piece);
         for (int first = 0; first < tensor.Rows; first += piece)
         {
@@ -57,7 +60,8 @@ internal sealed unsafe class WeightUploader : IDisposable
         }
     }
 
-    /// <summary>Uploads a vector, once more in the operands' type where that is asked for.</summary>
+    /// <summary>Uploads a vector, once more in the operands' type, rounded, where that is asked for.</summary>
+    /// <exception cref="NotSupportedException">The operands' type cannot hold a number.</exception>
     public void UploadVector(FfnTensor tensor, IFfnWeightSource source, DeviceRegion target, DeviceRegion asOperands, DeviceFormat format)
     {
         Reserve(tensor.Columns, 1);
@@ -69,7 +73,11 @@ internal sealed unsafe class WeightUploader : IDisposable
             byte[] operands = new byte[checked(values.Length * format.OperandBytes)];
             for (int i = 0; i < values.Length; i++)
             {
-                WeightEncoder.Store(format, values[i], operands.AsSpan(i * format.OperandBytes));
+                float stored = WeightEncoder.Store(format, values[i], operands.AsSpan(i * format.OperandBytes));
+                if (float.IsFinite(values[i]) && !float.IsFinite(stored))
+                {
+                    throw RoundingLoss.Refusal(format.Precision, tensor, 0, i, values[i]);
+                }
             }
 
             Upload(operands, asOperands.Slice(0, operands.Length));
@@ -130,7 +138,7 @@ internal sealed unsafe class WeightUploader : IDisposable
         {
             _staging?.Dispose();
             _staging = null;
-            _staging = _context.AllocatePinned(bytes);
+            _staging = _memory.AllocatePinned(bytes, "Weights on their way to the device");
         }
 
         return new Span<byte>(_staging.Pointer, checked((int)bytes));

@@ -125,7 +125,7 @@ void check(int width, int tokens, int shift) {
         for (int gated : {0, 1}) {
             launch("vector_stage_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
                 VectorStageArguments{
-                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, 6, gated, 0});
+                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, rows, 6, gated});
         }
         launch("vector_result_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
             VectorResultArguments{weights, wide, vector, wide, result, rows + shift, result, rows + shift, row_bias, row_scales,

@@ -32,6 +32,19 @@ public class VectorKernelTests(string precision) : KernelTests(precision)
     }
 
     [Test]
+    public void An_infinity_stays_out_of_the_padding([Values] bool gated, [ValueSource(nameof(Instances))] int instance)
+    {
+        using var stage = new VectorProblem(Precision, rows: 17, gated, columns: 16, instance, extras: 3, isWhole: false);
+        stage.Vectors.Set((_, column) => column == 3 ? double.PositiveInfinity : 0);
+        KernelRows output = Own(KernelRows.Own(Precision.Vector, instance, 32));
+        Launch($"vector_stage_{instance}", 2, 1, stage.StageArguments(output, Activation.Relu));
+        for (int token = 0; token < instance; token++)
+        {
+            Assert.That(Enumerable.Range(17, 15).Select(row => output[token, row]), Is.All.Zero);
+        }
+    }
+
+    [Test]
     public void Many_rows_are_computed([Values(1, 15, 1000, 2731)] int rows)
     {
         using var problem = new VectorProblem(Precision, rows, gated: false, columns: 70, tokens: 2, extras: 3, isWhole: false);
@@ -162,7 +175,12 @@ public class VectorKernelTests(string precision) : KernelTests(precision)
     {
         for (int token = 0; token < output.Count; token++)
         {
-            for (int row = 0; row < stage.PaddedRows; row++)
+            for (int row = stage.Rows; row < stage.PaddedRows; row++)
+            {
+                Assert.That(output[token, row], Is.Zero, $"token {token}, padding {row}");
+            }
+
+            for (int row = 0; row < stage.Rows; row++)
             {
                 double gate = stage.Value(token, row);
                 double up = stage.Gated ? stage.Value(token, stage.PaddedRows + row) : 1;

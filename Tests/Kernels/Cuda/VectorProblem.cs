@@ -76,7 +76,8 @@ internal sealed class VectorProblem : IDisposable
         ChannelScales = _channelScales?.Pointer ?? 0,
         Tokens = tokens ?? Vectors.Count,
         Columns = _columns,
-        Width = PaddedRows,
+        PaddedWidth = PaddedRows,
+        Width = Rows,
         Activation = (int)activation,
         Gated = Gated ? 1 : 0,
     };

@@ -15,6 +15,9 @@ internal static unsafe partial class CuBlasLtExports
         {
             *(int*)x.found = 0;
             RequireContext(device, x.handle);
+
+            // As cuBLASLt 13.3 does; older versions would answer.
+            ForbidInCapture(Find<SoftwareCublasHandle>(device, x.handle).Context, nameof(cublasLtMatmulAlgoGetHeuristic));
             if (x.wanted <= 0)
             {
                 throw new NativeFailure(CublasResult.InvalidValue, $"{x.wanted} algorithms were wanted.");

@@ -34,6 +34,16 @@ internal static unsafe partial class CuBlasLtExports
     {
         SoftwareCublasHandle destroyed = Find<SoftwareCublasHandle>(device, handle);
         ForbidInCapture(destroyed.Context, nameof(cublasLtDestroy));
+
+        // It waits for the whole device, which spoils what any thread captures.
+        foreach (SoftwareStream stream in destroyed.Context.Streams)
+        {
+            if (stream.Capture is { } capture)
+            {
+                capture.IsInvalid = true;
+            }
+        }
+
         destroyed.IsDestroyed = true;
         device.Handles.Remove(handle);
         return CublasResult.Success;

@@ -133,10 +133,10 @@ internal struct VectorStageArgument
     public nint ChannelScales;
     public int Tokens;
     public int Columns;
+    public int PaddedWidth;
     public int Width;
     public int Activation;
     public int Gated;
-    public int Unused;
 }
 
 [StructLayout(LayoutKind.Sequential)]

@@ -8,19 +8,19 @@ internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorS
     protected override void Run(in KernelRun run, in VectorStageArgument argument)
     {
         bool gated = argument.Gated != 0;
-        int rows = gated ? 2 * argument.Width : argument.Width;
-        run.Require(argument.Width % KernelRun.Padding == 0, $"width {argument.Width} is not padded.");
+        int rows = gated ? 2 * argument.PaddedWidth : argument.PaddedWidth;
+        run.Require(argument.PaddedWidth == KernelRun.Padded(argument.Width), $"width {argument.PaddedWidth} is not {argument.Width}, padded.");
         float[][] products = VectorProducts.Compute(
-            run, mostTokens, argument.Width, argument.Weights, argument.WeightStride, argument.Vectors, argument.VectorStride,
+            run, mostTokens, argument.PaddedWidth, argument.Weights, argument.WeightStride, argument.Vectors, argument.VectorStride,
             argument.Tokens,
             argument.Columns, rows, argument.ChannelScales, argument.Bias);
         for (int token = 0; token < argument.Tokens; token++)
         {
-            float[] hidden = new float[argument.Width];
-            for (int i = 0; i < hidden.Length; i++)
+            float[] hidden = new float[argument.PaddedWidth];
+            for (int i = 0; i < argument.Width; i++)
             {
                 float activated = RowMath.Activate(run, argument.Activation, products[token][i]);
-                hidden[i] = gated ? activated * products[token][argument.Width + i] : activated;
+                hidden[i] = gated ? activated * products[token][argument.PaddedWidth + i] : activated;
             }
 
             run.WriteOwn(run.Precision.Vector, argument.Output, token * argument.OutputStride, hidden);

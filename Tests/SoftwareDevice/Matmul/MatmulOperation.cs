@@ -64,7 +64,7 @@ internal sealed unsafe class MatmulOperation(
         for (int row = 0; row < sums.Length; row++)
         {
             float x = bias is null ? sums[row] : sums[row] + bias[row];
-            sums[row] = problem.HasRelu ? (x < 0 ? 0 : x)
+            sums[row] = problem.HasRelu ? (x > 0 ? x : 0) // also of NaN
                 : problem.HasGelu ? 0.5f * x * (1 + MathF.Tanh(0.7978845608f * (x + (0.044715f * x * x * x))))
                 : x;
         }
