@@ -5,14 +5,17 @@ namespace NativeFfn;
 /// <summary>A GPU's stream, on which layers run on rows in the GPU's own memory: nothing is copied to or from the host, and nothing waits.</summary>
 /// <remarks>
 /// <para>
-/// Forwards are queued in order behind whatever the application queues on the same <c>CUstream</c>. Rows and layers must stay until what
-/// was queued is done (<see cref="Synchronize"/>, or an event of the application's).
+/// Forwards are queued in order behind whatever the application queues on the same <c>CUstream</c>. Rows must stay until what was queued is
+/// done (<see cref="Synchronize"/>, or an event of the application's). Layers may be disposed before: their weights are freed by the next
+/// <see cref="Synchronize"/>, or when the stream is disposed.
 /// </para>
 /// <para>
-/// For one thread at a time; any number of streams run side by side, each with hidden rows and a workspace of its own. Forwards whose
-/// token counts were met before (run them once on the stream) allocate nothing, so that an application may capture them into a CUDA graph.
-/// Such a graph names memory of the stream: launch it no more once the stream was disposed, or has run more tokens or a larger layer than before.
- /// A mixture of experts waits for the stream in the middle, for the host routes its tokens; it cannot be captured.
+/// For one thread at a time; any number of streams run side by side, each with hidden rows and a workspace of its own. A forward that ran
+/// once on the stream, with the same layer, mode, token count and strides and rows aligned alike, allocates nothing the next time, so that an
+/// application may capture it into a CUDA graph; others are refused then. Capture in the thread-local mode: in the global one, CUDA refuses
+/// what other threads of the process ask of it meanwhile. Such a graph names memory of the stream and weights: launch it no more once the
+/// stream or a layer was disposed, or the stream has run more tokens or a larger layer than before. A mixture of experts waits for the stream
+/// in the middle, for the host routes its tokens; it cannot be captured.
 /// </para>
 /// </remarks>
 public sealed class FfnDeviceStream : IDisposable

@@ -13,7 +13,7 @@ namespace NativeFfn;
 /// The output may be the very same memory as the input or the residual (in place), if the layer has a hidden stage and its rows go out as
 /// wide as they came in; any other overlap is refused. Safe for use by several threads at once; nothing is allocated once the scratch
 /// memory has grown to the rows in use. The same rows on the same machine with the same thread count give the same bits, wherever
-/// in memory they lie and whoever else runs.
+/// in memory they lie and whoever else runs; on a GPU, as long as rows in its memory are aligned alike and nothing is measured anew.
 /// </para>
 /// <para>Disposing while forwards run lets them finish and frees the weights after the last one.</para>
 /// </remarks>
@@ -63,10 +63,11 @@ public sealed class FfnLayer : IDisposable
     }
 
     /// <summary>
-    /// Runs rows of zeros, so that the first forwards of these token counts need not make what later ones find: memory, plans of products,
-    /// recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures first which algorithms are the fastest.
+    /// Runs rows of zeros as <see cref="Forward(ReadOnlySpan{float}, Span{float})"/> does, so that the first such forwards of these token counts
+    /// need not make what later ones find: memory, plans of products, recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures
+    /// first which algorithms are the fastest, in every mode.
     /// </summary>
-    /// <param name="tokens">Token counts; positive.</param>
+    /// <param name="tokens">Token counts, positive and in any order: the largest is run first, since memory that grows outdates what was recorded in less.</param>
     /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
     /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
     public void Warmup(params ReadOnlySpan<int> tokens)
@@ -74,10 +75,15 @@ public sealed class FfnLayer : IDisposable
         foreach (int count in tokens)
         {
             ArgumentOutOfRangeException.ThrowIfNegativeOrZero(count, nameof(tokens));
+            ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Array.MaxLength / Math.Max(Spec.InputWidth, Spec.OutputWidth), nameof(tokens));
+        }
+
+        foreach (int count in tokens.ToArray().OrderDescending())
+        {
             ThrowIfDisposed();
             _prepared.Warmup(count);
-            float[] input = new float[checked(count * Spec.InputWidth)];
-            float[] output = new float[checked(count * Spec.OutputWidth)];
+            float[] input = new float[count * Spec.InputWidth];
+            float[] output = new float[count * Spec.OutputWidth];
             for (int run = 0; run < WarmupRuns; run++)
             {
                 Forward(input, output);
@@ -129,7 +135,7 @@ public sealed class FfnLayer : IDisposable
     /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>; must not change before the task is done.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
-    /// <param name="cancellationToken">Ends the forward before it is launched; what is launched runs to its end.</param>
+    /// <param name="cancellationToken">Ends the forward while it waits for its turn or before it is launched; what is launched runs to its end.</param>
     /// <returns>Done when the output is written. To be awaited once.</returns>
     /// <exception cref="ArgumentException">A length does not fit the layer, or the memories overlap in part.</exception>
     /// <exception cref="NotSupportedException">The layer has no block.</exception>

@@ -132,7 +132,8 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
         backend.ReturnLane(lane);
     }
 
-    private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
+    /// <summary>The layer behind what this backend prepared.</summary>
+    internal static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 
     private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
     {

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Kernels;
@@ -18,7 +17,6 @@ internal sealed class DecodeSwitch(int? given, string key)
     private static readonly int[] Ladder = [1, 2, 4, DeviceKernels.MostVectorTokens];
 
     private readonly MeasurementFile _file = new("decode", key);
-    private readonly ConcurrentDictionary<string, int> _known = new();
 
     /// <summary>The most tokens for which the decode kernels should run a network; 0 for never.</summary>
     /// <param name="lane">Where they are timed.</param>
@@ -31,16 +29,9 @@ internal sealed class DecodeSwitch(int? given, string key)
         }
 
         string name = network.Weights.Spec.ToString().Replace(' ', '_') + (network.Weights.Spec.Stages[0].HasBias ? "_biased" : string.Empty);
-        if (_known.TryGetValue(name, out int known))
-        {
-            return known;
-        }
-
-        int measured = int.TryParse(_file.Read(name), NumberStyles.None, CultureInfo.InvariantCulture, out int kept)
+        return int.TryParse(_file.Read(name), NumberStyles.None, CultureInfo.InvariantCulture, out int kept)
             ? Math.Min(kept, DeviceKernels.MostVectorTokens)
             : Measure(lane, network, name);
-        _known[name] = measured;
-        return measured;
     }
 
     private int Measure(DeviceLane lane, DeviceNetwork network, string name)

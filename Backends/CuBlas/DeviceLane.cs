@@ -171,7 +171,7 @@ internal sealed class DeviceLane : IDisposable
         }
         catch (CudaException)
         {
-            // Nothing runs any more where this fails.
+            SettleDevice();
         }
     }
 
@@ -186,5 +186,23 @@ internal sealed class DeviceLane : IDisposable
         Completion.Dispose();
         _handles.Return(Library);
         Stream.Dispose();
+    }
+
+    // A stream that the application captures, or has destroyed, cannot be waited for while what was queued before still runs.
+    private void SettleDevice()
+    {
+        if (Context.IsLost)
+        {
+            return;
+        }
+
+        try
+        {
+            Context.Synchronize();
+        }
+        catch (CudaException)
+        {
+            // Nobody can be waited for.
+        }
     }
 }

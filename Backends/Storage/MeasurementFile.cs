@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Security.Cryptography;
 using System.Text;
 using NativeFfn.Bindings.Loading;
@@ -6,63 +7,107 @@ namespace NativeFfn.Backends.Storage;
 
 /// <summary>What was measured on this machine, kept in the user's cache: a value for each name.</summary>
 /// <remarks>
+/// <para>
 /// A line is the name, a space and the value; the last line of a name counts. The file is a convenience: one that cannot be read, written
-/// or understood is as good as none, and whoever reads a value checks it, as anybody may have written it.
+/// or understood is as good as none, and whoever reads a value checks it, as anybody may have written it. It is read once, when it is first
+/// asked.
+/// </para>
+/// <para>Safe for use by several threads at once.</para>
 /// </remarks>
 internal sealed class MeasurementFile
 {
-    // A bound on what is read; more shapes than a machine ever sees.
+    // A bound on what is read and kept; more shapes than a machine ever sees.
     private const int MaxLines = 10_000;
 
     private readonly string _path;
-    private readonly string _key;
+    private readonly string _heading;
+    private readonly Lazy<ConcurrentDictionary<string, string>> _values;
+    private volatile bool _isSound;
 
     /// <summary>The file of one kind of measurement on one machine.</summary>
     /// <param name="folder">The kind, a folder of the cache.</param>
     /// <param name="key">What the measurements depend on: processor or device, library versions.</param>
     public MeasurementFile(string folder, string key)
     {
-        _key = key.ReplaceLineEndings(" ");
-        string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(_key)).AsSpan(0, 8));
+        key = key.ReplaceLineEndings(" ");
+        _heading = "# " + key;
+        string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)).AsSpan(0, 8));
         _path = Path.Combine(UserCache.Folder, folder, name + ".txt");
+        _values = new(Load);
     }
 
     /// <summary>The value kept for a name, or null.</summary>
-    public string? Read(string name)
-    {
-        try
-        {
-            string[] lines = [.. File.ReadLines(_path).Take(MaxLines)];
-            if (lines.Length == 0 || lines[0] != "# " + _key)
-            {
-                return null;
-            }
+    public string? Read(string name) => _values.Value.GetValueOrDefault(name);
 
-            string start = name + " ";
-            string? line = lines.LastOrDefault(line => line.StartsWith(start, StringComparison.Ordinal) && !line.AsSpan(start.Length).Contains(' '));
-            return line?[start.Length..];
-        }
-        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
-        {
-            return null;
-        }
-    }
-
-    /// <summary>Keeps a value for a name, if the cache can be written.</summary>
+    /// <summary>Keeps a value for a name: in the file, if the cache can be written, and here.</summary>
     /// <param name="name">The name; neither it nor the value has line ends.</param>
     /// <param name="value">The value, without spaces.</param>
     public void Add(string name, string value)
     {
+        if (_values.Value.Count >= MaxLines)
+        {
+            return;
+        }
+
+        _values.Value[name] = value;
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
-
-            // One short write at the end of the file is whole or not there, also beside another process that does the same.
-            File.AppendAllText(_path, File.Exists(_path) ? $"{name} {value}\n" : $"# {_key}\n{name} {value}\n");
+            if (_isSound)
+            {
+                // One short write at the end of the file is whole or not there, also beside another process that does the same.
+                File.AppendAllText(_path, $"{name} {value}\n");
+            }
+            else
+            {
+                Rewrite();
+            }
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            // Measured again next time.
+            // Measured again by the next process.
         }
+    }
+
+    private ConcurrentDictionary<string, string> Load()
+    {
+        var values = new ConcurrentDictionary<string, string>();
+        try
+        {
+            int lines = 0;
+            foreach (string line in File.Exists(_path) ? File.ReadLines(_path) : [])
+            {
+                if (lines++ == 0)
+                {
+                    _isSound = line == _heading;
+                }
+                else if (line.LastIndexOf(' ') is > 0 and var end)
+                {
+                    values[line[..end]] = line[(end + 1)..];
+                }
+
+                // What is not understood, or too long, is written anew with the next value.
+                if (!_isSound || lines >= MaxLines)
+                {
+                    _isSound = false;
+                    break;
+                }
+            }
+        }
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
+        {
+            // As good as none.
+        }
+
+        return values;
+    }
+
+    // Whole or not at all.
+    private void Rewrite()
+    {
+        string partial = $"{_path}.{Guid.NewGuid():N}";
+        File.WriteAllLines(partial, [_heading, .. _values.Value.Select(static entry => $"{entry.Key} {entry.Value}")]);
+        File.Move(partial, _path, overwrite: true);
+        _isSound = true;
     }
 }

@@ -121,7 +121,8 @@ internal sealed unsafe class CudaContext : SafeHandle
     public CudaStream CreateStream() => new(this);
 
     /// <summary>Uses a stream of the application's, which must outlive this and is never destroyed here.</summary>
-    /// <param name="stream">CUstream of this context; 0 is the legacy default stream.</param>
+    /// <param name="stream">CUstream of this context; 0 and 1 are the legacy default stream.</param>
+    /// <exception cref="ArgumentException">It is another context's, or 2: the default stream of whatever thread uses it.</exception>
     public CudaStream AdoptStream(nint stream) => new(this, stream);
 
     /// <summary>Makes an event on which a thread waits without spinning.</summary>
@@ -159,10 +160,16 @@ internal sealed unsafe class CudaContext : SafeHandle
         Read(address, CudaPointerAttribute.RangeStart, &start);
         Read(address, CudaPointerAttribute.RangeSize, &size);
         long offset = address - start;
-        return offset >= 0 && (nuint)offset <= size && (nuint)bytes <= size - (nuint)offset
-            ? new DeviceRegion(address, bytes)
-            : throw new ArgumentException(
+        if (offset < 0 || (nuint)offset > size || (nuint)bytes > size - (nuint)offset)
+        {
+            throw new ArgumentException(
                 $"0x{address:x} has not {bytes} bytes: its allocation is 0x{start:x} with {size} bytes.", nameof(bytes));
+        }
+
+        // Of reserved addresses, as an application's own allocator may have them, the ends say whether there is memory.
+        RequireMapped(address);
+        RequireMapped(address + (nint)(bytes - 1));
+        return new DeviceRegion(address, bytes);
     }
 
     /// <summary>Turns an error into an exception, and remembers one that ends the context.</summary>
@@ -217,6 +224,16 @@ internal sealed unsafe class CudaContext : SafeHandle
         }
 
         return failure;
+    }
+
+    private void RequireMapped(nint address)
+    {
+        int mapped = 0;
+        Read(address, CudaPointerAttribute.Mapped, &mapped);
+        if (mapped == 0)
+        {
+            throw new ArgumentException($"0x{address:x} is reserved, and has no memory.", nameof(address));
+        }
     }
 
     private void Read(nint address, int attribute, void* value)

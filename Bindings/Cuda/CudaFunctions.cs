@@ -110,6 +110,9 @@ internal sealed unsafe class CudaFunctions(NativeSymbols symbols)
     public readonly delegate* unmanaged<nint, nint, uint, int> cuStreamWaitEvent =
         (delegate* unmanaged<nint, nint, uint, int>)symbols.Find(nameof(cuStreamWaitEvent), Remedy);
 
+    public readonly delegate* unmanaged<nint, nint*, int> cuStreamGetCtx =
+        (delegate* unmanaged<nint, nint*, int>)symbols.Find(nameof(cuStreamGetCtx), Remedy);
+
     public readonly delegate* unmanaged<nint, int*, int> cuStreamIsCapturing =
         (delegate* unmanaged<nint, int*, int>)symbols.Find(nameof(cuStreamIsCapturing), Remedy);
 

@@ -15,6 +15,9 @@ internal static class CudaPointerAttribute
     /// <summary>CU_POINTER_ATTRIBUTE_RANGE_SIZE: size_t of the allocation.</summary>
     public const int RangeSize = 12;
 
+    /// <summary>CU_POINTER_ATTRIBUTE_MAPPED: int, 0 in a range that is reserved and has no memory behind it here.</summary>
+    public const int Mapped = 13;
+
     /// <summary>CU_MEMORYTYPE_DEVICE, which managed memory answers too.</summary>
     public const int MemoryTypeDevice = 2;
 }

@@ -13,6 +13,10 @@ internal sealed unsafe class CudaStream : CudaResource
     // CU_STREAM_CAPTURE_MODE_THREAD_LOCAL: what other threads do meanwhile does not spoil a capture.
     private const int CaptureThreadLocal = 1;
 
+    // CU_STREAM_LEGACY and CU_STREAM_PER_THREAD, which stand for streams and are none.
+    private const nint Legacy = 1;
+    private const nint PerThread = 2;
+
     private readonly bool _isAdopted;
 
     internal CudaStream(CudaContext context)
@@ -29,6 +33,7 @@ internal sealed unsafe class CudaStream : CudaResource
     {
         _isAdopted = true;
         using CudaContext.Scope scope = context.Enter();
+        ProveContext(context, stream);
         Own(stream);
     }
 
@@ -183,6 +188,22 @@ internal sealed unsafe class CudaStream : CudaResource
         if (!_isAdopted)
         {
             Context.NoteFree(Functions.cuStreamDestroy_v2(made), nameof(Functions.cuStreamDestroy_v2));
+        }
+    }
+
+    private static void ProveContext(CudaContext context, nint stream)
+    {
+        if (stream is 0 or Legacy)
+        {
+            return;
+        }
+
+        ArgumentOutOfRangeException.ThrowIfEqual(stream, PerThread);
+        nint owner = 0;
+        context.Check(context.Driver.Functions.cuStreamGetCtx(stream, &owner));
+        if (owner != context.Handle)
+        {
+            throw new ArgumentException($"Stream 0x{stream:x} is of context 0x{owner:x}; 0x{context.Handle:x} computes.", nameof(stream));
         }
     }
 

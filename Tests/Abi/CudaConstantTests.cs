@@ -105,7 +105,7 @@ public sealed class CudaConstantTests
             });
             Check(typeof(CudaPointerAttribute), new()
             {
-                ["MemoryType"] = 2, ["DeviceOrdinal"] = 9, ["RangeStart"] = 11, ["RangeSize"] = 12, ["MemoryTypeDevice"] = 2,
+                ["MemoryType"] = 2, ["DeviceOrdinal"] = 9, ["RangeStart"] = 11, ["RangeSize"] = 12, ["Mapped"] = 13, ["MemoryTypeDevice"] = 2,
             });
             Check(typeof(CuBlasLtStatus), new()
             {

@@ -195,7 +195,8 @@ public sealed unsafe class CudaDriverTests
             Is.EqualTo(new[]
             {
                 "cuMemHostAlloc(64, 1)", "cuMemFreeHost(0x1001)", "cuStreamCreate(1)", "cuStreamDestroy_v2(0x1002)", "cuEventCreate(3)",
-                "cuEventDestroy_v2(0x1003)", "cuEventCreate(1)", "cuEventDestroy_v2(0x1004)", "cuStreamCreate(1)",
+                "cuEventDestroy_v2(0x1003)", "cuEventCreate(1)", "cuEventDestroy_v2(0x1004)", "cuStreamGetCtx(0x55)",
+                "cuStreamCreate(1)",
                 "cuStreamBeginCapture_v2(0x1005, 1)", "cuStreamEndCapture(0x1005)", "cuGraphInstantiateWithFlags(0x1006, 0)",
                 "cuGraphDestroy(0x1006)", "cuGraphExecDestroy(0x1007)", "cuStreamDestroy_v2(0x1005)",
             }));
@@ -325,6 +326,7 @@ public sealed unsafe class CudaDriverTests
         ScriptedDriver.PointerAttributes[9] = ordinal;
         ScriptedDriver.PointerAttributes[11] = start;
         ScriptedDriver.PointerAttributes[12] = size;
+        ScriptedDriver.PointerAttributes[13] = 1;
         if (problem is null)
         {
             Assert.That(_context.Region((nint)address, bytes), Is.EqualTo(new DeviceRegion((nint)address, bytes)));
@@ -333,6 +335,26 @@ public sealed unsafe class CudaDriverTests
         {
             Assert.That(() => _context.Region((nint)address, bytes), Throws.ArgumentException.With.Message.Contains(problem));
         }
+    }
+
+    [Test]
+    public void Reserved_addresses_without_memory_are_refused()
+    {
+        ScriptedDriver.PointerAttributes[2] = 2;
+        ScriptedDriver.PointerAttributes[11] = 0x5000;
+        ScriptedDriver.PointerAttributes[12] = 100;
+        Assert.That(() => _context.Region(0x5000, 100), Throws.ArgumentException.With.Message.Contains("0x5000 is reserved"));
+        ScriptedDriver.PointerAttributes[13] = 1;
+        Assert.That(_context.Region(0x5000, 100).Bytes, Is.EqualTo(100));
+        Assert.That(ScriptedDriver.Calls[^1], Is.EqualTo("cuPointerGetAttribute(13, 0x5063)"), "the last byte");
+    }
+
+    [Test]
+    public void Streams_of_other_contexts_and_of_no_one_thread_are_refused()
+    {
+        Assert.That(() => _context.AdoptStream(0x10055), Throws.ArgumentException.With.Message.Contains("context 0x78"));
+        Assert.That(() => _context.AdoptStream(2), Throws.InstanceOf<ArgumentException>());
+        Assert.That(() => _context.AdoptStream(1).Dispose(), Throws.Nothing);
     }
 
     [Test]

@@ -110,6 +110,7 @@ internal static unsafe class ScriptedDriver
         ["cuStreamDestroy_v2"] = (nint)(delegate* unmanaged<nint, int>)&DestroyStream,
         ["cuStreamQuery"] = (nint)(delegate* unmanaged<nint, int>)&QueryStream,
         ["cuStreamWaitEvent"] = (nint)(delegate* unmanaged<nint, nint, uint, int>)&Wait,
+        ["cuStreamGetCtx"] = (nint)(delegate* unmanaged<nint, nint*, int>)&GetStreamContext,
         ["cuStreamIsCapturing"] = (nint)(delegate* unmanaged<nint, int*, int>)&IsCapturing,
         ["cuStreamBeginCapture_v2"] = (nint)(delegate* unmanaged<nint, int, int>)&BeginCapture,
         ["cuStreamEndCapture"] = (nint)(delegate* unmanaged<nint, nint*, int>)&EndCapture,
@@ -301,7 +302,7 @@ internal static unsafe class ScriptedDriver
     {
         int status = Write("cuPointerGetAttribute", $"{attribute}, 0x{address:x}");
         long answer = PointerAttributes.GetValueOrDefault(attribute);
-        if (attribute is 2 or 9)
+        if (attribute is 2 or 9 or 13)
         {
             *(int*)value = (int)answer;
         }
@@ -324,6 +325,14 @@ internal static unsafe class ScriptedDriver
 
     [UnmanagedCallersOnly]
     private static int Wait(nint stream, nint awaited, uint flags) => Write("cuStreamWaitEvent", $"0x{stream:x}, 0x{awaited:x}, {flags}");
+
+    // A stream above 0xffff is another context's.
+    [UnmanagedCallersOnly]
+    private static int GetStreamContext(nint stream, nint* context)
+    {
+        *context = stream > 0xffff ? Context + 1 : Context;
+        return Write("cuStreamGetCtx", $"0x{stream:x}");
+    }
 
     // Answers name the status of the capture here: 0 none, 1 active, 2 spoilt.
     [UnmanagedCallersOnly]

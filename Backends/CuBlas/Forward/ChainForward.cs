@@ -17,7 +17,7 @@ internal static class ChainForward
         int chunkTokens = tokens;
         foreach (IPreparedFfn layer in layers)
         {
-            chunkTokens = Math.Min(chunkTokens, LayerOf(layer).ChunkTokens(tokens, fromHost: true));
+            chunkTokens = Math.Min(chunkTokens, CuBlasPrepared.LayerOf(layer).ChunkTokens(tokens, fromHost: true));
         }
 
         using StepClock? clock = rows.Profile is null ? null : new StepClock(lane.Context, lane.Stream);
@@ -42,11 +42,11 @@ internal static class ChainForward
         long bytes = 0;
         foreach (IPreparedFfn layer in layers)
         {
-            bytes = Math.Max(bytes, LayerOf(layer).ScratchBytes(tokens, fromHost: true));
+            bytes = Math.Max(bytes, CuBlasPrepared.LayerOf(layer).ScratchBytes(tokens, fromHost: true));
         }
 
         DeviceRegion memory = lane.Reserve(bytes);
-        FfnSpec spec = LayerOf(layers[0]).Spec;
+        FfnSpec spec = CuBlasPrepared.LayerOf(layers[0]).Spec;
         var layout = default(DeviceLayout);
         HostPlaces places = HostPlaces.Add(ref layout, spec, tokens);
         DeviceRegion first = memory.Slice(places.Input.Offset, places.Input.Bytes);
@@ -57,7 +57,7 @@ internal static class ChainForward
         clock?.Mark(null);
         foreach (IPreparedFfn layer in layers)
         {
-            LayerOf(layer).Queue(new DeviceRun
+            CuBlasPrepared.LayerOf(layer).Queue(new DeviceRun
             {
                 Lane = lane,
                 Tokens = tokens,
@@ -74,6 +74,4 @@ internal static class ChainForward
         lane.Stream.CopyToHost(last, lane.Host.At(outputOffset));
         clock?.Mark(null);
     }
-
-    private static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
 }

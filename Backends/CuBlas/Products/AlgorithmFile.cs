@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Globalization;
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Storage;
@@ -12,18 +11,13 @@ namespace NativeFfn.Backends.CuBlas.Products;
 internal sealed class AlgorithmFile(string key)
 {
     private readonly MeasurementFile _file = new("algorithms", key);
-    private readonly ConcurrentDictionary<string, MatmulAlgorithm?> _known = new();
 
     /// <summary>The algorithm kept for a shape, or null.</summary>
-    public MatmulAlgorithm? Read(in MatmulShape shape) => _known.GetOrAdd(NameOf(shape), static (name, file) => Parse(file.Read(name)), _file);
+    public MatmulAlgorithm? Read(in MatmulShape shape) => Parse(_file.Read(NameOf(shape)));
 
     /// <summary>Keeps an algorithm for a shape.</summary>
-    public void Add(in MatmulShape shape, in MatmulAlgorithm algorithm)
-    {
-        string name = NameOf(shape);
-        _known[name] = algorithm;
-        _file.Add(name, Convert.ToHexString(MemoryMarshal.AsBytes(new ReadOnlySpan<CuBlasLtAlgorithm>(in algorithm.Native))));
-    }
+    public void Add(in MatmulShape shape, in MatmulAlgorithm algorithm) => _file.Add(
+        NameOf(shape), Convert.ToHexString(MemoryMarshal.AsBytes(new ReadOnlySpan<CuBlasLtAlgorithm>(in algorithm.Native))));
 
     private static MatmulAlgorithm? Parse(string? text)
     {

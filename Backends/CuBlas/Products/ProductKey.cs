@@ -23,6 +23,6 @@ internal enum ProductUse
 /// <param name="InputStride">Elements from one row of operands to the next.</param>
 /// <param name="OutputStride">Elements from one row of results to the next.</param>
 /// <param name="ResidualStride">Elements from one row to add to the next; 0 where nothing is added.</param>
-/// <param name="Alignment">Bytes that every address and row is aligned to.</param>
+/// <param name="Alignment">Bytes that every address is aligned to.</param>
 internal readonly record struct ProductKey(
     int Stage, int Tokens, ProductUse Use, long InputStride, long OutputStride, long ResidualStride, int Alignment);

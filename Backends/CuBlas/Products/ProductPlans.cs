@@ -17,6 +17,7 @@ internal sealed class ProductPlans : IDisposable
     private readonly ConcurrentDictionary<ProductKey, ProductPlan?> _plans = new();
     private readonly ConcurrentBag<ProductPlan> _replaced = [];
     private int _generation;
+    private int _kept;
 
     public ProductPlans(DeviceWeights weights, CuBlasLtLibrary library, AlgorithmFile file)
     {
@@ -36,7 +37,7 @@ internal sealed class ProductPlans : IDisposable
         }
 
         plan = Make(lane, key);
-        if (_plans.Count >= MostKept)
+        if (Volatile.Read(ref _kept) >= MostKept)
         {
             return new PlanLease(plan, isKept: false);
         }
@@ -45,6 +46,10 @@ internal sealed class ProductPlans : IDisposable
         if (kept != plan)
         {
             plan?.Dispose();
+        }
+        else
+        {
+            Interlocked.Increment(ref _kept);
         }
 
         return new PlanLease(kept, isKept: true);
@@ -129,6 +134,7 @@ internal sealed class ProductPlans : IDisposable
         {
             // Another thread may be running it.
             _replaced.Add(plan);
+            Interlocked.Decrement(ref _kept);
             Interlocked.Increment(ref _generation);
         }
     }

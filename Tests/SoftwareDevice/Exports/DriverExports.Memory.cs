@@ -115,6 +115,9 @@ internal static unsafe partial class DriverExports
                 case 12:
                     *(nuint*)a.value = (nuint)found.Bytes;
                     break;
+                case 13:
+                    *(int*)a.value = 1;
+                    break;
                 default:
                     throw new NativeFailure(
                         CudaResult.InvalidValue, $"Pointer attribute {a.attribute} is not one that the software device knows.");

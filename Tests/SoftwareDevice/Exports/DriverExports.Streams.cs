@@ -86,6 +86,14 @@ internal static unsafe partial class DriverExports
         });
 
     [UnmanagedCallersOnly]
+    public static int cuStreamGetCtx(nint handle, nint context) =>
+        RunStarted(nameof(cuStreamGetCtx), (handle, context), static (device, a) =>
+        {
+            *(nint*)a.context = device.Handles.Get<SoftwareStream>(a.handle).Context.Handle;
+            return CudaResult.Success;
+        });
+
+    [UnmanagedCallersOnly]
     public static int cuStreamIsCapturing(nint handle, nint status) =>
         RunStarted(nameof(cuStreamIsCapturing), (handle, status), static (device, a) =>
         {
