@@ -10,7 +10,8 @@ namespace NativeFfn.Hosting.Serving;
 /// </remarks>
 internal static class EngineWarmup
 {
-    // The largest forwards make memory grow one after the other in the first run, and if they are small enough to be recorded, start anew in the second.
+    // In the first run memory grows from layer to layer. What was run before it grew, if it is recorded at all, is planned again in the
+    // second run and recorded in the third.
     private const int DeviceRuns = 3;
 
     /// <summary>Warms up an engine.</summary>
