@@ -21,7 +21,7 @@ internal sealed class BatchRunner
     /// <summary>Makes a runner; <see cref="Start"/> starts it.</summary>
     /// <param name="queue">Where requests wait.</param>
     /// <param name="buffer">Room for a batch of any layer.</param>
-    /// <param name="paddedTokens">Rows of every forward, or 0 where each has as many as it needs.</param>
+    /// <param name="paddedTokens">Rows of every forward that requests may share, or 0 where each has as many as it needs.</param>
     /// <param name="time">The clock.</param>
     /// <param name="metrics">What is counted.</param>
     /// <param name="broken">Told of a failure that is not a request's own, after which nothing is run any more.</param>
@@ -112,8 +112,14 @@ internal sealed class BatchRunner
             Exception? broken = null;
             foreach (FfnRequest request in _batch.Requests)
             {
-                request.Failure ??= broken;
-                broken ??= request.Failure is null ? RunAlone(request) : null;
+                if (broken is not null)
+                {
+                    request.Failure ??= Broken(broken);
+                }
+                else if (request.Failure is null)
+                {
+                    broken = RunAlone(request);
+                }
             }
 
             return broken;
@@ -148,7 +154,8 @@ internal sealed class BatchRunner
 
         try
         {
-            if (_paddedTokens > 0)
+            // A layer whose requests share nothing gives the same request the same bits without filling it up.
+            if (_paddedTokens > 0 && request.Lane.Layer.MaxBatchTokens > 0)
             {
                 _buffer.RunInPieces(request.Lane, input, output, _paddedTokens, Forward);
             }

@@ -27,7 +27,9 @@ public sealed class FfnBatchingOptions
     /// <summary>
     /// Whether a request's answer has the same bits whatever it is run with. Every forward then has the same number of rows,
     /// <see cref="MaxBatchTokens"/> but 64 at most, filled up with zeros, so that few tokens cost as much as many. Requests of a layer whose
-    /// rows depend on their place in a forward even so, which is tried at start and logged, run alone.
+    /// rows depend on their company even so run alone, as they are, which is logged: a layer whose rows depend on their place in a forward,
+    /// which is tried at start, and a mixture of experts on any backend but <c>managed</c>, as neighbours decide how many rows an expert
+    /// has. Of no effect where <see cref="Enabled"/> is false: without company there is nothing to depend on.
     /// </summary>
     public bool BatchInvariant { get; set; }
 }

@@ -7,6 +7,8 @@ namespace NativeFfn.Hosting.Serving;
 /// <summary>The life of one engine in a server: opened and warmed up, drained, closed; what it is at the moment is kept for all to read.</summary>
 internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 {
+    private const string Broke = "The engine broke";
+
     private readonly TimeProvider _time;
     private readonly FfnMetrics _metrics;
     private readonly ILogger _logger;
@@ -28,7 +30,20 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 
     public NativeFfnOptions Options { get; }
 
-    public FfnStatus Status => _status;
+    /// <summary>What the engine is now. A device that was lost is told as soon as it is known, whoever met it.</summary>
+    public FfnStatus Status
+    {
+        get
+        {
+            FfnStatus status = _status;
+            return status.State is FfnState.Ready or FfnState.Draining && _open?.Engine.Failure is { } failure
+                ? FfnStatus.Failed(Broke, failure)
+                : status;
+        }
+    }
+
+    /// <summary>Opens the engine; tests give a device of their own.</summary>
+    public Func<NativeFfnOptions, FfnEngine> CreateEngine { get; set; } = ModelLoader.OpenEngine;
 
     /// <summary>Runs the rows of the warm-up; tests have it fail.</summary>
     public LayerForward WarmupForward { get; set; } = LayerForwards.Run;
@@ -143,7 +158,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 
     private OpenEngine Load(CancellationToken cancellationToken)
     {
-        FfnEngine engine = ModelLoader.OpenEngine(Options);
+        FfnEngine engine = CreateEngine(Options);
         FfnLog.Opened(_logger, Name, engine.Selection.ToString());
         var layers = new List<ServedLayer>();
         try
@@ -151,8 +166,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             ModelLoader.Load(engine, Options, (info, layer) => layers.Add(Serve(info, layer)), cancellationToken);
             FfnBatchingOptions batching = Options.Batching;
             var queue = new RequestQueue(batching, _time, _metrics);
-            var buffer = new BatchBuffer(layers, batching.BatchInvariant ? PaddedTokens : batching.MaxBatchTokens);
-            var runner = new BatchRunner(queue, buffer, batching.BatchInvariant ? PaddedTokens : 0, _time, _metrics, OnBroken);
+            var buffer = new BatchBuffer(layers, BatchTokens);
+            var runner = new BatchRunner(queue, buffer, batching.BatchInvariant ? BatchTokens : 0, _time, _metrics, OnBroken);
             return new OpenEngine(engine, new ServedLayers(layers), queue, runner);
         }
         catch
@@ -163,12 +178,23 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         }
     }
 
-    private int PaddedTokens => Math.Min(Options.Batching.MaxBatchTokens, InvarianceCheck.MaxPaddedTokens);
+    // Rows of a batch at most; all forwards that requests may share have so many where bits shall not depend on their number.
+    private int BatchTokens => Options.Batching.BatchInvariant
+        ? Math.Min(Options.Batching.MaxBatchTokens, InvarianceCheck.MaxPaddedTokens)
+        : Options.Batching.MaxBatchTokens;
 
     private ServedLayer Serve(FfnLayerInfo info, FfnLayer layer)
     {
-        FfnLog.Loaded(_logger, Name, info.Name, info.Spec, info.WeightBytes);
-        return new ServedLayer(info, layer, Name, MaxBatchTokensOf(info, layer));
+        try
+        {
+            FfnLog.Loaded(_logger, Name, info.Name, info.Spec, info.WeightBytes);
+            return new ServedLayer(info, layer, Name, MaxBatchTokensOf(info, layer));
+        }
+        catch
+        {
+            layer.Dispose();
+            throw;
+        }
     }
 
     private int MaxBatchTokensOf(FfnLayerInfo info, FfnLayer layer)
@@ -180,12 +206,18 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 
         if (!Options.Batching.BatchInvariant)
         {
-            return Options.Batching.MaxBatchTokens;
+            return BatchTokens;
         }
 
-        if (InvarianceCheck.RowsAreEqualEverywhere(layer, PaddedTokens))
+        if (Options.Autotune && Options.Warmup.Enabled)
         {
-            return PaddedTokens;
+            // The warm-up would replace the algorithms that were tried.
+            layer.Warmup(BatchTokens);
+        }
+
+        if (InvarianceCheck.RowsCanShare(layer, BatchTokens, LayerForwards.Run))
+        {
+            return BatchTokens;
         }
 
         FfnLog.RunsAlone(_logger, Name, info.Name);
@@ -198,7 +230,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         {
             if (Options.Warmup.Enabled)
             {
-                WarmUp(open.Layers, cancellationToken);
+                EngineWarmup.Run(open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Autotune, WarmupForward, cancellationToken);
             }
 
             return true;
@@ -214,20 +246,6 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             Fail("The warm-up failed", exception);
             FfnLog.WarmupFailed(_logger, Name, exception);
             return false;
-        }
-    }
-
-    private void WarmUp(ServedLayers layers, CancellationToken cancellationToken)
-    {
-        foreach (ServedLayer layer in layers.All)
-        {
-            foreach (int tokens in Options.Warmup.Tokens ?? [1, Options.Batching.MaxBatchTokens])
-            {
-                FfnSpec spec = layer.Info.Spec;
-                layer.Layer.Warmup(tokens);
-                WarmupForward(layer.Layer, FfnMode.Ffn, new float[checked(tokens * spec.InputWidth)], new float[checked(tokens * spec.OutputWidth)]);
-                cancellationToken.ThrowIfCancellationRequested();
-            }
         }
     }
 
@@ -258,7 +276,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 
     private void OnBroken(Exception exception)
     {
-        Fail("The engine broke", exception);
+        Fail(Broke, exception);
         FfnLog.Broke(_logger, Name, exception);
     }
 

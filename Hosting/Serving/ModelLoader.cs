@@ -35,7 +35,7 @@ internal static class ModelLoader
     /// <summary>Loads the layers of all models, in the order of the models' names.</summary>
     /// <param name="engine">The engine.</param>
     /// <param name="options">What is loaded.</param>
-    /// <param name="loaded">Told of every layer; when loading fails, the layers told of so far are the receiver's to dispose.</param>
+    /// <param name="loaded">Told of every layer, which is the receiver's to dispose from then on, whatever fails.</param>
     /// <param name="cancellationToken">Ends loading between two layers.</param>
     /// <exception cref="FfnHostingException">A layer cannot be loaded.</exception>
     public static void Load(
@@ -52,7 +52,8 @@ internal static class ModelLoader
                     cancellationToken.ThrowIfCancellationRequested();
                 }
             }
-            catch (Exception exception) when (exception is CheckpointException or NotSupportedException or InsufficientMemoryException)
+            catch (Exception exception) when (exception
+                is CheckpointException or NotSupportedException or InsufficientMemoryException or DeviceFailedException or OverflowException)
             {
                 throw new FfnHostingException($"{key} cannot be loaded: {exception.Message}", exception);
             }

@@ -31,6 +31,6 @@ internal static partial class FfnLog
     [LoggerMessage(8, LogLevel.Warning, "Engine '{Engine}' was not drained in time: {Requests} waiting requests were failed")]
     public static partial void DrainTimedOut(ILogger logger, string engine, int requests);
 
-    [LoggerMessage(9, LogLevel.Warning, "Engine '{Engine}': rows of layer {Layer} depend on their place in a batch here; for the same bits in any company its requests run alone")]
+    [LoggerMessage(9, LogLevel.Warning, "Engine '{Engine}': rows of layer {Layer} depend on what they are run with here; for the same bits in any company its requests run alone")]
     public static partial void RunsAlone(ILogger logger, string engine, string layer);
 }

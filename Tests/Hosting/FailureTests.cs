@@ -1,6 +1,8 @@
 using System.Buffers;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using NativeFfn.Hosting;
+using NativeFfn.Hosting.Batching;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Hosting;
@@ -73,6 +75,49 @@ public sealed class FailureTests
     }
 
     [Test]
+    public async Task An_engine_that_breaks_while_a_failed_batch_runs_one_by_one_is_unavailable_to_all_that_follow([Values(0, 1)] int first)
+    {
+        await using FfnServer server = await FfnServer.StartAsync();
+        FfnCall held = await server.HoldAsync();
+        using var owner = new TakenMemory(16);
+        Task taken = server.Client.ForwardAsync("m/0", owner.Memory, new float[16]).AsTask();
+        FfnCall[] waiting = [.. Enumerable.Range(0, 3).Select(i => server.Call("m/0", 1 + i, i))];
+        owner.IsTaken = true;
+
+        // The held one passes; the batch does not fit; of its requests one passes or none, and the next one breaks the engine.
+        int runs = 0;
+        server.Gate.Failing = _ =>
+        {
+            int run = runs++;
+            if (run == 1)
+            {
+                throw new InsufficientMemoryException("too many rows");
+            }
+
+            if (run == 2 + first)
+            {
+                throw new DeviceFailedException("device lost", isFatal: true, new InvalidOperationException());
+            }
+        };
+        server.Gate.Open();
+        await held.AssertAnsweredAsync();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => taken);
+        foreach (FfnCall call in waiting[..first])
+        {
+            await call.AssertAnsweredAsync();
+        }
+
+        FfnUnavailableException[] thrown = await Task.WhenAll(
+            waiting[first..].Select(static async call => (await Assert.ThrowsAsync<FfnUnavailableException>(() => call.Task))!));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(thrown.Select(static one => one.InnerException!.Message), Has.All.EqualTo("device lost"));
+            Assert.That(thrown.Distinct().Count(), Is.EqualTo(thrown.Length), "an exception that is thrown twice loses its stack trace");
+            Assert.That(runs, Is.EqualTo(3 + first), "nothing runs on a broken engine");
+        }
+    }
+
+    [Test]
     public async Task An_engine_that_does_not_warm_up_leaves_the_server_alive_and_not_ready()
     {
         await using FfnServer server = FfnServer.Create(static services => services.AddNativeFfn(static options =>
@@ -97,18 +142,55 @@ public sealed class FailureTests
     }
 
     [Test]
-    public async Task The_warm_up_runs_every_layer_with_the_tokens_that_were_asked_for()
+    public async Task Weights_that_cannot_be_counted_end_the_start_with_the_options_key()
     {
-        var rows = new List<int>();
-        await using FfnServer server = FfnServer.Create(static services => services.AddNativeFfn(static options =>
+        FfnSpec spec = FfnServer.ExactLayer(1).Spec;
+        await using FfnServer server = FfnServer.Create(services => services.AddNativeFfn(options =>
         {
             FfnServer.Defaults(options);
-            options.Warmup.Enabled = true;
-            options.Warmup.Tokens = [2, 5];
+            options.AddLayer("o", spec, new OverflowingWeights());
         }));
-        server.Runtime.WarmupForward = (layer, _, input, _) => rows.Add(input.Length / layer.Spec.InputWidth);
+        FfnHostingException thrown = (await Assert.ThrowsAsync<FfnHostingException>(server.StartHostAsync))!;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(thrown.Message, Is.EqualTo("NativeFfn:Models:o cannot be loaded: too many"));
+            Assert.That(thrown.InnerException, Is.TypeOf<OverflowException>());
+        }
+    }
+
+    [TestCase(new[] { 2, 5, 2 }, false, new[] { 5, 2 })]
+    [TestCase(null, false, new[] { 100, 1 })]
+    [TestCase(null, true, new[] { 64, 1 })]
+    public async Task The_warm_up_runs_every_layer_in_every_mode_and_many_tokens_before_few(int[]? tokens, bool invariant, int[] expected)
+    {
+        var forwards = new List<(int Rows, string Layer, FfnMode Mode)>();
+        (FfnSpec spec, FfnMemoryWeights weights) = FfnServer.ExactLayer(42);
+        FfnSpec narrowing = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 16, 24, false), new FfnStage(FfnKind.Linear, 24, 5, false));
+        await using FfnServer server = FfnServer.Create(services => services.AddNativeFfn(options =>
+        {
+            options.Backend = "managed";
+            options.AddLayer("a", spec, weights).AddLayer("b", spec.WithoutBlock("a norm is missing."), weights);
+            options.AddLayer("c", narrowing, RandomLayers.Gaussian(narrowing, 43));
+            options.Batching.MaxBatchTokens = 100;
+            options.Batching.BatchInvariant = invariant;
+            options.Warmup.Tokens = tokens;
+        }));
+        server.Runtime.WarmupForward = (layer, mode, input, output) =>
+        {
+            forwards.Add((input.Length / layer.Spec.InputWidth, layer.Spec.KeepsWidth ? layer.Spec.WhyNoBlock is null ? "a" : "b" : "c", mode));
+            LayerForwards.Run(layer, mode, input, output);
+        };
         await server.StartHostAsync();
-        Assert.That(rows, Is.EqualTo(new[] { 2, 5, 2, 5 }));
+        (string Layer, FfnMode Mode)[] modes =
+        [
+            ("a", FfnMode.Ffn), ("a", FfnMode.Residual), ("a", FfnMode.Block), ("b", FfnMode.Ffn), ("b", FfnMode.Residual), ("c", FfnMode.Ffn),
+        ];
+        Assert.That(forwards, Is.EqualTo(expected.SelectMany(rows => modes.Select(mode => (rows, mode.Layer, mode.Mode)))));
+    }
+
+    private sealed class OverflowingWeights : IFfnWeightSource
+    {
+        public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination) => throw new OverflowException("too many");
     }
 
     private sealed class TakenMemory(int length) : MemoryManager<float>
