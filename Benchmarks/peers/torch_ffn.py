@@ -7,7 +7,7 @@ Copies of the weights, all random, take turns until twice the device's L2 cache 
 one behind the other with a CUDA event between each two; medians of the times between events, the first batch left out. The results go to
 standard output, or after each row to a file, as JSON in the form of NativeFfn.GpuComparison's reports; progress goes to standard error.
 
-It was written on a machine without PyTorch and without a GPU: compiled by python3 -m py_compile and read, not run.
+It was written on a machine without PyTorch and without a GPU: read, and its flow run on a stand-in, but never run with PyTorch.
 '--device cpu --shape 64x176 --tokens 1,8' tries it without a GPU; its times are then the processor's and say nothing.
 """
 
