@@ -135,7 +135,7 @@ about() {
     say "revision $(<"$here/revision"), MKL for $(<"$here/mkl-isa")"
     uname -srm
     grep -m 1 'model name' /proc/cpuinfo
-    limited "$limit_probe" nvidia-smi 2>&1 || say "there is no nvidia-smi"
+    limited "$limit_probe" nvidia-smi 2>/dev/null || say "there is no nvidia-smi"
     ask_gpu name,uuid,compute_cap,driver_version,clocks.max.sm,clocks.max.mem,power.limit
     limited "$limit_probe" "$program" nativeffn info
     limited "$limit_probe" "$python" -c 'import torch; print("PyTorch", torch.__version__, "CUDA", torch.version.cuda)' 2>/dev/null ||
