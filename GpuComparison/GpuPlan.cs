@@ -27,7 +27,7 @@ internal sealed record GpuPlan
     /// <summary>Whether the algorithms of cuBLASLt are timed for the layer before it is measured.</summary>
     public bool Autotune { get; init; }
 
-    /// <summary>Bytes of the copy whose rate is the memory's: far more than any cache holds.</summary>
+    /// <summary>Bytes of the copy that the memory is measured by: far more than any cache holds.</summary>
     public long CopyBytes { get; init; } = 1L << 30;
 
     /// <summary>A file for the results, or null.</summary>

@@ -20,7 +20,7 @@ internal static class Program
     {
         try
         {
-            ParseResult parsed = GpuCommand.Create(plan => Measure(plan, stdout, stderr), files => Show(files, stdout)).Parse(args);
+            ParseResult parsed = GpuCommand.Create(plan => Measure(plan, stdout, stderr), files => Show(files, stdout, stderr)).Parse(args);
             return parsed.Action is ParseErrorAction
                 ? Refuse(stderr, parsed.Errors[0].Message, BadInput)
                 : parsed.Invoke(new InvocationConfiguration { Output = stdout, Error = stderr, EnableDefaultExceptionHandler = false });
@@ -29,11 +29,11 @@ internal static class Program
         {
             return Refuse(stderr, "there is no GPU to measure on. " + error.Message, BadInput);
         }
-        catch (Exception error) when (error is WrongResultException or CudaException or CuBlasLtException or DeviceFailedException)
+        catch (Exception error) when (error is IncompleteException or CudaException or CuBlasLtException or DeviceFailedException)
         {
             return Refuse(stderr, error.Message, Failed);
         }
-        catch (Exception error) when (error is ArgumentException or IOException or UnauthorizedAccessException or NotSupportedException
+        catch (Exception error) when (error is ArgumentException or IOException or InvalidDataException or UnauthorizedAccessException or NotSupportedException
             or BackendUnavailableException or DllNotFoundException or OverflowException or InsufficientMemoryException or OutOfMemoryException)
         {
             return Refuse(stderr, error.Message, BadInput);
@@ -56,13 +56,52 @@ internal static class Program
         {
             Backend = BackendKind.CuBlas, CudaPath = plan.CudaPath, Device = plan.Device, Autotune = plan.Autotune,
         };
-        GpuReport report = GpuRun.Measure(plan, libraries, options, stderr.WriteLine);
-        ReportText.Write(stdout, [report]);
-        if (plan.Json is not null)
+        GpuReport? last = null;
+        try
         {
-            OutputFiles.Write(plan.Json, ReportJson.Write(report));
+            GpuRun.Measure(plan, libraries, options, stderr.WriteLine, report =>
+            {
+                last = report;
+                if (plan.Json is not null)
+                {
+                    OutputFiles.Write(plan.Json, ReportJson.Write(report));
+                }
+            });
+        }
+        finally
+        {
+            // Whatever ended it, what was measured is told.
+            if (last is { Rows.IsEmpty: false })
+            {
+                ReportText.Write(stdout, [last]);
+            }
+        }
+
+        if (last?.Failures is { IsEmpty: false } failures)
+        {
+            throw new IncompleteException("Not everything was measured: " + string.Join("; ", failures));
         }
     }
 
-    private static void Show(ImmutableArray<string> files, TextWriter stdout) => ReportText.Write(stdout, [.. files.Select(ReportJson.Read)]);
+    private static void Show(ImmutableArray<string> files, TextWriter stdout, TextWriter stderr)
+    {
+        List<GpuReport> reports = [ReportJson.Read(files[0])];
+        foreach (string peer in files.Skip(1))
+        {
+            try
+            {
+                reports.Add(ReportJson.Read(peer));
+            }
+            catch (Exception error) when (error is IOException or InvalidDataException or UnauthorizedAccessException)
+            {
+                stderr.WriteLine($"'{peer}' is left out: {error.Message}");
+            }
+        }
+
+        ReportText.Write(stdout, [.. reports]);
+        if (reports.Count < files.Length)
+        {
+            throw new IncompleteException($"{files.Length - reports.Count} of {files.Length} files could not be shown.");
+        }
+    }
 }

@@ -3,56 +3,46 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.GpuTests;
 
-/// <summary>
-/// What tests leave behind in a GPU's memory. Each look takes a context and gives it back, so that a context which something still holds,
-/// with all that was made in it, counts as well.
-/// </summary>
+/// <summary>What tests leave behind on a GPU.</summary>
 internal static class DeviceMemoryWatch
 {
-    private const int Width = 64;
+    // What a finalizer lets go of may have a finalizer itself.
+    private const int Collections = 2;
 
-    /// <summary>Does once what the driver keeps something of for good.</summary>
-    public static void WarmUp()
+    /// <summary>Whether the bindings hold nothing of CUDA any more; says what they hold.</summary>
+    public static bool NothingIsHeld()
     {
-        if (FreeBytes() is not null)
+        // What a failed test left to finalizers is no leak.
+        for (int i = 0; i < Collections; i++)
         {
-            FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, Width, 2 * Width);
-            using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.CuBlas });
-            using FfnLayer layer = engine.CreateLayer(spec, new XavierWeights(spec, seed: 1));
-            layer.Warmup(1, Width);
+            GC.Collect();
+            GC.WaitForPendingFinalizers();
         }
+
+        string[] held =
+        [
+            .. Enum.GetValues<CudaKind>().Where(static kind => CudaUsage.CountOf(kind) != 0 || CudaUsage.BytesOf(kind) != 0)
+                .Select(static kind => $"{kind}: {CudaUsage.CountOf(kind)}, {CudaUsage.BytesOf(kind)} bytes"),
+        ];
+        Console.WriteLine(held.Length == 0 ? "held after the tests: nothing" : $"error: held after the tests: {string.Join("; ", held)}");
+        return held.Length == 0;
     }
 
-    /// <summary>Free bytes of the first device; null where there is none.</summary>
-    public static long? FreeBytes()
+    /// <summary>
+    /// Prints what is free on the first device. It proves nothing: a driver keeps what it loaded, and other processes use the device too.
+    /// </summary>
+    /// <param name="when">Before or after what.</param>
+    public static void SayFree(string when)
     {
         try
         {
             CudaDriver driver = CudaDriver.Start(CudaLoader.Driver(null));
             using CudaContext context = CudaContext.RetainPrimary(driver, driver.Device(0));
-            return context.MemoryInfo().Free;
+            Console.WriteLine($"device memory: {context.MemoryInfo().Free} bytes free {when}");
         }
-        catch (Exception absent) when (absent is NativeLibraryException or CudaException { IsNoDevice: true })
+        catch (Exception failure) when (failure is NativeLibraryException or CudaException)
         {
-            Console.WriteLine($"device memory: there is no GPU. {absent.Message}");
-            return null;
+            Console.WriteLine($"device memory {when}: not known. {failure.Message.ReplaceLineEndings(" ")}");
         }
-    }
-
-    /// <summary>Whether as much is free as before; says what it finds.</summary>
-    /// <param name="before">Bytes; null where there was no device.</param>
-    public static bool IsUnchanged(long? before)
-    {
-        if (before is null)
-        {
-            return true;
-        }
-
-        // What a failed test left to finalizers is no leak.
-        GC.Collect();
-        GC.WaitForPendingFinalizers();
-        long? after = FreeBytes();
-        Console.WriteLine($"device memory: {before} bytes free before, {after} after, {before - after} leaked (other processes on the GPU would count, too)");
-        return after >= before;
     }
 }

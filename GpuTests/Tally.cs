@@ -5,7 +5,8 @@ namespace NativeFfn.GpuTests;
 
 /// <summary>Counts tests as they end, and writes down those that did not pass. NUnit may tell it of several at a time.</summary>
 /// <param name="categories">Categories that are counted apart.</param>
-internal sealed class Tally(string[] categories) : ITestListener
+/// <param name="current">A file that names the test which began last: all that is known of one that ends the process.</param>
+internal sealed class Tally(string[] categories, string current) : ITestListener
 {
     private readonly Lock _gate = new();
     private readonly Dictionary<string, int> _passed = categories.ToDictionary(static name => name, static _ => 0);
@@ -40,6 +41,10 @@ internal sealed class Tally(string[] categories) : ITestListener
 
     public void TestStarted(ITest test)
     {
+        lock (_gate)
+        {
+            File.WriteAllText(current, test.FullName);
+        }
     }
 
     public void TestOutput(TestOutput output)

@@ -67,6 +67,20 @@ publish() {
     rm -f "$1"/{createdump,libmscordaccore.so,libmscordbi.so,libcoreclrtraceptprovider.so}
 }
 
+# write_revision FILE: which sources these are; loudly where they are none that anybody could get again.
+write_revision() {
+    local revision changes
+    revision=$(git -C "$root" describe --always 2>/dev/null) || revision=unknown
+    changes=$(git -C "$root" status --porcelain 2>/dev/null)
+    if [[ -n $changes ]]; then
+        revision+=-dirty
+        say "WARNING: THE CLONE HAS CHANGES THAT ARE NOT COMMITTED, so that this bundle is of no revision:"
+        say "$changes"
+    fi
+
+    printf '%s\n' "$revision" >"$1"
+}
+
 require_sdk
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -79,7 +93,7 @@ publish "$bundle/app"
 cp "$packed" "$bundle/mkl.tar.xz"
 cp "$root/build/gpu/run.sh" "$root/Benchmarks/peers/torch_ffn.py" "$root/LICENSE" "$root/docs/gpu.md" "$bundle/"
 printf '%s\n' "$isa" >"$bundle/mkl-isa"
-git -C "$root" describe --always --dirty >"$bundle/revision" 2>/dev/null || echo unknown >"$bundle/revision"
+write_revision "$bundle/revision"
 mkdir -p "$(dirname "$output")"
 tar -C "$work" --owner=0 --group=0 --sort=name -cf - "$name" | gzip -9 >"$output.partial"
 size=$(stat -c %s "$output.partial")

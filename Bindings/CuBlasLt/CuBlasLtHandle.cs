@@ -8,7 +8,7 @@ namespace NativeFfn.Bindings.CuBlasLt;
 internal sealed unsafe class CuBlasLtHandle : CudaResource
 {
     internal CuBlasLtHandle(CuBlasLtLibrary library, CudaContext context)
-        : base(context)
+        : base(context, CudaKind.CuBlasLtHandle)
     {
         Library = library;
         using CudaContext.Scope scope = context.Enter();

@@ -19,6 +19,7 @@ internal sealed unsafe class CudaContext : SafeHandle
     {
         (Driver, Device, _isPrimary) = (driver, device, isPrimary);
         SetHandle(context);
+        CudaUsage.Take(CudaKind.Context);
     }
 
     /// <summary>The driver.</summary>
@@ -212,8 +213,11 @@ internal sealed unsafe class CudaContext : SafeHandle
     }
 
     /// <inheritdoc/>
-    protected override bool ReleaseHandle() =>
-        !_isPrimary || Driver.Functions.cuDevicePrimaryCtxRelease_v2(Device.Handle) == CudaStatus.Success || IsLost;
+    protected override bool ReleaseHandle()
+    {
+        CudaUsage.GiveBack(CudaKind.Context);
+        return !_isPrimary || Driver.Functions.cuDevicePrimaryCtxRelease_v2(Device.Handle) == CudaStatus.Success || IsLost;
+    }
 
     private CudaException Note(int status, string call)
     {

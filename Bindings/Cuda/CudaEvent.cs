@@ -10,7 +10,7 @@ internal sealed unsafe class CudaEvent : CudaResource
     private const uint DisableTiming = 2;
 
     internal CudaEvent(CudaContext context, bool timing)
-        : base(context)
+        : base(context, CudaKind.Event)
     {
         using CudaContext.Scope scope = context.Enter();
         nint made = 0;

@@ -4,7 +4,7 @@ namespace NativeFfn.Bindings.Cuda;
 internal sealed unsafe class CudaGraph : CudaResource
 {
     internal CudaGraph(CudaContext context, nint captured)
-        : base(context)
+        : base(context, CudaKind.Graph)
     {
         using CudaContext.Scope scope = context.Enter();
         nint executable = 0;

@@ -6,7 +6,7 @@ namespace NativeFfn.Bindings.Cuda;
 internal sealed unsafe class CudaModule : CudaResource
 {
     internal CudaModule(CudaContext context, ReadOnlySpan<byte> image)
-        : base(context)
+        : base(context, CudaKind.Module)
     {
         if (image.IsEmpty)
         {

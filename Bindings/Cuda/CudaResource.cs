@@ -9,15 +9,20 @@ namespace NativeFfn.Bindings.Cuda;
 /// </remarks>
 internal abstract class CudaResource : SafeHandle
 {
+    private readonly CudaKind _kind;
+    private readonly long _bytes;
     private bool _isOwned;
 
     /// <summary>Begins a resource; <see cref="Own"/> completes it.</summary>
+    /// <param name="context">The context in which it lives.</param>
+    /// <param name="kind">What <see cref="CudaUsage"/> counts it as.</param>
+    /// <param name="bytes">Its bytes, if it is memory.</param>
     /// <exception cref="CudaException">Something could not be freed before.</exception>
-    protected CudaResource(CudaContext context)
+    protected CudaResource(CudaContext context, CudaKind kind, long bytes = 0)
         : base(0, ownsHandle: true)
     {
         context.ThrowFreeFailure();
-        Context = context;
+        (Context, _kind, _bytes) = (context, kind, bytes);
     }
 
     /// <summary>The context in which it lives.</summary>
@@ -49,6 +54,7 @@ internal abstract class CudaResource : SafeHandle
         Context.DangerousAddRef(ref held);
         SetHandle(made);
         _isOwned = true;
+        CudaUsage.Take(_kind, _bytes);
     }
 
     /// <summary>Frees the handle, with the context entered.</summary>
@@ -68,6 +74,7 @@ internal abstract class CudaResource : SafeHandle
         }
         finally
         {
+            CudaUsage.GiveBack(_kind, _bytes);
             Context.DangerousRelease();
         }
 

@@ -20,7 +20,7 @@ internal sealed unsafe class CudaStream : CudaResource
     private readonly bool _isAdopted;
 
     internal CudaStream(CudaContext context)
-        : base(context)
+        : base(context, CudaKind.Stream)
     {
         using CudaContext.Scope scope = context.Enter();
         nint stream = 0;
@@ -29,7 +29,7 @@ internal sealed unsafe class CudaStream : CudaResource
     }
 
     internal CudaStream(CudaContext context, nint stream)
-        : base(context)
+        : base(context, CudaKind.Stream)
     {
         _isAdopted = true;
         using CudaContext.Scope scope = context.Enter();

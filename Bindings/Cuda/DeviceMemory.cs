@@ -6,7 +6,7 @@ internal sealed unsafe class DeviceMemory : CudaResource
     private readonly long _bytes;
 
     internal DeviceMemory(CudaContext context, long bytes)
-        : base(context)
+        : base(context, CudaKind.DeviceMemory, bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
         _bytes = bytes;

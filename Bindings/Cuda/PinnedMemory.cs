@@ -7,7 +7,7 @@ internal sealed unsafe class PinnedMemory : CudaResource
     private const uint Portable = 1;
 
     internal PinnedMemory(CudaContext context, long bytes)
-        : base(context)
+        : base(context, CudaKind.PinnedMemory, bytes)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(bytes);
         Bytes = bytes;

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.CommandLine;
 using NativeFfn.Checkpoints;
 using NativeFfn.Cli.Options;
@@ -19,11 +20,12 @@ internal static class VerifyCommand
         Option<string> model = CommonOptions.Model();
         Option<int> layer = CommonOptions.Layer();
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
+        Option<ImmutableArray<BackendKind>> required = CommonOptions.RequiredBackends();
         Option<bool> json = CommonOptions.Json();
         Option<int> residentExperts = CommonOptions.MaxResidentExperts();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, residentExperts, json,
+            model, layer, tokens, required, residentExperts, json,
         };
         EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
         command.SetAction(parsed => Run(
@@ -31,12 +33,14 @@ internal static class VerifyCommand
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
+            parsed.GetValue(required),
             engine.Read(parsed) with { MaxResidentExperts = parsed.GetValue(residentExperts) },
             parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(Session session, string model, int layer, int tokens, FfnEngineOptions options, bool json)
+    private static int Run(
+        Session session, string model, int layer, int tokens, ImmutableArray<BackendKind> required, FfnEngineOptions options, bool json)
     {
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
@@ -51,7 +55,25 @@ internal static class VerifyCommand
             WriteText(session.Terminal, report);
         }
 
-        return report.Passed ? ExitCode.Done : ExitCode.Failed;
+        if (!report.Passed)
+        {
+            return ExitCode.Failed;
+        }
+
+        Require(required.IsDefault ? [] : required, report);
+        return ExitCode.Done;
+    }
+
+    // What was not verified is no mismatch, but the caller said that it must be there.
+    private static void Require(ImmutableArray<BackendKind> required, VerifyReport report)
+    {
+        foreach (BackendKind kind in required)
+        {
+            if (report.NotVerified.FirstOrDefault(skip => skip.Backend == BackendNames.Of(kind)) is { } skipped)
+            {
+                throw new BackendUnavailableException(kind, skipped.Reason);
+            }
+        }
     }
 
     private static void WriteText(Terminal terminal, VerifyReport report)

@@ -2,7 +2,7 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.GpuComparison.Measuring;
 
-/// <summary>The memory's rate, by a large copy within it: what no read of weights will be faster than by much.</summary>
+/// <summary>The rate of a large copy within the memory. It turns between reading and writing; nothing but reading may be somewhat faster.</summary>
 internal static class CopyRate
 {
     // The two ends of a copy take this part of what is free at most.

@@ -1,8 +1,5 @@
 namespace NativeFfn.GpuComparison.Measuring;
 
-/// <summary>A program computes something else than the layer.</summary>
-internal sealed class WrongResultException(string message) : Exception(message);
-
 /// <summary>What a SwiGLU layer without biases makes of some rows, in double: an answer that no GPU had a hand in.</summary>
 internal static class Float64Rows
 {

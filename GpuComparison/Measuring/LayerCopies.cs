@@ -79,10 +79,11 @@ internal sealed unsafe class LayerCopies : IDisposable
         var x = new FfnDeviceRows(input.Region.Address, tokens, Spec.DModel);
         var y = new FfnDeviceRows(result.Region.Address, tokens, Spec.DModel);
         Times queued = _timer.Measure(seconds, run => _layers[run % callers].ForwardResidual(_deviceStream, x, x, y));
-        Times captured = MeasureCaptured(x, y, seconds);
         _layers[0].ForwardResidual(_deviceStream, x, x, y);
         Download(result, output);
-        return new LayerTimes(queued, captured, onHost, output);
+        float[] replayed = new float[rows.Length];
+        Times captured = MeasureCaptured(x, y, seconds, result, replayed);
+        return new LayerTimes(queued, captured, onHost, output, replayed);
     }
 
     public void Dispose()
@@ -97,7 +98,7 @@ internal sealed unsafe class LayerCopies : IDisposable
     private void Add() => _layers.Add(_engine.CreateLayer(Spec, new XavierWeights(Spec, WeightSeed + (ulong)_layers.Count)));
 
     // Every copy was run on the stream before, so that nothing is made while it is recorded.
-    private Times MeasureCaptured(FfnDeviceRows x, FfnDeviceRows y, double seconds)
+    private Times MeasureCaptured(FfnDeviceRows x, FfnDeviceRows y, double seconds, DeviceMemory result, float[] replayed)
     {
         List<CudaGraph> graphs = [];
         try
@@ -107,7 +108,13 @@ internal sealed unsafe class LayerCopies : IDisposable
                 graphs.Add(Capture(layer, x, y));
             }
 
-            return _timer.Measure(seconds, run => _stream.Launch(graphs[run % graphs.Count]));
+            Times times = _timer.Measure(seconds, run => _stream.Launch(graphs[run % graphs.Count]));
+
+            // NaN, so that a graph which writes nothing is not right by what was there before.
+            _stream.Fill(result.Region, 0xFF);
+            _stream.Launch(graphs[0]);
+            Download(result, replayed);
+            return times;
         }
         finally
         {
@@ -169,4 +176,5 @@ internal sealed unsafe class LayerCopies : IDisposable
 /// <param name="Captured">The device's time, each forward one launch of a CUDA graph.</param>
 /// <param name="OnHost">A caller's time from rows in the host's memory to results there.</param>
 /// <param name="Output">The first copy's result, row-major.</param>
-internal sealed record LayerTimes(Times Queued, Times Captured, Times OnHost, float[] Output);
+/// <param name="Replayed">The same by a launch of its graph.</param>
+internal sealed record LayerTimes(Times Queued, Times Captured, Times OnHost, float[] Output, float[] Replayed);

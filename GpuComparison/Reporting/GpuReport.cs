@@ -28,6 +28,9 @@ internal sealed record GpuReport
 
     /// <summary>Subjects, precisions and token counts, in the order measured.</summary>
     public required ImmutableArray<GpuRow> Rows { get; init; }
+
+    /// <summary>What could not be measured, and why; null where nothing is missing.</summary>
+    public ImmutableArray<string>? Failures { get; init; }
 }
 
 /// <summary>One subject in one precision at one token count. Times are medians, in milliseconds.</summary>
@@ -60,8 +63,8 @@ internal sealed record GpuRow
     /// <summary>The fastest plain products of the same shapes; null where there are none.</summary>
     public double? PlainProductsMs { get; init; }
 
-    /// <summary>The weights read once, at the rate of a copy.</summary>
-    public double? MemoryFloorMs { get; init; }
+    /// <summary>The weights' bytes at the rate of a copy, which reads and writes; nothing but reading may be faster.</summary>
+    public double? CopyRateMs { get; init; }
 
     /// <summary>The multiply-adds at the best rate that plain products of this precision reached at any token count.</summary>
     public double? ComputeFloorMs { get; init; }
@@ -78,8 +81,8 @@ internal sealed record GpuRow
     /// <summary>Relative L2 error against float64 of what the layer adds to its residual; null where it was not looked at.</summary>
     public double? RelativeL2 { get; init; }
 
-    /// <summary>The part of a copy's rate at which the weights were read.</summary>
-    public double? CopyShare => MemoryFloorMs / DeviceMs;
+    /// <summary>The part of a copy's rate at which the weights were read; it may be more than 1.</summary>
+    public double? CopyShare => CopyRateMs / DeviceMs;
 
     /// <summary>The part of the plain products' rate that the whole layer reached.</summary>
     public double? PlainShare => PlainProductsMs / DeviceMs;

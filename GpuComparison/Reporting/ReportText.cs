@@ -44,7 +44,7 @@ internal static class ReportText
     private static Table Numbers(GpuReport report)
     {
         Table table = Markdown.Table(
-            "precision", "tokens", "device ms", "min ms", "runs", "as a graph", "host to host", "plain products", "memory floor", "compute floor",
+            "precision", "tokens", "device ms", "min ms", "runs", "as a graph", "host to host", "plain products", "at copy rate", "compute floor",
             "of copy rate", "of plain rate", "copies", "relative L2");
         foreach (GpuRow row in report.Rows)
         {
@@ -57,7 +57,7 @@ internal static class ReportText
                 Milliseconds(row.CapturedMs),
                 Milliseconds(row.HostMs),
                 Milliseconds(row.PlainProductsMs),
-                Milliseconds(row.MemoryFloorMs),
+                Milliseconds(row.CopyRateMs),
                 Milliseconds(row.ComputeFloorMs),
                 Share(row.CopyShare),
                 Share(row.PlainShare),

@@ -134,8 +134,8 @@ public sealed class GpuComparisonTests
                 Assert.That(row.HostMs, Is.Positive);
                 Assert.That(row.PlainProductsMs, Is.Positive);
                 Assert.That(row.Runs, Is.GreaterThanOrEqualTo(64));
-                Assert.That(row.MemoryFloorMs, Is.EqualTo(row.WeightBytes / report.CopyBytesPerSecond!.Value * 1e3).Within(1e-9));
-                Assert.That(row.CopyShare, Is.EqualTo(row.MemoryFloorMs / row.DeviceMs));
+                Assert.That(row.CopyRateMs, Is.EqualTo(row.WeightBytes / report.CopyBytesPerSecond!.Value * 1e3).Within(1e-9));
+                Assert.That(row.CopyShare, Is.EqualTo(row.CopyRateMs / row.DeviceMs));
                 Assert.That(row.PlainShare, Is.EqualTo(row.PlainProductsMs / row.DeviceMs));
                 Assert.That((row.WeightCopies - 1) * row.WeightBytes, Is.GreaterThanOrEqualTo(2 * CacheBytes));
                 Assert.That(row.IsPastCache);
@@ -148,6 +148,75 @@ public sealed class GpuComparisonTests
         {
             Assert.That(precision.Min(static row => row.PlainProductsMs / row.ComputeFloorMs), Is.EqualTo(1).Within(1e-9));
         }
+    }
+
+    [Test]
+    public void What_fails_at_one_token_count_is_told_and_the_rest_is_measured()
+    {
+        using SoftwareDevice device = SoftwareDevice.Start(Machine());
+        List<GpuReport> saved = [];
+        List<string> said = [];
+        Measure(device, PlanOf($"{Small} --precision bf16,f32"), FailAtThreeTokens, saved.Add);
+        Assert.That(saved.Select(static report => report.Rows.Length), Is.EqualTo(new[] { 1, 1, 2, 3, 4, 5, 5 }), "saved as it grows");
+        Assert.That(saved[^1].Rows.Select(static row => (row.Precision, row.Tokens)), Is.EqualTo(
+            new[] { ("bf16", 1), ("bf16", 20), ("f32", 1), ("f32", 3), ("f32", 20) }));
+        Assert.That(saved[^1].Rows.Select(static row => row.ComputeFloorMs), Has.All.Positive);
+        Assert.That(saved[^1].Failures, Is.EqualTo(said.Where(static line => line.Contains("failed"))).And.Length.EqualTo(1));
+        Assert.That(saved[^1].Failures!.Value[0], Does.StartWith("bf16, 3 tokens: cuEventElapsedTime failed"));
+        Assert.That(ReportJson.Write(saved[^1]), Is.Not.Empty);
+        device.AssertClean();
+
+        void FailAtThreeTokens(string line)
+        {
+            said.Add(line);
+            if (line == "bf16, 3 tokens")
+            {
+                device.FailCall("cuEventElapsedTime", 1, CudaResult.InvalidValue);
+            }
+        }
+    }
+
+    [Test]
+    public void A_device_that_is_lost_ends_it_and_what_was_measured_is_kept()
+    {
+        using SoftwareDevice device = SoftwareDevice.Start(Machine());
+        List<GpuReport> saved = [];
+        Assert.That(() => Measure(device, PlanOf($"{Small} --precision f32"), LoseAtThreeTokens, saved.Add), Throws.TypeOf<CudaException>());
+        Assert.That(saved[^1].Rows.Select(static row => row.Tokens), Is.EqualTo(new[] { 1 }));
+
+        void LoseAtThreeTokens(string line)
+        {
+            if (line == "f32, 3 tokens")
+            {
+                device.FailCall("cuEventElapsedTime", 1, CudaResult.IllegalAddress);
+            }
+        }
+    }
+
+    [Test]
+    public void A_wrong_answer_in_the_first_or_the_last_row_is_an_error()
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 40, 72);
+        var rows = new CheckedRows(spec, new XavierWeights(spec, 1), [1, 3]);
+        Assert.That(rows.Input(3)[..spec.DModel], Is.EqualTo(rows.Input(1)));
+        Assert.That(rows.Error(rows.Input(3)), Is.EqualTo(1).Within(1e-9), "nothing was added");
+        Assert.That(rows.Error([.. Enumerable.Repeat(float.NaN, 3 * spec.DModel)]), Is.NaN);
+    }
+
+    [Test]
+    public void A_table_leaves_out_a_peer_that_cannot_be_read_and_exits_with_1()
+    {
+        using var folder = new TempFolder();
+        string ours = folder.Write("ours.json", ReportJson.Write(Report("NativeFfn", "NativeFfn", 0.08, 0.075)));
+        string broken = folder.Write("torch.json", "{\"program\": \"Py");
+        using var stdout = new StringWriter();
+        using var stderr = new StringWriter();
+        Assert.That(Program.Run(["table", ours], stdout, stderr), Is.Zero);
+        string alone = stdout.ToString();
+        Assert.That(Program.Run(["table", ours, broken], stdout, stderr), Is.EqualTo(1));
+        Assert.That(stdout.ToString(), Is.EqualTo(alone + alone));
+        Assert.That(stderr.ToString(), Does.Contain($"'{broken}' is left out").And.Contain("1 of 2"));
+        Assert.That(Program.Run(["table", broken], stdout, stderr), Is.EqualTo(2));
     }
 
     [Test]
@@ -248,9 +317,16 @@ public sealed class GpuComparisonTests
 
     private static GpuReport Run(SoftwareDevice device, GpuPlan plan)
     {
+        List<GpuReport> saved = [];
+        Measure(device, plan, static _ => { }, saved.Add);
+        return saved[^1];
+    }
+
+    private static void Measure(SoftwareDevice device, GpuPlan plan, Action<string> progress, Action<GpuReport> save)
+    {
         var libraries = new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc);
         var options = new FfnEngineOptions { Backend = BackendKind.CuBlas, Cuda = device.AsSource(), DecodeTokens = 1 };
-        return GpuRun.Measure(plan with { CopyBytes = CopyBytes }, libraries, options, static _ => { });
+        GpuRun.Measure(plan with { CopyBytes = CopyBytes }, libraries, options, progress, save);
     }
 
     private static GpuReport Report(string program, string subject, double device, double captured) => new()
@@ -266,7 +342,7 @@ public sealed class GpuComparisonTests
             new GpuRow
             {
                 Subject = subject, Precision = "bf16", Tokens = 1, DeviceMs = device, DeviceMinMs = device, Runs = 64, CapturedMs = captured, HostMs = 0.2,
-                PlainProductsMs = 0.06, MemoryFloorMs = 0.05, ComputeFloorMs = 0.01, WeightBytes = 67584, WeightCopies = 3, IsPastCache = true,
+                PlainProductsMs = 0.06, CopyRateMs = 0.05, ComputeFloorMs = 0.01, WeightBytes = 67584, WeightCopies = 3, IsPastCache = true,
                 RelativeL2 = 3e-3,
             },
         ],

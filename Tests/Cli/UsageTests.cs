@@ -23,6 +23,7 @@ public sealed class UsageTests
     [TestCase("verify", "--model", "required")]
     [TestCase("verify --model m --tokens 0", "--tokens", "'0'")]
     [TestCase("verify --model m --precision f8", "--precision", "'f8'", "f32, bf16, f16, int8, tf32, fp8")]
+    [TestCase("verify --model m --require mkl,auto", "--require", "'mkl,auto'", "one or several of mkl, managed, cublas")]
     [TestCase("bench --precision f32,f8", "--precision", "'f32,f8'", "one or several of f32, bf16, f16, int8, tf32, fp8")]
     [TestCase("bench --precision f32,", "--precision", "'f32,'")]
     [TestCase("bench --precision int8,int8", "--precision", "'int8,int8'")]
@@ -54,7 +55,7 @@ public sealed class UsageTests
 
     [TestCase("--help", "info", "forward", "verify", "bench", "init")]
     [TestCase("forward --help", "--model", "--layer", "--input", "--output", "--mode", "--backend", "--kernel", "--precision", "--threads", "--trace", "--mkl-path")]
-    [TestCase("verify --help", "--model", "--layer", "--tokens", "--kernel", "--precision", "--threads", "--mkl-path", "--json")]
+    [TestCase("verify --help", "--model", "--layer", "--tokens", "--require", "--kernel", "--precision", "--threads", "--mkl-path", "--json")]
     [TestCase("bench --help", "--shape", "--preset", "--kind", "--tokens", "--backend", "--kernel", "--precision", "--threads", "--seconds", "--json", "--mkl-path")]
     [TestCase("init --help", "--kind", "--shape", "--layers", "--dtype", "--seed", "--output", "--sample-input")]
     public void Help_lists(string line, params string[] named)

@@ -107,6 +107,21 @@ public sealed class VerifyTests
     }
 
     [Test]
+    public void A_backend_that_must_be_there_and_is_not_is_an_error_with_its_reason()
+    {
+        using var folder = new CommandFolder();
+        string[] words = ["verify", "--model", folder.Checkpoint(), "--mkl-path", folder["nowhere"]];
+        CommandRun.Done([.. words, "--require", "managed"]);
+        CommandRun run = CommandRun.Of([.. words, "--require", "managed,mkl"]);
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Error, Does.StartWith("nativeffn: error: Backend 'mkl' is not available").And.Contain(folder["nowhere"]).And.Match("^[^\n]*\n$"));
+        Assert.That(run.Out, Does.Contain("managed").And.Contain("ok"), "what could be verified is shown");
+
+        // A precision that a backend lacks is a reason as any other.
+        Assert.That(CommandRun.Of([.. words, "--require", "cublas", "--precision", "int8"]).Error, Does.Contain("'cublas'").And.Contain("int8"));
+    }
+
+    [Test]
     public void Weights_that_are_no_numbers_are_a_mismatch()
     {
         using var folder = new CommandFolder();

@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -7,7 +6,7 @@ namespace NativeFfn.Tests.Concurrency;
 /// <summary>Threads that share a layer, and engines that share a process, compute what each would alone.</summary>
 public class SharedLayerTests : BackendTests
 {
-    private const int Callers = 8;
+    private const int CallerCount = 8;
     private const int Iterations = 100;
 
     private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 64, 176, bias: true)
@@ -26,13 +25,13 @@ public class SharedLayerTests : BackendTests
     {
         using FfnLayer layer = Engine(threads).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 600));
         Work[] work = WorkOf(layer, mode);
-        AssertNothingWrong(RunCallers(Callers, caller =>
+        AssertNothingWrong(CallerCount, caller =>
         {
             for (int i = 0; i < Iterations; i++)
             {
                 work[(caller + i) % work.Length].Check(layer, mode);
             }
-        }));
+        });
     }
 
     [Test]
@@ -43,7 +42,7 @@ public class SharedLayerTests : BackendTests
         using FfnLayer there = managed.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 602));
         Work[] workHere = WorkOf(here, FfnMode.Block);
         Work[] workThere = WorkOf(there, FfnMode.Block);
-        AssertNothingWrong(RunCallers(4, caller =>
+        AssertNothingWrong(4, caller =>
         {
             for (int i = 0; i < Iterations; i++)
             {
@@ -57,25 +56,38 @@ public class SharedLayerTests : BackendTests
                     workThere[index].Check(there, FfnMode.Block);
                 }
             }
-        }));
+        });
     }
 
     [Test]
     public void Engines_of_all_precisions_share_a_process()
     {
-        FfnEngine[] engines = [.. CpuPrecisionsAttribute.All.Select(precision => OpenEngine(2, precision))];
-        FfnLayer[] layers = [.. engines.Select(static (engine, i) => engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 607 + i)))];
-        Work[][] work = [.. layers.Select(static layer => WorkOf(layer, FfnMode.Block))];
-        AssertNothingWrong(RunCallers(Callers, caller =>
+        List<FfnEngine> engines = [];
+        List<FfnLayer> layers = [];
+        try
         {
-            for (int i = 0; i < Iterations; i++)
+            foreach (FfnPrecision precision in TestBackends.PrecisionsOf(Backend))
             {
-                int layer = (caller + (i / 3)) % layers.Length;
-                work[layer][(caller + i) % TokenCounts.Length].Check(layers[layer], FfnMode.Block);
+                engines.Add(OpenEngine(2, precision));
+                layers.Add(engines[^1].CreateLayer(Spec, RandomLayers.Gaussian(Spec, 607 + layers.Count)));
             }
-        }));
-        Array.ForEach(layers, static layer => layer.Dispose());
-        Array.ForEach(engines, static engine => engine.Dispose());
+
+            Assert.That(layers, Has.Count.GreaterThan(2), "f32, bf16 and f16 at least");
+            Work[][] work = [.. layers.Select(static layer => WorkOf(layer, FfnMode.Block))];
+            AssertNothingWrong(CallerCount, caller =>
+            {
+                for (int i = 0; i < Iterations; i++)
+                {
+                    int layer = (caller + (i / 3)) % layers.Count;
+                    work[layer][(caller + i) % TokenCounts.Length].Check(layers[layer], FfnMode.Block);
+                }
+            });
+        }
+        finally
+        {
+            layers.ForEach(static layer => layer.Dispose());
+            engines.ForEach(static engine => engine.Dispose());
+        }
     }
 
     [Test]
@@ -86,7 +98,7 @@ public class SharedLayerTests : BackendTests
         using FfnLayer second = Engine(2).CreateLayer(wide, RandomLayers.Gaussian(wide, 604));
         Work[] workFirst = WorkOf(first, FfnMode.Ffn);
         Work[] workSecond = WorkOf(second, FfnMode.Ffn);
-        AssertNothingWrong(RunCallers(4, caller =>
+        AssertNothingWrong(4, caller =>
         {
             for (int i = 0; i < Iterations; i++)
             {
@@ -94,7 +106,7 @@ public class SharedLayerTests : BackendTests
                 workFirst[index].Check(first, FfnMode.Ffn);
                 workSecond[^(index + 1)].Check(second, FfnMode.Ffn);
             }
-        }));
+        });
     }
 
     [Test]
@@ -103,14 +115,14 @@ public class SharedLayerTests : BackendTests
         using FfnLayer layer = Engine(2).CreateLayer(Spec, RandomLayers.Gaussian(Spec, 605));
         float[] input = RandomLayers.Rows(5, Spec.DModel, 606);
         var profile = new FfnProfile();
-        AssertNothingWrong(RunCallers(4, _ =>
+        AssertNothingWrong(4, _ =>
         {
             float[] output = new float[input.Length];
             for (int i = 0; i < Iterations; i++)
             {
                 layer.Inspect(FfnMode.Block, input, output, profile: profile);
             }
-        }));
+        });
         Assert.That(Enum.GetValues<FfnStep>().Sum(profile.ShareOf), Is.GreaterThan(0).And.LessThanOrEqualTo(1.000001));
     }
 
@@ -120,30 +132,7 @@ public class SharedLayerTests : BackendTests
         return new Work(input, Forward(layer, mode, input));
     });
 
-    /// <summary>Starts callers at one moment and waits for them; returns what they threw.</summary>
-    private static ConcurrentQueue<Exception> RunCallers(int count, Action<int> call)
-    {
-        var wrong = new ConcurrentQueue<Exception>();
-        using var start = new Barrier(count);
-        Thread[] callers = [.. Enumerable.Range(0, count).Select(caller => new Thread(() =>
-        {
-            try
-            {
-                start.SignalAndWait();
-                call(caller);
-            }
-            catch (Exception exception)
-            {
-                wrong.Enqueue(exception);
-            }
-        }))];
-        Array.ForEach(callers, static caller => caller.Start());
-        Array.ForEach(callers, static caller => caller.Join());
-        return wrong;
-    }
-
-    private static void AssertNothingWrong(ConcurrentQueue<Exception> wrong) =>
-        Assert.That(wrong.Select(static exception => exception.ToString()), Is.Empty);
+    private static void AssertNothingWrong(int count, Action<int> call) => Assert.That(Callers.Run(count, call), Is.Empty);
 
     private sealed record Work(float[] Input, float[] Expected)
     {

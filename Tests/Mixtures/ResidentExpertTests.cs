@@ -63,10 +63,8 @@ public class ResidentExpertTests : BackendTests
         float[][] inputs = [.. Enumerable.Range(0, 6).Select(static caller => RandomLayers.Rows(1 + (caller * 5), Spec.DModel, 805 + caller))];
         float[][] expected = [.. inputs.Select(input => Forward(whole, FfnMode.Residual, input))];
         bool[] right = new bool[inputs.Length];
-        Thread[] callers = [.. inputs.Select((input, caller) => new Thread(() =>
-            right[caller] = Enumerable.Range(0, 20).All(_ => Forward(bounded, FfnMode.Residual, input).AsSpan().SequenceEqual(expected[caller]))))];
-        Array.ForEach(callers, static caller => caller.Start());
-        Array.ForEach(callers, static caller => caller.Join());
+        Assert.That(Callers.Run(inputs.Length, caller => right[caller] = Enumerable.Range(0, 20).All(
+            _ => Forward(bounded, FfnMode.Residual, inputs[caller]).AsSpan().SequenceEqual(expected[caller]))), Is.Empty);
         Assert.That(right, Is.All.True);
     }
 

@@ -19,7 +19,7 @@ public static class TestBackends
     private static readonly BackendKind[] OnCpu = [BackendKind.Managed, BackendKind.Mkl];
 
     /// <summary>Whether this machine has a GPU that the cuBLAS backend can use.</summary>
-    public static bool HasGpu { get; } = FfnEngine.Probe().Any(static candidate => candidate.Kind == BackendKind.CuBlas && candidate.Available);
+    public static bool HasGpu { get; } = Opens(new FfnEngineOptions { Backend = BackendKind.CuBlas });
 
     /// <summary>One fixture a backend, in a category of the backend's name, so that a run can count what ran where.</summary>
     public static IEnumerable<TestFixtureData> Fixtures()
@@ -33,6 +33,9 @@ public static class TestBackends
     /// <summary>The same for tests that cannot be given the software device.</summary>
     public static IEnumerable<TestFixtureData> RealFixtures() =>
         ((BackendKind[])[.. OnCpu, .. HasGpu ? (BackendKind[])[BackendKind.CuBlas] : []]).Select(static backend => Fixture(backend, backend));
+
+    /// <summary>The same for tests of the GPU's backend, on a GPU or the software device.</summary>
+    public static IEnumerable<TestFixtureData> DeviceFixtures() => [Fixture(BackendKind.CuBlas, BackendKind.CuBlas)];
 
     /// <summary>The same for tests of the processor's backends.</summary>
     public static IEnumerable<TestFixtureData> CpuFixtures() => OnCpu.Select(static backend => Fixture(backend, backend));
@@ -64,6 +67,10 @@ public static class TestBackends
         Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32),
     ];
 
+    /// <summary>The precisions that a backend has here; a GPU may lack some that its backend knows.</summary>
+    public static FfnPrecision[] PrecisionsOf(BackendKind backend) =>
+        [.. Enum.GetValues<FfnPrecision>().Where(precision => Has(backend, precision) && Opens(OptionsOf(backend, 1) with { Precision = precision }))];
+
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(BackendKind backend, int threads) => Open(OptionsOf(backend, threads));
 
@@ -86,7 +93,10 @@ public static class TestBackends
     internal static SoftwareDevice? StartDevice(BackendKind backend) =>
         backend == BackendKind.CuBlas && !HasGpu && !IsRequired(backend) ? SoftwareDevice.Start() : null;
 
-    /// <summary>Opens an engine of other options; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
+    /// <summary>
+    /// Opens an engine of other options; where the backend is absent the test is ignored, or fails if the backend was promised. A precision
+    /// was not: where the device lacks it the test is ignored.
+    /// </summary>
     public static FfnEngine Open(FfnEngineOptions options)
     {
         BackendKind backend = options.Backend;
@@ -96,7 +106,7 @@ public static class TestBackends
         }
         catch (BackendUnavailableException absent)
         {
-            if (IsRequired(backend))
+            if (IsRequired(backend) && !Opens(options with { Precision = FfnPrecision.Float32 }))
             {
                 Assert.Fail($"{RequiredVariable} promises '{BackendNames.Of(backend)}'. {absent.Message}");
             }
@@ -119,6 +129,9 @@ public static class TestBackends
         string required = Environment.GetEnvironmentVariable(RequiredVariable) ?? string.Empty;
         return required.Split(',', StringSplitOptions.TrimEntries).Contains(BackendNames.Of(backend), StringComparer.OrdinalIgnoreCase);
     }
+
+    private static bool Opens(FfnEngineOptions options) =>
+        FfnEngine.Probe(options).Any(candidate => candidate.Kind == options.Backend && candidate.Available);
 
     private static TestFixtureData Fixture(BackendKind backend, params object[] arguments)
     {

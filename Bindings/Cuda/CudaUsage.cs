@@ -1,0 +1,60 @@
+namespace NativeFfn.Bindings.Cuda;
+
+/// <summary>What a process can hold of CUDA.</summary>
+internal enum CudaKind
+{
+    /// <summary>A context that was retained or adopted.</summary>
+    Context,
+
+    /// <summary>Memory on a device.</summary>
+    DeviceMemory,
+
+    /// <summary>Memory of the host that devices reach.</summary>
+    PinnedMemory,
+
+    /// <summary>Compiled kernels.</summary>
+    Module,
+
+    /// <summary>A stream, made here or adopted.</summary>
+    Stream,
+
+    /// <summary>An event.</summary>
+    Event,
+
+    /// <summary>Captured work.</summary>
+    Graph,
+
+    /// <summary>cuBLASLt in a context.</summary>
+    CuBlasLtHandle,
+}
+
+/// <summary>How much of CUDA the process holds through these bindings at the moment: what is not 0 when all was disposed has leaked.</summary>
+/// <remarks>
+/// The one mutable static state here. It is a diagnostic, since the driver's own figure has other processes and its own reserves in it:
+/// nothing reads it to decide anything. What the driver refused to free counts as given back; <see cref="CudaContext.FreeFailure"/> tells of it.
+/// </remarks>
+internal static class CudaUsage
+{
+    private static readonly long[] s_counts = new long[Enum.GetValues<CudaKind>().Length];
+    private static readonly long[] s_bytes = new long[s_counts.Length];
+
+    /// <summary>How many of a kind are held.</summary>
+    public static long CountOf(CudaKind kind) => Interlocked.Read(ref s_counts[(int)kind]);
+
+    /// <summary>Their bytes; 0 for what is no memory.</summary>
+    public static long BytesOf(CudaKind kind) => Interlocked.Read(ref s_bytes[(int)kind]);
+
+    /// <summary>Notes one more.</summary>
+    internal static void Take(CudaKind kind, long bytes = 0)
+    {
+        Interlocked.Increment(ref s_counts[(int)kind]);
+        Interlocked.Add(ref s_bytes[(int)kind], bytes);
+    }
+
+    /// <summary>Notes one less.</summary>
+    internal static void GiveBack(CudaKind kind, long bytes = 0)
+    {
+        Interlocked.Decrement(ref s_counts[(int)kind]);
+        Interlocked.Add(ref s_bytes[(int)kind], -bytes);
+    }
+}
