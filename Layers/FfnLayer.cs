@@ -19,8 +19,8 @@ namespace NativeFfn;
 /// </remarks>
 public sealed class FfnLayer : IDisposable
 {
-    // A GPU plans a forward in the first, records it in the second and runs the record in the third.
-    private const int WarmupRuns = 3;
+    // A GPU plans a forward in the first run, records it in the second and plays the record in the third.
+    private const int DeviceWarmupRuns = 3;
 
     private readonly FfnEngine _engine;
     private readonly IPreparedFfn _prepared;
@@ -63,9 +63,8 @@ public sealed class FfnLayer : IDisposable
     }
 
     /// <summary>
-    /// Runs rows of zeros as <see cref="Forward(ReadOnlySpan{float}, Span{float})"/> does, so that the first such forwards of these token counts
-    /// need not make what later ones find: memory, plans of products, recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures
-    /// first which algorithms are the fastest, in every mode.
+    /// Runs rows of zeros in every mode that the layer has, so that the first forwards of these token counts need not make what later ones find:
+    /// memory, plans of products, recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures first which algorithms are the fastest.
     /// </summary>
     /// <param name="tokens">Token counts, positive and in any order: the largest is run first, since memory that grows outdates what was recorded in less.</param>
     /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
@@ -84,9 +83,9 @@ public sealed class FfnLayer : IDisposable
             _prepared.Warmup(count);
             float[] input = new float[count * Spec.InputWidth];
             float[] output = new float[count * Spec.OutputWidth];
-            for (int run = 0; run < WarmupRuns; run++)
+            for (int run = 0; run < (Engine.Backend.Kind == BackendKind.CuBlas ? DeviceWarmupRuns : 1); run++)
             {
-                Forward(input, output);
+                RunModes(input, output);
             }
         }
     }
@@ -244,6 +243,20 @@ public sealed class FfnLayer : IDisposable
         return rest == 0
             ? rows
             : throw new ArgumentException($"{name} has {length} elements, which is no whole number of rows of {width}.", name);
+    }
+
+    private void RunModes(float[] input, float[] output)
+    {
+        Forward(input, output);
+        if (Spec.KeepsWidth)
+        {
+            ForwardResidual(input, input, output);
+        }
+
+        if (Spec.WhyNoBlock is null)
+        {
+            ForwardBlock(input, output);
+        }
     }
 
     private void Run(FfnDeviceStream stream, in DeviceForwardRows rows)

@@ -1,9 +1,11 @@
 using System.Globalization;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Lanes;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
-using NativeFfn.Backends.Storage;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
 
@@ -12,15 +14,10 @@ namespace NativeFfn.Backends.CuBlas;
 /// <summary>Runs layers on an NVIDIA GPU: cuBLASLt for the projections, this library's kernels for what lies between them.</summary>
 internal sealed class CuBlasBackend : IFfnBackend
 {
-    // Callers at a time whose lanes are kept; more than that run too, but make lanes of their own.
-    private const int KeptLanes = 16;
-
     private readonly CudaLibraries _libraries;
     private readonly CudaContext _context;
     private readonly DeviceFormat _format;
     private readonly DeviceLifetime _device;
-    private readonly DeviceAllocator _memory;
-    private readonly ObjectSlots<DeviceLane> _lanes;
     private readonly AlgorithmFile _algorithms;
     private readonly DecodeSwitch _decode;
     private readonly bool _autotunes;
@@ -39,9 +36,8 @@ internal sealed class CuBlasBackend : IFfnBackend
         Description = new BackendDescription(
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
         Fault = new DeviceFault(context);
-        _memory = new DeviceAllocator(context, Trim);
         _device = new DeviceLifetime(context, libraries.CuBlasLt, LoadKernels(context, libraries, format));
-        _lanes = new ObjectSlots<DeviceLane>(KeptLanes, () => NewLane(null));
+        Lanes = new LanePool(_device, Fault);
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
         _autotunes = options.Autotune;
@@ -53,6 +49,9 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     /// <summary>What the device failed of.</summary>
     public DeviceFault Fault { get; }
+
+    /// <summary>What forwards run on.</summary>
+    public LanePool Lanes { get; }
 
     /// <summary>Opens a device.</summary>
     /// <exception cref="BackendUnavailableException">There is none, or it cannot be used; the message says why.</exception>
@@ -106,8 +105,8 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault.ThrowIfAny();
         try
         {
-            using var uploader = new WeightUploader(_context, _memory);
-            var loader = new NetworkLoader(_format, _memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
+            using var uploader = new WeightUploader(_context, Lanes.Memory);
+            var loader = new NetworkLoader(_format, Lanes.Memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
             DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
             try
             {
@@ -135,7 +134,7 @@ internal sealed class CuBlasBackend : IFfnBackend
             DeviceLifetime device = _device.Held();
             try
             {
-                return new CuBlasStream(this, device, NewLane(stream));
+                return new CuBlasStream(this, device, Lanes.Make(stream));
             }
             catch
             {
@@ -161,58 +160,10 @@ internal sealed class CuBlasBackend : IFfnBackend
         }
     }
 
-    /// <summary>A lane that nobody else uses.</summary>
-    /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
-    /// <exception cref="InsufficientMemoryException">There is no memory for another lane.</exception>
-    public DeviceLane TakeLane()
-    {
-        Fault.ThrowIfAny();
-        try
-        {
-            return _lanes.Take();
-        }
-        catch (Exception failure) when (DeviceFault.IsNative(failure))
-        {
-            throw Fault.Translate(failure);
-        }
-    }
-
-    /// <summary>Gives a lane back on which nothing runs.</summary>
-    public void ReturnLane(DeviceLane lane) => _lanes.Return(lane);
-
-    /// <summary>Takes a lane back from a forward that failed, if nothing runs on it, and gives it up otherwise.</summary>
-    /// <param name="lane">The lane.</param>
-    /// <param name="failure">What it failed of, which the caller throws on where this returns.</param>
-    /// <exception cref="DeviceFailedException">What a native failure is to the caller.</exception>
-    /// <exception cref="InsufficientMemoryException">Likewise, where memory ran out.</exception>
-    public void ReturnLane(DeviceLane lane, Exception failure)
-    {
-        bool isNative = DeviceFault.IsNative(failure);
-        if (!isNative && failure is not InsufficientMemoryException && lane.IsIdle)
-        {
-            // A token that cannot be routed, or a cancellation: the lane is as good as before. Where memory is short, its own is given back.
-            ReturnLane(lane);
-            return;
-        }
-
-        Abandon(lane);
-        if (isNative)
-        {
-            throw Fault.Translate(failure);
-        }
-    }
-
-    /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
-    public static void Abandon(DeviceLane lane)
-    {
-        lane.Settle();
-        lane.Dispose();
-    }
-
     /// <inheritdoc/>
     public void Dispose()
     {
-        _lanes.Dispose();
+        Lanes.Dispose();
         _device.Dispose();
     }
 
@@ -230,10 +181,6 @@ internal sealed class CuBlasBackend : IFfnBackend
         }
     }
 
-    private DeviceLane NewLane(nint? stream) => _memory.Make(
-        () => new DeviceLane(_context, _device.Handles, _memory, stream is { } given ? _context.AdoptStream(given) : _context.CreateStream()),
-        "Another forward at the same time needs a stream and a handle of cuBLASLt");
-
     private static BackendUnavailableException Unavailable(string reason, Exception? cause = null) => new(BackendKind.CuBlas, reason, cause);
 
     private void Calibrate(DeviceLayer layer)
@@ -246,7 +193,7 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     private void OnLane(DeviceLayer layer, Action<DeviceLane, DeviceLayer> work)
     {
-        DeviceLane lane = TakeLane();
+        DeviceLane lane = Lanes.Take();
         try
         {
             using CudaContext.Scope scope = _context.Enter();
@@ -254,19 +201,10 @@ internal sealed class CuBlasBackend : IFfnBackend
         }
         catch
         {
-            Abandon(lane);
+            LanePool.Abandon(lane);
             throw;
         }
 
-        ReturnLane(lane);
-    }
-
-    // Scratch memory of lanes that nobody uses; they are made anew when they are needed.
-    private void Trim()
-    {
-        while (_lanes.TryTake() is { } idle)
-        {
-            idle.Dispose();
-        }
+        Lanes.Return(lane);
     }
 }

@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Lanes;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas;
@@ -118,18 +121,18 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     private async ValueTask RunOnLaneAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
     {
-        DeviceLane lane = backend.TakeLane();
+        DeviceLane lane = backend.Lanes.Take();
         try
         {
             await layer.RunAsync(lane, rows, cancellationToken).ConfigureAwait(false);
         }
         catch (Exception failure)
         {
-            backend.ReturnLane(lane, failure);
+            backend.Lanes.Return(lane, failure);
             throw;
         }
 
-        backend.ReturnLane(lane);
+        backend.Lanes.Return(lane);
     }
 
     /// <summary>The layer behind what this backend prepared.</summary>
@@ -138,7 +141,7 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
     {
         long start = Stopwatch.GetTimestamp();
-        DeviceLane lane = backend.TakeLane();
+        DeviceLane lane = backend.Lanes.Take();
         try
         {
             using CudaContext.Scope scope = lane.Context.Enter();
@@ -153,11 +156,11 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
         }
         catch (Exception failure)
         {
-            backend.ReturnLane(lane, failure);
+            backend.Lanes.Return(lane, failure);
             throw;
         }
 
-        backend.ReturnLane(lane);
+        backend.Lanes.Return(lane);
         rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
     }
 }

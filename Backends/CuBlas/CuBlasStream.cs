@@ -1,4 +1,7 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Lanes;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas;
@@ -55,7 +58,7 @@ internal sealed class CuBlasStream : IDeviceStream
     /// <inheritdoc/>
     public void Dispose()
     {
-        CuBlasBackend.Abandon(_lane);
+        LanePool.Abandon(_lane);
         Release();
         _device.DangerousRelease();
     }

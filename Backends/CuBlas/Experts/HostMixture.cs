@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Experts;

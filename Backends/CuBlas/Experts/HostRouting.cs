@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.Routing;
 
 namespace NativeFfn.Backends.CuBlas.Experts;
@@ -6,7 +8,7 @@ namespace NativeFfn.Backends.CuBlas.Experts;
 internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposable
 {
     // Logits of one chunk, and behind them its tables.
-    private readonly HostRows _memory = new(allocator);
+    private readonly PinnedRows _memory = new(allocator);
     private float[] _gates = [];
     private long _tablesAt;
     private int _unroutable;

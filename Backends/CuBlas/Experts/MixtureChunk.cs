@@ -1,5 +1,8 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Lanes;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Experts;

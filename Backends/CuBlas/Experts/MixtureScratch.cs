@@ -1,4 +1,5 @@
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 

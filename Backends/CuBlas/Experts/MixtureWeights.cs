@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Backends.Routing;
 using NativeFfn.Backends.Storage;

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 

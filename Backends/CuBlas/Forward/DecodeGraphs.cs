@@ -1,3 +1,6 @@
+using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Lanes;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Forward;

@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas.Lanes;
+
 namespace NativeFfn.Backends.CuBlas.Forward;
 
 /// <summary>One forward on rows in the device's memory, of any number of tokens.</summary>

@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 

@@ -1,4 +1,6 @@
 using System.Numerics;
+using NativeFfn.Backends.CuBlas.Lanes;
+using NativeFfn.Backends.CuBlas.Layers;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Kernels;

@@ -1,5 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Nvrtc;

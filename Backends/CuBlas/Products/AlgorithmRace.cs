@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 

@@ -1,4 +1,6 @@
 using System.Collections.Concurrent;
+using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.CuBlasLt;
 

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.Cuda;
 

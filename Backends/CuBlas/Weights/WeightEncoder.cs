@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Backends.CuBlas.Weights;

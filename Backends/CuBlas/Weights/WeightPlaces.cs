@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas.Device;
+
 namespace NativeFfn.Backends.CuBlas.Weights;
 
 /// <summary>Where the tensors of a network lie in its memory, in an engine's format. Networks of one shape have them in common.</summary>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.Storage;
 using NativeFfn.Bindings.Cuda;
 

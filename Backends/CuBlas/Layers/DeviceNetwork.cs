@@ -2,7 +2,7 @@ using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Layers;
 
 /// <summary>One network on the device: its weights, and what runs it. Owns none of them.</summary>
 /// <param name="weights">The weights.</param>

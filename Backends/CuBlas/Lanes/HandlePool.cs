@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Lanes;
 
 /// <summary>cuBLASLt's handles, for one lane at a time each, and kept until the engine ends.</summary>
 /// <remarks>

@@ -1,7 +1,7 @@
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Device;
 
 /// <summary>Gives what takes memory; where there is none left, what idle forwards hold is given back first.</summary>
 /// <param name="context">The device.</param>

@@ -1,8 +1,10 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Layers;
 
 /// <summary>A layer of one network.</summary>
 internal sealed class NetworkLayer : DeviceLayer

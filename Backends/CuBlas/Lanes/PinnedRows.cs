@@ -1,10 +1,11 @@
 using CommunityToolkit.HighPerformance;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Lanes;
 
 /// <summary>Pinned memory that the caller's rows are copied through, because a device copies from nowhere else without waiting.</summary>
-internal sealed unsafe class HostRows(DeviceAllocator allocator) : IDisposable
+internal sealed unsafe class PinnedRows(DeviceAllocator allocator) : IDisposable
 {
     private PinnedMemory? _memory;
 

@@ -2,7 +2,7 @@ using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Nvrtc;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Device;
 
 /// <summary>What a device failed of, first of all: an error that ends its context is said again by every call after it.</summary>
 /// <param name="context">The device's context.</param>

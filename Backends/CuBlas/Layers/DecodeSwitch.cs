@@ -1,10 +1,11 @@
 using System.Globalization;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.Storage;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Layers;
 
 /// <summary>Up to how many tokens the decode kernels beat cuBLASLt's products, by measurement on this device.</summary>
 /// <param name="given">The answer, where it is not to be measured.</param>

@@ -2,7 +2,7 @@ using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Device;
 
 /// <summary>What a precision is on a device: the types of weights and rows, and the kernels' program. Immutable.</summary>
 /// <remarks>

@@ -1,9 +1,10 @@
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Backends.CuBlas.Lanes;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Device;
 
 /// <summary>What everything on a device stands on: its context and the compiled kernels. Layers and streams hold a reference, so that an engine disposed before them takes nothing from under them.</summary>
 internal sealed class DeviceLifetime : SafeHandle

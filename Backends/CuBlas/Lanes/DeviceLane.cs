@@ -1,9 +1,10 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Experts;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Lanes;
 
 /// <summary>What one forward at a time needs on the device: a stream, cuBLASLt's handle and workspace for it, and memory that only grows.</summary>
 /// <remarks>
@@ -52,7 +53,7 @@ internal sealed class DeviceLane : IDisposable
             throw;
         }
 
-        Host = new HostRows(memory);
+        Host = new PinnedRows(memory);
         Routing = new HostRouting(memory);
         Graphs = new DecodeGraphs();
     }
@@ -70,7 +71,7 @@ internal sealed class DeviceLane : IDisposable
     public DeviceRegion Workspace => _workspace.Region;
 
     /// <summary>Rows of the caller's in pinned memory, for copies that do not wait.</summary>
-    public HostRows Host { get; }
+    public PinnedRows Host { get; }
 
     /// <summary>What routes a mixture's tokens.</summary>
     public HostRouting Routing { get; }

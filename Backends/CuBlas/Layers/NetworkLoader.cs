@@ -1,9 +1,10 @@
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Layers;
 
 /// <summary>Brings the networks of one layer to the device.</summary>
 /// <param name="format">How matrices are kept.</param>

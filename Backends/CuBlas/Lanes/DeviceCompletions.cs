@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Threading.Tasks.Sources;
 using NativeFfn.Bindings.Cuda;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Lanes;
 
 /// <summary>Tells asynchronous forwards that the device is done with them, by threads that wait on behalf of all callers.</summary>
 /// <remarks>

@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Forward;
+using NativeFfn.Backends.CuBlas.Lanes;
 
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Layers;
 
 /// <summary>A layer on the device, of one network or of many. Holding a reference keeps its weights and the products planned for them.</summary>
 internal abstract class DeviceLayer : SafeHandle

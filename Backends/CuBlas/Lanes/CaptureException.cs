@@ -1,4 +1,4 @@
-namespace NativeFfn.Backends.CuBlas;
+namespace NativeFfn.Backends.CuBlas.Lanes;
 
 /// <summary>A forward was captured that needs what cannot be made during a capture.</summary>
 /// <param name="what">What it needs.</param>

@@ -1,0 +1,98 @@
+using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.Storage;
+using NativeFfn.Bindings.Cuda;
+
+namespace NativeFfn.Backends.CuBlas.Lanes;
+
+/// <summary>The lanes of an engine: one for each forward that runs, kept for the next, and given up where memory is short.</summary>
+/// <remarks>Safe for use by several threads at once; taking and returning take no lock and allocate nothing while a lane is idle.</remarks>
+internal sealed class LanePool : IDisposable
+{
+    // Callers at a time whose lanes are kept; more than that run too, but make lanes of their own.
+    private const int KeptLanes = 16;
+
+    private readonly DeviceLifetime _device;
+    private readonly DeviceFault _fault;
+    private readonly ObjectSlots<DeviceLane> _idle;
+
+    public LanePool(DeviceLifetime device, DeviceFault fault)
+    {
+        _device = device;
+        _fault = fault;
+        _idle = new ObjectSlots<DeviceLane>(KeptLanes, () => Make(null));
+        Memory = new DeviceAllocator(device.Context, Trim);
+    }
+
+    /// <summary>Gives memory, at the cost of idle lanes where there is none left.</summary>
+    public DeviceAllocator Memory { get; }
+
+    /// <summary>A lane that nobody else uses.</summary>
+    /// <exception cref="DeviceFailedException">The device has failed, or does now.</exception>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another lane.</exception>
+    public DeviceLane Take()
+    {
+        _fault.ThrowIfAny();
+        try
+        {
+            return _idle.Take();
+        }
+        catch (Exception failure) when (DeviceFault.IsNative(failure))
+        {
+            throw _fault.Translate(failure);
+        }
+    }
+
+    /// <summary>A lane that is never pooled.</summary>
+    /// <param name="stream">The application's stream to work in; null for one of its own.</param>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another lane.</exception>
+    public DeviceLane Make(nint? stream)
+    {
+        CudaContext context = _device.Context;
+        return Memory.Make(
+            () => new DeviceLane(context, _device.Handles, Memory, stream is { } given ? context.AdoptStream(given) : context.CreateStream()),
+            "Another forward at the same time needs a stream and a handle of cuBLASLt");
+    }
+
+    /// <summary>Gives a lane back on which nothing runs.</summary>
+    public void Return(DeviceLane lane) => _idle.Return(lane);
+
+    /// <summary>Takes a lane back from a forward that failed, if nothing runs on it, and gives it up otherwise.</summary>
+    /// <param name="lane">The lane.</param>
+    /// <param name="failure">What it failed of, which the caller throws on where this returns.</param>
+    /// <exception cref="DeviceFailedException">What a native failure is to the caller.</exception>
+    /// <exception cref="InsufficientMemoryException">Likewise, where memory ran out.</exception>
+    public void Return(DeviceLane lane, Exception failure)
+    {
+        bool isNative = DeviceFault.IsNative(failure);
+        if (!isNative && failure is not InsufficientMemoryException && lane.IsIdle)
+        {
+            // A token that cannot be routed, or a cancellation: the lane is as good as before. Where memory is short, its own is given back.
+            Return(lane);
+            return;
+        }
+
+        Abandon(lane);
+        if (isNative)
+        {
+            throw _fault.Translate(failure);
+        }
+    }
+
+    /// <summary>Gives up a lane on which something failed; what was queued before still uses its memory, and is waited for.</summary>
+    public static void Abandon(DeviceLane lane)
+    {
+        lane.Settle();
+        lane.Dispose();
+    }
+
+    /// <summary>Ends the idle lanes; those in use follow when they are given back.</summary>
+    public void Dispose() => _idle.Dispose();
+
+    private void Trim()
+    {
+        while (_idle.TryTake() is { } lane)
+        {
+            lane.Dispose();
+        }
+    }
+}
