@@ -59,6 +59,18 @@ public sealed class DocumentationTests
         });
     }
 
+    [Test]
+    public void A_gpu_that_failed_past_the_queue_is_unavailable_and_tells_clients_nothing_of_itself()
+    {
+        (ProblemKind kind, string detail, int? retryAfter) = ProblemKind.Of(new DeviceFailedException("at 0x7f", isFatal: true, new InvalidOperationException()));
+        Assert.Multiple(() =>
+        {
+            Assert.That(kind, Is.EqualTo(ProblemKind.Unavailable));
+            Assert.That(detail, Does.Not.Contain("0x7f"));
+            Assert.That(retryAfter, Is.Positive);
+        });
+    }
+
     private static string InRoot(string file, [System.Runtime.CompilerServices.CallerFilePath] string path = "") =>
         Path.Combine(Path.GetDirectoryName(path)!, "..", "..", file);
 }

@@ -35,6 +35,7 @@ internal sealed record ProblemKind(int Status, string Name, string Title)
         FfnDeadlineException late => (Deadline, late.Message, null),
         FfnLayerNotFoundException unknown => (LayerUnknown, unknown.Message, null),
         FfnUnavailableException gone => (Unavailable, gone.Message, DefaultRetrySeconds),
+        DeviceFailedException => (Unavailable, "The GPU failed; the server's log says of what.", DefaultRetrySeconds),
         BadHttpRequestException { StatusCode: 413 } large => (BodyTooLarge, large.Message, null),
         BadHttpRequestException { StatusCode: 408 } slow => (BodyTimeout, slow.Message, null),
         BadHttpRequestException bad => (BadRequest, bad.Message, null),
