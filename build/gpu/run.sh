@@ -26,7 +26,7 @@ logs=$here/logs
 limit_probe=60
 limit_tests=480
 limit_verify=60
-limit_bench=300
+limit_bench=420
 limit_torch=480
 limit_sanitizer=90
 

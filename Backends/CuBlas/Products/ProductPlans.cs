@@ -70,7 +70,7 @@ internal sealed class ProductPlans : IDisposable
         using Matmul product = Matmul.Create(_library, shape);
         if ((Known(lane, product, shape) ?? Race(lane, product, shape, run)) is { } best)
         {
-            Replan(key, best);
+            Replan(key, shape, best);
         }
     }
 
@@ -129,15 +129,51 @@ internal sealed class ProductPlans : IDisposable
         return winner;
     }
 
-    private void Replan(in ProductKey key, in MatmulAlgorithm best)
+    private void Replan(in ProductKey key, in MatmulShape shape, in MatmulAlgorithm best)
     {
-        if (_plans.TryGetValue(key, out ProductPlan? plan) && plan is not null && !plan.Runs(best)
-            && _plans.TryRemove(KeyValuePair.Create<ProductKey, ProductPlan?>(key, plan)))
+        ProductPlan? tuned = null;
+        try
         {
-            // Another thread may be running it.
-            _replaced.Add(plan);
-            Interlocked.Decrement(ref _kept);
-            Interlocked.Increment(ref _generation);
+            tuned = new ProductPlan(Matmul.Create(_library, shape), best);
+            if (Put(key, tuned))
+            {
+                tuned = null;
+            }
+        }
+        finally
+        {
+            tuned?.Dispose();
+        }
+    }
+
+    // False where the plan that is there runs the same algorithm. Other threads may be planning the same product.
+    private bool Put(in ProductKey key, ProductPlan tuned)
+    {
+        while (true)
+        {
+            if (!_plans.TryGetValue(key, out ProductPlan? plan))
+            {
+                if (_plans.TryAdd(key, tuned))
+                {
+                    Interlocked.Increment(ref _kept);
+                    return true;
+                }
+            }
+            else if (plan is not null && plan.Runs(tuned.Algorithm))
+            {
+                return false;
+            }
+            else if (_plans.TryUpdate(key, tuned, plan))
+            {
+                if (plan is not null)
+                {
+                    // Another thread may be running it.
+                    _replaced.Add(plan);
+                }
+
+                Interlocked.Increment(ref _generation);
+                return true;
+            }
         }
     }
 
