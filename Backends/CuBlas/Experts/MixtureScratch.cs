@@ -60,7 +60,7 @@ internal readonly struct MixtureScratch
     /// <summary>Bytes of a lane's memory.</summary>
     public static long BytesOf(MixtureWeights weights, int tokens, bool fromHost) => Layout(weights, tokens, fromHost, out _);
 
-    private DeviceRegion Part((long Offset, long Bytes) place) => place.Bytes == 0 ? default : _memory.Slice(place.Offset, place.Bytes);
+    private DeviceRegion Part((long Offset, long Bytes) place) => DeviceLayout.Part(_memory, place);
 
     private static long Layout(MixtureWeights weights, int tokens, bool fromHost, out Places places)
     {

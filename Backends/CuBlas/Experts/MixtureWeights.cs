@@ -128,5 +128,5 @@ internal sealed class MixtureWeights : IDisposable
         return [.. experts];
     }
 
-    private DeviceRegion Slice((long Offset, long Bytes) place) => Memory.Region.Slice(place.Offset, place.Bytes);
+    private DeviceRegion Slice((long Offset, long Bytes) place) => DeviceLayout.Part(Memory.Region, place);
 }

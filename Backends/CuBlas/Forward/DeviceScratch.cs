@@ -101,7 +101,7 @@ internal readonly struct DeviceScratch
     /// <summary>Bytes of a lane's memory.</summary>
     public static long BytesOf(DeviceWeights weights, int tokens, bool fromHost) => Layout(weights, tokens, fromHost, out _);
 
-    private DeviceRegion Part((long Offset, long Bytes) place) => place.Bytes == 0 ? default : _memory.Slice(place.Offset, place.Bytes);
+    private DeviceRegion Part((long Offset, long Bytes) place) => DeviceLayout.Part(_memory, place);
 
     private static long Layout(DeviceWeights weights, int tokens, bool fromHost, out Places places)
     {

@@ -72,7 +72,7 @@ internal static class DeviceTrace
         try
         {
             DeviceRegion whole = memory.Region;
-            DeviceRegion[] parts = [.. places.Select(place => whole.Slice(place.Offset, place.Bytes))];
+            DeviceRegion[] parts = [.. places.Select(place => DeviceLayout.Part(whole, place))];
             chunk.Kernels.TraceStage(chunk.Stream, chunk.Tokens, new TraceArguments
             {
                 Product = chunk.Scratch.Products.Address,

@@ -163,18 +163,7 @@ internal sealed class DeviceLane : IDisposable
     }
 
     /// <summary>Waits for everything that was queued, so that memory it uses can be freed; what failed is told by whoever met it first.</summary>
-    public void Settle()
-    {
-        try
-        {
-            using CudaContext.Scope scope = Context.Enter();
-            Stream.Synchronize();
-        }
-        catch (CudaException)
-        {
-            SettleDevice();
-        }
-    }
+    public void Settle() => Settling.Wait(Stream);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -187,23 +176,5 @@ internal sealed class DeviceLane : IDisposable
         Completion.Dispose();
         _handles.Return(Library);
         Stream.Dispose();
-    }
-
-    // A stream that the application captures, or has destroyed, cannot be waited for while what was queued before still runs.
-    private void SettleDevice()
-    {
-        if (Context.IsLost)
-        {
-            return;
-        }
-
-        try
-        {
-            Context.Synchronize();
-        }
-        catch (CudaException)
-        {
-            // Nobody can be waited for.
-        }
     }
 }

@@ -67,10 +67,18 @@ internal sealed class ProductPlans : IDisposable
     public void Tune(DeviceLane lane, in ProductKey key, Action<ProductPlan> run)
     {
         MatmulShape shape = ShapeOf(key);
-        using Matmul product = Matmul.Create(_library, shape);
-        if ((Known(lane, product, shape) ?? Race(lane, product, shape, run)) is { } best)
+        Matmul product = Matmul.Create(_library, shape);
+        bool isPut = false;
+        try
         {
-            Replan(key, shape, best);
+            isPut = (Known(lane, product, shape) ?? Race(lane, product, shape, run)) is { } best && Put(key, new ProductPlan(product, best));
+        }
+        finally
+        {
+            if (!isPut)
+            {
+                product.Dispose();
+            }
         }
     }
 
@@ -127,23 +135,6 @@ internal sealed class ProductPlans : IDisposable
         }
 
         return winner;
-    }
-
-    private void Replan(in ProductKey key, in MatmulShape shape, in MatmulAlgorithm best)
-    {
-        ProductPlan? tuned = null;
-        try
-        {
-            tuned = new ProductPlan(Matmul.Create(_library, shape), best);
-            if (Put(key, tuned))
-            {
-                tuned = null;
-            }
-        }
-        finally
-        {
-            tuned?.Dispose();
-        }
     }
 
     // False where the plan that is there runs the same algorithm. Other threads may be planning the same product.

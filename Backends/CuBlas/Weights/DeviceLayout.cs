@@ -1,3 +1,5 @@
+using NativeFfn.Bindings.Cuda;
+
 namespace NativeFfn.Backends.CuBlas.Weights;
 
 /// <summary>Cuts one piece of device memory into parts on boundaries that every kernel and cuBLASLt are content with.</summary>
@@ -21,4 +23,10 @@ internal struct DeviceLayout
         Bytes = checked(offset + bytes + Alignment - 1) / Alignment * Alignment;
         return (offset, bytes);
     }
+
+    /// <summary>A part of the memory that a layout was made for; nothing where the part is empty.</summary>
+    /// <param name="memory">The memory, from the layout's start.</param>
+    /// <param name="place">What <see cref="Add"/> gave.</param>
+    public static DeviceRegion Part(DeviceRegion memory, (long Offset, long Bytes) place) =>
+        place.Bytes == 0 ? default : memory.Slice(place.Offset, place.Bytes);
 }

@@ -86,5 +86,5 @@ internal sealed class DeviceWeights
 
     private DeviceRegion Vector(FfnTensorRole role) => Slice(_places.Of(Spec.Tensors.Single(tensor => tensor.Role == role)));
 
-    private DeviceRegion Slice((long Offset, long Bytes) place) => place.Bytes == 0 ? default : _memory.Slice(place.Offset, place.Bytes);
+    private DeviceRegion Slice((long Offset, long Bytes) place) => DeviceLayout.Part(_memory, place);
 }

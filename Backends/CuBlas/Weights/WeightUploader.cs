@@ -86,18 +86,7 @@ internal sealed unsafe class WeightUploader : IDisposable
     }
 
     /// <summary>Waits for what was queued before something failed, so that its memory can be freed.</summary>
-    public void Abandon()
-    {
-        try
-        {
-            using CudaContext.Scope scope = _context.Enter();
-            _stream.Synchronize();
-        }
-        catch (CudaException)
-        {
-            // The caller is told of the failure that came first.
-        }
-    }
+    public void Abandon() => Settling.Wait(_stream);
 
     /// <inheritdoc/>
     public void Dispose()
