@@ -67,9 +67,30 @@ public sealed class FfnLayer : IDisposable
     /// memory, plans of products, recorded launches. With <see cref="FfnEngineOptions.Autotune"/>, measures first which algorithms are the fastest.
     /// </summary>
     /// <param name="tokens">Token counts, positive and in any order: the largest is run first, since memory that grows outdates what was recorded in less.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A count is not positive.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A count is not positive, or its rows are longer than an array can be.</exception>
     /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
     public void Warmup(params ReadOnlySpan<int> tokens)
+    {
+        Tune(tokens);
+        foreach (int count in tokens.ToArray().OrderDescending())
+        {
+            float[] input = new float[count * Spec.InputWidth];
+            float[] output = new float[count * Spec.OutputWidth];
+            for (int run = 0; run < (Engine.Backend.Kind == BackendKind.CuBlas ? DeviceWarmupRuns : 1); run++)
+            {
+                RunModes(input, output);
+            }
+        }
+    }
+
+    /// <summary>
+    /// With <see cref="FfnEngineOptions.Autotune"/>, measures which algorithms are the fastest for these token counts, in every mode, and lets
+    /// later forwards run by them; without it, nothing. Part of <see cref="Warmup"/>.
+    /// </summary>
+    /// <param name="tokens">Token counts, positive and in any order.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A count is not positive, or its rows are longer than an array can be.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void Tune(params ReadOnlySpan<int> tokens)
     {
         foreach (int count in tokens)
         {
@@ -77,16 +98,10 @@ public sealed class FfnLayer : IDisposable
             ArgumentOutOfRangeException.ThrowIfGreaterThan(count, Array.MaxLength / Math.Max(Spec.InputWidth, Spec.OutputWidth), nameof(tokens));
         }
 
-        foreach (int count in tokens.ToArray().OrderDescending())
+        foreach (int count in tokens)
         {
             ThrowIfDisposed();
-            _prepared.Warmup(count);
-            float[] input = new float[count * Spec.InputWidth];
-            float[] output = new float[count * Spec.OutputWidth];
-            for (int run = 0; run < (Engine.Backend.Kind == BackendKind.CuBlas ? DeviceWarmupRuns : 1); run++)
-            {
-                RunModes(input, output);
-            }
+            _prepared.Tune(count);
         }
     }
 
@@ -247,15 +262,9 @@ public sealed class FfnLayer : IDisposable
 
     private void RunModes(float[] input, float[] output)
     {
-        Forward(input, output);
-        if (Spec.KeepsWidth)
+        foreach (FfnMode mode in Spec.Modes)
         {
-            ForwardResidual(input, input, output);
-        }
-
-        if (Spec.WhyNoBlock is null)
-        {
-            ForwardBlock(input, output);
+            Run(RowsOf(Spec, mode, input, output));
         }
     }
 

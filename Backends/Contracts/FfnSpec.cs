@@ -95,6 +95,10 @@ public sealed class FfnSpec
     /// <summary>Whether <see cref="FfnMode.Block"/> and <see cref="FfnMode.Residual"/> make sense: the row goes out as wide as it came in.</summary>
     public bool KeepsWidth => InputWidth == OutputWidth;
 
+    /// <summary>The modes that a row can be asked for by itself, being its own residual.</summary>
+    public IEnumerable<FfnMode> Modes =>
+        Enum.GetValues<FfnMode>().Where(mode => mode == FfnMode.Ffn || (KeepsWidth && (mode != FfnMode.Block || WhyNoBlock is null)));
+
     /// <summary>Whether any norm is set, without which <see cref="FfnMode.Block"/> equals <see cref="FfnMode.Residual"/>.</summary>
     public bool HasNorms => PreNorm is not null || BranchNorm is not null || PostNorm is not null;
 

@@ -62,9 +62,9 @@ internal interface IPreparedFfn : IDisposable
     {
     }
 
-    /// <summary>Prepares what a forward of so many tokens would else prepare itself, and measures where the options ask for it.</summary>
+    /// <summary>Measures which algorithms are the fastest for a forward of so many tokens, where the options ask for it; else nothing.</summary>
     /// <param name="tokens">Tokens; positive.</param>
-    void Warmup(int tokens)
+    void Tune(int tokens)
     {
     }
 

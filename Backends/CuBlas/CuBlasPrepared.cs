@@ -24,7 +24,7 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     public CuBlasBackend Backend => backend;
 
     /// <inheritdoc/>
-    public void Warmup(int tokens)
+    public void Tune(int tokens)
     {
         bool held = false;
         try

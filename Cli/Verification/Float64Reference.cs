@@ -17,20 +17,8 @@ internal sealed class Float64Reference
         _network = new Float64Network(spec, weights, cancellation);
     }
 
-    /// <summary>The modes that a layer can be asked for.</summary>
-    public static IEnumerable<FfnMode> ModesOf(FfnSpec spec)
-    {
-        yield return FfnMode.Ffn;
-        if (spec.KeepsWidth)
-        {
-            yield return FfnMode.Residual;
-        }
-
-        if (spec.WhyNoBlock is null && spec.HasNorms)
-        {
-            yield return FfnMode.Block;
-        }
-    }
+    /// <summary>The modes of a layer that differ: without norms, a block is the residual mode.</summary>
+    public static IEnumerable<FfnMode> ModesOf(FfnSpec spec) => spec.Modes.Where(mode => mode != FfnMode.Block || spec.HasNorms);
 
     /// <summary>Every mode's output, row-major <c>[tokens, OutputWidth]</c>.</summary>
     /// <param name="input">x, row-major <c>[tokens, InputWidth]</c>; the residual too.</param>

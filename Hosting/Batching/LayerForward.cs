@@ -6,10 +6,6 @@ internal delegate void LayerForward(FfnLayer layer, FfnMode mode, ReadOnlySpan<f
 /// <summary>The layer's own forwards by mode.</summary>
 internal static class LayerForwards
 {
-    /// <summary>The modes that a layer has, and requests may ask for.</summary>
-    public static IEnumerable<FfnMode> ModesOf(FfnSpec spec) =>
-        Enum.GetValues<FfnMode>().Where(mode => mode == FfnMode.Ffn || (spec.KeepsWidth && (mode != FfnMode.Block || spec.WhyNoBlock is null)));
-
     public static void Run(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, Span<float> output)
     {
         switch (mode)

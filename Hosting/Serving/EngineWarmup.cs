@@ -30,7 +30,7 @@ internal static class EngineWarmup
         ];
         foreach ((int count, FfnLayer layer) in autotune ? all : [])
         {
-            layer.Warmup(count);
+            layer.Tune(count);
             cancellationToken.ThrowIfCancellationRequested();
         }
 
@@ -50,7 +50,7 @@ internal static class EngineWarmup
         // Rows that differ, so that a mixture's go to many experts.
         float[] input = ProbeRows.Make(tokens, layer.Spec.InputWidth);
         float[] output = new float[checked(tokens * layer.Spec.OutputWidth)];
-        foreach (FfnMode mode in LayerForwards.ModesOf(layer.Spec))
+        foreach (FfnMode mode in layer.Spec.Modes)
         {
             forward(layer, mode, input, output);
         }

@@ -212,7 +212,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         if (Options.Autotune && Options.Warmup.Enabled)
         {
             // The warm-up would replace the algorithms that were tried.
-            layer.Warmup(BatchTokens);
+            layer.Tune(BatchTokens);
         }
 
         if (InvarianceCheck.RowsCanShare(layer, BatchTokens, LayerForwards.Run))

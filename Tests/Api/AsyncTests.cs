@@ -102,6 +102,15 @@ public class AsyncTests : BackendTests
     }
 
     [Test]
+    public void A_layer_that_changes_the_width_is_warmed_up_in_the_mode_that_it_has()
+    {
+        FfnSpec narrowing = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 8, 16, false), new FfnStage(FfnKind.Linear, 16, 5, false));
+        using FfnLayer layer = Engine(1).CreateLayer(narrowing, RandomLayers.Gaussian(narrowing, 1020));
+        Assert.That(narrowing.Modes, Is.EqualTo(new[] { FfnMode.Ffn }));
+        Assert.That(() => layer.Warmup(3, 1), Throws.Nothing);
+    }
+
+    [Test]
     public void A_chain_is_its_layers_one_after_the_other([Values] FfnMode mode, [Values(0, 1, 4, 20)] int tokens)
     {
         FfnSpec other = FfnSpec.Create(FfnKind.Gelu, 40, 33, bias: true).WithNorms(post: new NormSpec(NormKind.Layer, 1e-5f));

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using NativeFfn.Hosting;
-using NativeFfn.Hosting.Batching;
 using NativeFfn.Tests.OnDevice;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
@@ -44,7 +43,7 @@ public sealed class DeviceServingTests : DeviceTests
         int expected = 0;
         foreach (FfnLayerInfo layer in server.Client.Layers)
         {
-            foreach (FfnMode mode in LayerForwards.ModesOf(layer.Spec))
+            foreach (FfnMode mode in layer.Spec.Modes)
             {
                 foreach (int tokens in counts)
                 {

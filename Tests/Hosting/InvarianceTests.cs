@@ -97,7 +97,7 @@ public sealed class InvarianceTests
             }
         }
 
-        Assert.That(LayerForwards.ModesOf(spec), Is.EqualTo(answered));
+        Assert.That(spec.Modes, Is.EqualTo(answered));
     }
 
     private static void WithLayer(FfnSpec spec, Action<FfnLayer> test)
