@@ -28,7 +28,7 @@ internal static class EngineReport
     public static string DescribePrecision(FfnLayer layer)
     {
         string name = FfnPrecisionNames.Of(layer.Engine.Precision);
-        return layer.WeightError == 0 ? name : $"{name} with a relative error of {layer.WeightError:0.0e+00}";
+        return layer.QuantizationError == 0 ? name : $"{name} with a relative error of {layer.QuantizationError:0.0e+00}";
     }
 
     /// <summary>A reason's first sentence, without the remedy and the list that may follow.</summary>

@@ -8,7 +8,7 @@ namespace NativeFfn;
 public sealed class FfnChain
 {
     private readonly FfnEngine _engine;
-    private readonly IPreparedFfn[] _prepared;
+    private readonly ILoadedLayer[] _prepared;
 
     internal FfnChain(FfnEngine engine, ReadOnlySpan<FfnLayer> layers)
     {

@@ -54,7 +54,7 @@ public sealed class FfnDeviceStream : IDisposable
         }
     }
 
-    internal void Run(FfnLayer layer, IPreparedFfn prepared, in DeviceForwardRows rows)
+    internal void Run(FfnLayer layer, ILoadedLayer prepared, in DeviceForwardRows rows)
     {
         ObjectDisposedException.ThrowIf(_disposed, this);
         if (layer.Engine != _engine)

@@ -126,7 +126,7 @@ public sealed class FfnEngine : IDisposable
         }
     }
 
-    internal void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => _backend.RunChain(layers, rows);
+    internal void RunChain(ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows) => _backend.RunChain(layers, rows);
 
     private FfnDeviceStream OpenStream(nint? stream)
     {

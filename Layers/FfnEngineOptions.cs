@@ -25,7 +25,7 @@ public sealed record FfnEngineOptions
 
     /// <summary>
     /// Which product multiplies. <see cref="CpuKernel.Auto"/> (the default) measures once for each shape, when a layer is made, and keeps
-    /// the result in the user's cache folder; the managed backend has only the skinny kernels.
+    /// the result in the user's cache folder; the managed backend has only the panel kernels.
     /// </summary>
     public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
 

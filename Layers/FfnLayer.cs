@@ -23,10 +23,10 @@ public sealed class FfnLayer : IDisposable
     private const int DeviceWarmupRuns = 3;
 
     private readonly FfnEngine _engine;
-    private readonly IPreparedFfn _prepared;
+    private readonly ILoadedLayer _prepared;
     private volatile bool _disposed;
 
-    internal FfnLayer(FfnEngine engine, FfnSpec spec, IPreparedFfn prepared)
+    internal FfnLayer(FfnEngine engine, FfnSpec spec, ILoadedLayer prepared)
     {
         _engine = engine;
         _prepared = prepared;
@@ -46,7 +46,7 @@ public sealed class FfnLayer : IDisposable
     /// What was lost when the weights were brought to the engine's precision: the relative L2 error ‖stored - given‖ / ‖given‖ over all
     /// matrices of the layer; 0 where nothing was lost.
     /// </summary>
-    public double WeightError => _prepared.WeightError;
+    public double QuantizationError => _prepared.QuantizationError;
 
     /// <summary>Copies how many tokens each expert of a mixture was sent by all forwards so far.</summary>
     /// <param name="counts">One element for each expert of the layer's <see cref="FfnSpec.Mixture"/>; none where it has none.</param>
@@ -223,7 +223,7 @@ public sealed class FfnLayer : IDisposable
         _prepared.Dispose();
     }
 
-    internal IPreparedFfn Prepared => _prepared;
+    internal ILoadedLayer Prepared => _prepared;
 
     internal void ThrowIfDisposed()
     {

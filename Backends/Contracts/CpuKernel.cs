@@ -11,15 +11,15 @@ public enum CpuKernel
     /// <summary>MKL's sgemm for any number of tokens; the managed backend refuses it.</summary>
     Mkl,
 
-    /// <summary>The skinny kernels in C# for any number of tokens.</summary>
-    Skinny,
+    /// <summary>The panel kernels in C# for any number of tokens.</summary>
+    Panels,
 }
 
 /// <summary>The spelling of kernels in configuration and on the command line.</summary>
 public static class CpuKernelNames
 {
     /// <summary>All spellings.</summary>
-    public static ImmutableArray<string> All { get; } = ["auto", "mkl", "skinny"];
+    public static ImmutableArray<string> All { get; } = ["auto", "mkl", "panels"];
 
     /// <summary>A kernel's spelling.</summary>
     /// <param name="kernel">The kernel.</param>

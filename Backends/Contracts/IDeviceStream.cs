@@ -12,7 +12,7 @@ internal interface IDeviceStream : IDisposable
     /// <summary>Queues a layer on rows in the device's memory and returns at once.</summary>
     /// <param name="layer">A layer of the same backend.</param>
     /// <param name="rows">Rows whose shapes fit the layer; the backend proves that they are the device's.</param>
-    void Run(IPreparedFfn layer, in DeviceForwardRows rows);
+    void Run(ILoadedLayer layer, in DeviceForwardRows rows);
 }
 
 /// <summary>One forward on a device's rows.</summary>

@@ -25,7 +25,7 @@ internal interface IFfnBackend : IDisposable
     /// <returns>The prepared layer, owned by the caller.</returns>
     /// <exception cref="InsufficientMemoryException">The weights do not fit; the message says how much was asked for.</exception>
     /// <exception cref="NotSupportedException">A weight cannot be held in the precision; the message says which.</exception>
-    IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights);
+    ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights);
 
     /// <summary>Opens a stream for forwards on device memory.</summary>
     /// <param name="stream">A stream of the application's (<c>CUstream</c>), which must outlive what is opened; null makes one.</param>
@@ -36,10 +36,10 @@ internal interface IFfnBackend : IDisposable
     /// <summary>Runs layers one after the other, each on the rows of the one before it; returns when the output is written.</summary>
     /// <param name="layers">Layers of this backend that keep the rows' width and may run in place; at least one.</param>
     /// <param name="rows">Rows without a trace; in <see cref="FfnMode.Residual"/> each layer's residual is its input.</param>
-    void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    void RunChain(ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows)
     {
         layers[0].Run(rows);
-        foreach (IPreparedFfn layer in layers[1..])
+        foreach (ILoadedLayer layer in layers[1..])
         {
             layer.Run(new FfnRows { Input = rows.Output, Residual = rows.Output, Output = rows.Output, Mode = rows.Mode, Profile = rows.Profile });
         }
@@ -48,13 +48,13 @@ internal interface IFfnBackend : IDisposable
 
 /// <summary>A layer with its weights in a backend's memory. Safe for use by several threads at once.</summary>
 /// <remarks>Disposing while rows run lets them finish: memory is freed when the last of them is done.</remarks>
-internal interface IPreparedFfn : IDisposable
+internal interface ILoadedLayer : IDisposable
 {
     /// <summary>Bytes that the weights occupy where the backend keeps them.</summary>
     long WeightBytes { get; }
 
     /// <summary>What was lost by the precision: ‖stored - given‖ / ‖given‖ over all matrices; 0 where nothing was.</summary>
-    double WeightError { get; }
+    double QuantizationError { get; }
 
     /// <summary>Copies how many tokens each expert of a mixture was sent so far; nothing where the layer is none.</summary>
     /// <param name="counts">Receives one count an expert.</param>

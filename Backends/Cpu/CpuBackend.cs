@@ -44,7 +44,7 @@ internal sealed class CpuBackend : IFfnBackend
     public string? WhyUnsupported(FfnSpec spec) => null;
 
     /// <inheritdoc/>
-    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights) => spec.Mixture is null
+    public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) => spec.Mixture is null
         ? new CpuPreparedFfn(new CpuWeights(spec, weights, _products), _forwards)
         : new CpuPreparedMixture(new MixtureWeights(spec, weights, _products, _maxResidentExperts), _mixtures);
 

@@ -8,14 +8,14 @@ namespace NativeFfn.Backends.Cpu;
 /// <typeparam name="TForward">What runs one forward at a time.</typeparam>
 /// <param name="lifetime">Holding a reference keeps the weights from being freed.</param>
 /// <param name="forwards">Forward states.</param>
-internal abstract class CpuPrepared<TForward>(SafeHandle lifetime, ObjectSlots<TForward> forwards) : IPreparedFfn
+internal abstract class CpuPrepared<TForward>(SafeHandle lifetime, ObjectSlots<TForward> forwards) : ILoadedLayer
     where TForward : class, IDisposable
 {
     /// <inheritdoc/>
     public abstract long WeightBytes { get; }
 
     /// <inheritdoc/>
-    public abstract double WeightError { get; }
+    public abstract double QuantizationError { get; }
 
     /// <inheritdoc/>
     public virtual void ReadExpertTokens(Span<long> counts)

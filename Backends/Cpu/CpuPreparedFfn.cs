@@ -9,7 +9,7 @@ internal sealed class CpuPreparedFfn(CpuWeights weights, ObjectSlots<CpuForward>
     public override long WeightBytes => weights.Memory.ByteLength;
 
     /// <inheritdoc/>
-    public override double WeightError => weights.Error.Relative;
+    public override double QuantizationError => weights.Error.Relative;
 
     /// <inheritdoc/>
     protected override void Run(CpuForward forward, in FfnRows rows) => forward.Run(weights, rows);

@@ -31,7 +31,7 @@ internal sealed class CpuProducts
     public bool KeepsRows => Library is not null && _kernel == CpuKernel.Mkl && Panels.Format.Precision == FfnPrecision.Float32;
 
     /// <summary>The panel kernels for everything.</summary>
-    public static CpuProducts OfPanels(FfnPrecision precision) => new(precision, CpuKernel.Skinny, null, string.Empty);
+    public static CpuProducts OfPanels(FfnPrecision precision) => new(precision, CpuKernel.Panels, null, string.Empty);
 
     /// <summary>A library's product beside the panel kernels.</summary>
     /// <param name="library">The library's product.</param>
@@ -44,7 +44,7 @@ internal sealed class CpuProducts
     /// <summary>The most tokens for which a layer uses the panel kernels; may take a moment to measure.</summary>
     /// <remarks>Its largest stage decides for all, so that rows pass from stage to stage in one form.</remarks>
     public int PanelTokens(FfnSpec spec) =>
-        Library is null || _kernel == CpuKernel.Skinny ? int.MaxValue
+        Library is null || _kernel == CpuKernel.Panels ? int.MaxValue
         : _kernel == CpuKernel.Mkl ? 0
         : _switchPoints!.Of(spec.Stages.MaxBy(static stage => (long)stage.InputWidth * stage.Width)!);
 }

@@ -100,7 +100,7 @@ internal sealed class CuBlasBackend : IFfnBackend
             : null;
 
     /// <inheritdoc/>
-    public IPreparedFfn Prepare(FfnSpec spec, IFfnWeightSource weights)
+    public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights)
     {
         Fault.ThrowIfAny();
         try
@@ -149,7 +149,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     }
 
     /// <inheritdoc/>
-    public void RunChain(ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
+    public void RunChain(ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
 
     /// <summary>Times cuBLASLt's algorithms for a layer's products of so many tokens, where the options ask for it.</summary>
     public void Tune(DeviceLayer layer, int tokens)

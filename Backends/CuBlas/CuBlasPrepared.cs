@@ -9,13 +9,13 @@ using NativeFfn.Bindings.Cuda;
 namespace NativeFfn.Backends.CuBlas;
 
 /// <summary>A layer on the device, run on whichever lane is free.</summary>
-internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) : IPreparedFfn
+internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) : ILoadedLayer
 {
     /// <inheritdoc/>
     public long WeightBytes { get; } = layer.WeightBytes;
 
     /// <inheritdoc/>
-    public double WeightError { get; } = layer.WeightError;
+    public double QuantizationError { get; } = layer.QuantizationError;
 
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
@@ -51,8 +51,8 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     /// <inheritdoc/>
     public void Run(in FfnRows rows)
     {
-        IPreparedFfn self = this;
-        Run(backend, new ReadOnlySpan<IPreparedFfn>(in self), rows);
+        ILoadedLayer self = this;
+        Run(backend, new ReadOnlySpan<ILoadedLayer>(in self), rows);
     }
 
     /// <inheritdoc/>
@@ -89,7 +89,7 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     }
 
     /// <summary>Runs layers one after the other, with one copy to the device and one back.</summary>
-    public static void Run(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    public static void Run(CuBlasBackend backend, ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows)
     {
         int held = 0;
         try
@@ -108,7 +108,7 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
         }
         finally
         {
-            foreach (IPreparedFfn layer in layers[..held])
+            foreach (ILoadedLayer layer in layers[..held])
             {
                 LayerOf(layer).DangerousRelease();
             }
@@ -136,9 +136,9 @@ internal sealed class CuBlasPrepared(CuBlasBackend backend, DeviceLayer layer) :
     }
 
     /// <summary>The layer behind what this backend prepared.</summary>
-    internal static DeviceLayer LayerOf(IPreparedFfn prepared) => ((CuBlasPrepared)prepared).Layer;
+    internal static DeviceLayer LayerOf(ILoadedLayer prepared) => ((CuBlasPrepared)prepared).Layer;
 
-    private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    private static void RunHeld(CuBlasBackend backend, ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows)
     {
         long start = Stopwatch.GetTimestamp();
         DeviceLane lane = backend.Lanes.Take();

@@ -34,7 +34,7 @@ internal sealed class CuBlasStream : IDeviceStream
     }
 
     /// <inheritdoc/>
-    public void Run(IPreparedFfn layer, in DeviceForwardRows rows)
+    public void Run(ILoadedLayer layer, in DeviceForwardRows rows)
     {
         if (layer is not CuBlasPrepared prepared || prepared.Backend != _backend)
         {

@@ -18,7 +18,7 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="Threads">Threads of one forward.</param>
 /// <param name="Runs">Forwards measured.</param>
 /// <param name="WeightBytes">Bytes of the weights in memory.</param>
-/// <param name="WeightError">What the precision lost of the matrices: ‖kept − given‖₂ / ‖given‖₂.</param>
+/// <param name="QuantizationError">What the precision lost of the matrices: ‖kept − given‖₂ / ‖given‖₂.</param>
 internal sealed record BenchRow(
     string Backend,
     string Precision,
@@ -37,4 +37,4 @@ internal sealed record BenchRow(
     int Threads,
     int Runs,
     long WeightBytes,
-    double WeightError);
+    double QuantizationError);

@@ -94,7 +94,7 @@ internal sealed class BenchSubject : IDisposable
             _engine.Backend.Threads,
             _milliseconds.Count,
             _layer.WeightBytes,
-            _layer.WeightError);
+            _layer.QuantizationError);
     }
 
     public void Dispose()

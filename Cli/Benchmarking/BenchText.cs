@@ -23,7 +23,7 @@ internal static class BenchText
                 row.Backend,
                 row.Precision,
                 $"{row.WeightBytes / 1e6:0.0}",
-                row.WeightError == 0 ? "0" : $"{row.WeightError:0.0e+00}",
+                row.QuantizationError == 0 ? "0" : $"{row.QuantizationError:0.0e+00}",
                 $"{row.Threads}",
                 $"{row.MedianMs:0.000}",
                 $"{row.MinMs:0.000}",

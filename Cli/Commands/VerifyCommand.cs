@@ -89,7 +89,7 @@ internal static class VerifyCommand
             table.AddRow(
                 new Text(row.Backend),
                 new Text(row.Mode),
-                new Text(row.WeightError == 0 ? "0" : $"{row.WeightError:0.00e+00}"),
+                new Text(row.QuantizationError == 0 ? "0" : $"{row.QuantizationError:0.00e+00}"),
                 new Text($"{row.RelativeL2:0.00e+00}"),
                 new Text($"{row.MaxAbsError:0.00e+00}"),
                 new Text($"{row.Tolerance:0.00e+00}"),

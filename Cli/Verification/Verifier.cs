@@ -114,7 +114,7 @@ internal static class Verifier
             Comparison error = Comparison.Of(actual, reference);
 
             // Only now: experts may have been read by the forward.
-            double tolerance = Comparison.ToleranceOf(layer.Spec, layer.WeightError);
+            double tolerance = Comparison.ToleranceOf(layer.Spec, layer.QuantizationError);
             yield return new VerifyRow(
                 backend,
                 Options.ModeNames.Of(mode),
@@ -122,7 +122,7 @@ internal static class Verifier
                 error.MaxAbsoluteError,
                 tolerance,
                 error.Passes(tolerance),
-                layer.WeightError);
+                layer.QuantizationError);
         }
     }
 }

@@ -62,7 +62,7 @@ internal static class ResultJson
             json.WriteBoolean("ours", subject.IsOurs);
             json.WriteString("precision", subject.Precision.Name);
             json.WriteNumber("weightBytes", subject.WeightBytes);
-            json.WriteNumber("weightError", subject.WeightError);
+            json.WriteNumber("weightError", subject.QuantizationError);
             json.WriteString("version", subject.Version);
             json.WriteEndObject();
         }

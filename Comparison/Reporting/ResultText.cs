@@ -84,7 +84,7 @@ internal static class ResultText
                 subject.Name,
                 subject.Precision.Name,
                 $"{subject.WeightBytes / 1e6:0.0}",
-                subject.WeightError == 0 ? "0" : $"{subject.WeightError:0.0e+0}",
+                subject.QuantizationError == 0 ? "0" : $"{subject.QuantizationError:0.0e+0}",
                 $"{result.Of(subject).Max(static row => row.Time.RelativeError):0.0e+0}",
                 Markup.Escape(subject.Version));
         }

@@ -30,7 +30,7 @@ internal sealed class EngineSubject : ISubject
         }
 
         string version = $"NativeFfn on {_engine.Backend.Name}: {_engine.Backend.Version}";
-        Description = new SubjectDescription(name, _engine.Backend.Kind, precision, Layer.WeightBytes, Layer.WeightError, version);
+        Description = new SubjectDescription(name, _engine.Backend.Kind, precision, Layer.WeightBytes, Layer.QuantizationError, version);
     }
 
     public SubjectDescription Description { get; }

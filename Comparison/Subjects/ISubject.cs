@@ -23,10 +23,10 @@ internal interface ISubject : IDisposable
 /// <param name="Backend">The backend, where it is NativeFfn; null for peers.</param>
 /// <param name="Precision">How its weights lie in memory.</param>
 /// <param name="WeightBytes">Bytes of the weights, which one forward has to read.</param>
-/// <param name="WeightError">What the precision lost of the weights: ‖kept − given‖₂ / ‖given‖₂.</param>
+/// <param name="QuantizationError">What the precision lost of the weights: ‖kept − given‖₂ / ‖given‖₂.</param>
 /// <param name="Version">The library and its version.</param>
 internal sealed record SubjectDescription(
-    string Name, BackendKind? Backend, Precision Precision, long WeightBytes, double WeightError, string Version)
+    string Name, BackendKind? Backend, Precision Precision, long WeightBytes, double QuantizationError, string Version)
 {
     /// <summary>Whether it is NativeFfn; others are peers.</summary>
     public bool IsOurs => Backend is not null;

@@ -37,7 +37,7 @@ internal sealed class OnnxSubject : ISubject
         };
         _session = new InferenceSession(SwiGluGraph.Write(weights), options);
         string version = $"ONNX Runtime {OrtEnv.Instance().GetVersionString()}, CPU provider";
-        Description = new SubjectDescription(Name, Backend: null, Precision.F32, weights.ByteCount, WeightError: 0, version);
+        Description = new SubjectDescription(Name, Backend: null, Precision.F32, weights.ByteCount, QuantizationError: 0, version);
     }
 
     public SubjectDescription Description { get; }

@@ -40,7 +40,7 @@ internal sealed unsafe class SgemmSubject : ISubject
         _project = Project;
         _activate = Activate;
         _projectDown = ProjectDown;
-        Description = new SubjectDescription(name, Backend: null, Precision.F32, weights.ByteCount, WeightError: 0, library.Version);
+        Description = new SubjectDescription(name, Backend: null, Precision.F32, weights.ByteCount, QuantizationError: 0, library.Version);
     }
 
     public SubjectDescription Description { get; }

@@ -30,7 +30,7 @@ public sealed class KernelTests
 
         float largest = expected.Max(Math.Abs);
         Assert.That(actual, Is.EqualTo(expected).Within(Tolerances.Reordered * largest));
-        if (kernel == CpuKernel.Skinny)
+        if (kernel == CpuKernel.Panels)
         {
             Assert.That(actual, Is.EqualTo(expected));
         }

@@ -15,7 +15,7 @@ public sealed class UsageTests
     [TestCase("forward --model m --input i --output o --layer 99999999999", "--layer", "'99999999999'")]
     [TestCase("forward --model m --input i --output o --mode whole", "--mode", "'whole'", "ffn, residual, block")]
     [TestCase("forward --model m --input i --output o --backend blas", "--backend", "'blas'", "auto, mkl, managed, cublas")]
-    [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, mkl, skinny")]
+    [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, mkl, panels")]
     [TestCase("forward --model m --input i --output o --precision int4", "--precision", "'int4'", "one of f32, bf16, f16, int8")]
     [TestCase("forward --model m --input i --output o --precision f32,int8", "--precision", "'f32,int8'")]
     [TestCase("forward --model m --input i --output o --threads 0", "--threads", "'0'", "from 1")]

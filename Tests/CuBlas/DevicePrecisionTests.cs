@@ -37,7 +37,7 @@ public sealed class DevicePrecisionTests : DeviceTests
         {
             using FfnLayer layer = engine.CreateLayer(answer.Spec, answer.Weights);
             double error = StoredWeights.Error(precision, answer.Spec, answer.Weights);
-            Assert.That(layer.WeightError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error), answer.Name);
+            Assert.That(layer.QuantizationError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error), answer.Name);
             float[] output = EngineTests.Forward(layer, answer.Mode, answer.Input);
             double met = Tolerances.AssertClose(output, Estimate.Exact(answer.Expected), Tolerances.OnDevice(precision), answer.Name);
             largest = met > largest.Error ? (met, answer.Name) : largest;
@@ -71,7 +71,7 @@ public sealed class DevicePrecisionTests : DeviceTests
             {
                 using FfnLayer layer = engine.CreateLayer(found.Spec, found.Weights);
                 double error = StoredWeights.Error(precision, found.Spec, found.Weights);
-                Assert.That(layer.WeightError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error), found.ToString());
+                Assert.That(layer.QuantizationError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error), found.ToString());
                 float[] output = EngineTests.Forward(layer, found.Mode, found.Input(), found.Residual());
                 double met = Tolerances.AssertClose(
                     output, found.Expected.Output, Tolerances.OnDevice(precision, found.Spec), $"{found} in {precision}, decode {decodeTokens}");

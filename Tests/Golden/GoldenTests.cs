@@ -41,7 +41,7 @@ public class GoldenTests : PrecisionTests
         float[] output = Forward(layer, mode, found.ReadInput());
         FfnMemoryWeights weights = ReadWeights(checkpoint.GetLayer(found.Layer));
         double error = StoredWeights.Error(Precision, layer.Spec, weights);
-        Assert.That(layer.WeightError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error));
+        Assert.That(layer.QuantizationError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error));
         if (error == 0)
         {
             Tolerances.AssertClose(output, Estimate.Exact(expected), Tolerances.Golden, $"{found.Name} {mode}, {threads} threads");

@@ -242,7 +242,7 @@ public sealed class DeviceMixtureTests
         {
             using FfnLayer layer = engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 911));
             layer.Inspect(FfnMode.Block, input, output, trace);
-            error = layer.WeightError;
+            error = layer.QuantizationError;
         });
         return (output, trace, error);
     }

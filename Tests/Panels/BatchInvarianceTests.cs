@@ -52,7 +52,7 @@ public sealed class BatchInvarianceTests
     }
 
     [Test]
-    public void Large_slices_and_the_skinny_kernels_of_mkl_give_the_same_bits([CpuPrecisions] FfnPrecision precision)
+    public void Large_slices_and_the_panel_kernels_of_mkl_give_the_same_bits([CpuPrecisions] FfnPrecision precision)
     {
         MklUnderTest.Load();
         FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 72);
@@ -60,7 +60,7 @@ public sealed class BatchInvarianceTests
         {
             using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions
             {
-                Backend = backend, Threads = 2, Kernel = CpuKernel.Skinny, Precision = precision,
+                Backend = backend, Threads = 2, Kernel = CpuKernel.Panels, Precision = precision,
                 MinimumSliceWork = backend == BackendKind.Mkl ? 1 : 1 << 20,
             });
             using FfnLayer layer = engine.CreateLayer(Spec, weights);

@@ -9,7 +9,7 @@ internal sealed class CpuPreparedMixture(MixtureWeights weights, ObjectSlots<Mix
     public override long WeightBytes => weights.Bytes;
 
     /// <inheritdoc/>
-    public override double WeightError => weights.Error;
+    public override double QuantizationError => weights.Error;
 
     /// <inheritdoc/>
     public override void ReadExpertTokens(Span<long> counts) => weights.Tokens.Read(counts);

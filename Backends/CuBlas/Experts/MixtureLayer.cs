@@ -21,7 +21,7 @@ internal sealed class MixtureLayer : DeviceLayer
     public override long WeightBytes => Weights.Memory.Region.Bytes;
 
     /// <inheritdoc/>
-    public override double WeightError => Weights.Error.Relative;
+    public override double QuantizationError => Weights.Error.Relative;
 
     /// <inheritdoc/>
     public override bool CanDecode => true;

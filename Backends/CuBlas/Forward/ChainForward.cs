@@ -11,12 +11,12 @@ internal static class ChainForward
     /// <param name="lane">The lane; its context is entered.</param>
     /// <param name="layers">Layers of one width, which are held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    public static void Run(DeviceLane lane, ReadOnlySpan<IPreparedFfn> layers, in FfnRows rows)
+    public static void Run(DeviceLane lane, ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows)
     {
         int tokens = rows.Input.Height;
         int width = rows.Input.Width;
         int chunkTokens = tokens;
-        foreach (IPreparedFfn layer in layers)
+        foreach (ILoadedLayer layer in layers)
         {
             chunkTokens = Math.Min(chunkTokens, CuBlasPrepared.LayerOf(layer).ChunkTokens(tokens, fromHost: true));
         }
@@ -37,11 +37,11 @@ internal static class ChainForward
     }
 
     private static unsafe void Queue(
-        DeviceLane lane, ReadOnlySpan<IPreparedFfn> layers, FfnMode mode, int tokens, long outputOffset, StepClock? clock)
+        DeviceLane lane, ReadOnlySpan<ILoadedLayer> layers, FfnMode mode, int tokens, long outputOffset, StepClock? clock)
     {
         // The memory may not move from one layer to the next.
         long bytes = 0;
-        foreach (IPreparedFfn layer in layers)
+        foreach (ILoadedLayer layer in layers)
         {
             bytes = Math.Max(bytes, CuBlasPrepared.LayerOf(layer).ScratchBytes(tokens, fromHost: true));
         }
@@ -56,7 +56,7 @@ internal static class ChainForward
         var input = new DeviceRows(first.Address, spec.InputWidth);
         lane.Stream.CopyToDevice(lane.Host.At(0), first);
         clock?.Mark(null);
-        foreach (IPreparedFfn layer in layers)
+        foreach (ILoadedLayer layer in layers)
         {
             CuBlasPrepared.LayerOf(layer).Queue(new DeviceRun
             {

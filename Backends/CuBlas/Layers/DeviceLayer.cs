@@ -27,7 +27,7 @@ internal abstract class DeviceLayer : SafeHandle
     public abstract long WeightBytes { get; }
 
     /// <summary>What the format lost of them.</summary>
-    public abstract double WeightError { get; }
+    public abstract double QuantizationError { get; }
 
     /// <summary>Tells asynchronous forwards when they are done.</summary>
     public DeviceCompletions Completions => _device.Completions;

@@ -24,7 +24,7 @@ internal sealed class NetworkLayer : DeviceLayer
     public override long WeightBytes => _memory.Region.Bytes;
 
     /// <inheritdoc/>
-    public override double WeightError => Network.Weights.Error.Relative;
+    public override double QuantizationError => Network.Weights.Error.Relative;
 
     /// <inheritdoc/>
     public override bool CanDecode => Network.CanDecode;
