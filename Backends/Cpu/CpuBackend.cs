@@ -1,19 +1,21 @@
-using NativeFfn.Backends.Cpu.Experts;
+using NativeFfn.Backends.Cpu.Forward;
+using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Cpu.Team;
+using NativeFfn.Backends.Cpu.Weights;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Storage;
-using NativeFfn.Backends.Cpu.Threading;
 
 namespace NativeFfn.Backends.Cpu;
 
-/// <summary>Runs layers on the processor: one worker team and one pool of scratch memory for all layers, over one way to multiply.</summary>
+/// <summary>Runs layers on the processor: one worker team and one pool of scratch memory for all layers, over a list of GEMMs.</summary>
 internal sealed class CpuBackend : IFfnBackend
 {
     // Callers at a time whose scratch memory is kept; more than that run too, but allocate.
     private const int KeptForwardsPerProcessor = 8;
 
     private readonly WorkerTeam _team;
-    private readonly CpuProducts _products;
+    private readonly GemmList _gemms;
     private readonly ObjectSlots<CpuForward> _forwards;
-    private readonly ObjectSlots<MixtureForward> _mixtures;
     private readonly int _maxResidentExperts;
 
     /// <summary>Starts the team.</summary>
@@ -21,21 +23,19 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="version">What computes.</param>
     /// <param name="path">The native library's file, or null.</param>
     /// <param name="options">Threads of a forward, and what is worth one.</param>
-    /// <param name="products">How matrices are multiplied.</param>
-    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, CpuProducts products)
+    /// <param name="gemms">How matrices are multiplied.</param>
+    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, GemmList gemms)
     {
         Description = new BackendDescription(kind, version, path, options.Threads);
-        _products = products;
+        _gemms = gemms;
         _maxResidentExperts = options.MaxResidentExperts;
         _team = new WorkerTeam(options.Threads);
         int kept = Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor;
         _forwards = new ObjectSlots<CpuForward>(kept, () => new CpuForward(_team, options.MinimumSliceWork));
-        _mixtures = new ObjectSlots<MixtureForward>(kept, () => new MixtureForward(_team, options.MinimumSliceWork));
     }
 
-    /// <summary>The precisions there are.</summary>
-    public static FfnPrecision[] Precisions { get; } =
-        [FfnPrecision.Float32, FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Int8];
+    /// <summary>The precisions there are: one for each encoding that has one.</summary>
+    public static FfnPrecision[] Precisions { get; } = [.. WeightEncodings.All.Select(static encoding => encoding.Precision).OfType<FfnPrecision>()];
 
     /// <inheritdoc/>
     public BackendDescription Description { get; }
@@ -44,15 +44,13 @@ internal sealed class CpuBackend : IFfnBackend
     public string? WhyUnsupported(FfnSpec spec) => null;
 
     /// <inheritdoc/>
-    public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) => spec.Mixture is null
-        ? new CpuPreparedFfn(new CpuWeights(spec, weights, _products), _forwards)
-        : new CpuPreparedMixture(new MixtureWeights(spec, weights, _products, _maxResidentExperts), _mixtures);
+    public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>
+        new CpuLoadedLayer(new LayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards);
 
     /// <inheritdoc/>
     public void Dispose()
     {
         _team.Dispose();
         _forwards.Dispose();
-        _mixtures.Dispose();
     }
 }

@@ -8,7 +8,7 @@ internal sealed class TokenRoutes
     private float[] _weights = [];
     private int[] _tokens = [];
     private float[] _tokenWeights = [];
-    private int[] _places = [];
+    private int[] _rows = [];
     private int[] _starts = [];
 
     /// <summary>Makes room; allocates only where there was never so much.</summary>
@@ -27,7 +27,7 @@ internal sealed class TokenRoutes
         {
             _tokens = new int[chunkRoutes];
             _tokenWeights = new float[chunkRoutes];
-            _places = new int[chunkRoutes];
+            _rows = new int[chunkRoutes];
         }
 
         if (_starts.Length < mixture.Experts + 1)
@@ -61,10 +61,10 @@ internal sealed class TokenRoutes
 
         for (int i = first; i < end; i++)
         {
-            int place = starts[_experts[i]]++;
-            _tokens[place] = (i - first) / _topK;
-            _tokenWeights[place] = _weights[i];
-            _places[i - first] = place;
+            int row = starts[_experts[i]]++;
+            _tokens[row] = (i - first) / _topK;
+            _tokenWeights[row] = _weights[i];
+            _rows[i - first] = row;
         }
 
         // Every start has moved to its end, which is where the next one started.
@@ -76,11 +76,14 @@ internal sealed class TokenRoutes
         starts[0] = 0;
     }
 
-    /// <summary>Where the experts of a token, best first, have it among all sorted tokens.</summary>
+    /// <summary>The rows of a token among all sorted tokens, one for each of its experts, best first.</summary>
     /// <param name="token">The token, counted from the first of those that were sorted.</param>
-    public ReadOnlySpan<int> PlacesOf(int token) => _places.AsSpan(token * _topK, _topK);
+    public ReadOnlySpan<int> RowsOf(int token) => _rows.AsSpan(token * _topK, _topK);
 
-    /// <summary>The place of an expert's first token among all sorted ones.</summary>
+    /// <summary>The tokens sorted by expert, counted from the first of those that were sorted.</summary>
+    public ReadOnlySpan<int> SortedTokens => _tokens;
+
+    /// <summary>The row of an expert's first token among all sorted ones.</summary>
     public int StartOf(int expert) => _starts[expert];
 
     /// <summary>The sorted tokens of an expert, counted from the first of those that were sorted.</summary>

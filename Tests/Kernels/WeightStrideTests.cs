@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu;
+using NativeFfn.Backends.Cpu.Gemm.Mkl;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels;
@@ -11,7 +11,7 @@ public sealed class WeightStrideTests
     [TestCase(2_097_151, 1024, 1024, Description = "All but 1024 of the elements that a matrix may have: no room to move rows apart.")]
     public void Rows_lie_apart_where_pages_would_collide_and_the_limit_allows_it(int rows, int columns, long stride) => Assert.Multiple(() =>
     {
-        Assert.That(CpuWeights.StrideOf(rows, columns), Is.EqualTo(stride));
-        Assert.That(rows * CpuWeights.StrideOf(rows, columns), Is.LessThanOrEqualTo(FfnSpec.MaxMatrixElements));
+        Assert.That(FloatRowLayout.StrideOf(rows, columns), Is.EqualTo(stride));
+        Assert.That(rows * FloatRowLayout.StrideOf(rows, columns), Is.LessThanOrEqualTo(FfnSpec.MaxMatrixElements));
     });
 }

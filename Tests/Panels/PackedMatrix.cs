@@ -1,4 +1,5 @@
-using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Panels;
@@ -11,19 +12,23 @@ internal sealed unsafe class PackedMatrix : IDisposable
     public PackedMatrix(PanelKernel kernel, int columns, ReadOnlySpan<float> weights, GuardSide side = GuardSide.After)
     {
         (Kernel, Columns, Rows) = (kernel, columns, weights.Length / columns);
-        PanelFormat format = kernel.Format;
-        _memory = new GuardedBuffer((int)(format.MatrixBytes(Rows, columns) / sizeof(float)), side);
+        _memory = new GuardedBuffer((int)((kernel.MatrixBytes(Rows, columns) + 3) / sizeof(float)), side);
 
         // Whatever packing leaves alone would come out as NaN, or as a large number.
         _memory.Span.Fill(float.NaN);
-        var packer = new PanelPacker(format);
+        var encoder = new RowEncoder(kernel.Encoding);
+        var source = new FfnMemoryWeights(FfnSpec.Stack(new FfnStage(FfnKind.Linear, columns, Rows, false))).Set("layers.0.weight", weights.ToArray());
+        FfnTensor tensor = FfnSpec.Stack(new FfnStage(FfnKind.Linear, columns, Rows, false)).Tensors[0];
+        int rowBytes = (int)kernel.Encoding.RowBytes(columns);
         for (int panel = 0; panel < Panels; panel++)
         {
-            int first = panel * format.Rows;
-            packer.Pack(Tensor(Rows, columns), first, weights[(first * columns)..(Math.Min(first + format.Rows, Rows) * columns)], Panel(panel));
+            int first = panel * kernel.Rows;
+            byte[] rows = new byte[(Math.Min(first + kernel.Rows, Rows) - first) * rowBytes];
+            encoder.Read(source, tensor, first, rows);
+            kernel.Pack(rows, columns, Panel(panel));
         }
 
-        RelativeError = packer.Error.Relative;
+        RelativeError = encoder.Error.Relative;
     }
 
     public PanelKernel Kernel { get; }
@@ -32,23 +37,21 @@ internal sealed unsafe class PackedMatrix : IDisposable
 
     public int Columns { get; }
 
-    public int Panels => Kernel.Format.Panels(Rows);
+    public int Panels => Kernel.Panels(Rows);
 
     public double RelativeError { get; }
 
-    public static FfnTensor Tensor(int rows, int columns) => new(FfnTensorRole.Weight, 0, "gate.weight", rows, columns);
-
-    public byte* Panel(int panel) => (byte*)_memory.Pointer + (panel * Kernel.Format.PanelBytes(Columns));
+    public byte* Panel(int panel) => (byte*)_memory.Pointer + (panel * Kernel.PanelBytes(Columns));
 
     /// <summary>All panels side by side, as <c>[padded columns, padded rows]</c>.</summary>
     public float[] Unpack()
     {
-        int stride = Panels * Kernel.Format.Rows;
+        int stride = Panels * Kernel.Rows;
         using var unpacked = new GuardedBuffer((int)PanelFormat.PaddedColumns(Columns) * stride, GuardSide.After);
         unpacked.Span.Fill(float.NaN);
         for (int panel = 0; panel < Panels; panel++)
         {
-            Kernel.Unpack(Panel(panel), PanelFormat.Groups(Columns), unpacked.Pointer + (panel * Kernel.Format.Rows), stride);
+            Kernel.Unpack(Panel(panel), Columns, 0, PanelFormat.Groups(Columns), unpacked.Pointer + (panel * Kernel.Rows), stride);
         }
 
         return unpacked.Span.ToArray();

@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -72,7 +72,7 @@ public sealed class PackingTests
             }
         }
 
-        AssertStored(PanelKernel.Of(precision), precision, 64, weights);
+        AssertStored(PanelKernels.Of(precision), precision, 64, weights);
     }
 
     [Test]
@@ -119,7 +119,7 @@ public sealed class PackingTests
     {
         FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, columns, 41, false));
         FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 7);
-        using var packed = new PackedMatrix(PanelKernel.Of(precision), columns, weights.Get("layers.0.weight").Span);
+        using var packed = new PackedMatrix(PanelKernels.Of(precision), columns, weights.Get("layers.0.weight").Span);
         double expected = StoredWeights.Error(precision, spec, weights);
         Assert.That(packed.RelativeError, Is.EqualTo(expected).Within(Tolerances.SumOfErrors * expected));
         Assert.That(expected, precision == FfnPrecision.Float32 ? Is.Zero : Is.GreaterThan(0).And.LessThan(1e-2));
@@ -128,7 +128,7 @@ public sealed class PackingTests
     [Test]
     public void Zero_weights_have_no_error([CpuPrecisions] FfnPrecision precision)
     {
-        using var packed = new PackedMatrix(PanelKernel.Of(precision), 5, new float[35]);
+        using var packed = new PackedMatrix(PanelKernels.Of(precision), 5, new float[35]);
         Assert.That(packed.RelativeError, Is.Zero);
         Assert.That(packed.Unpack(), Is.All.Zero);
     }
@@ -138,7 +138,7 @@ public sealed class PackingTests
         using var packed = new PackedMatrix(kernel, columns, weights);
         float[] expected = StoredWeights.Of(precision, weights, columns);
         float[] unpacked = packed.Unpack();
-        int stride = packed.Panels * kernel.Format.Rows;
+        int stride = packed.Panels * kernel.Rows;
         for (int i = 0; i < unpacked.Length; i++)
         {
             (int column, int row) = (i / stride, i % stride);
@@ -160,7 +160,7 @@ public sealed class PackingTests
     private static float[] RowsOf(PackedMatrix packed)
     {
         float[] unpacked = packed.Unpack();
-        int stride = packed.Panels * packed.Kernel.Format.Rows;
+        int stride = packed.Panels * packed.Kernel.Rows;
         return [.. Enumerable.Range(0, packed.Rows * packed.Columns).Select(i => unpacked[(i % packed.Columns * stride) + (i / packed.Columns)])];
     }
 }

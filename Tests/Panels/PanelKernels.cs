@@ -1,5 +1,6 @@
 using System.Runtime.Intrinsics;
-using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 using NUnit.Framework;
 
@@ -11,6 +12,9 @@ internal static class PanelKernels
     /// <summary>Bits of a vector.</summary>
     public static readonly int[] Widths = [128, 256, 512];
 
+    /// <summary>The kernel of the widest vectors.</summary>
+    public static PanelKernel Of(FfnPrecision precision) => PanelKernel.Of(WeightEncodings.Of(precision)!);
+
     public static PanelKernel Of(int bits, FfnPrecision precision)
     {
         bool isThere = bits == 128 || (bits == 256 && Vector256.IsHardwareAccelerated) || (bits == 512 && Vector512.IsHardwareAccelerated);
@@ -19,11 +23,12 @@ internal static class PanelKernels
             Assert.Ignore($"This processor has no vectors of {bits} bits, or was told to leave them.");
         }
 
+        WeightEncoding encoding = WeightEncodings.Of(precision)!;
         return bits switch
         {
-            512 => PanelKernel.Of<Simd512, Vector512<float>>(precision),
-            256 => PanelKernel.Of<Simd256, Vector256<float>>(precision),
-            _ => PanelKernel.Of<Simd128, Vector128<float>>(precision),
+            512 => PanelKernel.Of<Simd512, Vector512<float>>(encoding),
+            256 => PanelKernel.Of<Simd256, Vector256<float>>(encoding),
+            _ => PanelKernel.Of<Simd128, Vector128<float>>(encoding),
         };
     }
 }

@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Panels;
@@ -11,8 +11,8 @@ internal static unsafe class PanelProduct
     {
         PanelKernel kernel = weights.Kernel;
         int columns = weights.Columns;
-        int rowsOfPanel = kernel.Format.Rows;
-        TokenGroups groups = kernel.Group(tokens.Length / columns);
+        int rowsOfPanel = kernel.Rows;
+        TokenTiles groups = kernel.Tile(tokens.Length / columns);
         int padded = (int)PanelFormat.PaddedColumns(columns);
         using var rows = GuardedBuffer.Of(tokens, side);
         using var grouped = new GuardedBuffer(groups.PaddedTokens * padded, side);
@@ -45,8 +45,7 @@ internal static unsafe class PanelProduct
     private static void Multiply(
         PackedMatrix weights, int panel, TokenPanels input, int firstGroup, int endGroup, GuardSide side, float[] sums, int rowsOfPanel)
     {
-        TokenGroups groups = input.Groups;
-        PanelFormat format = weights.Kernel.Format;
+        TokenTiles groups = input.Tiles;
         int firstToken = groups.FirstToken(firstGroup);
         int endToken = groups.FirstToken(endGroup - 1) + groups.Size(endGroup - 1);
         using var tile = new GuardedBuffer((endToken - firstToken) * rowsOfPanel, side);
@@ -57,10 +56,10 @@ internal static unsafe class PanelProduct
         for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
         {
             int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
-            byte* start = weights.Panel(panel) + ((long)block * format.GroupBytes);
-            byte* next = start + ((long)count * format.GroupBytes);
+            byte* start = weights.Panel(panel) + ((long)block * weights.Kernel.GroupBytes);
+            byte* next = start + ((long)count * weights.Kernel.GroupBytes);
             weights.Kernel.Multiply(
-                start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next, count * format.GroupBytes);
+                start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next, count * weights.Kernel.GroupBytes);
         }
 
         int rows = Math.Min(rowsOfPanel, weights.Rows - (panel * rowsOfPanel));

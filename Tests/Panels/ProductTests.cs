@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu.Panels;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -74,7 +74,7 @@ public sealed class ProductTests
         using var packed = new PackedMatrix(kernel, Columns, RandomLayers.Rows(Rows, Columns, 40));
         float[] tokens = RandomLayers.Rows(count, Columns, 41);
         float[] whole = PanelProduct.Of(packed, tokens);
-        for (int split = 1; split < kernel.Group(count).Count; split++)
+        for (int split = 1; split < kernel.Tile(count).Count; split++)
         {
             Assert.That(PanelProduct.Of(packed, tokens, split), Is.EqualTo(whole), $"split before group {split}");
         }

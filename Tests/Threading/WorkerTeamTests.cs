@@ -1,8 +1,8 @@
 using CsCheck;
 using NUnit.Framework;
-using NativeFfn.Backends.Cpu;
+using NativeFfn.Backends.Cpu.Forward;
 using NativeFfn.Backends.Storage;
-using NativeFfn.Backends.Cpu.Threading;
+using NativeFfn.Backends.Cpu.Team;
 
 namespace NativeFfn.Tests.Threading;
 

@@ -109,7 +109,7 @@ internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposabl
         int topK = mixture.TopK;
         for (int i = 0; i < chunk.Tokens; i++)
         {
-            Routes.PlacesOf(i).CopyTo(new Span<int>(Tables + tables.PlacesAt + ((long)i * topK), topK));
+            Routes.RowsOf(i).CopyTo(new Span<int>(Tables + tables.PlacesAt + ((long)i * topK), topK));
             Routes.WeightsOf(chunk.FirstToken + i).CopyTo(new Span<float>(Tables + tables.WeightsAt + ((long)i * topK), topK));
         }
 

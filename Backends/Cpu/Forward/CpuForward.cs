@@ -1,0 +1,351 @@
+using System.Diagnostics;
+using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Rows;
+using NativeFfn.Backends.Cpu.Team;
+using NativeFfn.Backends.Cpu.Weights;
+using NativeFfn.Backends.Routing;
+
+namespace NativeFfn.Backends.Cpu.Forward;
+
+/// <summary>One forward at a time, chunk of tokens after chunk: prologue, for each stage a grouped GEMM with its epilogue, combine, finish.</summary>
+/// <remarks>
+/// A dense layer is one group of tokens, a mixture one for each expert. All tokens are routed before the first expert runs, so that a token
+/// that cannot be routed leaves the output as it was. Every (token, expert) has a row of its own, and rows are added best expert first: bits do
+/// not depend on threads. Reused; running allocates nothing once the buffers have grown.
+/// </remarks>
+internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) : ISlicedJob, IDisposable
+{
+    // Slices of a thread where the work is worth it: a thread that was held up leaves the last ones to the others.
+    private const int SlicesOfThread = 16;
+
+    private readonly CpuChunk _chunk = new();
+    private readonly GroupPlan _plan = new();
+    private readonly StepSlices _slices = new();
+    private readonly GrowingBuffer _rows = new();
+    private readonly GrowingBuffer _wave = new();
+    private Step _step;
+    private int _stage;
+    private int _unroutable;
+    private Matrix _normalized;
+    private Matrix _logits;
+    private Matrix _results;
+
+    private enum Step
+    {
+        Normalize,
+        Route,
+        Pack,
+        Stage,
+        Combine,
+        Finish,
+    }
+
+    private FfnSpec Spec => _chunk.Layer.Spec;
+
+    /// <summary>Runs rows that were proven to fit the layer, of which there is at least one.</summary>
+    /// <exception cref="ArgumentException">A token of a mixture has logits that are not all finite.</exception>
+    public void Run(LayerWeights layer, in FfnRows rows)
+    {
+        long start = Stopwatch.GetTimestamp();
+        try
+        {
+            fixed (float* input = &rows.Input.DangerousGetReference(), output = &rows.Output.DangerousGetReference())
+            fixed (float* residual = &rows.Residual.DangerousGetReference())
+            {
+                _chunk.Open(layer, rows, input, residual, output);
+                if (layer.Network is { } network)
+                {
+                    RunDense(network, rows.Input.Height);
+                }
+                else
+                {
+                    RunMixture(layer, rows.Input.Height);
+                }
+            }
+        }
+        finally
+        {
+            _chunk.Clear();
+            _plan.Release();
+        }
+
+        rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
+    }
+
+    /// <inheritdoc/>
+    public void RunSlice(int slice, int worker)
+    {
+        long start = _chunk.Now();
+        int group = _slices.Find(slice, out Region region);
+        switch (_step)
+        {
+            case Step.Pack:
+                _plan.Wave[group].Gemm.Pack(_chunk, _plan.Wave[group], region, worker);
+                break;
+            case Step.Stage:
+                _plan.Wave[group].Gemm.Run(_chunk, _plan.Wave[group], _stage, region, worker);
+                break;
+            default:
+                RunRows(region);
+                break;
+        }
+
+        _chunk.Profile?.AddThreadTime(Stopwatch.GetTimestamp() - start);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _rows.Dispose();
+        _wave.Dispose();
+    }
+
+    private void RunDense(NetworkWeights network, int tokens)
+    {
+        int most = network.Gemms.For(tokens).MostTokens;
+        int chunkTokens = ChunkSize.OfNetwork(network.Stages, tokens, most);
+        bool needsResults = _chunk.BranchNorm is not null;
+        if (needsResults)
+        {
+            long width = NativeBuffer.Align(Spec.OutputWidth);
+            _results = new Matrix(_rows.Reserve(chunkTokens * width, "Rows", Spec), width);
+        }
+
+        for (int first = 0; first < tokens; first += chunkTokens)
+        {
+            int count = Math.Min(chunkTokens, tokens - first);
+            _chunk.Move(first, count);
+            _chunk.NetworkInput = _chunk.Input;
+            _chunk.PackNorm = _chunk.IsBlock ? Spec.PreNorm : null;
+            _chunk.Results = needsResults ? _results : default;
+            RunNetwork(network, count, tokens);
+            if (needsResults || _chunk.PostNorm is not null)
+            {
+                RunRowStep(Step.Finish, Spec.OutputWidth);
+            }
+        }
+    }
+
+    private void RunMixture(LayerWeights layer, int tokens)
+    {
+        int chunkTokens = ChunkSize.OfMixture(Spec, tokens);
+        ReserveMixture(chunkTokens);
+        _chunk.Routes.Reserve(Spec.Mixture!, tokens, chunkTokens);
+        _unroutable = int.MaxValue;
+        for (int first = 0; first < tokens; first += chunkTokens)
+        {
+            MoveMixture(first, Math.Min(chunkTokens, tokens - first), isNormalized: false);
+            _chunk.Results = _logits;
+            RunNetwork(layer.Router!, _chunk.Tokens, _chunk.Tokens);
+            RunRowStep(Step.Route, Spec.Mixture!.Experts * Spec.Mixture.TopK);
+        }
+
+        if (_unroutable != int.MaxValue)
+        {
+            throw Router.Unroutable(_unroutable);
+        }
+
+        for (int first = 0; first < tokens; first += chunkTokens)
+        {
+            MoveMixture(first, Math.Min(chunkTokens, tokens - first), isNormalized: chunkTokens == tokens);
+            _chunk.Results = _results;
+            PlanMixture(layer);
+            RunPlan(layer.Experts);
+            RunRowStep(Step.Combine, Spec.OutputWidth);
+        }
+    }
+
+    // The rows that router and experts see: the input, or its norm, which the last chunk that was prepared still has.
+    private void MoveMixture(int first, int count, bool isNormalized)
+    {
+        _chunk.Move(first, count);
+        bool normalizes = _chunk.IsBlock && Spec.PreNorm is not null;
+        _chunk.NetworkInput = normalizes ? _normalized : _chunk.Input;
+        if (normalizes && !isNormalized)
+        {
+            RunRowStep(Step.Normalize, Spec.InputWidth);
+        }
+    }
+
+    private void PlanMixture(LayerWeights layer)
+    {
+        int experts = Spec.Mixture!.Experts;
+        _chunk.Routes.Sort(experts, _chunk.FirstToken, _chunk.Tokens);
+        _plan.Clear();
+        for (int expert = 0; expert < experts; expert++)
+        {
+            int count = _chunk.Routes.TokensOf(expert).Length;
+            if (count > 0)
+            {
+                layer.Tokens!.Add(expert, count);
+                int start = _chunk.Routes.StartOf(expert);
+                _plan.Add(null, expert, count, firstRoute: start, firstRow: start);
+            }
+        }
+
+        if (layer.Shared is { } shared)
+        {
+            _plan.Add(shared, FfnTensor.NoExpert, _chunk.Tokens, firstRoute: -1, firstRow: _chunk.Tokens * Spec.Mixture.TopK);
+        }
+    }
+
+    private void ReserveMixture(int chunkTokens)
+    {
+        long width = NativeBuffer.Align(Spec.OutputWidth);
+        long logits = NativeBuffer.Align(Spec.Mixture!.Experts);
+        int results = ChunkSize.ResultRows(Spec);
+        float* place = _rows.Reserve(chunkTokens * (((results + 1) * width) + logits), "Rows", Spec);
+        _normalized = new Matrix(place, width);
+        _logits = new Matrix(place + (chunkTokens * width), logits);
+        _results = new Matrix(_logits.Pointer + (chunkTokens * logits), width);
+    }
+
+    private void RunNetwork(NetworkWeights network, int tokens, int tokensOfForward)
+    {
+        _plan.Clear();
+        _plan.Add(network, FfnTensor.NoExpert, tokens, firstRoute: -1, firstRow: 0, network.Gemms.For(tokensOfForward));
+        RunPlan(null);
+    }
+
+    // Each step reads what the one before it wrote, on whatever thread, so the team finishes one before the next.
+    private void RunPlan(ExpertStore? experts)
+    {
+        while (_plan.TryAdvance(experts, team.Threads))
+        {
+            try
+            {
+                ReserveWave();
+                RunPack();
+                int stages = _plan.Wave[0].Network.Stages.Length;
+                for (_stage = 0; _stage < stages; _stage++)
+                {
+                    RunStage();
+                }
+            }
+            finally
+            {
+                _plan.ReleaseWave(experts);
+            }
+        }
+    }
+
+    private void ReserveWave()
+    {
+        long worker = 0;
+        foreach (ref readonly TokenGroup group in _plan.Wave)
+        {
+            worker = Math.Max(worker, NativeBuffer.Align(group.Gemm.WorkerElements(group)));
+        }
+
+        float* rows = _wave.Reserve(_plan.Elements + (team.Threads * worker), "Hidden rows", Spec);
+        _chunk.Use(rows, rows + _plan.Elements, worker);
+    }
+
+    // An element of a row costs about what a multiply-add of a product at few tokens does: a read from memory.
+    private void RunPack()
+    {
+        _step = Step.Pack;
+        _slices.Clear();
+        long work = 0;
+        foreach (ref readonly TokenGroup group in _plan.Wave)
+        {
+            work += (long)group.Tokens * group.Network.InputWidth;
+        }
+
+        foreach (ref readonly TokenGroup group in _plan.Wave)
+        {
+            int rows = group.Gemm.PackRows(_chunk, group);
+            int width = group.Network.InputWidth;
+            int wanted = Share((long)group.Tokens * width, work, team.Threads);
+            _slices.Add(rows == 0 ? default : Slicing.OfRows(rows, width, wanted));
+        }
+
+        team.Run(this, _slices.Count);
+    }
+
+    private void RunStage()
+    {
+        _step = Step.Stage;
+        _slices.Clear();
+        long work = 0;
+        foreach (ref readonly TokenGroup group in _plan.Wave)
+        {
+            work += group.Work(_stage);
+        }
+
+        int enough = Math.Max(1, 2 * team.Threads / _plan.Wave.Length);
+        foreach (ref readonly TokenGroup group in _plan.Wave)
+        {
+            int wanted = Share(group.Work(_stage), work, team.Threads * SlicesOfThread);
+            _slices.Add(group.Gemm.Slice(group, _stage, wanted, enough));
+        }
+
+        team.Run(this, _slices.Count);
+    }
+
+    // Slices of a group that has a part of a step's work: as many as the part is of all that the step is worth.
+    private int Share(long part, long work, int most)
+    {
+        long worth = Math.Clamp(work / minimumSliceWork, 1, most);
+        return (int)Math.Max(1, worth * part / Math.Max(work, 1));
+    }
+
+    private void RunRowStep(Step step, int width)
+    {
+        _step = step;
+        _slices.Clear();
+        _slices.Add(Slicing.OfRows(_chunk.Tokens, width, Share((long)_chunk.Tokens * width, (long)_chunk.Tokens * width, team.Threads)));
+        team.Run(this, _slices.Count);
+    }
+
+    private void RunRows(Region region)
+    {
+        long start = _chunk.Now();
+        for (int token = region.FirstRow; token < region.EndRow; token++)
+        {
+            switch (_step)
+            {
+                case Step.Normalize:
+                    InputRows.Normalize(_chunk, Spec.PreNorm!, token, _normalized.Row(token));
+                    break;
+                case Step.Route:
+                    Route(token);
+                    break;
+                case Step.Combine:
+                    ResultRows.Combine(_chunk, token);
+                    break;
+                default:
+                    ResultRows.Finish(_chunk, token);
+                    break;
+            }
+        }
+
+        if (_step != Step.Finish)
+        {
+            _chunk.Add(_step == Step.Normalize ? FfnStep.Norm : FfnStep.Routing, start);
+        }
+    }
+
+    private void Route(int row)
+    {
+        MixtureSpec mixture = Spec.Mixture!;
+        int token = _chunk.FirstToken + row;
+        Span<int> experts = _chunk.Routes.ExpertsOf(token);
+        Span<float> weights = _chunk.Routes.WeightsOf(token);
+        float* bias = _chunk.Layer.Vector(FfnTensorRole.RouterSelectionBias);
+        var selection = new ReadOnlySpan<float>(bias, bias == null ? 0 : mixture.Experts);
+        if (!Router.TryChoose(mixture, new Span<float>(_logits.Row(row), mixture.Experts), selection, experts, weights))
+        {
+            // The first of them is named, whichever thread finds it.
+            int known;
+            while (token < (known = Volatile.Read(ref _unroutable)) && Interlocked.CompareExchange(ref _unroutable, token, known) != known)
+            {
+            }
+        }
+        else if (_chunk.Trace?.Routing is { } routing)
+        {
+            experts.CopyTo(routing.Experts.AsSpan(token * mixture.TopK));
+            weights.CopyTo(routing.Weights.AsSpan(token * mixture.TopK));
+        }
+    }
+}

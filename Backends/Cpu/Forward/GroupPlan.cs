@@ -1,0 +1,149 @@
+using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Cpu.Weights;
+
+namespace NativeFfn.Backends.Cpu.Forward;
+
+/// <summary>The groups of a chunk, in waves that run together: each wave's rows stay in cache, and its experts in memory. Reused.</summary>
+internal sealed class GroupPlan
+{
+    // Floats of a wave's rows at most, for each thread and at least: what stays in second-level caches, and in a last-level one that is shared.
+    private const long ElementsOfThread = 256 * 1024;
+    private const long LeastElements = 2 * 1024 * 1024;
+
+    private TokenGroup[] _groups = new TokenGroup[1];
+    private int _count;
+    private int _first;
+    private int _end;
+
+    /// <summary>The groups of the wave that runs.</summary>
+    public ReadOnlySpan<TokenGroup> Wave => _groups.AsSpan(_first.._end);
+
+    /// <summary>Floats of the wave's rows.</summary>
+    public long Elements { get; private set; }
+
+    /// <summary>Forgets all groups.</summary>
+    public void Clear() => (_count, _first, _end) = (0, 0, 0);
+
+    /// <summary>Keeps nothing of the layer's.</summary>
+    public void Release()
+    {
+        _groups.AsSpan(0, _count).Clear();
+        Clear();
+    }
+
+    /// <summary>Adds a network with its tokens, in pieces where they are many.</summary>
+    /// <param name="network">The network; null for an expert that a wave acquires.</param>
+    /// <param name="expert">The expert to acquire, or <see cref="FfnTensor.NoExpert"/>.</param>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="firstRoute">The first of its sorted routes; negative where its tokens are the chunk's, one after the other.</param>
+    /// <param name="firstRow">Its first row among results.</param>
+    /// <param name="gemm">The GEMM; null for the network's choice for so many tokens.</param>
+    public void Add(NetworkWeights? network, int expert, int tokens, int firstRoute, int firstRow, IGemm? gemm = null)
+    {
+        // Pieces are cut once the network is known.
+        if (_count == _groups.Length)
+        {
+            Array.Resize(ref _groups, 2 * _count);
+        }
+
+        _groups[_count++] = new TokenGroup
+        {
+            Network = network!, Expert = expert, Tokens = tokens, FirstRoute = firstRoute, FirstRow = firstRow, Gemm = gemm!,
+        };
+    }
+
+    /// <summary>Goes on to the next wave.</summary>
+    /// <param name="experts">Where experts are acquired, for the wave's length.</param>
+    /// <param name="threads">Threads that share it.</param>
+    /// <returns>False where all groups have run.</returns>
+    public bool TryAdvance(ExpertStore? experts, int threads)
+    {
+        _first = _end;
+        Elements = 0;
+        long most = Math.Max(LeastElements, threads * ElementsOfThread);
+        while (_end < _count)
+        {
+            ref TokenGroup group = ref _groups[_end];
+            bool isFirst = _end == _first;
+            if (!isFirst && IsPieceOf(group, _groups[_end - 1]))
+            {
+                break;
+            }
+
+            if (group.Expert != FfnTensor.NoExpert)
+            {
+                NetworkWeights? network = experts!.Acquire(group.Expert, waits: isFirst);
+                if (network is null)
+                {
+                    break;
+                }
+
+                group.Network = network;
+            }
+
+            Cut(_end);
+            group = ref _groups[_end];
+            long elements = Elements;
+            group.Gemm.Place(ref group, ref elements);
+            if (!isFirst && elements > most)
+            {
+                Release(experts, group);
+                break;
+            }
+
+            Elements = elements;
+            _end++;
+        }
+
+        return _end > _first;
+    }
+
+    /// <summary>Lets the wave's experts go.</summary>
+    public void ReleaseWave(ExpertStore? experts)
+    {
+        foreach (ref readonly TokenGroup group in Wave)
+        {
+            Release(experts, group);
+        }
+    }
+
+    // Two pieces of one network read its weights one after the other in any case, and apart they need less room.
+    private static bool IsPieceOf(in TokenGroup group, in TokenGroup before) =>
+        group.Expert == before.Expert && (group.Expert != FfnTensor.NoExpert || group.Network == before.Network);
+
+    private static void Release(ExpertStore? experts, in TokenGroup group)
+    {
+        if (group.Expert != FfnTensor.NoExpert)
+        {
+            experts!.Release(group.Expert);
+        }
+    }
+
+    // Leaves a piece that runs at a time, and puts the rest behind it. The GEMM is that of all tokens together.
+    private void Cut(int index)
+    {
+        ref TokenGroup group = ref _groups[index];
+        group.Gemm ??= group.Network.Gemms.For(group.Tokens);
+        int piece = ChunkSize.OfNetwork(group.Network.Stages, group.Tokens, group.Gemm.MostTokens);
+        if (piece == group.Tokens)
+        {
+            return;
+        }
+
+        if (_count == _groups.Length)
+        {
+            Array.Resize(ref _groups, 2 * _count);
+        }
+
+        Array.Copy(_groups, index + 1, _groups, index + 2, _count - index - 1);
+        _count++;
+        group = ref _groups[index];
+        TokenGroup rest = group;
+        rest.Tokens -= piece;
+        rest.FirstToken += rest.IsContiguous ? piece : 0;
+        rest.FirstRoute += rest.IsContiguous ? 0 : piece;
+        rest.FirstRow += piece;
+        group.Tokens = piece;
+        _groups[index + 1] = rest;
+    }
+}

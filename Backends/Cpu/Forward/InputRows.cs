@@ -1,0 +1,49 @@
+using NativeFfn.Backends.Cpu.Rows;
+using NativeFfn.Backends.Cpu.Weights;
+
+namespace NativeFfn.Backends.Cpu.Forward;
+
+/// <summary>The prologue: tokens' rows as networks read them.</summary>
+internal static unsafe class InputRows
+{
+    /// <summary>normalized = norm(input), for one token.</summary>
+    public static void Normalize(CpuChunk chunk, NormSpec norm, int token, float* normalized)
+    {
+        LayerWeights layer = chunk.Layer;
+        int width = layer.Spec.InputWidth;
+        float* weight = layer.Vector(FfnTensorRole.PreNormWeight);
+        NormKernel.Apply(norm, weight, layer.Vector(FfnTensorRole.PreNormBias), chunk.Input.Row(token), normalized, width);
+        TraceRows.Copy(chunk.Trace?.Normalized, chunk.FirstToken + token, width, normalized, 0, width);
+    }
+
+    /// <summary>Collects some rows of a group, normalized where the chunk says so; rows that lie side by side already stay there.</summary>
+    /// <param name="chunk">The chunk.</param>
+    /// <param name="group">The group.</param>
+    /// <param name="firstRow">The first row of the group.</param>
+    /// <param name="rows">Rows.</param>
+    /// <param name="room">Room for them.</param>
+    public static Matrix Collect(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, Matrix room)
+    {
+        if (chunk.PackNorm is null && (group.IsContiguous || rows == 1))
+        {
+            return chunk.NetworkInput.From(chunk.TokenOf(group, firstRow));
+        }
+
+        long start = chunk.Now();
+        for (int i = 0; i < rows; i++)
+        {
+            int token = chunk.TokenOf(group, firstRow + i);
+            if (chunk.PackNorm is { } norm)
+            {
+                Normalize(chunk, norm, token, room.Row(i));
+            }
+            else
+            {
+                RowKernel.Copy(room.Row(i), chunk.NetworkInput.Row(token), group.Network.InputWidth);
+            }
+        }
+
+        chunk.Add(chunk.PackNorm is null ? FfnStep.Routing : FfnStep.Norm, start);
+        return room;
+    }
+}

@@ -1,0 +1,65 @@
+using NativeFfn.Backends.Cpu.Forward;
+using NativeFfn.Backends.Encodings;
+
+namespace NativeFfn.Backends.Cpu.Gemm;
+
+/// <summary>A product that a layer asks of a GEMM.</summary>
+/// <param name="Encoding">How the matrices are kept.</param>
+/// <param name="Kernel">What the options ask for.</param>
+internal readonly record struct GemmProblem(WeightEncoding Encoding, CpuKernel Kernel);
+
+/// <summary>A way to multiply: how it wants weights and tokens to lie, and the product with its epilogue. Without state, used by all threads.</summary>
+internal interface IGemm
+{
+    /// <summary>The name that reports have for it.</summary>
+    string Name { get; }
+
+    /// <summary>How it wants weights to lie.</summary>
+    IWeightLayout Layout { get; }
+
+    /// <summary>Tokens that it multiplies at a time at most.</summary>
+    int MostTokens { get; }
+
+    /// <summary>Why it cannot multiply, or null where it can.</summary>
+    string? WhyNot(in GemmProblem problem);
+
+    /// <summary>Gives a group its places in a wave's memory: its rows before every stage.</summary>
+    /// <param name="group">The group, whose network and tokens are set.</param>
+    /// <param name="elements">Floats that the wave needs so far; grows by the group's.</param>
+    void Place(ref TokenGroup group, ref long elements);
+
+    /// <summary>Floats that a thread needs of its own to work on a group.</summary>
+    long WorkerElements(in TokenGroup group);
+
+    /// <summary>The cut of a group's input into rows for <see cref="Pack"/>; none where the stage reads the input where it lies.</summary>
+    int PackRows(CpuChunk chunk, in TokenGroup group);
+
+    /// <summary>Collects a group's input, normalized where the chunk says so, as the first stage reads it.</summary>
+    void Pack(CpuChunk chunk, in TokenGroup group, Region region, int worker);
+
+    /// <summary>Cuts a stage of a group into slices.</summary>
+    /// <param name="group">The group.</param>
+    /// <param name="stage">The stage.</param>
+    /// <param name="wanted">Slices that the work is worth.</param>
+    /// <param name="enough">Slices that make it unnecessary to cut rows as well, which has weights read by several threads.</param>
+    Slicing Slice(in TokenGroup group, int stage, int wanted, int enough);
+
+    /// <summary>Runs a region of a stage of a group, epilogue included.</summary>
+    void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker);
+}
+
+/// <summary>How the matrices of a network lie in memory.</summary>
+internal unsafe interface IWeightLayout
+{
+    /// <summary>Floats that a stage's projections take.</summary>
+    long Elements(FfnStage stage);
+
+    /// <summary>Reads a projection's matrix to its place.</summary>
+    /// <param name="stage">The stage.</param>
+    /// <param name="projection">0 for the activated one, 1 for the up projection.</param>
+    /// <param name="tensor">The matrix.</param>
+    /// <param name="source">Where it comes from.</param>
+    /// <param name="encoder">Reads its rows in the encoding wanted.</param>
+    /// <param name="place">Where the stage's projections lie.</param>
+    void Read(FfnStage stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, float* place);
+}

@@ -1,0 +1,36 @@
+using System.Runtime.InteropServices;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+
+/// <summary>How a matrix <c>[rows, columns]</c> lies in memory for the panel kernels.</summary>
+/// <remarks>
+/// A panel is some rows, as many as two vectors have lanes, with zero rows filling the last one. It is stored column after column, so that
+/// a kernel reads it from end to end, in groups of 32 columns, the last one filled with zero columns. Inside a group:
+/// <code>
+/// f32         32 columns of [rows] floats
+/// bf16, f16   16 pairs of columns, a 32-bit lane a row: the even column in the lower half, the odd one in the upper
+/// int8        [rows] float scales, then 32 columns of [rows] bytes
+/// </code>
+/// The panels of any other encoding are its rows as they are stored, one after the other, decoded a block of columns at a time.
+/// </remarks>
+internal static unsafe class PanelFormat
+{
+    /// <summary>Columns that share an int8 scale, and to whose multiple every matrix is filled up.</summary>
+    public const int GroupColumns = 32;
+
+    /// <summary>Groups of a row.</summary>
+    public static int Groups(int columns) => (int)(((long)columns + GroupColumns - 1) / GroupColumns);
+
+    /// <summary>Columns with those that fill the last group.</summary>
+    public static long PaddedColumns(int columns) => (long)Groups(columns) * GroupColumns;
+
+    /// <summary>Stores 16-bit weights of a row in a group: a lane of 32 bits holds an even column below an odd one.</summary>
+    public static void PackHalves(ReadOnlySpan<byte> row, int column, int count, byte* group, int lane, int lanes)
+    {
+        ReadOnlySpan<ushort> weights = MemoryMarshal.Cast<byte, ushort>(row).Slice(column, count);
+        for (int i = 0; i < count; i++)
+        {
+            ((ushort*)group)[(((i / 2 * lanes) + lane) * 2) + (i % 2)] = weights[i];
+        }
+    }
+}

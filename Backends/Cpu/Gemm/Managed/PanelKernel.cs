@@ -1,0 +1,97 @@
+using System.Runtime.Intrinsics;
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Backends.Simd;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+
+/// <summary>Packs and multiplies the panels of one encoding; see <see cref="PanelFormat"/>.</summary>
+/// <param name="encoding">How weights are stored.</param>
+/// <param name="rows">Rows of a panel.</param>
+/// <param name="mostTokens">Tokens of a tile at most.</param>
+internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, int mostTokens)
+{
+    /// <summary>Up to so many tokens a tile waits for memory whatever it does, and memory is asked best by the processor's own prefetcher.</summary>
+    public const int UnaidedTokens = 4;
+
+    /// <summary>
+    /// Columns that are multiplied at a time, in groups: 512 columns of a panel and of a tile's tokens, 64 + 24 KiB as float32 at the most,
+    /// stay in the second-level cache while they are in use. Sums of 512 products, added up, also round less than one long sum.
+    /// </summary>
+    public const int BlockGroups = 16;
+
+    /// <summary>Columns of a block.</summary>
+    public const int BlockColumns = BlockGroups * PanelFormat.GroupColumns;
+
+    /// <summary>How weights are stored.</summary>
+    public WeightEncoding Encoding { get; } = encoding;
+
+    /// <summary>Rows of a panel.</summary>
+    public int Rows { get; } = rows;
+
+    /// <summary>Tokens of a tile at most.</summary>
+    public int MostTokens { get; } = mostTokens;
+
+    /// <summary>Bytes of a group of columns; 0 where panels are decoded before they are multiplied.</summary>
+    public abstract int GroupBytes { get; }
+
+    /// <summary>Multiplies what <see cref="Unpack"/> gives where its rows lie without a gap: a panel of float32.</summary>
+    public abstract PanelKernel Widened { get; }
+
+    /// <summary>The kernel of an encoding on this processor: its own where it has one, else one that decodes it.</summary>
+    public static PanelKernel Of(WeightEncoding encoding) =>
+        Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(encoding)
+        : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(encoding)
+        : Of<Simd128, Vector128<float>>(encoding);
+
+    /// <summary>The kernel of an encoding with vectors that the processor must have.</summary>
+    public static PanelKernel Of<TSimd, TVector>(WeightEncoding encoding)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct =>
+        encoding == WeightEncodings.Float32 ? new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.BFloat16 ? new PanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.Float16 ? new PanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.Int8 ? new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : new DecodedPanelKernel(encoding, Of<TSimd, TVector>(WeightEncodings.Float32));
+
+    /// <summary>How tokens are cut into tiles for the kernel.</summary>
+    public TokenTiles Tile(int tokens) => new(tokens, MostTokens);
+
+    /// <summary>Panels of a matrix.</summary>
+    public int Panels(int matrixRows) => (int)(((long)matrixRows + Rows - 1) / Rows);
+
+    /// <summary>Bytes of a panel.</summary>
+    public abstract long PanelBytes(int columns);
+
+    /// <summary>Bytes of a matrix.</summary>
+    public long MatrixBytes(int matrixRows, int columns) => checked(Panels(matrixRows) * PanelBytes(columns));
+
+    /// <summary>Stores a panel.</summary>
+    /// <param name="rows">The panel's encoded rows, or fewer at the end of the matrix.</param>
+    /// <param name="columns">Weights of a row.</param>
+    /// <param name="panel">Receives <see cref="PanelBytes"/>.</param>
+    public abstract void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel);
+
+    /// <summary>sums[token, row] = Σ panel[row, column] · tokens[column, token], or += that sum, over some columns and some tiles of tokens.</summary>
+    /// <param name="weights">The panel, from the first of the columns on.</param>
+    /// <param name="columnGroups">Groups of columns.</param>
+    /// <param name="tokens">The tokens.</param>
+    /// <param name="firstColumn">The first column.</param>
+    /// <param name="firstTile">The first tile of tokens.</param>
+    /// <param name="endTile">The tile of tokens after the last.</param>
+    /// <param name="sums">The sums, <see cref="Rows"/> a token, from the first tile's first token on.</param>
+    /// <param name="accumulate">Whether the sums are added to.</param>
+    /// <param name="next">The address that will be read next; only asked of memory, never read.</param>
+    /// <param name="nextBytes">Bytes of it.</param>
+    public abstract void Multiply(
+        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
+        byte* next, int nextBytes);
+
+    /// <summary>Widens groups of a panel to float32: destination[column · stride + row], zeros in columns that fill the last group.</summary>
+    /// <param name="panel">The panel.</param>
+    /// <param name="columns">Columns of the matrix.</param>
+    /// <param name="firstGroup">The first group of columns.</param>
+    /// <param name="groups">Groups of columns.</param>
+    /// <param name="destination">Receives them.</param>
+    /// <param name="stride">Elements from one column to the next; at least <see cref="Rows"/>.</param>
+    public abstract void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride);
+}

@@ -1,0 +1,292 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics.X86;
+using NativeFfn.Backends.Simd;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+
+/// <summary>The inner loops: some groups of columns of a panel by as many columns of a few tokens.</summary>
+/// <remarks>
+/// Every sum is one lane of one accumulator (s{token}{vector}), to which column after column is added, in the same order in every tile:
+/// a token's bits do not depend on how many others it shares a tile with. Written out, because accumulators in an array would live
+/// in memory. While a tile computes, it asks memory for the bytes at <c>next</c>, some cache lines for every two columns.
+/// </remarks>
+internal static unsafe class PanelTiles<TElement, TSimd, TVector>
+    where TElement : struct, IPanelElement<TSimd, TVector>
+    where TSimd : struct, ISimd<TVector>
+    where TVector : struct
+{
+    // Two columns at a time, as 16-bit weights are stored.
+    private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
+
+    private const int LineBytes = 64;
+
+    /// <summary>One token: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void One(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero;
+        for (; groups > 0; groups--)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                Prefetch(next, lines);
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Add(tokens + 1, w0, w1, ref s00, ref s01);
+                next += lines * LineBytes;
+                panel += TElement.PairBytes;
+                tokens += 2;
+            }
+        }
+
+        Finish(s00, s01, tile, 0, accumulate);
+    }
+
+    /// <summary>Two tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Two(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero;
+        for (; groups > 0; groups--)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                Prefetch(next, lines);
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Add(tokens + 2, w0, w1, ref s00, ref s01);
+                Add(tokens + 3, w0, w1, ref s10, ref s11);
+                next += lines * LineBytes;
+                panel += TElement.PairBytes;
+                tokens += 4;
+            }
+        }
+
+        Finish(s00, s01, tile, 0, accumulate);
+        Finish(s10, s11, tile, 1, accumulate);
+    }
+
+    /// <summary>Four tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Four(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
+        for (; groups > 0; groups--)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                Prefetch(next, lines);
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Add(tokens + 4, w0, w1, ref s00, ref s01);
+                Add(tokens + 5, w0, w1, ref s10, ref s11);
+                Add(tokens + 6, w0, w1, ref s20, ref s21);
+                Add(tokens + 7, w0, w1, ref s30, ref s31);
+                next += lines * LineBytes;
+                panel += TElement.PairBytes;
+                tokens += 8;
+            }
+        }
+
+        Finish(s00, s01, tile, 0, accumulate);
+        Finish(s10, s11, tile, 1, accumulate);
+        Finish(s20, s21, tile, 2, accumulate);
+        Finish(s30, s31, tile, 3, accumulate);
+    }
+
+    /// <summary>Six tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Six(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
+        TVector s40 = TSimd.Zero, s41 = TSimd.Zero, s50 = TSimd.Zero, s51 = TSimd.Zero;
+        for (; groups > 0; groups--)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                Prefetch(next, lines);
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s40, ref s41);
+                Add(tokens + 5, w0, w1, ref s50, ref s51);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Add(tokens + 6, w0, w1, ref s00, ref s01);
+                Add(tokens + 7, w0, w1, ref s10, ref s11);
+                Add(tokens + 8, w0, w1, ref s20, ref s21);
+                Add(tokens + 9, w0, w1, ref s30, ref s31);
+                Add(tokens + 10, w0, w1, ref s40, ref s41);
+                Add(tokens + 11, w0, w1, ref s50, ref s51);
+                next += lines * LineBytes;
+                panel += TElement.PairBytes;
+                tokens += 12;
+            }
+        }
+
+        Finish(s00, s01, tile, 0, accumulate);
+        Finish(s10, s11, tile, 1, accumulate);
+        Finish(s20, s21, tile, 2, accumulate);
+        Finish(s30, s31, tile, 3, accumulate);
+        Finish(s40, s41, tile, 4, accumulate);
+        Finish(s50, s51, tile, 5, accumulate);
+    }
+
+    /// <summary>Eight tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Eight(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
+        TVector s40 = TSimd.Zero, s41 = TSimd.Zero, s50 = TSimd.Zero, s51 = TSimd.Zero, s60 = TSimd.Zero, s61 = TSimd.Zero, s70 = TSimd.Zero, s71 = TSimd.Zero;
+        for (; groups > 0; groups--)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                Prefetch(next, lines);
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s40, ref s41);
+                Add(tokens + 5, w0, w1, ref s50, ref s51);
+                Add(tokens + 6, w0, w1, ref s60, ref s61);
+                Add(tokens + 7, w0, w1, ref s70, ref s71);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Add(tokens + 8, w0, w1, ref s00, ref s01);
+                Add(tokens + 9, w0, w1, ref s10, ref s11);
+                Add(tokens + 10, w0, w1, ref s20, ref s21);
+                Add(tokens + 11, w0, w1, ref s30, ref s31);
+                Add(tokens + 12, w0, w1, ref s40, ref s41);
+                Add(tokens + 13, w0, w1, ref s50, ref s51);
+                Add(tokens + 14, w0, w1, ref s60, ref s61);
+                Add(tokens + 15, w0, w1, ref s70, ref s71);
+                next += lines * LineBytes;
+                panel += TElement.PairBytes;
+                tokens += 16;
+            }
+        }
+
+        Finish(s00, s01, tile, 0, accumulate);
+        Finish(s10, s11, tile, 1, accumulate);
+        Finish(s20, s21, tile, 2, accumulate);
+        Finish(s30, s31, tile, 3, accumulate);
+        Finish(s40, s41, tile, 4, accumulate);
+        Finish(s50, s51, tile, 5, accumulate);
+        Finish(s60, s61, tile, 6, accumulate);
+        Finish(s70, s71, tile, 7, accumulate);
+    }
+
+    /// <summary>Twelve tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Twelve(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
+        TVector s40 = TSimd.Zero, s41 = TSimd.Zero, s50 = TSimd.Zero, s51 = TSimd.Zero, s60 = TSimd.Zero, s61 = TSimd.Zero, s70 = TSimd.Zero, s71 = TSimd.Zero;
+        TVector s80 = TSimd.Zero, s81 = TSimd.Zero, s90 = TSimd.Zero, s91 = TSimd.Zero, sA0 = TSimd.Zero, sA1 = TSimd.Zero, sB0 = TSimd.Zero, sB1 = TSimd.Zero;
+        for (; groups > 0; groups--)
+        {
+            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            panel += TElement.ScaleBytes;
+            for (int pair = 0; pair < PairsOfGroup; pair++)
+            {
+                Prefetch(next, lines);
+                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Add(tokens, w0, w1, ref s00, ref s01);
+                Add(tokens + 1, w0, w1, ref s10, ref s11);
+                Add(tokens + 2, w0, w1, ref s20, ref s21);
+                Add(tokens + 3, w0, w1, ref s30, ref s31);
+                Add(tokens + 4, w0, w1, ref s40, ref s41);
+                Add(tokens + 5, w0, w1, ref s50, ref s51);
+                Add(tokens + 6, w0, w1, ref s60, ref s61);
+                Add(tokens + 7, w0, w1, ref s70, ref s71);
+                Add(tokens + 8, w0, w1, ref s80, ref s81);
+                Add(tokens + 9, w0, w1, ref s90, ref s91);
+                Add(tokens + 10, w0, w1, ref sA0, ref sA1);
+                Add(tokens + 11, w0, w1, ref sB0, ref sB1);
+                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Add(tokens + 12, w0, w1, ref s00, ref s01);
+                Add(tokens + 13, w0, w1, ref s10, ref s11);
+                Add(tokens + 14, w0, w1, ref s20, ref s21);
+                Add(tokens + 15, w0, w1, ref s30, ref s31);
+                Add(tokens + 16, w0, w1, ref s40, ref s41);
+                Add(tokens + 17, w0, w1, ref s50, ref s51);
+                Add(tokens + 18, w0, w1, ref s60, ref s61);
+                Add(tokens + 19, w0, w1, ref s70, ref s71);
+                Add(tokens + 20, w0, w1, ref s80, ref s81);
+                Add(tokens + 21, w0, w1, ref s90, ref s91);
+                Add(tokens + 22, w0, w1, ref sA0, ref sA1);
+                Add(tokens + 23, w0, w1, ref sB0, ref sB1);
+                next += lines * LineBytes;
+                panel += TElement.PairBytes;
+                tokens += 24;
+            }
+        }
+
+        Finish(s00, s01, tile, 0, accumulate);
+        Finish(s10, s11, tile, 1, accumulate);
+        Finish(s20, s21, tile, 2, accumulate);
+        Finish(s30, s31, tile, 3, accumulate);
+        Finish(s40, s41, tile, 4, accumulate);
+        Finish(s50, s51, tile, 5, accumulate);
+        Finish(s60, s61, tile, 6, accumulate);
+        Finish(s70, s71, tile, 7, accumulate);
+        Finish(s80, s81, tile, 8, accumulate);
+        Finish(s90, s91, tile, 9, accumulate);
+        Finish(sA0, sA1, tile, 10, accumulate);
+        Finish(sB0, sB1, tile, 11, accumulate);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Add(float* token, TVector w0, TVector w1, ref TVector s0, ref TVector s1)
+    {
+        TVector x = TSimd.LoadAndBroadcast(token);
+        s0 = TSimd.MultiplyAdd(w0, x, s0);
+        s1 = TSimd.MultiplyAdd(w1, x, s1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Finish(TVector s0, TVector s1, float* tile, int token, bool accumulate)
+    {
+        float* row = tile + (token * 2 * TSimd.Count);
+        TSimd.Store(accumulate ? TSimd.Add(TSimd.Load(row), s0) : s0, row);
+        row += TSimd.Count;
+        TSimd.Store(accumulate ? TSimd.Add(TSimd.Load(row), s1) : s1, row);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* next, int lines)
+    {
+        if (Sse.IsSupported && lines > 0)
+        {
+            Sse.Prefetch1(next);
+            if (lines > 1)
+            {
+                Sse.Prefetch1(next + LineBytes);
+                if (lines > 2)
+                {
+                    Sse.Prefetch1(next + (2 * LineBytes));
+                    Sse.Prefetch1(next + (3 * LineBytes));
+                }
+            }
+        }
+    }
+}

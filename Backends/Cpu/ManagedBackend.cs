@@ -1,0 +1,15 @@
+using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Backends.Simd;
+
+namespace NativeFfn.Backends.Cpu;
+
+/// <summary>C# with hardware vectors: always available, no native library.</summary>
+internal static class ManagedBackend
+{
+    /// <summary>Starts a team.</summary>
+    /// <exception cref="BackendUnavailableException">MKL's kernel was asked for.</exception>
+    public static IFfnBackend Open(BackendOptions options) => options.Kernel == CpuKernel.Mkl
+        ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or panels, or backend mkl.")
+        : new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, new GemmList(WeightEncodings.Of(options.Precision)!));
+}

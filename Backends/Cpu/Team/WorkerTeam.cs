@@ -1,0 +1,57 @@
+namespace NativeFfn.Backends.Cpu.Team;
+
+/// <summary>A job cut into slices that may run in any order, on any thread.</summary>
+internal interface ISlicedJob
+{
+    /// <summary>Runs one slice.</summary>
+    /// <param name="slice">From 0.</param>
+    /// <param name="worker">Who runs it: below <see cref="WorkerTeam.Threads"/>, and at any time the only one of the job with this number.</param>
+    void RunSlice(int slice, int worker);
+}
+
+/// <summary>A fixed number of threads that share the slices of one job at a time with the caller.</summary>
+/// <remarks>
+/// Nobody waits for the team: a caller that finds it busy runs its slices itself, in the same cut and so with the same results. Idle
+/// threads sleep. Safe for use by several threads at once; running allocates nothing.
+/// </remarks>
+internal sealed class WorkerTeam : IDisposable
+{
+    private readonly TeamState _state;
+
+    /// <summary>Starts a team.</summary>
+    /// <param name="threads">Threads that share a job, the caller's included; positive.</param>
+    public WorkerTeam(int threads)
+    {
+        Threads = threads;
+        _state = new TeamState(threads - 1);
+    }
+
+    /// <summary>Lets the threads of a team that was never disposed end.</summary>
+    ~WorkerTeam() => _state.Stop();
+
+    /// <summary>Threads that share a job, the caller's included.</summary>
+    public int Threads { get; }
+
+    /// <summary>Runs every slice and returns when the last is done.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="slices">Its slices; 0 or more.</param>
+    public void Run(ISlicedJob job, int slices)
+    {
+        if (slices < 2 || !_state.TryRun(job, slices))
+        {
+            for (int slice = 0; slice < slices; slice++)
+            {
+                job.RunSlice(slice, worker: 0);
+            }
+        }
+
+        GC.KeepAlive(this);
+    }
+
+    /// <summary>Ends the threads; a job in flight finishes, later ones run on their callers alone.</summary>
+    public void Dispose()
+    {
+        _state.Stop();
+        GC.SuppressFinalize(this);
+    }
+}

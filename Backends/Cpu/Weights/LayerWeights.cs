@@ -1,0 +1,133 @@
+using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Backends.Routing;
+
+namespace NativeFfn.Backends.Cpu.Weights;
+
+/// <summary>All weights of a layer: its network, or a mixture's router and experts, and the vectors around them. Holding a reference keeps them from being freed.</summary>
+internal sealed unsafe class LayerWeights : SafeHandle
+{
+    private readonly NativeBuffer _vectors;
+    private readonly Dictionary<FfnTensorRole, nint> _places = [];
+
+    /// <summary>Reads every tensor once; experts that are bounded later, and then as often as they are needed.</summary>
+    /// <param name="spec">The layer.</param>
+    /// <param name="source">Its weights.</param>
+    /// <param name="gemms">How networks are multiplied, and so kept.</param>
+    /// <param name="maxResidentExperts">Experts in memory at a time; 0 for all.</param>
+    public LayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
+        : base(0, ownsHandle: true)
+    {
+        Spec = spec;
+        FfnTensor[] vectors = [.. spec.Tensors.Where(IsOwnVector)];
+        _vectors = new NativeBuffer(vectors.Sum(static tensor => NativeBuffer.Align(tensor.Columns)), $"The vectors of {spec}");
+        try
+        {
+            ReadVectors(vectors, source);
+            if (spec.Mixture is { } mixture)
+            {
+                ReadMixture(mixture, source, gemms, maxResidentExperts);
+            }
+            else
+            {
+                Network = new NetworkWeights(spec, FfnTensor.NoExpert, source, gemms);
+            }
+
+            SetHandle(1);
+        }
+        catch
+        {
+            Free();
+            throw;
+        }
+    }
+
+    /// <summary>The layer.</summary>
+    public FfnSpec Spec { get; }
+
+    /// <summary>The network of a layer that is no mixture.</summary>
+    public NetworkWeights? Network { get; private set; }
+
+    /// <summary>A mixture's router, in float32.</summary>
+    public NetworkWeights? Router { get; private set; }
+
+    /// <summary>The network that all tokens of a mixture go through; null where there is none.</summary>
+    public NetworkWeights? Shared { get; private set; }
+
+    /// <summary>A mixture's experts.</summary>
+    public ExpertStore? Experts { get; private set; }
+
+    /// <summary>How many tokens each expert was sent.</summary>
+    public ExpertTokens? Tokens { get; private set; }
+
+    /// <summary>Bytes in memory now.</summary>
+    public long Bytes => _vectors.ByteLength + BytesOf(Network) + BytesOf(Router) + BytesOf(Shared) + (Experts?.ResidentBytes ?? 0);
+
+    /// <summary>What the precision lost, in the experts that were read so far.</summary>
+    public QuantizationError Error => (Network?.Error ?? default) + (Shared?.Error ?? default) + (Experts?.Error ?? default);
+
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle == 0;
+
+    /// <summary>A vector of the layer itself; null where it has none such.</summary>
+    public float* Vector(FfnTensorRole role) => (float*)_places.GetValueOrDefault(role);
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        Free();
+        return true;
+    }
+
+    private static bool IsOwnVector(FfnTensor tensor) =>
+        tensor is { IsVector: true, Expert: FfnTensor.NoExpert } && tensor.Role is not (FfnTensorRole.Bias or FfnTensorRole.UpBias);
+
+    private static long BytesOf(NetworkWeights? network) => network?.Memory.ByteLength ?? 0;
+
+    private void ReadVectors(FfnTensor[] vectors, IFfnWeightSource source)
+    {
+        float* place = _vectors.Pointer;
+        foreach (FfnTensor tensor in vectors)
+        {
+            var values = new Span<float>(place, tensor.Columns);
+            source.ReadRows(tensor, 0, values);
+            if (tensor.Role == FfnTensorRole.RouterSelectionBias)
+            {
+                Routing.Router.RequireFinite(tensor, values);
+            }
+
+            _places.Add(tensor.Role, (nint)place);
+            place += NativeBuffer.Align(tensor.Columns);
+        }
+    }
+
+    private void ReadMixture(MixtureSpec mixture, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
+    {
+        int resident = maxResidentExperts == 0 ? mixture.Experts : Math.Min(maxResidentExperts, mixture.Experts);
+        NativeBuffer.RequireRoom(
+            checked(resident * NetworkWeights.ElementsOf(Spec.Stages, gemms) * sizeof(float)), $"{resident} experts of {Spec}");
+        Tokens = new ExpertTokens(mixture.Experts);
+        FfnTensor router = Spec.Find(new TensorKey(FfnTensorRole.RouterWeight))!;
+        Router = new NetworkWeights(
+            [new FfnStage(FfnKind.Linear, Spec.InputWidth, mixture.Experts, HasBias: false)],
+            _ => router, source, new GemmList(WeightEncodings.Float32), $"The router of {Spec}");
+        if (mixture.SharedDFf > 0)
+        {
+            Shared = new NetworkWeights(Spec, FfnTensor.SharedExpert, source, gemms);
+        }
+
+        Experts = new ExpertStore(mixture.Experts, resident, index => new NetworkWeights(Spec, index, source, gemms));
+    }
+
+    // Also from a constructor that failed half-way, where later parts are missing.
+    private void Free()
+    {
+        Experts?.Dispose();
+        Shared?.Memory.Dispose();
+        Router?.Memory.Dispose();
+        Network?.Memory.Dispose();
+        _vectors.Dispose();
+    }
+}

@@ -1,0 +1,61 @@
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Autotuning;
+
+/// <summary>The kernels that options can ask for.</summary>
+public sealed class KernelTests
+{
+    [Test]
+    [Category("Mkl")]
+    public void Every_kernel_of_mkl_gives_the_same_layer([Values] CpuKernel kernel, [Values(1, 3, 40)] int tokens, [CpuPrecisions] FfnPrecision precision)
+    {
+        MklUnderTest.Load();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 65, 130, bias: true);
+        FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 4000);
+        float[] input = RandomLayers.Rows(tokens, spec.DModel, 4001);
+        var expected = new float[input.Length];
+        var actual = new float[input.Length];
+        using (FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Precision = precision }))
+        {
+            using FfnLayer layer = engine.CreateLayer(spec, weights);
+            layer.Forward(input, expected);
+        }
+
+        using (FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Kernel = kernel, Precision = precision }))
+        {
+            using FfnLayer layer = engine.CreateLayer(spec, weights);
+            layer.Forward(input, actual);
+        }
+
+        float largest = expected.Max(Math.Abs);
+        Assert.That(actual, Is.EqualTo(expected).Within(Tolerances.Reordered * largest));
+        if (kernel == CpuKernel.Panels)
+        {
+            Assert.That(actual, Is.EqualTo(expected));
+        }
+    }
+
+    // Wide enough that a trial with as many columns would not fit into memory, nor its bytes into 32 bits.
+    [Test]
+    [Category("Mkl")]
+    public void The_widest_layers_are_measured_too([CpuPrecisions] FfnPrecision precision)
+    {
+        MklUnderTest.Load();
+        const int Width = 600_000;
+        FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, Width, 2, false));
+        FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 4002);
+        float[] input = RandomLayers.Rows(1, Width, 4003);
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Precision = precision });
+        using FfnLayer layer = engine.CreateLayer(spec, weights);
+        float[] output = new float[2];
+        layer.Forward(input, output);
+        Estimate expected = Oracle.Run(spec, StoredWeights.Of(precision, spec, weights), FfnMode.Ffn, input).Output;
+        Tolerances.AssertClose(output, expected, Tolerances.Of(spec), $"{precision}");
+    }
+
+    [Test]
+    public void Managed_has_no_mkl_kernel() => Assert.That(
+        static () => FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Kernel = CpuKernel.Mkl }),
+        Throws.TypeOf<BackendUnavailableException>().With.Message.Contain("no MKL kernel"));
+}
