@@ -14,11 +14,11 @@ internal static class SoakScenario
         Text.Heading($"{plan.Clients} clients for {plan.Soak} s");
         await using ServerProcess server = await ServerProcess.StartAsync(plan, model);
         await using var watch = new MemoryWatch(server);
-        Tally tally = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, TimeSpan.FromSeconds(plan.Soak));
-        Text.Tally(tally);
+        LoadStatistics statistics = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, TimeSpan.FromSeconds(plan.Soak));
+        Text.Statistics(statistics);
         Text.Line("memory", watch.Report());
         Text.Line("growth", $"{watch.GrowthMegabytes:+0.0;-0.0} MB from the first settled half to the second");
-        bool good = tally.IsClean && watch.GrowthMegabytes <= AllowedGrowthMegabytes;
+        bool good = statistics.IsClean && watch.GrowthMegabytes <= AllowedGrowthMegabytes;
         Text.Verdict(good, "memory is flat");
         return good;
     }

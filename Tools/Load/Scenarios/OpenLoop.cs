@@ -15,11 +15,11 @@ internal static class OpenLoop
     /// <param name="requests">What is sent.</param>
     /// <param name="tokensPerSecond">The rate.</param>
     /// <param name="duration">How long requests arrive.</param>
-    public static async Task<Tally> RunAsync(int port, RequestSet requests, double tokensPerSecond, TimeSpan duration)
+    public static async Task<LoadStatistics> RunAsync(int port, RequestSet requests, double tokensPerSecond, TimeSpan duration)
     {
         var random = new Random(1);
         var idle = new ConcurrentBag<HttpConnection>();
-        var tallies = new ConcurrentBag<Tally>();
+        var parts = new ConcurrentBag<LoadStatistics>();
         var running = new List<Task>();
         double meanTokens = requests.Requests.Average(static request => request.Tokens);
         double due = 0;
@@ -28,7 +28,7 @@ internal static class OpenLoop
         {
             for (; due <= now.TotalSeconds; due += -Math.Log(1 - random.NextDouble()) * meanTokens / tokensPerSecond)
             {
-                running.Add(SendAsync(start, TimeSpan.FromSeconds(due), port, requests.Draw(random), idle, tallies));
+                running.Add(SendAsync(start, TimeSpan.FromSeconds(due), port, requests.Draw(random), idle, parts));
             }
 
             await Task.Delay(Tick);
@@ -40,24 +40,24 @@ internal static class OpenLoop
             connection.Dispose();
         }
 
-        return Tally.Sum(tallies, Stopwatch.GetElapsedTime(start));
+        return LoadStatistics.Sum(parts, Stopwatch.GetElapsedTime(start));
     }
 
     private static async Task SendAsync(
-        long start, TimeSpan due, int port, ForwardRequest request, ConcurrentBag<HttpConnection> idle, ConcurrentBag<Tally> tallies)
+        long start, TimeSpan due, int port, ForwardRequest request, ConcurrentBag<HttpConnection> idle, ConcurrentBag<LoadStatistics> parts)
     {
-        if (!tallies.TryTake(out Tally? tally))
+        if (!parts.TryTake(out LoadStatistics? statistics))
         {
-            tally = new Tally();
+            statistics = new LoadStatistics();
         }
 
         try
         {
             long sent = Stopwatch.GetTimestamp();
-            tally.SentLate(Stopwatch.GetElapsedTime(start, sent) - due);
+            statistics.SentLate(Stopwatch.GetElapsedTime(start, sent) - due);
             HttpConnection connection = idle.TryTake(out HttpConnection? used) ? used : await HttpConnection.OpenAsync(port);
             Answer answer = await connection.SendAsync(request.Bytes);
-            tally.Add(request, answer, Stopwatch.GetElapsedTime(sent));
+            statistics.Add(request, answer, Stopwatch.GetElapsedTime(sent));
             if (answer.Closing)
             {
                 connection.Dispose();
@@ -69,13 +69,13 @@ internal static class OpenLoop
         }
         catch (IOException error)
         {
-            tally.Fail(error.Message);
+            statistics.Fail(error.Message);
         }
         catch (System.Net.Sockets.SocketException error)
         {
-            tally.Fail(error.Message);
+            statistics.Fail(error.Message);
         }
 
-        tallies.Add(tally);
+        parts.Add(statistics);
     }
 }

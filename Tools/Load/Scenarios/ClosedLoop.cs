@@ -11,26 +11,26 @@ internal static class ClosedLoop
     /// <param name="requests">What is sent.</param>
     /// <param name="clients">Connections.</param>
     /// <param name="duration">How long new requests are sent.</param>
-    public static async Task<Tally> RunAsync(int port, RequestSet requests, int clients, TimeSpan duration)
+    public static async Task<LoadStatistics> RunAsync(int port, RequestSet requests, int clients, TimeSpan duration)
     {
         using var end = new CancellationTokenSource(duration);
         return await RunAsync(port, requests, clients, end.Token);
     }
 
     /// <summary>Runs until told to end.</summary>
-    public static async Task<Tally> RunAsync(int port, RequestSet requests, int clients, CancellationToken end)
+    public static async Task<LoadStatistics> RunAsync(int port, RequestSet requests, int clients, CancellationToken end)
     {
-        var tallies = new Tally[clients];
+        var parts = new LoadStatistics[clients];
         long start = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, clients).Select(client =>
         {
-            tallies[client] = new Tally();
-            return Task.Run(() => RunClientAsync(port, requests, client, tallies[client], end), CancellationToken.None);
+            parts[client] = new LoadStatistics();
+            return Task.Run(() => RunClientAsync(port, requests, client, parts[client], end), CancellationToken.None);
         }));
-        return Tally.Sum(tallies, Stopwatch.GetElapsedTime(start));
+        return LoadStatistics.Sum(parts, Stopwatch.GetElapsedTime(start));
     }
 
-    private static async Task RunClientAsync(int port, RequestSet requests, int client, Tally tally, CancellationToken end)
+    private static async Task RunClientAsync(int port, RequestSet requests, int client, LoadStatistics statistics, CancellationToken end)
     {
         var random = new Random(client);
         using HttpConnection connection = await HttpConnection.OpenAsync(port);
@@ -41,7 +41,7 @@ internal static class ClosedLoop
             try
             {
                 Answer answer = await connection.SendAsync(request.Bytes);
-                tally.Add(request, answer, Stopwatch.GetElapsedTime(sent));
+                statistics.Add(request, answer, Stopwatch.GetElapsedTime(sent));
                 if (answer.Closing)
                 {
                     return;
@@ -52,11 +52,11 @@ internal static class ClosedLoop
                 // Nothing came back: a request that crossed the server's end on its way was not accepted. Half an answer is broken.
                 if (ended.Partly)
                 {
-                    tally.Fail(ended.Message);
+                    statistics.Fail(ended.Message);
                 }
                 else
                 {
-                    tally.Stopped++;
+                    statistics.Stopped++;
                 }
 
                 return;

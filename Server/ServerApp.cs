@@ -25,7 +25,7 @@ internal static class ServerApp
         WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         CommandLine.Add(builder.Configuration, arguments);
         ServerOptions options = ServerOptions.Read(builder.Configuration);
-        Exposure.RequireKeysOrLoopback(builder.Configuration, options);
+        BindingPolicy.RequireKeysOrLoopback(builder.Configuration, options);
         AddServices(builder, options);
         configure?.Invoke(builder.Services);
 
@@ -37,7 +37,7 @@ internal static class ServerApp
         }
 
         app.UseRouting();
-        app.UseMiddleware<Gatekeeper>();
+        app.UseMiddleware<ApiKeyMiddleware>();
         MapEndpoints(app, options);
         return app;
     }

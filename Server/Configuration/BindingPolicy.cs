@@ -3,7 +3,7 @@ using System.Net;
 namespace NativeFfn.Server.Configuration;
 
 /// <summary>Who can reach the server: without keys, only this machine may.</summary>
-internal static class Exposure
+internal static class BindingPolicy
 {
     private const string Endpoints = "Kestrel:Endpoints";
 

@@ -49,17 +49,17 @@ static async Task<int> MeasureAsync(LoadPlan plan)
     Text.Steady(steady);
     double share = await SteadyScenario.ShareOfBenchAsync(plan, steady);
     Text.Line("share of bench", $"{share:0.0%}");
-    bool good = Judge(steady.Tally.IsClean, "every answer came and was right") & Judge(share >= LeastShareOfBench, $"at least {LeastShareOfBench:0%} of bench");
+    bool good = Judge(steady.Statistics.IsClean, "every answer came and was right") & Judge(share >= LeastShareOfBench, $"at least {LeastShareOfBench:0%} of bench");
 
     if (plan.Compare)
     {
         Text.Heading("no batching");
         SteadyResult single = await SteadyScenario.RunAsync(plan, model, requests, batching: false);
         Text.Steady(single);
-        double gain = steady.Tally.TokensPerSecond / single.Tally.TokensPerSecond;
+        double gain = steady.Statistics.TokensPerSecond / single.Statistics.TokensPerSecond;
         double least = plan is { FixedTokens: true, Tokens: 1 } ? LeastGainWithOneToken : LeastGainOfBatching;
         Text.Line("gain of batching", $"{gain:0.00} x");
-        good &= Judge(single.Tally.IsClean, "every answer came and was right") & Judge(gain >= least, $"batching gives at least {least} x");
+        good &= Judge(single.Statistics.IsClean, "every answer came and was right") & Judge(gain >= least, $"batching gives at least {least} x");
     }
 
     if (plan.Overload > 0)

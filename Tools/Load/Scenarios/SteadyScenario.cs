@@ -15,9 +15,9 @@ internal static class SteadyScenario
         await using ServerProcess server = await ServerProcess.StartAsync(plan, model, batching);
         _ = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, WarmUp);
         await using var watch = new MemoryWatch(server);
-        (Tally tally, ServerFigures figures) = await ServerFigures.OfAsync(
+        (LoadStatistics statistics, ServerFigures figures) = await ServerFigures.OfAsync(
             server, () => ClosedLoop.RunAsync(server.Port, requests, plan.Clients, TimeSpan.FromSeconds(plan.Seconds)));
-        return new SteadyResult(tally, figures, watch.Report());
+        return new SteadyResult(statistics, figures, watch.Report());
     }
 
     /// <summary>The rate of the layer alone at the batch size that the server ran.</summary>
@@ -27,9 +27,9 @@ internal static class SteadyScenario
         double milliseconds = await Bench.MillisecondsAsync(plan, tokens);
         double alone = tokens / milliseconds * 1000;
         Text.Line("bench at that size", string.Create(CultureInfo.InvariantCulture, $"{milliseconds:0.00} ms for {tokens} tokens, {alone:0} tokens/s"));
-        return result.Tally.TokensPerSecond / alone;
+        return result.Statistics.TokensPerSecond / alone;
     }
 }
 
 /// <summary>What one server did.</summary>
-internal sealed record SteadyResult(Tally Tally, ServerFigures Figures, string Memory);
+internal sealed record SteadyResult(LoadStatistics Statistics, ServerFigures Figures, string Memory);

@@ -20,7 +20,7 @@ internal static class FaultScenario
         RequestSet requests = RequestSet.Create(plan, model, KeyHeader);
         await using ServerProcess server = await ServerProcess.StartAsync(plan, model, key: Key);
         using var end = new CancellationTokenSource();
-        Task<Tally> neighbours = ClosedLoop.RunAsync(server.Port, requests, Neighbours, end.Token);
+        Task<LoadStatistics> neighbours = ClosedLoop.RunAsync(server.Port, requests, Neighbours, end.Token);
         bool good = true;
         foreach (Fault fault in Fault.All(requests, KeyHeader))
         {
@@ -30,9 +30,9 @@ internal static class FaultScenario
         Directory.Delete(model, recursive: true);
         await Task.Delay(AfterFaults);
         await end.CancelAsync();
-        Tally tally = await neighbours;
-        Text.Tally(tally);
-        bool undisturbed = tally.IsClean && tally.Answers > 0 && tally.Stopped == 0 && tally.TurnedAway == 0;
+        LoadStatistics statistics = await neighbours;
+        Text.Statistics(statistics);
+        bool undisturbed = statistics.IsClean && statistics.Answers > 0 && statistics.Stopped == 0 && statistics.TurnedAway == 0;
         Text.Verdict(undisturbed, "the neighbours were all served rightly, also without the model's files");
         return good & undisturbed & await StopUnderLoadAsync(plan, server, requests);
     }
@@ -62,13 +62,13 @@ internal static class FaultScenario
     private static async Task<bool> StopUnderLoadAsync(LoadPlan plan, ServerProcess server, RequestSet requests)
     {
         Text.Heading($"SIGTERM with {plan.Clients} clients");
-        Task<Tally> clients = ClosedLoop.RunAsync(server.Port, requests, plan.Clients, CancellationToken.None);
+        Task<LoadStatistics> clients = ClosedLoop.RunAsync(server.Port, requests, plan.Clients, CancellationToken.None);
         await Task.Delay(AfterFaults);
         int code = await server.StopAsync();
-        Tally tally = await clients;
-        Text.Tally(tally);
-        Text.Line("at the end", $"{tally.Stopped} requests came too late (503, or the connection was closed before an answer); exit code {code}");
-        bool good = tally.IsClean && code == 0;
+        LoadStatistics statistics = await clients;
+        Text.Statistics(statistics);
+        Text.Line("at the end", $"{statistics.Stopped} requests came too late (503, or the connection was closed before an answer); exit code {code}");
+        bool good = statistics.IsClean && code == 0;
         Text.Verdict(good, "what was accepted was finished");
         return good;
     }

@@ -10,7 +10,7 @@ namespace NativeFfn.Server.Http;
 /// Keys come as <c>Authorization: Bearer KEY</c> or <c>X-Api-Key: KEY</c>. They are compared by their SHA-256, all of them and in constant
 /// time, so that the time taken says nothing about how much of a guess was right.
 /// </remarks>
-internal sealed class Gatekeeper
+internal sealed class ApiKeyMiddleware
 {
     private const string Header = "X-Api-Key";
     private const string Scheme = "Bearer ";
@@ -22,7 +22,7 @@ internal sealed class Gatekeeper
     private readonly IHostApplicationLifetime _lifetime;
     private readonly byte[][] _hashes;
 
-    public Gatekeeper(RequestDelegate next, ServerOptions options, IHostApplicationLifetime lifetime)
+    public ApiKeyMiddleware(RequestDelegate next, ServerOptions options, IHostApplicationLifetime lifetime)
     {
         _next = next;
         _lifetime = lifetime;
@@ -63,7 +63,7 @@ internal sealed class Gatekeeper
         }
 
         string host = context.Request.Host.Host;
-        if (host.Length > 0 && !Exposure.IsLoopbackHost(host))
+        if (host.Length > 0 && !BindingPolicy.IsLoopbackHost(host))
         {
             throw new RequestException(ProblemKind.NotLocal, $"No API key is configured, so the host must be localhost or 127.0.0.1, not '{host}'.");
         }

@@ -5,7 +5,7 @@ namespace NativeFfn.Hosting.Batching;
 /// Written by the runner alone. A batch that took all there was says nothing here: of few tokens, each takes longer than in a full batch,
 /// and a queue that was measured by them would seem far longer than it is.
 /// </remarks>
-internal sealed class TokenPace
+internal sealed class ServiceRate
 {
     // What a batch still counts when the next one has run: enough to follow a change of load within some ten batches.
     private const double Kept = 0.8;

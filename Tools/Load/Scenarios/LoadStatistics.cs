@@ -1,7 +1,7 @@
 namespace NativeFfn.Load.Scenarios;
 
 /// <summary>What the clients of one measurement saw. Each client keeps its own; they are added up afterwards.</summary>
-internal sealed class Tally
+internal sealed class LoadStatistics
 {
     private readonly List<float> _milliseconds = [];
     private readonly List<float> _millisecondsLate = [];
@@ -77,10 +77,10 @@ internal sealed class Tally
     public double Lateness(double share) => Quantile(_millisecondsLate, share);
 
     /// <summary>Adds several clients up.</summary>
-    public static Tally Sum(IEnumerable<Tally> parts, TimeSpan elapsed)
+    public static LoadStatistics Sum(IEnumerable<LoadStatistics> parts, TimeSpan elapsed)
     {
-        var sum = new Tally { Elapsed = elapsed };
-        foreach (Tally part in parts)
+        var sum = new LoadStatistics { Elapsed = elapsed };
+        foreach (LoadStatistics part in parts)
         {
             sum.Tokens += part.Tokens;
             sum.Answers += part.Answers;

@@ -3,11 +3,11 @@ using NativeFfn.Hosting.Serving;
 namespace NativeFfn.Hosting.Batching;
 
 /// <summary>The waiting requests of one layer and mode, in the order of arrival. Guarded by the queue's lock.</summary>
-internal sealed class RequestLane
+internal sealed class LayerQueue
 {
     private FfnRequest? _last;
 
-    public RequestLane(ServedLayer layer, FfnMode mode)
+    public LayerQueue(ServedLayer layer, FfnMode mode)
     {
         Layer = layer;
         Mode = mode;
@@ -23,7 +23,7 @@ internal sealed class RequestLane
     /// <summary>Tokens of all requests.</summary>
     public int Tokens { get; private set; }
 
-    /// <summary>Whether the lane is among those that take turns.</summary>
+    /// <summary>Whether the queue is among those that take turns.</summary>
     public bool HasTurn { get; set; }
 
     public void Append(FfnRequest request)

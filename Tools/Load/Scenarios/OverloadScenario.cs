@@ -21,37 +21,37 @@ internal static class OverloadScenario
     /// <returns>Whether everything was as promised.</returns>
     public static async Task<bool> RunAsync(LoadPlan plan, string model, RequestSet requests, SteadyResult steady, int seconds)
     {
-        double rate = plan.Overload * steady.Tally.TokensPerSecond;
-        var queueTime = TimeSpan.FromSeconds(plan.QueueTokens / steady.Tally.TokensPerSecond);
+        double rate = plan.Overload * steady.Statistics.TokensPerSecond;
+        var queueTime = TimeSpan.FromSeconds(plan.QueueTokens / steady.Statistics.TokensPerSecond);
         Text.Heading($"{plan.Overload} x the sustainable load: {rate:0} tokens/s offered for {seconds} s; QueueCapacityTime {queueTime.TotalMilliseconds:0} ms");
         await using ServerProcess server = await ServerProcess.StartAsync(plan, model, queueTime: queueTime);
         _ = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, Unloaded);
-        Tally alone = await ClosedLoop.RunAsync(server.Port, requests, 1, Unloaded);
+        LoadStatistics alone = await ClosedLoop.RunAsync(server.Port, requests, 1, Unloaded);
 
         await using var watch = new MemoryWatch(server);
-        ((Tally tally, TimeSpan recovery), ServerFigures figures) = await ServerFigures.OfAsync(server, async () =>
+        ((LoadStatistics statistics, TimeSpan recovery), ServerFigures figures) = await ServerFigures.OfAsync(server, async () =>
         {
-            Tally offered = await OpenLoop.RunAsync(server.Port, requests, rate, TimeSpan.FromSeconds(seconds));
+            LoadStatistics offered = await OpenLoop.RunAsync(server.Port, requests, rate, TimeSpan.FromSeconds(seconds));
             return (offered, await RecoverAsync(server, requests, alone));
         });
 
         double batch = steady.Figures.ExecuteSeconds.Mean * 1000;
         double queue = queueTime.TotalMilliseconds;
         double bound = (3 * batch) + queue;
-        Text.Tally(tally);
-        Text.Figures(figures, tally);
-        Text.Line("sent late ms", $"p50 {tally.Lateness(0.5):0.0}, p99 {tally.Lateness(0.99):0.0}: the generator's own delay, in no latency");
-        Text.Line("turned away", $"{tally.TurnedAway}, each 429 with Retry-After ({(double)tally.TurnedAway / (tally.TurnedAway + tally.Answers):0%})");
-        Text.Line("p99 of the accepted", $"{tally.Latency(0.99):0.0} ms; 3 x batch ({batch:0.0} ms) + queue ({queue:0.0} ms) = {bound:0.0} ms");
+        Text.Statistics(statistics);
+        Text.Figures(figures, statistics);
+        Text.Line("sent late ms", $"p50 {statistics.Lateness(0.5):0.0}, p99 {statistics.Lateness(0.99):0.0}: the generator's own delay, in no latency");
+        Text.Line("turned away", $"{statistics.TurnedAway}, each 429 with Retry-After ({(double)statistics.TurnedAway / (statistics.TurnedAway + statistics.Answers):0%})");
+        Text.Line("p99 of the accepted", $"{statistics.Latency(0.99):0.0} ms; 3 x batch ({batch:0.0} ms) + queue ({queue:0.0} ms) = {bound:0.0} ms");
         Text.Line("memory", watch.Report());
         Text.Line("back to unloaded latency", $"{recovery.TotalMilliseconds:0} ms after the last answer");
-        bool good = tally.IsClean && tally.TurnedAway > 0 && tally.Latency(0.99) <= bound && recovery <= RecoveryBound;
+        bool good = statistics.IsClean && statistics.TurnedAway > 0 && statistics.Latency(0.99) <= bound && recovery <= RecoveryBound;
         Text.Verdict(good, "429s only, p99 within its bound, recovered within a second");
         return good;
     }
 
     // Recovered: a request takes no longer than the slowest of an idle server, or twice its median.
-    private static async Task<TimeSpan> RecoverAsync(ServerProcess server, RequestSet requests, Tally alone)
+    private static async Task<TimeSpan> RecoverAsync(ServerProcess server, RequestSet requests, LoadStatistics alone)
     {
         double usual = Math.Max(alone.Latency(1), 2 * alone.Latency(0.5));
         using HttpConnection connection = await HttpConnection.OpenAsync(server.Port);
