@@ -18,7 +18,8 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
     {
         if (!MediaTypes.IsJson(context.Request))
         {
-            throw new RequestException(ProblemKind.MediaType, $"Content-Type is '{context.Request.ContentType}', but must be {MediaTypes.Json}.");
+            throw new RequestException(
+                ProblemKind.MediaType, $"Content-Type is '{context.Request.ContentType}', but must be {MediaTypes.Json}.");
         }
 
         BodyReader.RequireWithin(context.Request, options.MaxRequestBytes);
@@ -63,7 +64,9 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
         catch (JsonException bad)
         {
             throw new RequestException(
-                ProblemKind.BadRequest, $"The JSON is not what this address takes, at {bad.Path ?? "$"}, line {bad.LineNumber + 1}, byte {bad.BytePositionInLine + 1}.");
+                ProblemKind.BadRequest,
+                $"The JSON is not what this address takes, at {bad.Path ?? "$"}, line {bad.LineNumber + 1}, byte " +
+                $"{bad.BytePositionInLine + 1}.");
         }
     }
 

@@ -6,9 +6,9 @@ namespace NativeFfn.Server.Explorer;
 /// <param name="Position">The row that is shown, from 0.</param>
 /// <param name="Rows">Rows of the layer's width.</param>
 /// <param name="Random">Instead of rows.</param>
-internal sealed record ComputeRequest(string? Layer, string? Mode, int Position, float[]?[]? Rows, RandomRows? Random);
+internal sealed record ComputeRequest(string? Layer, string? Mode, int Position, float[]?[]? Rows, RandomInput? Random);
 
 /// <summary>Rows uniform in [−1, 1): the same seed gives the same numbers.</summary>
 /// <param name="Tokens">Rows.</param>
 /// <param name="Seed">Any number.</param>
-internal sealed record RandomRows(int Tokens, int Seed);
+internal sealed record RandomInput(int Tokens, int Seed);

@@ -5,7 +5,8 @@ internal static class ExplorerPage
 {
     // No inline code, no other origin, no frame around it.
     private const string ContentSecurityPolicy =
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action " +
+        "'none'; frame-ancestors 'none'";
 
     /// <summary>Serves the page, which needs no key; what it asks for does.</summary>
     public static void Use(WebApplication app)

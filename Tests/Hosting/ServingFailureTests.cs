@@ -8,7 +8,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Hosting;
 
 /// <summary>Requests that fail while they run, and engines that break.</summary>
-public sealed class FailureTests
+public sealed class ServingFailureTests
 {
     [Test]
     public async Task Memory_that_its_owner_took_away_fails_alone([Values] bool input, [Values] bool alone)
@@ -177,13 +177,15 @@ public sealed class FailureTests
         }));
         server.Runtime.WarmupForward = (layer, mode, input, output) =>
         {
-            forwards.Add((input.Length / layer.Spec.InputWidth, layer.Spec.KeepsWidth ? layer.Spec.WhyNoBlock is null ? "a" : "b" : "c", mode));
+            forwards.Add(
+                (input.Length / layer.Spec.InputWidth, layer.Spec.KeepsWidth ? layer.Spec.WhyNoBlock is null ? "a" : "b" : "c", mode));
             LayerForwards.Run(layer, mode, input, output);
         };
         await server.StartHostAsync();
         (string Layer, FfnMode Mode)[] modes =
         [
-            ("a", FfnMode.Ffn), ("a", FfnMode.Residual), ("a", FfnMode.Block), ("b", FfnMode.Ffn), ("b", FfnMode.Residual), ("c", FfnMode.Ffn),
+            ("a", FfnMode.Ffn), ("a", FfnMode.Residual), ("a", FfnMode.Block), ("b", FfnMode.Ffn), ("b", FfnMode.Residual),
+            ("c", FfnMode.Ffn),
         ];
         Assert.That(forwards, Is.EqualTo(expected.SelectMany(rows => modes.Select(mode => (rows, mode.Layer, mode.Mode)))));
     }

@@ -8,7 +8,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Server;
 
 /// <summary>Forwards over HTTP: the right answers, and the right status for everything that is no forward.</summary>
-public sealed class ForwardTests
+public sealed class HttpForwardTests
 {
     private const double Tolerance = 1e-6;
     private const int Limit = 64 * 1024;
@@ -60,11 +60,13 @@ public sealed class ForwardTests
     public async Task Json_rows_come_back_as_json()
     {
         float[] rows = ServerUnderTest.Rows(2);
-        using HttpResponseMessage answer = await PostJsonAsync("{\"rows\": " + JsonSerializer.Serialize(rows.Chunk(ServerUnderTest.Width)) + "}", "?mode=block");
+        using HttpResponseMessage answer = await PostJsonAsync(
+            "{\"rows\": " + JsonSerializer.Serialize(rows.Chunk(ServerUnderTest.Width)) + "}", "?mode=block");
         string text = await answer.Content.ReadAsStringAsync();
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK), text);
         using JsonDocument body = JsonDocument.Parse(text);
-        float[] actual = [.. body.RootElement.GetProperty("rows").EnumerateArray().SelectMany(static row => row.EnumerateArray()).Select(static value => value.GetSingle())];
+        float[] actual = [.. body.RootElement.GetProperty("rows").EnumerateArray().SelectMany(static row => row.EnumerateArray()).Select(
+            static value => value.GetSingle())];
         Assert.That(actual, Is.EqualTo(_server.Expected(FfnMode.Block, rows)).Within(Tolerance));
     }
 
@@ -89,7 +91,8 @@ public sealed class ForwardTests
     {
         string row = "[" + string.Join(", ", Enumerable.Repeat("\"NaN\"", ServerUnderTest.Width)) + "]";
         using HttpResponseMessage answer = await PostJsonAsync($"{{\"rows\": [{row}]}}");
-        Assert.That(await answer.Content.ReadAsStringAsync(), Is.EqualTo($"{{\"rows\":[{row.Replace(" ", string.Empty, StringComparison.Ordinal)}]}}"));
+        Assert.That(await answer.Content.ReadAsStringAsync(), Is.EqualTo(
+            $"{{\"rows\":[{row.Replace(" ", string.Empty, StringComparison.Ordinal)}]}}"));
     }
 
     [TestCase(1)]
@@ -175,7 +178,8 @@ public sealed class ForwardTests
     {
         using HttpConnection connection = await HttpConnection.OpenAsync(_server.Address.Port);
         Answer answer = await connection.SendAsync(Encoding.ASCII.GetBytes(
-            $"POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: {length}\r\n\r\n"));
+            "POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
+            $"{length}\r\n\r\n"));
         Assert.That(answer.Status, Is.EqualTo(413));
         Assert.That(Encoding.UTF8.GetString(answer.Body.Span), Does.Contain("body-too-large"));
     }
@@ -210,7 +214,8 @@ public sealed class ForwardTests
             Assert.That(layers[1].GetProperty("kind").GetString(), Is.EqualTo("swiglu"));
             Assert.That(layers[1].GetProperty("inputWidth").GetInt32(), Is.EqualTo(ServerUnderTest.Width));
             Assert.That(layers[1].GetProperty("hiddenWidths")[0].GetInt32(), Is.EqualTo(_server.Layer.Spec.DFf));
-            Assert.That(layers[1].GetProperty("modes").EnumerateArray().Select(static mode => mode.GetString()), Is.EqualTo(new[] { "ffn", "residual", "block" }));
+            Assert.That(layers[1].GetProperty("modes").EnumerateArray().Select(static mode => mode.GetString()), Is.EqualTo(
+                new[] { "ffn", "residual", "block" }));
             Assert.That(layers[1].GetProperty("backend").GetString(), Is.EqualTo("managed"));
         });
     }
