@@ -20,7 +20,8 @@ internal static class Program
             return 0;
         }
         catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
-            or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException or InsufficientMemoryException)
+            or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException
+                or InsufficientMemoryException)
         {
             await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
             return BadInput;

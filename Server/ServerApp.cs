@@ -22,7 +22,8 @@ internal static class ServerApp
     public static WebApplication Create(string[] arguments, Action<IServiceCollection>? configure = null)
     {
         // appsettings.json and the page lie beside the program, wherever it is started from.
-        WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         CommandLine.Add(builder.Configuration, arguments);
         ServerOptions options = ServerOptions.Read(builder.Configuration);
         BindingPolicy.RequireKeysOrLoopback(builder.Configuration, options);
@@ -68,7 +69,8 @@ internal static class ServerApp
             grpc.MaxReceiveMessageSize = (int)Math.Min(int.MaxValue, options.MaxRequestBytes);
             grpc.MaxSendMessageSize = null;
         });
-        services.AddOpenTelemetry().ConfigureResource(static resource => resource.AddService("nativeffn-server")).WithMetrics(static metrics => metrics
+        services.AddOpenTelemetry().ConfigureResource(static resource => resource.AddService("nativeffn-server")).WithMetrics(
+            static metrics => metrics
             .AddMeter("NativeFfn", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
             .AddPrometheusExporter());
     }

@@ -111,7 +111,8 @@ internal sealed class BatchBuffer
         if (elements > Array.MaxLength)
         {
             throw new FfnHostingException(
-                $"Batching:MaxBatchTokens is {tokens}, but so many rows of {width} elements do not fit into one array. Use at most {Array.MaxLength / width}.");
+                $"Batching:MaxBatchTokens is {tokens}, but so many rows of {width} elements do not fit into one array. Use at most " +
+                $"{Array.MaxLength / width}.");
         }
 
         return GC.AllocateUninitializedArray<float>((int)elements, pinned: true);

@@ -67,7 +67,8 @@ internal sealed class BatchRunner
         {
             TimeSpan waited = _time.GetElapsedTime(request.ArrivedAt);
             _metrics.Rejected(request.Queue, RejectionReason.Deadline);
-            request.Complete(new FfnDeadlineException($"The deadline passed while the request waited, {waited.TotalMilliseconds:0.#} ms so far; it was not run."));
+            request.Complete(new FfnDeadlineException(
+                $"The deadline passed while the request waited, {waited.TotalMilliseconds:0.#} ms so far; it was not run."));
         }
     }
 

@@ -47,7 +47,8 @@ internal sealed class FfnRequest : IValueTaskSource
     public ValueTask Completion => new(this, _completion.Version);
 
     public void Begin(
-        LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, long arrivedAt, long deadlineAt, ActivityContext parent)
+        LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, long arrivedAt, long deadlineAt,
+        ActivityContext parent)
     {
         Queue = queue;
         Input = input;

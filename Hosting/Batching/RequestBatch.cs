@@ -1,6 +1,8 @@
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>Requests of one queue that were taken to be run together, and those that came out of it too late. Reused by its runner.</summary>
+/// <summary>
+/// Requests of one queue that were taken to be run together, and those that came out of it too late. Reused by its runner.
+/// </summary>
 internal sealed class RequestBatch
 {
     /// <summary>What is run, in the order of arrival.</summary>

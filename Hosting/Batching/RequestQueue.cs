@@ -3,7 +3,10 @@ using NativeFfn.Hosting.Telemetry;
 
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>Waiting requests, bounded in tokens and in the time that they take: queues take turns, and within a queue the first to come is the first to go.</summary>
+/// <summary>
+/// Waiting requests, bounded in tokens and in the time that they take: queues take turns, and within a queue the first to come is the first
+/// to go.
+/// </summary>
 /// <remarks>
 /// A bounded channel would count requests instead of tokens, could not take those of one layer out of its middle, and would keep cancelled
 /// ones. Here a lock is held for a few assignments; nothing runs under it. Taken by one runner, filled by any number of threads.
@@ -59,7 +62,9 @@ internal sealed class RequestQueue : IDisposable
     /// <summary>By what it is known how long those who wait take.</summary>
     public ServiceRate Rate { get; } = new();
 
-    /// <summary>Whether so many tokens would be refused for lack of room, which then counts as a rejection; no other reason is looked at.</summary>
+    /// <summary>
+    /// Whether so many tokens would be refused for lack of room, which then counts as a rejection; no other reason is looked at.
+    /// </summary>
     public bool WouldRefuse(LayerQueue queue, int tokens, out TimeSpan retryAfter)
     {
         int waiting;
@@ -80,7 +85,8 @@ internal sealed class RequestQueue : IDisposable
 
     /// <summary>Appends a request that was proven to fit its layer.</summary>
     public ValueTask Submit(
-        LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline, CancellationToken cancellationToken)
+        LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline,
+        CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
         {
@@ -171,7 +177,9 @@ internal sealed class RequestQueue : IDisposable
         request.Complete(new OperationCanceledException(cancellationToken));
     }
 
-    /// <summary>Gives a request back whose answer was taken. As many are kept as were ever under way at once, which the capacity bounds.</summary>
+    /// <summary>
+    /// Gives a request back whose answer was taken. As many are kept as were ever under way at once, which the capacity bounds.
+    /// </summary>
     public void Return(FfnRequest request)
     {
         lock (_gate)
@@ -222,7 +230,8 @@ internal sealed class RequestQueue : IDisposable
         string why = tokens > _capacity - waiting
             ? $"{waiting} of {_capacity} tokens wait, and {tokens} more were asked for"
             : $"{waiting} tokens wait, and {tokens} more would wait longer than {_capacityTime.TotalSeconds:0.###} s";
-        return ValueTask.FromException(new FfnQueueFullException($"The queue is full: {why}. Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
+        return ValueTask.FromException(
+            new FfnQueueFullException($"The queue is full: {why}. Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
     }
 
     private TimeSpan RetryAfter(int waiting) =>

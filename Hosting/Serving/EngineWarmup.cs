@@ -16,7 +16,8 @@ internal static class EngineWarmup
     /// <param name="autotune">Whether the engine measures algorithms when it is warmed up.</param>
     /// <param name="forward">Runs the rows.</param>
     /// <param name="cancellationToken">Ends it between two layers.</param>
-    public static void Run(OpenEngine open, IReadOnlyList<int> tokens, bool autotune, LayerForward forward, CancellationToken cancellationToken)
+    public static void Run(
+        OpenEngine open, IReadOnlyList<int> tokens, bool autotune, LayerForward forward, CancellationToken cancellationToken)
     {
         (int Tokens, FfnLayer Layer)[] all =
         [

@@ -54,12 +54,14 @@ internal sealed class FfnMetrics : IDisposable
         meter.CreateObservableUpDownCounter("nativeffn.weights.bytes", ObserveWeights, "By", "Bytes that a layer's weights occupy.");
 
         meter.CreateObservableCounter("nativeffn.expert.tokens", ObserveExperts, "{token}", "Tokens that a mixture's experts were sent.");
-        meter.CreateObservableGauge("nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
+        meter.CreateObservableGauge(
+            "nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
     }
 
     public void Add(FfnRuntime engine) => ImmutableInterlocked.Update(ref _engines, static (engines, added) => engines.Add(added), engine);
 
-    public void Remove(FfnRuntime engine) => ImmutableInterlocked.Update(ref _engines, static (engines, gone) => engines.Remove(gone), engine);
+    public void Remove(FfnRuntime engine) =>
+        ImmutableInterlocked.Update(ref _engines, static (engines, gone) => engines.Remove(gone), engine);
 
     /// <summary>A request was not run.</summary>
     public void Rejected(LayerQueue queue, string reason)
@@ -118,7 +120,8 @@ internal sealed class FfnMetrics : IDisposable
     private static KeyValuePair<string, object?> Layer(LayerQueue queue) => new(LayerTag, queue.Layer.Info.Name);
 
     private IEnumerable<Measurement<int>> ObserveQueues() =>
-        _engines.Select(static engine => new Measurement<int>(engine.WaitingTokens, new KeyValuePair<string, object?>(EngineTag, engine.Name)));
+        _engines.Select(
+            static engine => new Measurement<int>(engine.WaitingTokens, new KeyValuePair<string, object?>(EngineTag, engine.Name)));
 
     private IEnumerable<Measurement<long>> ObserveWeights() =>
         from engine in _engines

@@ -5,8 +5,8 @@ namespace NativeFfn.Hosting.Telemetry;
 
 /// <summary>The activity source <c>NativeFfn</c>: one activity for each request that was run, from its call to its answer.</summary>
 /// <remarks>
-/// It is made when the request is done, under the activity of its caller: a request changes threads, and an activity that was started on the
-/// caller's would stay the current one there.
+/// It is made when the request is done, under the activity of its caller: a request changes threads, and an activity that was started on
+/// the caller's would stay the current one there.
 /// </remarks>
 internal static class FfnTracing
 {

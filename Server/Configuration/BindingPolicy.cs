@@ -21,7 +21,8 @@ internal static class BindingPolicy
             if (!IsLoopback(address))
             {
                 throw new ConfigurationException(
-                    $"{key} is '{address}', which other machines can reach, but {ServerOptions.Section}:{nameof(ServerOptions.ApiKeys)} is empty. " +
+                    $"{key} is '{address}', which other machines can reach, but {ServerOptions.Section}:{nameof(ServerOptions.ApiKeys)} " +
+                    "is empty. " +
                     "Set a key (Server__ApiKeys__0 in the environment) or listen on 127.0.0.1.");
             }
         }

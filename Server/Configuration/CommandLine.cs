@@ -1,6 +1,8 @@
 namespace NativeFfn.Server.Configuration;
 
-/// <summary>Short names for the keys that are set most often; any other key is given whole, as <c>--Server:MaxRequestBytes=1048576</c>.</summary>
+/// <summary>
+/// Short names for the keys that are set most often; any other key is given whole, as <c>--Server:MaxRequestBytes=1048576</c>.
+/// </summary>
 internal static class CommandLine
 {
     private static readonly Dictionary<string, string> ShortNames = new()
@@ -31,10 +33,12 @@ internal static class CommandLine
             string argument = arguments[i];
             int equals = argument.IndexOf('=', StringComparison.Ordinal);
             string name = equals < 0 ? argument : argument[..equals];
-            if (!ShortNames.ContainsKey(name) && !(name.StartsWith("--", StringComparison.Ordinal) && name.Contains(':', StringComparison.Ordinal)))
+            if (!ShortNames.ContainsKey(name)
+                && !(name.StartsWith("--", StringComparison.Ordinal) && name.Contains(':', StringComparison.Ordinal)))
             {
                 throw new ConfigurationException(
-                    $"There is no argument '{argument}'; there are {string.Join(", ", ShortNames.Keys)} and every key of appsettings.json, as in --NativeFfn:Batching:Enabled false.");
+                    $"There is no argument '{argument}'; there are {string.Join(", ", ShortNames.Keys)} and every key of " +
+                    "appsettings.json, as in --NativeFfn:Batching:Enabled false.");
             }
 
             if (equals < 0 && ++i == arguments.Length)

@@ -1,6 +1,8 @@
 namespace NativeFfn.Server.Configuration;
 
-/// <summary>The section <c>Server</c>: what this program adds to the hosted layers. <c>appsettings.json</c> documents every value.</summary>
+/// <summary>
+/// The section <c>Server</c>: what this program adds to the hosted layers. <c>appsettings.json</c> documents every value.
+/// </summary>
 internal sealed class ServerOptions
 {
     public const string Section = "Server";
@@ -38,7 +40,8 @@ internal sealed class ServerOptions
             if (options.ApiKeys[i].Length < MinimumKeyLength || options.ApiKeys[i].Any(static letter => letter is <= ' ' or > '~'))
             {
                 throw new ConfigurationException(
-                    $"{Section}:{nameof(ApiKeys)}:{i} must have at least {MinimumKeyLength} characters, all of them visible ASCII. Make one with: openssl rand -hex 32");
+                    $"{Section}:{nameof(ApiKeys)}:{i} must have at least {MinimumKeyLength} characters, all of them visible ASCII. Make " +
+                    "one with: openssl rand -hex 32");
             }
         }
 

@@ -65,14 +65,16 @@ internal sealed class ApiKeyMiddleware
         string host = context.Request.Host.Host;
         if (host.Length > 0 && !BindingPolicy.IsLoopbackHost(host))
         {
-            throw new RequestException(ProblemKind.NotLocal, $"No API key is configured, so the host must be localhost or 127.0.0.1, not '{host}'.");
+            throw new RequestException(
+                ProblemKind.NotLocal, $"No API key is configured, so the host must be localhost or 127.0.0.1, not '{host}'.");
         }
     }
 
     private void RequireKey(IHeaderDictionary headers)
     {
         string? bearer = headers.Authorization;
-        string? key = bearer is not null && bearer.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase) ? bearer[Scheme.Length..] : headers[Header];
+        string? key = bearer is not null && bearer.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
+            ? bearer[Scheme.Length..] : headers[Header];
         if (string.IsNullOrEmpty(key))
         {
             throw new RequestException(ProblemKind.KeyMissing, $"Send one as 'Authorization: Bearer KEY' or '{Header}: KEY'.");

@@ -27,7 +27,8 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
         if (!binary && !MediaTypes.IsJson(request))
         {
             throw new RequestException(
-                ProblemKind.MediaType, $"Content-Type is '{request.ContentType}', but must be {Binary} (little-endian float32 rows) or application/json.");
+                ProblemKind.MediaType,
+                $"Content-Type is '{request.ContentType}', but must be {Binary} (little-endian float32 rows) or application/json.");
         }
 
         BodyReader.RequireWithin(request, options.MaxRequestBytes);
@@ -75,7 +76,8 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
         {
             throw new RequestException(
                 ProblemKind.BadRows,
-                $"The body has {bytes} bytes, but a row of '{layer.Name}' has {layer.Spec.InputWidth} float32 elements, {row} bytes. Send whole rows.");
+                $"The body has {bytes} bytes, but a row of '{layer.Name}' has {layer.Spec.InputWidth} float32 elements, {row} bytes. " +
+                "Send whole rows.");
         }
     }
 

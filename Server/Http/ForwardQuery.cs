@@ -49,9 +49,11 @@ internal static class ForwardQuery
 
     private static TimeSpan ParseDeadline(ReadOnlySpan<char> text)
     {
-        if (!double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds) || !(seconds > 0 && seconds <= MaxDeadlineSeconds))
+        if (!double.TryParse(text, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds)
+            || !(seconds > 0 && seconds <= MaxDeadlineSeconds))
         {
-            throw new RequestException(ProblemKind.BadRequest, $"deadline is '{text}', but must be seconds above 0, at most {MaxDeadlineSeconds}, such as 0.25.");
+            throw new RequestException(
+                ProblemKind.BadRequest, $"deadline is '{text}', but must be seconds above 0, at most {MaxDeadlineSeconds}, such as 0.25.");
         }
 
         return TimeSpan.FromSeconds(seconds);

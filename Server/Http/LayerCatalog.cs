@@ -21,7 +21,8 @@ internal sealed class LayerCatalog(IFfnClient client)
         _layers ??= client.Layers.ToFrozenDictionary(static layer => layer.Name);
         return name.Length <= MaxNameLength && _layers.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out FfnLayerInfo? layer)
             ? layer
-            : throw new RequestException(ProblemKind.LayerUnknown, $"There is no layer '{Shortened(name)}'; GET /v1/layers lists those that there are.");
+            : throw new RequestException(
+                ProblemKind.LayerUnknown, $"There is no layer '{Shortened(name)}'; GET /v1/layers lists those that there are.");
     }
 
     /// <summary>The layer of an address's two parts.</summary>

@@ -18,7 +18,8 @@ internal sealed class LayersEndpoint(IFfnClient client)
     private LayerEntry Describe(FfnLayerInfo layer)
     {
         FfnSpec spec = layer.Spec;
-        ImmutableArray<string> modes = spec.KeepsWidth ? spec.WhyNoBlock is null ? ["ffn", "residual", "block"] : ["ffn", "residual"] : ["ffn"];
+        ImmutableArray<string> modes = spec.KeepsWidth
+            ? spec.WhyNoBlock is null ? ["ffn", "residual", "block"] : ["ffn", "residual"] : ["ffn"];
         return new LayerEntry(
             layer.Name,
             spec.Kind.Name,

@@ -11,9 +11,12 @@ internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> l
     private const int ClientClosedRequest = 499;
 
     private static readonly byte[] QueueFull = Serialize(
-        ProblemKind.QueueFull, "The queue has no room for the rows, so the body was not read. Send it again after the seconds that Retry-After says.");
+        ProblemKind.QueueFull,
+        "The queue has no room for the rows, so the body was not read. Send it again after the seconds that Retry-After says.");
 
-    /// <summary>Answers a request that finds the queue full: always the same bytes, as there are most of these when there is least time.</summary>
+    /// <summary>
+    /// Answers a request that finds the queue full: always the same bytes, as there are most of these when there is least time.
+    /// </summary>
     public static Task WriteQueueFullAsync(HttpContext context, TimeSpan retryAfter) =>
         WriteAsync(context, ProblemKind.QueueFull, QueueFull, ProblemKind.RetrySeconds(retryAfter));
 

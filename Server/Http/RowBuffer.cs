@@ -4,7 +4,9 @@ using System.Runtime.InteropServices;
 namespace NativeFfn.Server.Http;
 
 /// <summary>Rows of a request or an answer in pooled memory, which grows with what arrives and not with what was announced.</summary>
-/// <remarks>Must be disposed, after nothing refers to its memory any more; more than once does no harm. Not safe for use by several threads at once.</remarks>
+/// <remarks>
+/// Must be disposed, after nothing refers to its memory any more; more than once does no harm. Not safe for use by several threads at once.
+/// </remarks>
 internal sealed class RowBuffer : IDisposable
 {
     // 64 KiB hold eight rows of 2048; larger bodies grow step by step as they arrive.
@@ -76,7 +78,8 @@ internal sealed class RowBuffer : IDisposable
             return;
         }
 
-        int wanted = (int)Math.Min(Array.MaxLength, Math.Max((bytes + sizeof(float) - 1L) / sizeof(float), Math.Max(FirstElements, 2L * _elements.Length)));
+        int wanted = (int)Math.Min(
+            Array.MaxLength, Math.Max((bytes + sizeof(float) - 1L) / sizeof(float), Math.Max(FirstElements, 2L * _elements.Length)));
         float[] larger = _memory.Rent(wanted);
         MemoryMarshal.AsBytes(_elements.AsSpan())[.._bytes].CopyTo(MemoryMarshal.AsBytes(larger.AsSpan()));
         if (_elements.Length > 0)

@@ -26,7 +26,8 @@ internal sealed class RowMemory(long limit)
         if (Interlocked.Add(ref _used, Bytes(array)) > limit)
         {
             Return(array);
-            throw new RequestException(ProblemKind.QueueFull, $"The bodies of all requests would take more than the {limit} bytes that are allowed.");
+            throw new RequestException(
+                ProblemKind.QueueFull, $"The bodies of all requests would take more than the {limit} bytes that are allowed.");
         }
 
         return array;

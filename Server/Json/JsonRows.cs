@@ -132,7 +132,9 @@ internal static class JsonRows
             }
         }
 
-        throw Bad($"Element {column} of row {row} is {Named(reader.TokenType)} that is no float32; use numbers, \"NaN\", \"Infinity\" or \"-Infinity\".");
+        throw Bad(
+            $"Element {column} of row {row} is {Named(reader.TokenType)} that is no float32; use numbers, \"NaN\", \"Infinity\" or " +
+            "\"-Infinity\".");
     }
 
     private static JsonTokenType Next(ref Utf8JsonReader reader)

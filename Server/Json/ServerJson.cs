@@ -18,7 +18,9 @@ namespace NativeFfn.Server.Json;
 [JsonSerializable(typeof(ComputeReply))]
 internal sealed partial class ServerJson : JsonSerializerContext
 {
-    /// <summary>Sentences as they are, not with \u0027 for a quotation mark: their media type keeps browsers from taking them for a page.</summary>
+    /// <summary>
+    /// Sentences as they are, not with \u0027 for a quotation mark: their media type keeps browsers from taking them for a page.
+    /// </summary>
     public static ServerJson Readable => field ??=
         new ServerJson(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
 }

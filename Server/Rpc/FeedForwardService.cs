@@ -117,7 +117,8 @@ internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog
         {
             throw new RequestException(
                 ProblemKind.BadRows,
-                $"rows has {request.Rows.Length} bytes, but a row of '{layer.Name}' has {layer.Spec.InputWidth} float32 elements, {row} bytes. Send whole rows.");
+                $"rows has {request.Rows.Length} bytes, but a row of '{layer.Name}' has {layer.Spec.InputWidth} float32 elements, {row} " +
+                "bytes. Send whole rows.");
         }
 
         using var input = new RowBuffer(memory);
@@ -126,7 +127,8 @@ internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog
         input.SwapIfBigEndian();
         output.Allocate(checked(request.Rows.Length / row * layer.Spec.OutputWidth));
         await client.ForwardAsync(
-            layer.Name, input.Elements, output.Elements, new FfnRequestOptions { Mode = ModeOf(request.Mode), Deadline = DeadlineOf(context) }, context.CancellationToken);
+            layer.Name, input.Elements, output.Elements,
+            new FfnRequestOptions { Mode = ModeOf(request.Mode), Deadline = DeadlineOf(context) }, context.CancellationToken);
         output.SwapIfBigEndian();
         return new ForwardReply { Rows = ByteString.CopyFrom(output.Bytes) };
     }

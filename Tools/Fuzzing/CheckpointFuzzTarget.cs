@@ -82,7 +82,8 @@ public static class CheckpointFuzzTarget
         foreach (SafetensorsTensor tensor in file.Tensors.Values)
         {
             long elements = tensor.ElementCount;
-            Require(tensor.Offset >= 0 && tensor.ByteLength >= elements && tensor.Offset + tensor.ByteLength <= length, "a tensor lies outside");
+            Require(tensor.Offset >= 0 && tensor.ByteLength >= elements
+                && tensor.Offset + tensor.ByteLength <= length, "a tensor lies outside");
             if (elements == 0)
             {
                 continue;

@@ -17,7 +17,8 @@ internal static class LoadCommand
     public static RootCommand Create(Func<LoadPlan, Task<int>> run)
     {
         Option<LayerShape?> shape = OptionFactory.Word<LayerShape?>(
-            "--shape", "DxF", "d_model and d_ff of a SwiGLU layer.", "d_model x d_ff, both positive, such as 2048x5632", LayerShape.TryParse);
+            "--shape", "DxF", "d_model and d_ff of a SwiGLU layer.", "d_model x d_ff, both positive, such as 2048x5632",
+            LayerShape.TryParse);
         shape.DefaultValueFactory = static _ => new LayerShape(2048, 5632);
         Option<int> seconds = OptionFactory.Integer("--seconds", "S", "Length of a measurement.", 1, MaxSeconds, 30);
         Option<int> clients = OptionFactory.Integer("--clients", "C", "Clients that send one request after the other.", 1, MaxClients, 64);
@@ -25,7 +26,8 @@ internal static class LoadCommand
         Option<int> batch = OptionFactory.Integer("--batch-tokens", "N", "The server's MaxBatchTokens.", 1, MaxTokens, 64);
         Option<int> queue = OptionFactory.Integer("--queue-tokens", "N", "The server's QueueCapacityTokens.", 1, 1 << 20, 1024);
         Option<BackendKind> backend = OptionFactory.Word<BackendKind>(
-            "--backend", string.Join('|', BackendNames.All), "What computes.", "one of " + string.Join(", ", BackendNames.All), BackendNames.TryParse);
+            "--backend", string.Join('|', BackendNames.All), "What computes.", "one of " + string.Join(", ", BackendNames.All),
+            BackendNames.TryParse);
         Option<FfnPrecision> precision = OptionFactory.Word<FfnPrecision>(
             "--precision",
             string.Join('|', FfnPrecisionNames.All),
@@ -36,14 +38,20 @@ internal static class LoadCommand
         var compare = new Option<bool>("--compare") { Description = "The same load without batching as well." };
         Option<double> overload = Factor();
         Option<int> soak = OptionFactory.Integer("--soak", "S", "Also watch the memory for so many seconds.", 1, MaxSeconds);
-        var faults = new Option<bool>("--faults") { Description = "Also send faults between good requests, delete the model, and stop under load." };
+        var faults =
+            new Option<bool>("--faults") { Description = "Also send faults between good requests, delete the model, and stop under load." };
         Option<string> server = Program("--server");
         Option<string> command = Program("--command");
         Option<string> folder = OptionFactory.Text("--folder", "DIR", "Where the checkpoint is made.", required: true);
-        var rest = new Argument<string[]>("KEY=VALUE") { Description = "Further keys for the server, as --NativeFfn:Threads=2, after '--'.", Arity = ArgumentArity.ZeroOrMore };
+        var rest = new Argument<string[]>("KEY=VALUE")
+        {
+            Description = "Further keys for the server, as --NativeFfn:Threads=2, after '--'.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
         var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
         {
-            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, server, command, folder, rest,
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, server, command, folder,
+            rest,
         };
         root.SetAction(parsed => run(new LoadPlan
         {
@@ -82,5 +90,6 @@ internal static class LoadCommand
         "Also offer so many times the sustainable load.",
         $"a number above 1, at most {MaxFactor}",
         (string word, out double value) =>
-            double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value > 1 && value <= MaxFactor);
+            double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value > 1
+                && value <= MaxFactor);
 }

@@ -26,7 +26,8 @@ try
 
     return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false });
 }
-catch (Exception error) when (error is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or BackendUnavailableException)
+catch (Exception error) when (error
+    is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException or BackendUnavailableException)
 {
     return Refuse(error.Message);
 }
@@ -42,14 +43,16 @@ static async Task<int> MeasureAsync(LoadPlan plan)
     string model = MakeCheckpoint(plan);
     RequestSet requests = RequestSet.Create(plan, model);
     string size = plan.FixedTokens ? $"{plan.Tokens} tokens" : $"1 to {plan.Tokens} tokens";
-    Console.WriteLine($"swiglu {plan.Shape}, {plan.Clients} clients with {size} each for {plan.Seconds} s, on backend {BackendNames.Of(plan.Backend)}");
+    Console.WriteLine(
+        $"swiglu {plan.Shape}, {plan.Clients} clients with {size} each for {plan.Seconds} s, on backend {BackendNames.Of(plan.Backend)}");
 
     Text.Heading($"batching, at most {plan.BatchTokens} tokens");
     SteadyResult steady = await SteadyScenario.RunAsync(plan, model, requests, batching: true);
     Text.Steady(steady);
     double share = await SteadyScenario.ShareOfBenchAsync(plan, steady);
     Text.Line("share of bench", $"{share:0.0%}");
-    bool good = Judge(steady.Statistics.IsClean, "every answer came and was right") & Judge(share >= LeastShareOfBench, $"at least {LeastShareOfBench:0%} of bench");
+    bool good = Judge(steady.Statistics.IsClean, "every answer came and was right") & Judge(
+        share >= LeastShareOfBench, $"at least {LeastShareOfBench:0%} of bench");
 
     if (plan.Compare)
     {
@@ -59,7 +62,8 @@ static async Task<int> MeasureAsync(LoadPlan plan)
         double gain = steady.Statistics.TokensPerSecond / single.Statistics.TokensPerSecond;
         double least = plan is { FixedTokens: true, Tokens: 1 } ? LeastGainWithOneToken : LeastGainOfBatching;
         Text.Line("gain of batching", $"{gain:0.00} x");
-        good &= Judge(single.Statistics.IsClean, "every answer came and was right") & Judge(gain >= least, $"batching gives at least {least} x");
+        good &= Judge(single.Statistics.IsClean, "every answer came and was right") & Judge(
+            gain >= least, $"batching gives at least {least} x");
     }
 
     if (plan.Overload > 0)
@@ -94,7 +98,8 @@ static string MakeCheckpoint(LoadPlan plan)
         Directory.Delete(model, recursive: true);
     }
 
-    using Process process = Process.Start("dotnet", [plan.Command, "init", "--shape", plan.Shape.ToString(), "--dtype", "bf16", "--output", model]);
+    using Process process = Process.Start(
+        "dotnet", [plan.Command, "init", "--shape", plan.Shape.ToString(), "--dtype", "bf16", "--output", model]);
     process.WaitForExit();
     return process.ExitCode == 0 ? model : throw new IOException($"The checkpoint {model} could not be made.");
 }

@@ -23,21 +23,33 @@ internal sealed record Fault(string Name, int Status, Func<HttpConnection, Task<
         [
             new("disconnect after the request", 0, connection => SendAndLeaveAsync(connection, good.Bytes, reset: false)),
             new("reset after the request", 0, connection => SendAndLeaveAsync(connection, good.Bytes, reset: true)),
-            new("half a body, then gone", 0, connection => SendAndLeaveAsync(connection, good.Bytes.AsMemory(0, good.Bytes.Length / 2), reset: false)),
-            new("half a body, then reset", 0, connection => SendAndLeaveAsync(connection, good.Bytes.AsMemory(0, good.Bytes.Length / 2), reset: true)),
-            new("NaN in a row", 200, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, NotNumbers(row), extra: key))),
-            new("three bytes too many", 400, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, new byte[row + 3], extra: key))),
-            new("half a row", 400, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, new byte[row / 2], extra: key))),
+            new("half a body, then gone", 0, connection => SendAndLeaveAsync(
+                connection, good.Bytes.AsMemory(0, good.Bytes.Length / 2), reset: false)),
+            new("half a body, then reset", 0, connection => SendAndLeaveAsync(
+                connection, good.Bytes.AsMemory(0, good.Bytes.Length / 2), reset: true)),
+            new("NaN in a row", 200, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, NotNumbers(row), extra: key))),
+            new("three bytes too many", 400, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, new byte[row + 3], extra: key))),
+            new("half a row", 400, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, new byte[row / 2], extra: key))),
             new("2 GB announced", 413, connection => SendAsync(connection, Head(RequestSet.Path, key + "Content-Length: 2147483648\r\n"))),
-            new("9 EB announced", 413, connection => SendAsync(connection, Head(RequestSet.Path, key + "Content-Length: 9223372036854775807\r\n"))),
+            new("9 EB announced", 413, connection => SendAsync(
+                connection, Head(RequestSet.Path, key + "Content-Length: 9223372036854775807\r\n"))),
             new("a length that is none", 400, connection => SendAsync(connection, Head(RequestSet.Path, key + "Content-Length: many\r\n"))),
-            new("unknown layer", 404, connection => SendAsync(connection, ForwardRequest.Encode("/v1/layers/model/9/forward", new byte[row], extra: key))),
-            new("unknown mode", 400, connection => SendAsync(connection, ForwardRequest.Encode("/v1/layers/model/0/forward?mode=x", new byte[row], extra: key))),
-            new("bad JSON", 400, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, "{\"rows\": [[1, 2"u8, Json, key))),
-            new("a narrow row in JSON", 400, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, "{\"rows\": [[1, 2]]}"u8, Json, key))),
-            new("another media type", 415, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, "x"u8, "text/plain", key))),
+            new("unknown layer", 404, connection => SendAsync(
+                connection, ForwardRequest.Encode("/v1/layers/model/9/forward", new byte[row], extra: key))),
+            new("unknown mode", 400, connection => SendAsync(
+                connection, ForwardRequest.Encode("/v1/layers/model/0/forward?mode=x", new byte[row], extra: key))),
+            new("bad JSON", 400, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, "{\"rows\": [[1, 2"u8, Json, key))),
+            new("a narrow row in JSON", 400, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, "{\"rows\": [[1, 2]]}"u8, Json, key))),
+            new("another media type", 415, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, "x"u8, "text/plain", key))),
             new("no key", 401, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, new byte[row]))),
-            new("a wrong key", 403, connection => SendAsync(connection, ForwardRequest.Encode(RequestSet.Path, new byte[row], extra: "X-Api-Key: not-the-right-one-at-all\r\n"))),
+            new("a wrong key", 403, connection => SendAsync(
+                connection, ForwardRequest.Encode(RequestSet.Path, new byte[row], extra: "X-Api-Key: not-the-right-one-at-all\r\n"))),
         ];
     }
 

@@ -55,7 +55,9 @@ internal static class FaultScenario
         }
 
         bool good = statuses.All(status => status == fault.Status);
-        Text.Line(fault.Name, fault.Status == 0 ? "-" : $"{string.Join(", ", statuses.Distinct())}{(good ? string.Empty : $", but must be {fault.Status}")}");
+        Text.Line(
+            fault.Name,
+            fault.Status == 0 ? "-" : $"{string.Join(", ", statuses.Distinct())}{(good ? string.Empty : $", but must be {fault.Status}")}");
         return good;
     }
 
@@ -67,7 +69,9 @@ internal static class FaultScenario
         int code = await server.StopAsync();
         LoadStatistics statistics = await clients;
         Text.Statistics(statistics);
-        Text.Line("at the end", $"{statistics.Stopped} requests came too late (503, or the connection was closed before an answer); exit code {code}");
+        Text.Line(
+            "at the end",
+            $"{statistics.Stopped} requests came too late (503, or the connection was closed before an answer); exit code {code}");
         bool good = statistics.IsClean && code == 0;
         Text.Verdict(good, "what was accepted was finished");
         return good;

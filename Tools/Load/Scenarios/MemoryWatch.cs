@@ -19,7 +19,8 @@ internal sealed class MemoryWatch : IAsyncDisposable
 
     /// <summary>Resident megabytes at the start, in the middle, at the end, and at most.</summary>
     public string Report() =>
-        $"{Megabytes(_bytes[0])} MB at first, {Megabytes(_bytes[_bytes.Count / 2])} half-way, {Megabytes(_bytes[^1])} at the end, {Megabytes(_bytes.Max())} at most";
+        $"{Megabytes(_bytes[0])} MB at first, {Megabytes(_bytes[_bytes.Count / 2])} half-way, {Megabytes(_bytes[^1])} at the end, " +
+        $"{Megabytes(_bytes.Max())} at most";
 
     /// <summary>By how much the second half's mean passes the first's, leaving out the first quarter, in which buffers grow.</summary>
     public double GrowthMegabytes

@@ -23,7 +23,9 @@ internal static class OverloadScenario
     {
         double rate = plan.Overload * steady.Statistics.TokensPerSecond;
         var queueTime = TimeSpan.FromSeconds(plan.QueueTokens / steady.Statistics.TokensPerSecond);
-        Text.Heading($"{plan.Overload} x the sustainable load: {rate:0} tokens/s offered for {seconds} s; QueueCapacityTime {queueTime.TotalMilliseconds:0} ms");
+        Text.Heading(
+            $"{plan.Overload} x the sustainable load: {rate:0} tokens/s offered for {seconds} s; QueueCapacityTime " +
+            $"{queueTime.TotalMilliseconds:0} ms");
         await using ServerProcess server = await ServerProcess.StartAsync(plan, model, queueTime: queueTime);
         _ = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, Unloaded);
         LoadStatistics alone = await ClosedLoop.RunAsync(server.Port, requests, 1, Unloaded);
@@ -40,9 +42,16 @@ internal static class OverloadScenario
         double bound = (3 * batch) + queue;
         Text.Statistics(statistics);
         Text.Figures(figures, statistics);
-        Text.Line("sent late ms", $"p50 {statistics.Lateness(0.5):0.0}, p99 {statistics.Lateness(0.99):0.0}: the generator's own delay, in no latency");
-        Text.Line("turned away", $"{statistics.TurnedAway}, each 429 with Retry-After ({(double)statistics.TurnedAway / (statistics.TurnedAway + statistics.Answers):0%})");
-        Text.Line("p99 of the accepted", $"{statistics.Latency(0.99):0.0} ms; 3 x batch ({batch:0.0} ms) + queue ({queue:0.0} ms) = {bound:0.0} ms");
+        Text.Line(
+            "sent late ms",
+            $"p50 {statistics.Lateness(0.5):0.0}, p99 {statistics.Lateness(0.99):0.0}: the generator's own delay, in no latency");
+        Text.Line(
+            "turned away",
+            $"{statistics.TurnedAway}, each 429 with Retry-After " +
+            $"({(double)statistics.TurnedAway / (statistics.TurnedAway + statistics.Answers):0%})");
+        Text.Line(
+            "p99 of the accepted",
+            $"{statistics.Latency(0.99):0.0} ms; 3 x batch ({batch:0.0} ms) + queue ({queue:0.0} ms) = {bound:0.0} ms");
         Text.Line("memory", watch.Report());
         Text.Line("back to unloaded latency", $"{recovery.TotalMilliseconds:0} ms after the last answer");
         bool good = statistics.IsClean && statistics.TurnedAway > 0 && statistics.Latency(0.99) <= bound && recovery <= RecoveryBound;

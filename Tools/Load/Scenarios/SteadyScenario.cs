@@ -26,7 +26,8 @@ internal static class SteadyScenario
         int tokens = Math.Max(1, (int)Math.Round(result.Figures.BatchTokens.Mean));
         double milliseconds = await Bench.MillisecondsAsync(plan, tokens);
         double alone = tokens / milliseconds * 1000;
-        Text.Line("bench at that size", string.Create(CultureInfo.InvariantCulture, $"{milliseconds:0.00} ms for {tokens} tokens, {alone:0} tokens/s"));
+        Text.Line("bench at that size", string.Create(
+            CultureInfo.InvariantCulture, $"{milliseconds:0.00} ms for {tokens} tokens, {alone:0} tokens/s"));
         return result.Statistics.TokensPerSecond / alone;
     }
 }

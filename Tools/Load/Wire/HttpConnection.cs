@@ -19,7 +19,9 @@ internal sealed class ConnectionEndedException(bool partly) : IOException(partly
 }
 
 /// <summary>One HTTP/1.1 connection that sends prepared bytes and reads answers with a length into one buffer.</summary>
-/// <remarks>Far cheaper than a general client, so that on a machine shared with the server the load generator stays out of its way.</remarks>
+/// <remarks>
+/// Far cheaper than a general client, so that on a machine shared with the server the load generator stays out of its way.
+/// </remarks>
 internal sealed class HttpConnection : IDisposable
 {
     private static readonly byte[] EndOfHead = "\r\n\r\n"u8.ToArray();

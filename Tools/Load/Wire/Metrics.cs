@@ -34,7 +34,8 @@ internal sealed class Metrics
 
     /// <summary>The sum of all samples of a name whose labels contain a text.</summary>
     public double Sum(string name, string labels = "") =>
-        _samples.Where(sample => sample.Name == name && sample.Labels.Contains(labels, StringComparison.Ordinal)).Sum(static sample => sample.Value);
+        _samples.Where(sample => sample.Name == name && sample.Labels.Contains(labels, StringComparison.Ordinal)).Sum(
+            static sample => sample.Value);
 
     /// <summary>A histogram's observations since an earlier page.</summary>
     public Histogram Histogram(string name, Metrics? since = null)

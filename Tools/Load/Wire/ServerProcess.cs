@@ -50,7 +50,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
     /// <param name="batching">Whether requests are run together.</param>
     /// <param name="key">An API key, or null for none.</param>
     /// <param name="queueTime">The longest wait that it promises, or null for none.</param>
-    public static async Task<ServerProcess> StartAsync(LoadPlan plan, string model, bool batching = true, string? key = null, TimeSpan? queueTime = null)
+    public static async Task<ServerProcess> StartAsync(
+        LoadPlan plan, string model, bool batching = true, string? key = null, TimeSpan? queueTime = null)
     {
         int port = FreePort();
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
@@ -66,7 +67,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
             "--NativeFfn:Batching:MaxBatchTokens", Text(plan.BatchTokens),
             "--NativeFfn:Batching:QueueCapacityTokens", Text(plan.QueueTokens),
             "--Logging:LogLevel:Default", "Warning",
-            .. queueTime is { } promised ? ["--NativeFfn:Batching:QueueCapacityTime", promised.ToString("c", CultureInfo.InvariantCulture)] : Array.Empty<string>(),
+            .. queueTime is { } promised
+                ? ["--NativeFfn:Batching:QueueCapacityTime", promised.ToString("c", CultureInfo.InvariantCulture)] : Array.Empty<string>(),
             .. plan.ServerArguments,
         ])
         {
@@ -79,7 +81,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         }
 
         Process process = Process.Start(start)!;
-        process.OutputDataReceived += static (_, line) => Console.Error.Write(line.Data is { } text ? text + Environment.NewLine : string.Empty);
+        process.OutputDataReceived += static (_, line) =>
+            Console.Error.Write(line.Data is { } text ? text + Environment.NewLine : string.Empty);
         process.BeginOutputReadLine();
         var server = new ServerProcess(process, port);
         if (key is not null)
