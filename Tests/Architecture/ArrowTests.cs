@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
-namespace NativeFfn.Tests.Architecture;
+namespace NativeFfn.Tests.Sources;
 
 /// <summary>
 /// The arrows between folders, which only go down: Native → Bindings → Backends → Layers → Hosting and Cli → Server, Samples, Tools.
