@@ -22,9 +22,10 @@ public sealed partial class ArrowTests
     private static readonly (string From, string[] To)[] Allowed =
     [
         ("Bindings", []),
-        ("Backends/Contracts", []),
-        ("Backends/Activations", ["Backends/Contracts"]),
-        ("Backends/Encodings", ["Backends/Contracts", "Bindings"]),
+        ("Backends/Contracts", ["Backends/Activations"]),
+        ("Backends/Simd", []),
+        ("Backends/Activations", ["Backends/Simd"]),
+        ("Backends/Encodings", ["Backends/Contracts", "Backends/Simd", "Bindings"]),
         ("Backends/Routing", ["Backends/Contracts"]),
         ("Backends/Storage", ["Backends/Contracts", "Bindings"]),
         ("Backends/Forward", [.. BackendTables]),
@@ -62,11 +63,11 @@ public sealed partial class ArrowTests
     private static readonly Dictionary<string, Dictionary<string, string>> AreasOfTypes = FindTypes();
 
     private static string[] BackendTables =>
-        ["Backends/Contracts", "Backends/Activations", "Backends/Encodings", "Backends/Routing", "Backends/Storage"];
+        ["Backends/Contracts", "Backends/Simd", "Backends/Activations", "Backends/Encodings", "Backends/Routing", "Backends/Storage"];
 
     private static string[] DeviceMayUse => [.. BackendTables, "Backends/Forward", "Backends/Parallel", "Backends", "Bindings"];
 
-    private static string[] Library => ["Layers", "Layers/Checkpoints", "Backends/Contracts"];
+    private static string[] Library => ["Layers", "Layers/Checkpoints", "Backends/Contracts", "Backends/Activations"];
 
     [Test]
     public void Every_folder_has_a_row() =>
