@@ -17,7 +17,10 @@ internal static class MklBackend
         var gemms = new GemmList(
             WeightEncodings.Of(options.Precision)!, options.Kernel, new MklProduct(library),
             $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}");
-        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options, gemms);
+        return new CpuBackend(
+            new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads) { OwnKernel = CpuKernel.Mkl },
+            options,
+            gemms);
     }
 
     private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct
