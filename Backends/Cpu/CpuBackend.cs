@@ -22,7 +22,7 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="path">The native library's file, or null.</param>
     /// <param name="options">Threads of a forward, and what is worth one.</param>
     /// <param name="products">How matrices are multiplied.</param>
-    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, CpuProducts products)
+    public CpuBackend(BackendKind kind, string version, string? path, FfnEngineOptions options, CpuProducts products)
     {
         Description = new BackendDescription(kind, version, path, options.Threads);
         _products = products;

@@ -18,6 +18,16 @@ internal static class OptionsBinder
             throw Invalid(unknown);
         }
 
+        foreach (FfnEngineOption option in OptionTable.OfEngine)
+        {
+            if (!string.IsNullOrEmpty(section[option.Name]))
+            {
+                options.Engine = option.TrySet(options.Engine, section[option.Name]!, out FfnEngineOptions? changed)
+                    ? changed
+                    : throw Invalid([$"{section.Path}:{option.Name} is '{section[option.Name]}'. Allowed: {option.Allowed}."]);
+            }
+        }
+
         try
         {
             section.Bind(options);

@@ -10,15 +10,15 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
     public ValidateOptionsResult Validate(string? name, NativeFfnOptions options)
     {
         var failures = new Failures(options.Section);
-        failures.Require(BackendNames.TryParse(options.Backend, out _), nameof(options.Backend), options.Backend);
-        failures.Require(options.Threads is >= 0 and <= FfnEngineOptions.MaxThreads, nameof(options.Threads), options.Threads);
-        failures.Require(CpuKernelNames.TryParse(options.Kernel, out _), nameof(options.Kernel), options.Kernel);
-        failures.Require(FfnPrecisionNames.TryParse(options.Precision, out _), nameof(options.Precision), options.Precision);
-        failures.Require(options.Device is >= 0 and <= OptionTable.MaxDevice, nameof(options.Device), options.Device);
-        failures.Require(options.DrainTimeout >= TimeSpan.Zero && options.DrainTimeout <= OptionTable.MaxWait, nameof(options.DrainTimeout), options.DrainTimeout);
+        foreach (HostOption option in OptionTable.All)
+        {
+            if (!option.IsAllowed(options))
+            {
+                failures.Refuse(option.Key, option.Key, option.Value(options));
+            }
+        }
+
         CheckModels(options, failures);
-        CheckBatching(options.Batching, failures);
-        CheckWarmup(options, failures);
         return failures.ToResult();
     }
 
@@ -60,47 +60,9 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
         }
     }
 
-    private static void CheckBatching(FfnBatchingOptions batching, Failures failures)
-    {
-        failures.Require(
-            batching.MaxBatchTokens is >= 1 and <= OptionTable.MaxBatchTokens,
-            OptionTable.BatchingKey(nameof(batching.MaxBatchTokens)),
-            batching.MaxBatchTokens);
-        failures.Require(
-            batching.MaxQueueDelay >= TimeSpan.Zero && batching.MaxQueueDelay <= OptionTable.MaxQueueDelay,
-            OptionTable.BatchingKey(nameof(batching.MaxQueueDelay)),
-            batching.MaxQueueDelay);
-        failures.Require(
-            batching.QueueCapacityTokens >= batching.MaxBatchTokens && batching.QueueCapacityTokens <= OptionTable.MaxQueueTokens,
-            OptionTable.BatchingKey(nameof(batching.QueueCapacityTokens)),
-            batching.QueueCapacityTokens);
-        RequireWait(batching, batching.QueueCapacityTime, nameof(batching.QueueCapacityTime), failures);
-        RequireWait(batching, batching.DefaultDeadline, nameof(batching.DefaultDeadline), failures);
-    }
-
-    private static void RequireWait(FfnBatchingOptions batching, TimeSpan? wait, string option, Failures failures) =>
-        failures.Require(wait is null || (wait > batching.MaxQueueDelay && wait <= OptionTable.MaxWait), OptionTable.BatchingKey(option), wait);
-
-    private static void CheckWarmup(NativeFfnOptions options, Failures failures)
-    {
-        foreach (int tokens in options.Warmup.Tokens ?? [])
-        {
-            failures.Require(
-                tokens >= 1 && tokens <= options.Batching.QueueCapacityTokens, OptionTable.WarmupKey(nameof(options.Warmup.Tokens)), tokens);
-        }
-    }
-
     private sealed class Failures(string section)
     {
         private readonly List<string> _failures = [];
-
-        public void Require(bool condition, string key, object? value)
-        {
-            if (!condition)
-            {
-                Refuse(key, key, value);
-            }
-        }
 
         public void Refuse(string key, string tableKey, object? value) =>
             Add(key, $"is {(value is null ? "missing" : $"'{value}'")}. Allowed: {OptionTable.AllowedOf(tableKey)}.");

@@ -18,7 +18,7 @@ public sealed class UsageTests
     [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, mkl, panels")]
     [TestCase("forward --model m --input i --output o --precision int4", "--precision", "'int4'", "one of f32, bf16, f16, int8")]
     [TestCase("forward --model m --input i --output o --precision f32,int8", "--precision", "'f32,int8'")]
-    [TestCase("forward --model m --input i --output o --threads 0", "--threads", "'0'", "from 1")]
+    [TestCase("forward --model m --input i --output o --threads -1", "--threads", "'-1'", "1 to 1024")]
     [TestCase("forward --model m --input i --output o --what", "--what")]
     [TestCase("verify", "--model", "required")]
     [TestCase("verify --model m --tokens 0", "--tokens", "'0'")]

@@ -70,7 +70,7 @@ public sealed class DeviceServingTests : DeviceTests
         Start(ThirdIsFastest);
         await using FfnServer server = Create(static options =>
         {
-            options.Autotune = true;
+            options.ConfigureEngine(static engine => engine with { Autotune = true });
             options.Warmup.Enabled = true;
             options.Warmup.Tokens = [1, 2, 5];
         });
@@ -102,7 +102,7 @@ public sealed class DeviceServingTests : DeviceTests
         Start(ThirdIsFastest);
         await using FfnServer server = Create(static options =>
         {
-            options.Autotune = true;
+            options.ConfigureEngine(static engine => engine with { Autotune = true });
             options.Warmup.Enabled = true;
             options.Warmup.Tokens = [];
             options.Batching.BatchInvariant = true;
@@ -189,7 +189,7 @@ public sealed class DeviceServingTests : DeviceTests
         }));
         server.Runtime.CreateEngine = options =>
         {
-            FfnEngine engine = FfnEngine.Create(Options(decodeTokens: decodeTokens) with { Autotune = options.Autotune });
+            FfnEngine engine = FfnEngine.Create(Options(decodeTokens: decodeTokens) with { Autotune = options.Engine.Autotune });
             opened?.Invoke();
             return engine;
         };

@@ -127,7 +127,7 @@ public sealed class ReadmeTests
     {
         string text = ReadmeText;
         foreach (string name in FfnKind.Named.Select(static kind => kind.Name)
-            .Concat(global::NativeFfn.Checkpoints.Families.FamilyCatalog.ModelTypes).Concat(BackendNames.All))
+            .Concat(global::NativeFfn.Checkpoints.Families.FamilyCatalog.ModelTypes).Concat(Names<BackendKind>.All))
         {
             Assert.That(text, Does.Contain($"`{name}`"));
         }
