@@ -10,7 +10,8 @@ namespace NativeFfn;
 /// </remarks>
 /// <param name="Gated">Whether a second, linear projection multiplies the activated one.</param>
 /// <param name="Activation">The activation.</param>
-public readonly record struct FfnKind(bool Gated, Activation Activation)
+/// <param name="Parameters">Numbers in the activation's formula; null for its own.</param>
+public readonly record struct FfnKind(bool Gated, Activation Activation, ActivationParameters? Parameters = null)
 {
     /// <summary>Plain, no activation: W · x + b.</summary>
     public static FfnKind Linear => new(false, Activation.Identity);
@@ -51,32 +52,17 @@ public readonly record struct FfnKind(bool Gated, Activation Activation)
     /// <summary>Gated without an activation: (W_gate · x) ⊙ (W_up · x).</summary>
     public static FfnKind Bilinear => new(true, Activation.Identity);
 
-    private static readonly ImmutableArray<(string Name, FfnKind Kind)> NamedKinds =
+    /// <summary>The kinds that have a name of their own, plain ones first: each activation's, and its gated one's where that has a name.</summary>
+    public static ImmutableArray<FfnKind> Named { get; } =
     [
-        ("relu", Relu), ("relu2", SquaredRelu), ("gelu", Gelu), ("gelu-tanh", GeluTanh), ("quick-gelu", QuickGelu), ("silu", Silu),
-        ("swiglu", SwiGlu), ("geglu", GeGlu), ("geglu-tanh", GeGluTanh), ("reglu", ReGlu), ("glu", Glu), ("bilinear", Bilinear),
+        .. Activation.All.Select(static activation => new FfnKind(false, activation)),
+        .. Activation.All.Where(static activation => activation.GatedName is not null).Select(static activation => new FfnKind(true, activation)),
     ];
 
-    /// <summary>The kinds that have a name of their own, in the order in which the documentation lists them.</summary>
-    public static ImmutableArray<FfnKind> Named { get; } = [.. NamedKinds.Select(static named => named.Kind)];
-
     /// <summary>The kind's name, as the command and the configuration spell it; <c>gated-</c> and the activation where it has none.</summary>
-    public string Name
-    {
-        get
-        {
-            foreach ((string name, FfnKind kind) in NamedKinds)
-            {
-                if (kind == this)
-                {
-                    return name;
-                }
-            }
+    public string Name => !Gated ? Activation.Name : Activation.GatedName ?? "gated-" + Activation.Name;
 
-            string activation = Activation.ToString().ToLowerInvariant();
-            return Gated ? "gated-" + activation : activation;
-        }
-    }
+    internal ActivationParameters KnownParameters => Parameters ?? Activation.DefaultParameters;
 
     /// <summary>Finds a named kind, ignoring case.</summary>
     /// <param name="name">One of the names of <see cref="Named"/>.</param>
@@ -84,17 +70,8 @@ public readonly record struct FfnKind(bool Gated, Activation Activation)
     /// <returns>False where no kind has that name.</returns>
     public static bool TryParse([NotNullWhen(true)] string? name, out FfnKind kind)
     {
-        foreach ((string candidate, FfnKind named) in NamedKinds)
-        {
-            if (string.Equals(candidate, name, StringComparison.OrdinalIgnoreCase))
-            {
-                kind = named;
-                return true;
-            }
-        }
-
-        kind = default;
-        return false;
+        kind = Named.FirstOrDefault(named => string.Equals(named.Name, name, StringComparison.OrdinalIgnoreCase));
+        return kind.Activation is not null;
     }
 
     /// <inheritdoc/>

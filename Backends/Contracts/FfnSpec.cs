@@ -1,3 +1,4 @@
+using System.Collections.Frozen;
 using System.Collections.Immutable;
 
 namespace NativeFfn;
@@ -16,6 +17,8 @@ public sealed class FfnSpec
     /// <summary>The most stages a stack may have; a bound so that no file can ask for more than is sensible.</summary>
     public const int MaxStages = 1024;
 
+    private readonly FrozenDictionary<TensorKey, FfnTensor> _tensors;
+
     private FfnSpec(
         ImmutableArray<FfnStage> stages, NormSpec? preNorm, NormSpec? branchNorm, NormSpec? postNorm, MixtureSpec? mixture = null)
     {
@@ -25,6 +28,7 @@ public sealed class FfnSpec
         BranchNorm = branchNorm;
         PostNorm = postNorm;
         Tensors = [.. EnumerateTensors()];
+        _tensors = Tensors.ToFrozenDictionary(static tensor => tensor.Key);
         ParameterCount = Tensors.Sum(static tensor => tensor.ElementCount);
     }
 
@@ -225,6 +229,9 @@ public sealed class FfnSpec
         ? $"{Kind} {DModel}x{DFf}" + (Mixture is null ? string.Empty : $" ({Mixture})")
         : $"stack {InputWidth}" + string.Concat(Stages.Select(static stage => $" -> {stage.Width} {stage.Kind}"));
 
+    /// <summary>A tensor by its identity; null where the layer has none such.</summary>
+    internal FfnTensor? Find(TensorKey key) => _tensors.GetValueOrDefault(key);
+
     private static void ValidateStages(ImmutableArray<FfnStage> stages)
     {
         if (stages.Length is < 1 or > MaxStages)
@@ -235,9 +242,9 @@ public sealed class FfnSpec
         for (int i = 0; i < stages.Length; i++)
         {
             FfnStage stage = stages[i];
-            if (!Enum.IsDefined(stage.Kind.Activation))
+            if (stage.Kind.Activation is null)
             {
-                throw new ArgumentException($"Stage {i} names activation {(int)stage.Kind.Activation}, which does not exist.", nameof(stages));
+                throw new ArgumentException($"Stage {i} has no activation. Use one of {string.Join(", ", Activation.All)}.", nameof(stages));
             }
 
             if (stage.InputWidth < 1 || stage.Width < 1 || (long)stage.InputWidth * stage.Width > MaxMatrixElements)

@@ -43,6 +43,12 @@ public enum FfnTensorRole
     SharedGateWeight,
 }
 
+/// <summary>The identity of a tensor among those of a layer.</summary>
+/// <param name="Role">What it is for.</param>
+/// <param name="Stage">The stage it belongs to, from 0; 0 where it belongs to none.</param>
+/// <param name="Expert">An expert's index, <see cref="FfnTensor.SharedExpert"/> or <see cref="FfnTensor.NoExpert"/>.</param>
+internal readonly record struct TensorKey(FfnTensorRole Role, int Stage = 0, int Expert = FfnTensor.NoExpert);
+
 /// <summary>One tensor that a <see cref="FfnSpec"/> asks of its weights.</summary>
 /// <param name="Role">What it is for.</param>
 /// <param name="Stage">The stage it belongs to, from 0; 0 for norms.</param>
@@ -59,6 +65,8 @@ public sealed record FfnTensor(FfnTensorRole Role, int Stage, string Name, int R
 
     /// <summary>The expert of a mixture that the tensor belongs to, from 0; <see cref="NoExpert"/> or <see cref="SharedExpert"/>.</summary>
     public int Expert { get; init; } = NoExpert;
+
+    internal TensorKey Key => new(Role, Stage, Expert);
 
     /// <summary>Elements in all.</summary>
     public long ElementCount => (long)Rows * Columns;

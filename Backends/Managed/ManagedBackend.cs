@@ -1,5 +1,5 @@
 using NativeFfn.Backends.Cpu;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Managed;
 

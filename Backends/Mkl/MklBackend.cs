@@ -1,6 +1,6 @@
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.Cpu.Calibration;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 using NativeFfn.Bindings.Mkl;
 
 namespace NativeFfn.Backends.Mkl;

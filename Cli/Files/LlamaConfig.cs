@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Text.Json.Serialization;
 using NativeFfn.Cli.Options;
 
@@ -19,35 +18,25 @@ internal sealed record LlamaConfig(
     /// <summary>ε of the norm before the network.</summary>
     public const double NormEpsilon = 1e-5;
 
-    // Llama layout is gated, so the plain kinds are not here.
-    private static readonly ImmutableArray<(FfnKind Kind, string Activation)> Activations =
-    [
-        (FfnKind.SwiGlu, "silu"), (FfnKind.GeGlu, "gelu"), (FfnKind.GeGluTanh, "gelu_pytorch_tanh"), (FfnKind.ReGlu, "relu"),
-        (FfnKind.Glu, "sigmoid"), (FfnKind.Bilinear, "linear"),
-    ];
-
-    /// <summary>Kinds that the layout can express.</summary>
-    public static IEnumerable<FfnKind> Kinds => Activations.Select(static pair => pair.Kind);
+    /// <summary>Kinds that the layout can express: it is gated.</summary>
+    public static IEnumerable<FfnKind> Kinds => FfnKind.Named.Where(static kind => kind.Gated);
 
     /// <summary>The configuration of a checkpoint of equal layers, each a mixture where one is given.</summary>
     /// <exception cref="UsageException">The layout cannot express the kind.</exception>
     public static LlamaConfig Create(FfnKind kind, LayerShape shape, int layers, WeightType type, MixtureSpec? mixture)
     {
-        foreach ((FfnKind candidate, string activation) in Activations)
+        if (Kinds.Contains(kind))
         {
-            if (candidate == kind)
-            {
-                return new LlamaConfig(
-                    mixture is null ? "llama" : "mixtral",
-                    shape.DModel,
-                    shape.DFf,
-                    layers,
-                    activation,
-                    NormEpsilon,
-                    type.TorchName,
-                    mixture?.Experts,
-                    mixture?.TopK);
-            }
+            return new LlamaConfig(
+                mixture is null ? "llama" : "mixtral",
+                shape.DModel,
+                shape.DFf,
+                layers,
+                kind.Activation.ConfigNames[0],
+                NormEpsilon,
+                type.TorchName,
+                mixture?.Experts,
+                mixture?.TopK);
         }
 
         throw new UsageException($"--kind {kind} cannot be expressed in Llama layout; it has {string.Join(", ", Kinds)}.");

@@ -47,7 +47,7 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
         float[] gate = network.ReadVector(FfnTensorRole.SharedGateWeight);
         for (int start = 0; gate.Length > 0 && start < y.Length; start += gate.Length)
         {
-            double open = Float64Math.Activate(Activation.Sigmoid, Float64Network.Dot(x.AsSpan(start, gate.Length), gate));
+            double open = SigmoidActivation.Of(Float64Network.Dot(x.AsSpan(start, gate.Length), gate));
             foreach (ref double value in y.AsSpan(start, gate.Length))
             {
                 value *= open;

@@ -29,7 +29,8 @@ internal sealed class Float64Network
             double[]? up = stage.Kind.Gated ? Project(x, FfnTensorRole.UpWeight, FfnTensorRole.UpBias, i, expert) : null;
             for (int k = 0; k < y.Length; k++)
             {
-                y[k] = Float64Math.Activate(stage.Kind.Activation, y[k]) * (up is null ? 1 : up[k]);
+                double activated = stage.Kind.Activation.Apply(y[k], stage.Kind.KnownParameters);
+                y[k] = up is null ? activated : stage.Kind.Activation.Gate(activated, up[k], stage.Kind.KnownParameters);
             }
 
             x = y;

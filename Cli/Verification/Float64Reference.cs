@@ -115,7 +115,7 @@ internal sealed class Float64Reference
         float[] bias = _network.ReadVector(biasRole);
         for (int start = 0; start < rows.Length; start += weight.Length)
         {
-            Float64Math.Normalize(norm, rows.AsSpan(start, weight.Length), weight, bias);
+            Normalize(norm, rows.AsSpan(start, weight.Length), weight, bias);
         }
 
         return rows;
@@ -124,4 +124,30 @@ internal sealed class Float64Reference
     private double[] Network(double[] x) => _spec.Mixture is null
         ? _network.Run(_spec.Stages, x)
         : new Float64Mixture(_spec, _network).Run(x);
+
+    /// <summary>Normalises one token's row in place.</summary>
+    private static void Normalize(NormSpec norm, Span<double> row, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias)
+    {
+        double mean = 0;
+        if (norm.Kind == NormKind.Layer)
+        {
+            foreach (double value in row)
+            {
+                mean += value / row.Length;
+            }
+        }
+
+        double variance = 0;
+        foreach (double value in row)
+        {
+            variance += (value - mean) * (value - mean) / row.Length;
+        }
+
+        double scale = 1 / Math.Sqrt(variance + norm.Epsilon);
+        double offset = norm.Kind == NormKind.RmsOnePlusWeight ? 1 : 0;
+        for (int i = 0; i < row.Length; i++)
+        {
+            row[i] = ((row[i] - mean) * scale * (offset + weight[i])) + (bias.IsEmpty ? 0 : bias[i]);
+        }
+    }
 }

@@ -76,7 +76,7 @@ internal static class Float64Router
         double[] scores = new double[logits.Length];
         for (int i = 0; i < logits.Length; i++)
         {
-            scores[i] = Float64Math.Activate(Activation.Sigmoid, logits[i]);
+            scores[i] = SigmoidActivation.Of(logits[i]);
         }
 
         return scores;

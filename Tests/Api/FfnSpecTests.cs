@@ -147,10 +147,10 @@ public class FfnSpecTests
     }
 
     [Test]
-    public void An_activation_that_does_not_exist_is_refused()
+    public void A_kind_without_an_activation_is_refused()
     {
-        ArgumentException refusal = Assert.Throws<ArgumentException>(() => FfnSpec.Create(new FfnKind(true, (Activation)99), 4, 8));
-        Assert.That(refusal.Message, Does.Contain("99"));
+        ArgumentException refusal = Assert.Throws<ArgumentException>(() => FfnSpec.Create(default, 4, 8));
+        Assert.That(refusal.Message, Does.Contain("has no activation").And.Contain("silu"));
     }
 
     [TestCase(-1e-5f)]

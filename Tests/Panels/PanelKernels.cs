@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 using NativeFfn.Backends.Cpu.Panels;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Panels;

@@ -9,18 +9,22 @@ internal static class ReferenceMath
 
     private static readonly double SqrtPi = Math.Sqrt(Math.PI);
 
-    public static double Activate(Activation activation, double x) => activation switch
+    public static double Activate(Activation activation, double x) => activation.Name switch
     {
-        Activation.Identity => x,
-        Activation.Relu => Math.Max(0, x),
-        Activation.SquaredRelu => Math.Max(0, x) * Math.Max(0, x),
-        Activation.Gelu => x * 0.5 * Erfc(-x / Math.Sqrt(2)),
-        Activation.GeluTanh => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
-        Activation.QuickGelu => x * Sigmoid(1.702 * x),
-        Activation.Silu => x * Sigmoid(x),
-        Activation.Sigmoid => Sigmoid(x),
+        "identity" => x,
+        "relu" => Math.Max(0, x),
+        "relu2" => Math.Max(0, x) * Math.Max(0, x),
+        "gelu" => x * 0.5 * Erfc(-x / Math.Sqrt(2)),
+        "gelu-tanh" => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
+        "quick-gelu" => x * Sigmoid(1.702 * x),
+        "silu" => x * Sigmoid(x),
+        "sigmoid" => Sigmoid(x),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
+
+    /// <summary>The activation of a name that a test case has.</summary>
+    public static Activation Named(string name) =>
+        Activation.TryParse(name, out Activation? activation) ? activation : throw new ArgumentException($"No activation is called {name}.");
 
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 

@@ -33,17 +33,17 @@ public class ReferenceMathTests
     public void Erfc_keeps_its_digits_in_the_tail(double x, double expected) =>
         Assert.That(ReferenceMath.Erfc(x) / expected, Is.EqualTo(1).Within(1e-13));
 
-    [TestCase(Activation.Identity, -1.25, -1.25)]
-    [TestCase(Activation.Relu, -1.0, 0.0)]
-    [TestCase(Activation.SquaredRelu, 3.0, 9.0)]
-    [TestCase(Activation.Gelu, 1.0, 0.84134474606854295)]
-    [TestCase(Activation.Gelu, -1.0, -0.15865525393145705)]
-    [TestCase(Activation.GeluTanh, 1.0, 0.84119199060827676)]
-    [TestCase(Activation.QuickGelu, 1.0, 0.84579576593282124)]
-    [TestCase(Activation.Silu, 1.0, 0.73105857863000488)]
-    [TestCase(Activation.Sigmoid, -1.0, 0.26894142136999512)]
-    public void Activations_have_their_known_values(Activation activation, double x, double expected) =>
-        Assert.That(ReferenceMath.Activate(activation, x), Is.EqualTo(expected).Within(1e-14));
+    [TestCase("identity", -1.25, -1.25)]
+    [TestCase("relu", -1.0, 0.0)]
+    [TestCase("relu2", 3.0, 9.0)]
+    [TestCase("gelu", 1.0, 0.84134474606854295)]
+    [TestCase("gelu", -1.0, -0.15865525393145705)]
+    [TestCase("gelu-tanh", 1.0, 0.84119199060827676)]
+    [TestCase("quick-gelu", 1.0, 0.84579576593282124)]
+    [TestCase("silu", 1.0, 0.73105857863000488)]
+    [TestCase("sigmoid", -1.0, 0.26894142136999512)]
+    public void Activations_have_their_known_values(string activation, double x, double expected) =>
+        Assert.That(ReferenceMath.Activate(ReferenceMath.Named(activation), x), Is.EqualTo(expected).Within(1e-14));
 
     [Test]
     public void A_layer_is_what_one_works_out_by_hand()

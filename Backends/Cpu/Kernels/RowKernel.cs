@@ -1,6 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Kernels;
 

@@ -1,5 +1,5 @@
 using System.Runtime.CompilerServices;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Panels;
 

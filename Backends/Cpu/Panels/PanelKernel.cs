@@ -1,5 +1,5 @@
 using System.Runtime.Intrinsics;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Panels;
 

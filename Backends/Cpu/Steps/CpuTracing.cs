@@ -21,7 +21,8 @@ internal static unsafe class CpuTracing
         Row(trace.Activation, token, width, gate, firstColumn, columns);
         fixed (float* activation = trace.Activation)
         {
-            ActivationKernel.Plain(trace.Stage.Kind.Activation, activation + Index(token, width, firstColumn), bias, columns);
+            trace.Stage.Kind.Activation.Plain(
+                activation + Index(token, width, firstColumn), bias, columns, trace.Stage.Kind.KnownParameters);
         }
     }
 

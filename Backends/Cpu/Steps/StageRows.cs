@@ -29,11 +29,11 @@ internal static unsafe class StageRows
 
         if (shape.Kind.Gated)
         {
-            ActivationKernel.Gated(shape.Kind.Activation, gate, bias, linear, upBias, columns);
+            shape.Kind.Activation.Gated(gate, bias, linear, upBias, columns, shape.Kind.KnownParameters);
         }
         else if (shape.Kind != FfnKind.Linear || bias != null)
         {
-            ActivationKernel.Plain(shape.Kind.Activation, gate, bias, columns);
+            shape.Kind.Activation.Plain(gate, bias, columns, shape.Kind.KnownParameters);
         }
 
         CpuTracing.Row(trace?.Hidden, chunk.FirstToken + row, shape.Width, gate, firstColumn, columns);

@@ -67,7 +67,7 @@ internal static class DeviceForward
             Columns = stage.Columns,
             PaddedWidth = stage.PaddedWidth,
             Width = stage.Shape.Width,
-            Activation = (int)stage.Shape.Kind.Activation,
+            Activation = Activation.All.IndexOf(stage.Shape.Kind.Activation),
             Gated = stage.Shape.Kind.Gated ? 1 : 0,
         });
         chunk.Clock?.Mark(FfnStep.Gemm);

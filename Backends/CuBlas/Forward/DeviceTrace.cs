@@ -86,7 +86,7 @@ internal static class DeviceTrace
                 Hidden = parts[3].Address,
                 Width = width,
                 PaddedWidth = stage.PaddedWidth,
-                Activation = (int)stage.Shape.Kind.Activation,
+                Activation = Activation.All.IndexOf(stage.Shape.Kind.Activation),
                 Gated = stage.Shape.Kind.Gated ? 1 : 0,
             });
             float[]?[] arrays = [trace.PreActivation, trace.Activation, trace.Up, trace.Hidden];

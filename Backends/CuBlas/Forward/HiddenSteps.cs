@@ -44,7 +44,7 @@ internal static class HiddenSteps
         OutputScales = outputScales,
         PaddedWidth = stage.PaddedWidth,
         Width = stage.Shape.Width,
-        Activation = (int)stage.Shape.Kind.Activation,
+        Activation = Activation.All.IndexOf(stage.Shape.Kind.Activation),
         Gated = stage.Shape.Kind.Gated ? 1 : 0,
     };
 }

@@ -198,10 +198,10 @@ internal sealed class ProductPlans : IDisposable
         };
     }
 
-    private static CublasLtEpilogue EpilogueOf(FfnStage stage) => (stage.Kind.Activation, stage.HasBias) switch
+    private static CublasLtEpilogue EpilogueOf(FfnStage stage) => (stage.Kind.Activation == Activation.GeluTanh, stage.HasBias) switch
     {
-        (Activation.GeluTanh, false) => CublasLtEpilogue.Gelu,
-        (Activation.GeluTanh, true) => CublasLtEpilogue.GeluBias,
+        (true, false) => CublasLtEpilogue.Gelu,
+        (true, true) => CublasLtEpilogue.GeluBias,
         (_, true) => CublasLtEpilogue.Bias,
         _ => CublasLtEpilogue.Default,
     };

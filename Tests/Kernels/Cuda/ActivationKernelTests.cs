@@ -15,25 +15,25 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
     ];
 
     [Test]
-    public void Hidden_values_are_rounded_to_operands([Values] Activation activation, [Values] bool gated)
+    public void Hidden_values_are_rounded_to_operands([ValueSource(typeof(Activation), nameof(Activation.All))] Activation activation, [Values] bool gated)
     {
         foreach (int width in Widths)
         {
             var random = new Random(width);
             using var stage = new StageOracle(
-                Precision, 2, width, gated, extras: (width + (int)activation) % 8, (_, _) => (random.NextDouble() * 8) - 4);
+                Precision, 2, width, gated, extras: (width + Activation.All.IndexOf(activation)) % 8, (_, _) => (random.NextDouble() * 8) - 4);
             CheckOperand(stage, activation, gated, blocks: Precision.IsScaled ? 1 : 1 + (width % 3));
         }
     }
 
     [Test]
-    public void A_last_stage_with_an_activation_is_float([Values] Activation activation, [Values] bool gated)
+    public void A_last_stage_with_an_activation_is_float([ValueSource(typeof(Activation), nameof(Activation.All))] Activation activation, [Values] bool gated)
     {
         foreach (int width in Widths)
         {
             var random = new Random(width);
             using var stage = new StageOracle(
-                Precision, 2, width, gated, extras: 7 - ((width + (int)activation) % 8), (_, _) => (random.NextDouble() * 8) - 4);
+                Precision, 2, width, gated, extras: 7 - ((width + Activation.All.IndexOf(activation)) % 8), (_, _) => (random.NextDouble() * 8) - 4);
             KernelRows output = Own(KernelRows.OfCaller(
                 2, width, width + (width % 3), width % 2 == 0 ? GuardSide.After : GuardSide.Before));
             Launch("activate_result", 1 + (width % 2), 2, Arguments(stage, activation, gated, output, 0));
@@ -63,7 +63,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
     }
 
     [Test]
-    public void The_tails_of_an_activation_are_accurate([Values] Activation activation)
+    public void The_tails_of_an_activation_are_accurate([ValueSource(typeof(Activation), nameof(Activation.All))] Activation activation)
     {
         using var stage = new StageOracle(Precision, 1, Tails.Length, gated: false, extras: 0, static (_, column) => Tails[column]);
         KernelRows output = Own(KernelRows.OfCaller(1, Tails.Length, Tails.Length, GuardSide.After));
@@ -81,7 +81,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
     }
 
     [Test]
-    public void What_is_not_finite_stays_so_in_operands([Values] Activation activation, [Values] bool gated)
+    public void What_is_not_finite_stays_so_in_operands([ValueSource(typeof(Activation), nameof(Activation.All))] Activation activation, [Values] bool gated)
     {
         double[] values = [1, double.NaN, double.PositiveInfinity, 2];
         using var stage = new StageOracle(
@@ -107,7 +107,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
     }
 
     [Test]
-    public void A_trace_has_every_step([Values] Activation activation, [Values] bool gated)
+    public void A_trace_has_every_step([ValueSource(typeof(Activation), nameof(Activation.All))] Activation activation, [Values] bool gated)
     {
         foreach (int width in Widths)
         {
@@ -120,7 +120,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
         var random = new Random(width);
         const int Tokens = 2;
         using var stage = new StageOracle(
-            Precision, Tokens, width, gated, extras: (width + (int)activation) % 8, (_, _) => (random.NextDouble() * 8) - 4);
+            Precision, Tokens, width, gated, extras: (width + Activation.All.IndexOf(activation)) % 8, (_, _) => (random.NextDouble() * 8) - 4);
         KernelRows[] steps =
         [
             .. Enumerable.Range(0, 4).Select(
@@ -139,7 +139,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
             Hidden = steps[3].Pointer,
             Width = width,
             PaddedWidth = PaddedTo16(width),
-            Activation = (int)activation,
+            Activation = Activation.All.IndexOf(activation),
             Gated = gated ? 1 : 0,
         });
         for (int token = 0; token < Tokens; token++)
@@ -178,7 +178,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
         OutputScales = outputScales,
         PaddedWidth = (stage.Width + 15) / 16 * 16,
         Width = stage.Width,
-        Activation = (int)activation,
+        Activation = Activation.All.IndexOf(activation),
         Gated = gated ? 1 : 0,
     };
 

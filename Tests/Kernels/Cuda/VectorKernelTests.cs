@@ -14,7 +14,7 @@ public class VectorKernelTests(string precision) : KernelTests(precision)
         [ValueSource(nameof(Widths))] int columns, [Values] bool gated, [ValueSource(nameof(Instances))] int instance)
     {
         int tokens = instance == 1 ? 1 : instance - 1;
-        Activation activation = (Activation)((columns + instance) % 8);
+        Activation activation = Activation.All[(columns + instance) % Activation.All.Length];
         using var stage = new VectorProblem(Precision, rows: 33, gated, columns, tokens, extras: (columns + instance) % 4, isWhole: false);
         KernelRows output = Own(KernelRows.Own(Precision.Vector, tokens, 48, 16));
         Launch($"vector_stage_{instance}", 3, 1, stage.StageArguments(output, activation));

@@ -78,7 +78,7 @@ internal sealed class VectorProblem : IDisposable
         Columns = _columns,
         PaddedWidth = PaddedRows,
         Width = Rows,
-        Activation = (int)activation,
+        Activation = NativeFfn.Activation.All.IndexOf(activation),
         Gated = Gated ? 1 : 0,
     };
 

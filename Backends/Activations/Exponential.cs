@@ -1,7 +1,7 @@
 using System.Runtime.CompilerServices;
-using NativeFfn.Backends.Cpu.Simd;
+using NativeFfn.Backends.Simd;
 
-namespace NativeFfn.Backends.Cpu.Kernels;
+namespace NativeFfn.Backends.Activations;
 
 /// <summary>eˣ in float32 throughout, within two units in the last place; the runtime's own goes through float64 at several times the cost.</summary>
 /// <remarks>

@@ -1,6 +1,6 @@
 using System.Runtime.Intrinsics;
 
-namespace NativeFfn.Backends.Cpu.Simd;
+namespace NativeFfn.Backends.Simd;
 
 /// <summary>The vector widths of this processor.</summary>
 internal static class SimdWidth

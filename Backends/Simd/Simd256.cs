@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
 
-namespace NativeFfn.Backends.Cpu.Simd;
+namespace NativeFfn.Backends.Simd;
 
 /// <summary>Vectors of 8 elements.</summary>
 internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>

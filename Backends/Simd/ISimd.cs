@@ -1,6 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 
-namespace NativeFfn.Backends.Cpu.Simd;
+namespace NativeFfn.Backends.Simd;
 
 /// <summary>One width of float32 vector, so that a kernel's arithmetic is written once for all of them.</summary>
 /// <typeparam name="TVector">The vector.</typeparam>

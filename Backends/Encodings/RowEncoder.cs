@@ -1,0 +1,119 @@
+using System.Globalization;
+using System.Runtime.InteropServices;
+
+namespace NativeFfn.Backends.Encodings;
+
+/// <summary>Reads weights as rows of one encoding: as they are stored where that is the source's own, else converted, with what that loses added up.</summary>
+/// <param name="encoding">The encoding wanted.</param>
+internal sealed class RowEncoder(WeightEncoding encoding)
+{
+    private float[] _given = [];
+    private float[] _stored = [];
+
+    /// <summary>The encoding wanted.</summary>
+    public WeightEncoding Encoding => encoding;
+
+    /// <summary>The loss so far.</summary>
+    public QuantizationError Error { get; private set; }
+
+    /// <summary>Reads consecutive rows of a matrix.</summary>
+    /// <param name="source">Where they come from.</param>
+    /// <param name="tensor">The matrix.</param>
+    /// <param name="firstRow">The first row wanted.</param>
+    /// <param name="rows">Receives whole rows of <see cref="WeightEncoding.RowBytes"/> each.</param>
+    /// <exception cref="NotSupportedException">A weight cannot be held; the message says which.</exception>
+    public void Read(IFfnWeightSource source, FfnTensor tensor, int firstRow, Span<byte> rows)
+    {
+        if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) == encoding)
+        {
+            encoded.ReadBlocks(tensor, firstRow, rows);
+        }
+        else if (encoding == WeightEncodings.Float32)
+        {
+            source.ReadRows(tensor, firstRow, MemoryMarshal.Cast<byte, float>(rows));
+        }
+        else
+        {
+            Convert(source, tensor, firstRow, rows);
+        }
+    }
+
+    /// <summary>Compares a row with what is stored of it, and adds up the difference.</summary>
+    /// <param name="given">The row's weights.</param>
+    /// <param name="stored">What they are when read back, as many; not finite for those that cannot be held.</param>
+    /// <param name="tensor">The tensor, for messages.</param>
+    /// <param name="row">The row in it.</param>
+    /// <exception cref="NotSupportedException">A weight cannot be held; the message says which.</exception>
+    public void Compare(ReadOnlySpan<float> given, ReadOnlySpan<float> stored, FfnTensor tensor, int row)
+    {
+        (double squared, double norm) = (0, 0);
+        for (int i = 0; i < given.Length; i++)
+        {
+            double error = (double)stored[i] - given[i];
+            if (double.IsFinite(error))
+            {
+                squared += error * error;
+                norm += (double)given[i] * given[i];
+            }
+            else if (!encoding.HoldsNonFinite || float.IsFinite(given[i]))
+            {
+                int column = Culprit(given, i);
+                throw Refusal(encoding, tensor, row, column, given[column]);
+            }
+        }
+
+        Error += new QuantizationError(squared, norm);
+    }
+
+    /// <summary>The refusal of a number that an encoding cannot hold.</summary>
+    public static NotSupportedException Refusal(WeightEncoding encoding, FfnTensor tensor, int row, int column, float given) => new(string.Create(
+        CultureInfo.InvariantCulture,
+        $"{tensor.Name}[{row}, {column}] is {given:R}, which {encoding.Name} cannot hold. Use precision {(encoding.HoldsNonFinite ? "f32" : "f32 or bf16")}."));
+
+    private void Convert(IFfnWeightSource source, FfnTensor tensor, int firstRow, Span<byte> rows)
+    {
+        int columns = tensor.Columns;
+        int rowBytes = checked((int)encoding.RowBytes(columns));
+        int count = rows.Length / rowBytes;
+        if (_given.Length < checked(count * columns))
+        {
+            _given = new float[count * columns];
+        }
+
+        if (_stored.Length < columns)
+        {
+            _stored = new float[columns];
+        }
+
+        Span<float> given = _given.AsSpan(0, count * columns);
+        source.ReadRows(tensor, firstRow, given);
+        for (int i = 0; i < count; i++)
+        {
+            ReadOnlySpan<float> weights = given.Slice(i * columns, columns);
+            Span<byte> row = rows.Slice(i * rowBytes, rowBytes);
+            encoding.Encode(weights, row);
+            Span<float> stored = _stored.AsSpan(0, columns);
+            encoding.Decode(row, 0, stored);
+            Compare(weights, stored, tensor, firstRow + i);
+        }
+    }
+
+    // A block that cannot be held is the fault of its first weight that is no number, else of its largest.
+    private int Culprit(ReadOnlySpan<float> given, int column)
+    {
+        int blockColumns = encoding.HeaderBytes > 0 ? given.Length : encoding.BlockColumns;
+        int first = column / blockColumns * blockColumns;
+        int culprit = first;
+        for (int i = first; i < Math.Min(first + blockColumns, given.Length); i++)
+        {
+            if (!float.IsFinite(given[i]))
+            {
+                return i;
+            }
+
+            culprit = MathF.Abs(given[i]) > MathF.Abs(given[culprit]) ? i : culprit;
+        }
+
+        return culprit;
+    }
+}

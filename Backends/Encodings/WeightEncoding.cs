@@ -1,0 +1,67 @@
+using System.Runtime.InteropServices;
+
+namespace NativeFfn.Backends.Encodings;
+
+/// <summary>How a row of weights is stored: a header, where there is one, then blocks of neighbouring columns. Immutable.</summary>
+/// <remarks>
+/// Weights move from files to their packed form as rows of blocks, so that a row has an address whatever its weights are. An encoding is one
+/// file of this folder and a line in <see cref="WeightEncodings.All"/>.
+/// </remarks>
+/// <param name="name">The encoding's name, such as <c>bf16</c>.</param>
+/// <param name="blockColumns">Weights of a block.</param>
+/// <param name="blockBytes">Bytes of a block.</param>
+internal abstract class WeightEncoding(string name, int blockColumns, int blockBytes)
+{
+    /// <summary>The name.</summary>
+    public string Name { get; } = name;
+
+    /// <summary>Weights of a block; a row's last block may be filled up with any.</summary>
+    public int BlockColumns { get; } = blockColumns;
+
+    /// <summary>Bytes of a block.</summary>
+    public int BlockBytes { get; } = blockBytes;
+
+    /// <summary>Bytes before a row's first block.</summary>
+    public virtual int HeaderBytes => 0;
+
+    /// <summary>The precision of an engine that keeps weights so; null where the encoding is only ever read.</summary>
+    public virtual FfnPrecision? Precision => null;
+
+    /// <summary>The relative L2 error of Gaussian weights in this encoding; 0 where it holds every float32.</summary>
+    public abstract double Error { get; }
+
+    /// <summary>Whether NaN and infinities can be stored; others are refused.</summary>
+    public virtual bool HoldsNonFinite => false;
+
+    /// <summary>Blocks of a row.</summary>
+    /// <param name="columns">Weights of the row.</param>
+    public int Blocks(int columns) => (int)(((long)columns + BlockColumns - 1) / BlockColumns);
+
+    /// <summary>Bytes of a row.</summary>
+    /// <param name="columns">Weights of the row.</param>
+    public long RowBytes(int columns) => HeaderBytes + ((long)Blocks(columns) * BlockBytes);
+
+    /// <summary>Reads weights of a row as float32, exactly as they are stored.</summary>
+    /// <param name="row">The row, from its header on.</param>
+    /// <param name="firstColumn">The first weight; a multiple of <see cref="BlockColumns"/>.</param>
+    /// <param name="weights">Receives the weights.</param>
+    public abstract void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights);
+
+    /// <summary>Stores a row, each weight as near as the encoding has it; what it cannot hold comes out of <see cref="Decode"/> as not finite.</summary>
+    /// <param name="weights">The row's weights.</param>
+    /// <param name="row">Receives <see cref="RowBytes"/>.</param>
+    /// <exception cref="NotSupportedException">The encoding is only ever read.</exception>
+    public virtual void Encode(ReadOnlySpan<float> weights, Span<byte> row) =>
+        throw new NotSupportedException($"Weights cannot be converted to {Name}.");
+
+    /// <inheritdoc/>
+    public override string ToString() => Name;
+
+    /// <summary>The numbers of a row that is an array of one type.</summary>
+    protected static ReadOnlySpan<T> Numbers<T>(ReadOnlySpan<byte> row)
+        where T : unmanaged => MemoryMarshal.Cast<byte, T>(row);
+
+    /// <summary>The numbers of a row that is an array of one type.</summary>
+    protected static Span<T> Numbers<T>(Span<byte> row)
+        where T : unmanaged => MemoryMarshal.Cast<byte, T>(row);
+}
