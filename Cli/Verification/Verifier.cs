@@ -38,7 +38,9 @@ internal static class Verifier
                 continue;
             }
 
-            using FfnEngine engine = FfnEngine.Create(options with { Backend = candidate.Kind, Kernel = KernelOf(candidate.Kind, options.Kernel) });
+            // Few tokens might never reach a backend's library otherwise.
+            CpuKernel kernel = options.Kernel == CpuKernel.Auto ? candidate.Description!.OwnKernel : options.Kernel;
+            using FfnEngine engine = FfnEngine.Create(options with { Backend = candidate.Kind, Kernel = kernel });
             try
             {
                 using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
@@ -99,10 +101,6 @@ internal static class Verifier
 
         return rows;
     }
-
-    // Few tokens might never reach MKL otherwise; the kernels that would take its place are verified as the managed backend.
-    private static CpuKernel KernelOf(BackendKind backend, CpuKernel asked) =>
-        backend == BackendKind.Mkl && asked == CpuKernel.Auto ? CpuKernel.Mkl : asked;
 
     private static IEnumerable<VerifyRow> Compare(
         FfnLayer layer, string backend, float[] input, Dictionary<FfnMode, double[]> expected)
