@@ -5,7 +5,9 @@ using System.Globalization;
 namespace NativeFfn;
 
 /// <summary>An option of an engine, described once: its name, the values it may have, its default and what it is for.</summary>
-/// <remarks>The command's options and the configuration of a server are made from <see cref="All"/>; the documentation is tested against it.</remarks>
+/// <remarks>
+/// The command's options and the configuration of a server are made from <see cref="All"/>; the documentation is tested against it.
+/// </remarks>
 public sealed class FfnEngineOption
 {
     private static readonly FfnEngineOptions Defaults = new();
@@ -48,7 +50,8 @@ public sealed class FfnEngineOption
         Number(nameof(FfnEngineOptions.Device), FfnEngineOptions.MaxDevice, $"0 to {FfnEngineOptions.MaxDevice}",
             "The GPU, by the number that CUDA gives it.",
             static options => options.Device, static (options, value) => options with { Device = value }),
-        Text(nameof(FfnEngineOptions.CudaPath), "DIR", "the folder of libcublasLt and libnvrtc", "The CUDA libraries to use, and no others.",
+        Text(nameof(FfnEngineOptions.CudaPath), "DIR", "the folder of libcublasLt and libnvrtc",
+            "The CUDA libraries to use, and no others.",
             static options => options.CudaPath, static (options, value) => options with { CudaPath = value }),
         new(nameof(FfnEngineOptions.CudaContext), string.Empty, "a CUcontext of the application's, from code alone",
             "The context to work in; 0 for the device's own.",
@@ -142,7 +145,9 @@ public sealed class FfnEngineOption
             description,
             options => get(options),
             options => get(options) >= 0 && get(options) <= maximum,
-            (options, text) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value) ? set(options, value) : null);
+            (options, text) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
+                ? set(options, value)
+                : null);
 
     private static FfnEngineOption Text(
         string name,

@@ -37,7 +37,9 @@ public sealed record FfnEngineOptions
     /// </summary>
     public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
 
-    /// <summary>How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.</summary>
+    /// <summary>
+    /// How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.
+    /// </summary>
     public FfnPrecision Precision { get; init; } = FfnPrecision.Float32;
 
     /// <summary>

@@ -13,7 +13,8 @@ internal static class CommonOptions
     private const int DefaultTopK = 2;
 
     public static Option<string> Model() =>
-        OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.", required: true);
+        OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.",
+            required: true);
 
     public static Option<int> Layer() => OptionFactory.Integer("--layer", "N", "The layer, counted from 0.", 0, MaxLayer, 0);
 

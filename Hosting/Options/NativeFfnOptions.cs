@@ -16,10 +16,12 @@ public sealed class NativeFfnOptions
     /// <summary>What is run before the first request.</summary>
     public FfnWarmupOptions Warmup { get; } = new();
 
-    /// <summary>How long waiting requests are let finish at shutdown; those left then fail. Keep it under the host's own <c>ShutdownTimeout</c>.</summary>
+    /// <summary>
+    /// How long waiting requests are let finish at shutdown; those left then fail. Keep it under the host's own <c>ShutdownTimeout</c>.
+    /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(20);
 
-    /// <summary>How the engine is opened; in configuration, the keys that <see cref="FfnEngineOption"/> names stand in the section itself.</summary>
+    /// <summary>How the engine is opened; in configuration, its options are keys of the section itself.</summary>
     internal FfnEngineOptions Engine { get; set; } = new();
 
     /// <summary>The configuration path that errors name.</summary>

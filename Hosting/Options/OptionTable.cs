@@ -24,32 +24,39 @@ internal static class OptionTable
     /// comes from code.
     /// </summary>
     public static ImmutableArray<FfnEngineOption> OfEngine { get; } =
-        [.. FfnEngineOption.All.Where(static option => option.Name is not (nameof(FfnEngineOptions.MaxResidentExperts) or nameof(FfnEngineOptions.CudaContext)))];
+    [
+        .. FfnEngineOption.All.Where(static option =>
+            option.Name is not (nameof(FfnEngineOptions.MaxResidentExperts) or nameof(FfnEngineOptions.CudaContext))),
+    ];
 
     public static ImmutableArray<HostOption> All { get; } =
     [
-        .. OfEngine.Select(static option => new HostOption(option.Name, option.Allowed, option.Description, options => option.ValueOf(options.Engine))
+        .. OfEngine.Select(static option => new HostOption(
+            option.Name, option.Allowed, option.Description, options => option.ValueOf(options.Engine))
         {
             IsAllowed = options => option.IsAllowed(options.Engine),
         }),
         new(ModelKey(nameof(FfnModelOptions.Path)), "a checkpoint's folder, or its safetensors file or index", "Needed.", static _ => null),
         new(ModelKey(nameof(FfnModelOptions.Layers)), Serving.LayerSelection.Allowed, "All if left out.", static _ => null),
-        new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.", static options => options.Batching.Enabled),
+        new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.",
+            static options => options.Batching.Enabled),
         new(BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}", "A larger request runs alone.",
             static options => options.Batching.MaxBatchTokens)
         {
             IsAllowed = static options => options.Batching.MaxBatchTokens is >= 1 and <= MaxBatchTokens,
         },
-        new(BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}", "How long an idle engine waits for a batch to fill.",
-            static options => options.Batching.MaxQueueDelay)
-        {
-            IsAllowed = static options => options.Batching.MaxQueueDelay >= TimeSpan.Zero && options.Batching.MaxQueueDelay <= MaxQueueDelay,
-        },
-        new(BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTokens)), $"MaxBatchTokens to {MaxQueueTokens}", "More waiting tokens are refused.",
-            static options => options.Batching.QueueCapacityTokens)
+        new(BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}",
+            "How long an idle engine waits for a batch to fill.", static options => options.Batching.MaxQueueDelay)
         {
             IsAllowed = static options =>
-                options.Batching.QueueCapacityTokens >= options.Batching.MaxBatchTokens && options.Batching.QueueCapacityTokens <= MaxQueueTokens,
+                options.Batching.MaxQueueDelay >= TimeSpan.Zero && options.Batching.MaxQueueDelay <= MaxQueueDelay,
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTokens)), $"MaxBatchTokens to {MaxQueueTokens}",
+            "More waiting tokens are refused.", static options => options.Batching.QueueCapacityTokens)
+        {
+            IsAllowed = static options =>
+                options.Batching.QueueCapacityTokens >= options.Batching.MaxBatchTokens
+                && options.Batching.QueueCapacityTokens <= MaxQueueTokens,
         },
         new(BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTime)), WaitAllowed, "Who would wait longer is refused.",
             static options => options.Batching.QueueCapacityTime)

@@ -34,7 +34,9 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
             string path = OptionTable.ModelKey(nameof(model.Path), name);
             if (!name.All(static letter => char.IsAsciiLetterOrDigit(letter) || letter is '-' or '_' or '.'))
             {
-                failures.Add($"{nameof(options.Models)}:{name}", "is no name for a model. Use letters, digits, '-', '_' and '.', which need no escaping in addresses.");
+                failures.Add(
+                    $"{nameof(options.Models)}:{name}",
+                    "is no name for a model. Use letters, digits, '-', '_' and '.', which need no escaping in addresses.");
             }
 
             if (!LayerSelection.TryParse(model.Layers, out _))
@@ -46,7 +48,9 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
             {
                 if (model.Path is not null || model.Layers is not null)
                 {
-                    failures.Add($"{nameof(options.Models)}:{name}", "has layers made by code. Leave out its Path and Layers, or give them another name.");
+                    failures.Add(
+                        $"{nameof(options.Models)}:{name}",
+                        "has layers made by code. Leave out its Path and Layers, or give them another name.");
                 }
             }
             else if (string.IsNullOrEmpty(model.Path))
@@ -55,7 +59,8 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
             }
             else if (!Path.Exists(model.Path))
             {
-                failures.Add(path, $"is '{model.Path}', which does not exist. Allowed: {OptionTable.AllowedOf(OptionTable.ModelKey(nameof(model.Path)))}.");
+                string allowed = OptionTable.AllowedOf(OptionTable.ModelKey(nameof(model.Path)));
+                failures.Add(path, $"is '{model.Path}', which does not exist. Allowed: {allowed}.");
             }
         }
     }
@@ -69,6 +74,7 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
 
         public void Add(string key, string what) => _failures.Add($"{section}:{key} {what}");
 
-        public ValidateOptionsResult ToResult() => _failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_failures);
+        public ValidateOptionsResult ToResult() =>
+            _failures.Count == 0 ? ValidateOptionsResult.Success : ValidateOptionsResult.Fail(_failures);
     }
 }

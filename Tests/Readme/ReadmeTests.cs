@@ -24,7 +24,8 @@ public sealed class ReadmeTests
     {
         string source = Documents.Read("Tests/Readme/ReadmeSamples.cs");
         Match sample = Regex.Match(source, $@"// sample: {name}\n(.*?)\n\s*// end", RegexOptions.Singleline);
-        string code = string.Join('\n', sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line));
+        IEnumerable<string> lines = sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line);
+        string code = string.Join('\n', lines);
         Assert.That(Documents.Read(document), Does.Contain("```csharp\n" + code + "\n```"));
     }
 
@@ -32,7 +33,8 @@ public sealed class ReadmeTests
     public void The_checkpoint_sample_gives_the_golden_answers()
     {
         GoldenCase golden = GoldenCases.Find("llama");
-        (float[] ffn, float[] residual, float[] block) = ReadmeSamples.RunCheckpointLayer(golden.Directory, golden.Layer, golden.ReadInput());
+        (float[] ffn, float[] residual, float[] block) =
+            ReadmeSamples.RunCheckpointLayer(golden.Directory, golden.Layer, golden.ReadInput());
         Assert.Multiple(() =>
         {
             Assert.That(ffn, Is.EqualTo(golden.ReadExpected(FfnMode.Ffn)).Within(1e-5));
@@ -89,7 +91,9 @@ public sealed class ReadmeTests
     [Test]
     public void Every_property_of_the_options_is_described() => Assert.Multiple(() =>
     {
-        Assert.That(FfnEngineOption.All.Select(static option => option.Name), Is.EquivalentTo(Properties(typeof(FfnEngineOptions), string.Empty)));
+        Assert.That(
+            FfnEngineOption.All.Select(static option => option.Name),
+            Is.EquivalentTo(Properties(typeof(FfnEngineOptions), string.Empty)));
         Assert.That(
             OptionTable.All.Select(static option => option.Key),
             Is.EquivalentTo(
@@ -137,5 +141,6 @@ public sealed class ReadmeTests
 
     // Sections of their own, and what only code can set, are no options.
     private static IEnumerable<string> Properties(Type options, string prefix) => options
-        .GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(static option => option.CanWrite).Select(option => prefix + option.Name);
+        .GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(static option => option.CanWrite)
+        .Select(option => prefix + option.Name);
 }
