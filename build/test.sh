@@ -36,7 +36,7 @@ rm -rf "$results"
 mkdir -p "$results"
 code=0
 NATIVEFFN_TEST_SUMMARY=$results "$artifacts/bin/NativeFfn.Tests/release/NativeFfn.Tests" --results-directory "$results" \
-    --report-trx --report-trx-filename tests.trx --show-test-results failed --progress off \
+    --settings "$root/Tests/quiet.runsettings" --report-trx --report-trx-filename tests.trx --show-test-results failed --progress off \
     --hangdump --hangdump-type None --hangdump-timeout "$test_limit" "$@" | tee "$results/tests.log" || code=$?
 
 # count OUTCOME: how many tests, by the report's own sums.

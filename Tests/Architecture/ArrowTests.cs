@@ -2,7 +2,7 @@ using System.Text.RegularExpressions;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
-namespace NativeFfn.Tests.Architecture;
+namespace NativeFfn.Tests.Sources;
 
 /// <summary>
 /// The arrows between folders, which only go down: Native → Bindings → Backends → Layers → Hosting and Cli → Server, Samples, Tools.
@@ -22,10 +22,10 @@ public sealed partial class ArrowTests
     private static readonly (string From, string[] To)[] Allowed =
     [
         ("Bindings", []),
-        ("Backends/Contracts", []),
+        ("Backends/Contracts", ["Backends/Activations"]),
         ("Backends/Simd", []),
-        ("Backends/Activations", ["Backends/Contracts", "Backends/Simd"]),
-        ("Backends/Encodings", ["Backends/Contracts", "Bindings"]),
+        ("Backends/Activations", ["Backends/Simd"]),
+        ("Backends/Encodings", ["Backends/Contracts", "Backends/Simd", "Bindings"]),
         ("Backends/Routing", ["Backends/Contracts"]),
         ("Backends/Storage", ["Backends/Contracts", "Bindings"]),
         ("Backends/Forward", [.. BackendTables]),
@@ -67,7 +67,7 @@ public sealed partial class ArrowTests
 
     private static string[] DeviceMayUse => [.. BackendTables, "Backends/Forward", "Backends/Parallel", "Backends", "Bindings"];
 
-    private static string[] Library => ["Layers", "Layers/Checkpoints", "Backends/Contracts"];
+    private static string[] Library => ["Layers", "Layers/Checkpoints", "Backends/Contracts", "Backends/Activations"];
 
     [Test]
     public void Every_folder_has_a_row() =>

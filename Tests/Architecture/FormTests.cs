@@ -1,7 +1,7 @@
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
-namespace NativeFfn.Tests.Architecture;
+namespace NativeFfn.Tests.Sources;
 
 /// <summary>The form of the sources that no analyzer holds: short files, short lines, one meaning a name.</summary>
 [Category(Needs.Clone)]

@@ -1,7 +1,7 @@
 using System.Text.RegularExpressions;
 using NativeFfn.Tests.Support;
 
-namespace NativeFfn.Tests.Architecture;
+namespace NativeFfn.Tests.Sources;
 
 /// <summary>A C# file of the clone, read as text: enough to see which types it declares and which it names.</summary>
 internal sealed partial class SourceFile

@@ -11,9 +11,6 @@ namespace NativeFfn.Tests.Running;
 /// </summary>
 internal static class TestProgram
 {
-    /// <summary>A folder for a <see cref="TestSummary"/>; none is written where it is not set.</summary>
-    private const string SummaryVariable = "NATIVEFFN_TEST_SUMMARY";
-
     private static async Task<int> Main(string[] args)
     {
         switch (args)
@@ -26,7 +23,7 @@ internal static class TestProgram
 
         ITestApplicationBuilder builder = await TestApplication.CreateBuilderAsync(args);
         SelfRegisteredExtensions.AddSelfRegisteredExtensions(builder, args);
-        if (Environment.GetEnvironmentVariable(SummaryVariable) is { Length: > 0 } folder)
+        if (TestSummary.Folder is { } folder)
         {
             var summary = new CompositeExtensionFactory<TestSummary>(_ => new TestSummary(folder));
             builder.TestHost.AddDataConsumer(summary);

@@ -14,15 +14,17 @@ namespace NativeFfn.Tests.Running;
 /// <see cref="Counted"/>.
 /// </summary>
 /// <remarks>The runner calls it for one test after the other, from any thread.</remarks>
-/// <param name="folder">
-/// Where <c>summary</c> goes, and <c>current</c> with the test that began last: all that is known of one that ends the process.
-/// </param>
+/// <param name="folder">Where <c>summary</c> goes.</param>
 internal sealed partial class TestSummary(string folder) : IDataConsumer, ITestSessionLifetimeHandler
 {
     private static readonly (string Category, string Name)[] Backends =
     [
         ("Mkl", "MKL"), ("CuBlas", "cuBLAS"), (nameof(SoftwareDevice), "the software device, which is no cuBLAS"),
     ];
+
+    /// <summary>The folder for what a run writes beside its report; null where none is asked for.</summary>
+    public static string? Folder { get; } =
+        Environment.GetEnvironmentVariable("NATIVEFFN_TEST_SUMMARY") is { Length: > 0 } named ? named : null;
 
     private readonly int[] _passed = new int[Backends.Length];
     private readonly SortedDictionary<string, long> _counted = new(StringComparer.Ordinal);
@@ -47,9 +49,6 @@ internal sealed partial class TestSummary(string folder) : IDataConsumer, ITestS
         TestNode test = ((TestNodeUpdateMessage)value).TestNode;
         switch (test.Properties.SingleOrDefault<TestNodeStateProperty>())
         {
-            case InProgressTestNodeStateProperty:
-                File.WriteAllText(Path.Combine(folder, "current"), NameOf(test));
-                break;
             case PassedTestNodeStateProperty:
                 Count(test);
                 break;
