@@ -233,7 +233,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         {
             if (Options.Warmup.Enabled)
             {
-                EngineWarmup.Run(open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Engine.Autotune, WarmupForward, cancellationToken);
+                EngineWarmup.Run(
+                    open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Engine.Autotune, WarmupForward, cancellationToken);
             }
 
             return true;

@@ -14,7 +14,8 @@ internal static class ModelLoader
         }
         catch (BackendUnavailableException exception)
         {
-            throw new FfnHostingException($"{options.Section}:Backend is '{Names<BackendKind>.Of(options.Engine.Backend)}'. {exception.Message}", exception);
+            string backend = Names<BackendKind>.Of(options.Engine.Backend);
+            throw new FfnHostingException($"{options.Section}:Backend is '{backend}'. {exception.Message}", exception);
         }
     }
 
