@@ -1,4 +1,6 @@
-extern alias gpu;
+using System.CommandLine;
+using NativeFfn.Bench;
+using NativeFfn.Bench.Gpu;
 
 namespace NativeFfn.GpuTests;
 
@@ -13,8 +15,8 @@ internal static class Program
         {
             case ["test", var categories, var report]:
                 return TestRun.Run(categories.Split(','), report);
-            case ["gpu", .. var rest]:
-                return gpu::NativeFfn.GpuComparison.Program.Run(rest, Console.Out, Console.Error);
+            case ["gpu", ..]:
+                return ToolRun.Of(new RootCommand { GpuTool.Create(Console.Out, Console.Error) }, args, Console.Out, Console.Error);
             case ["nativeffn", .. var rest]:
                 return Cli.Program.Run(rest, Console.Out, Console.Error);
             default:
