@@ -12,8 +12,9 @@ internal static class ComparisonText
         string read = string.Join(", ", result.GbPerSec.Select(static rate => $"{rate.Value:0.0} GB/s {rate.Key}"));
         writer.WriteLine();
         writer.WriteLine($"{result.Title}, {result.Threads} threads. Read at best {read}; multiply-add {result.Gflops:0} GFLOP/s.");
-        writer.WriteLine(
-            $"Copies of the weights take turns, so that a round of them is {RotationLimits.Caches} times the last cache of {result.CacheBytes >> 20} MiB, as far as memory allows.");
+        writer.WriteLine(result.Subjects.Any(static subject => subject.WeightCopies > 1)
+            ? $"Copies of the weights take turns: a round is {RotationLimits.Caches} times the last cache of {result.CacheBytes >> 20} MiB where memory allows."
+            : $"Each subject has one copy of the weights; the last cache has {result.CacheBytes >> 20} MiB.");
         if (result.OtherLoad is { } others)
         {
             writer.WriteLine(

@@ -143,7 +143,7 @@ def row_type(torch, precision):
 
 
 def copies_for(weight_bytes, cache_bytes):
-    """How many copies take turns, and whether they are enough; the rule of NativeFfn.GpuComparison's Rotation."""
+    """How many copies take turns, and whether they are enough; the rule of `bench gpu`'s Rotation."""
     others = max(1, -(-CACHES * cache_bytes // weight_bytes))
     return min(others + 1, MOST_COPIES), others < MOST_COPIES
 
