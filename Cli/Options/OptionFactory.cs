@@ -61,6 +61,9 @@ internal static class OptionFactory
         return option;
     }
 
+    /// <summary>The words that an option of a list was given, or others where it was left out.</summary>
+    public static ImmutableArray<T> OrDefault<T>(this ImmutableArray<T> given, ImmutableArray<T> byDefault) => given.IsDefault ? byDefault : given;
+
     private static T? Read<T>(ArgumentResult result, string name, string expected, WordReader<T> read)
     {
         string word = result.Tokens.Count == 0 ? string.Empty : result.Tokens[0].Value;

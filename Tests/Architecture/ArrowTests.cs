@@ -55,9 +55,7 @@ public sealed partial class ArrowTests
         ("Samples", [.. Library]),
         ("Tools", [Anything]),
         ("Tests", [Anything]),
-        ("Benchmarks", [Anything]),
-        ("Comparison", [Anything]),
-        ("GpuComparison", [Anything]),
+        ("Tools/Bench", [Anything]),
     ];
 
     private static readonly Dictionary<string, Dictionary<string, string>> AreasOfTypes = FindTypes();

@@ -17,7 +17,7 @@ public sealed class FormTests
     // Begin so. Those of Fuzzing and OptionsTests are whole documents and messages, one a line.
     private static readonly string[] WidePaths =
     [
-        "Backends/", "Benchmarks/", "Bindings/", "Cli/", "Comparison/", "GpuComparison/", "Layers/",
+        "Backends/", "Bindings/", "Cli/", "Layers/", "Tools/Bench/",
         "Tests/Abi/", "Tests/Api/", "Tests/Bindings/", "Tests/Calibration/", "Tests/Checkpoints/", "Tests/Cli/", "Tests/CuBlas/",
         "Tests/Golden/", "Tests/Kernels/", "Tests/Loading/", "Tests/Mixtures/", "Tests/Packaging/", "Tests/Panels/", "Tests/Parity/",
         "Tests/Properties/", "Tests/Samples/", "Tests/SoftwareDevice/", "Tests/Support/", "Tests/Threading/",
