@@ -5,10 +5,10 @@ namespace NativeFfn.Checkpoints.Families;
 internal abstract record StoredNetwork(FfnSpec Spec)
 {
     /// <summary>Names, after the layer's path, any of which shows that a file has the network in this form.</summary>
-    public abstract IEnumerable<string> Signs { get; }
+    public abstract IEnumerable<string> Markers { get; }
 
     /// <summary>Names, after the layer's path, of tensors that the formula has no place for: were one left out, every number would be a little wrong.</summary>
-    public abstract IEnumerable<string> Strangers { get; }
+    public abstract IEnumerable<string> Unexpected { get; }
 
     /// <summary>Where a tensor of <see cref="Spec"/> lies.</summary>
     public abstract StoredTensor Place(FfnTensor wanted);
@@ -18,10 +18,10 @@ internal abstract record StoredNetwork(FfnSpec Spec)
 internal sealed record DenseNetwork(FfnSpec Spec, StoredProjections Projections) : StoredNetwork(Spec)
 {
     /// <inheritdoc/>
-    public override IEnumerable<string> Signs => Projections.All.Select(static projection => projection.WeightName);
+    public override IEnumerable<string> Markers => Projections.All.Select(static projection => projection.WeightName);
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Strangers =>
+    public override IEnumerable<string> Unexpected =>
         Projections.All.Where(_ => !Spec.Stages[0].HasBias).Select(static projection => projection.BiasName);
 
     /// <inheritdoc/>
@@ -37,7 +37,7 @@ internal sealed record MixtureNetwork(FfnSpec Spec) : StoredNetwork(Spec)
     /// <summary>The projections of an expert by its index.</summary>
     public required Func<int, StoredProjections> Expert { get; init; }
 
-    /// <summary>The projections of the shared expert; looked for, as a stranger, where the formula has none.</summary>
+    /// <summary>The projections of the shared expert; looked for, as unexpected, where the formula has none.</summary>
     public StoredProjections? Shared { get; init; }
 
     /// <summary>The path of the shared expert's gate, without <c>.weight</c>.</summary>
@@ -48,10 +48,10 @@ internal sealed record MixtureNetwork(FfnSpec Spec) : StoredNetwork(Spec)
     private string SelectionBias => Router + ".e_score_correction_bias";
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Signs => Expert(0).All.Select(static projection => projection.WeightName);
+    public override IEnumerable<string> Markers => Expert(0).All.Select(static projection => projection.WeightName);
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Strangers
+    public override IEnumerable<string> Unexpected
     {
         get
         {

@@ -18,12 +18,12 @@ internal enum ProjectionLayout
     SecondHalf,
 }
 
-/// <summary>Where the elements of a layer's tensor are.</summary>
+/// <summary>Where a tensor of a layer lies.</summary>
 /// <param name="Name">The name of the tensor in the file, after the layer's path.</param>
 /// <param name="Shape">The shape that it must have there.</param>
-/// <param name="FirstElement">The first element that is meant.</param>
+/// <param name="First">The first row that is meant, of all dimensions but the last taken together; of a vector the first element.</param>
 /// <param name="Transposed">Whether the file has <c>[in, out]</c>.</param>
-internal readonly record struct StoredTensor(string Name, ImmutableArray<long> Shape, long FirstElement = 0, bool Transposed = false);
+internal readonly record struct StoredTensor(string Name, ImmutableArray<long> Shape, long First = 0, bool Transposed = false);
 
 /// <summary>A projection in a checkpoint.</summary>
 /// <param name="Name">Its tensors' name after the layer's path, without <c>.weight</c> or <c>.bias</c>.</param>
@@ -44,13 +44,14 @@ internal sealed record StoredProjection(string Name, ProjectionLayout Layout = P
     {
         int parts = Layout is ProjectionLayout.FirstHalf or ProjectionLayout.SecondHalf ? 2 : 1;
         bool transposed = Layout == ProjectionLayout.InOut && !wanted.IsVector;
-        long first = Layout == ProjectionLayout.SecondHalf ? wanted.ElementCount : 0;
+        long length = wanted.IsVector ? wanted.Columns : wanted.Rows;
+        long first = Layout == ProjectionLayout.SecondHalf ? length : 0;
         ImmutableArray<long> shape = wanted.IsVector ? [(long)wanted.Columns * parts]
             : transposed ? [wanted.Columns, wanted.Rows]
             : [(long)wanted.Rows * parts, wanted.Columns];
         if (OfStack is (int index, int count))
         {
-            first += index * parts * wanted.ElementCount;
+            first += index * parts * length;
             shape = [count, .. shape];
         }
 

@@ -1,22 +1,32 @@
-namespace NativeFfn.Checkpoints;
+using System.Runtime.InteropServices;
+using NativeFfn.Backends.Encodings;
 
-/// <summary>Reads rows of the transpose of a stored matrix: rows of <c>[out, in]</c> out of a file that has <c>[in, out]</c>.</summary>
+namespace NativeFfn.Checkpoints.Files;
+
+/// <summary>Rows of the transpose of a stored matrix: rows of <c>[out, in]</c> out of a file that has <c>[in, out]</c>.</summary>
 /// <remarks>
 /// Whoever asks for a few rows at a time would make a strided read of the whole matrix for each: a band of rows is transposed at
-/// once instead and kept until the rows after it are asked for. Safe for use by several threads at once; each gets a band of its own.
+/// once instead and kept until the rows after it are asked for. Threads that read at the same time get a band each.
 /// </remarks>
-internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor tensor, int rows, int columns)
+/// <typeparam name="T">An integer as long as a weight.</typeparam>
+internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int rows, int columns)
+    : StoredRows(encoding, columns)
+    where T : unmanaged
 {
-    // 4 MiB of rows: a stored row then contributes some hundred neighbouring elements to a band of any usual width.
+    // Some MiB of rows: a stored row then contributes some hundred neighbouring weights to a band of any usual width.
     private const int BandElements = 1024 * 1024;
 
     // Stored rows transposed together; they fill one cache line of every row of the band.
     private const int TileColumns = 16;
 
+    private readonly TensorEntry _elements = tensor.AsColumn();
     private readonly int _bandRows = Math.Clamp(BandElements / columns, 1, rows);
     private Band? _kept;
 
-    public void ReadRows(int firstRow, Span<float> destination)
+    /// <inheritdoc/>
+    public override void Read(long firstRow, Span<byte> rows) => ReadRows((int)firstRow, MemoryMarshal.Cast<byte, T>(rows));
+
+    private void ReadRows(int firstRow, Span<T> destination)
     {
         while (!destination.IsEmpty)
         {
@@ -27,7 +37,7 @@ internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor t
                 Load(band, bandFirst);
             }
 
-            ReadOnlySpan<float> found = band.Values.AsSpan((firstRow - bandFirst) * columns);
+            ReadOnlySpan<T> found = band.Values.AsSpan((firstRow - bandFirst) * columns);
             int count = Math.Min(Math.Min(_bandRows, rows - bandFirst) * columns - ((firstRow - bandFirst) * columns), destination.Length);
             found[..count].CopyTo(destination);
             destination = destination[count..];
@@ -46,8 +56,8 @@ internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor t
         int count = Math.Min(_bandRows, rows - firstRow);
         if (band.Values.Length == 0)
         {
-            band.Values = GC.AllocateUninitializedArray<float>(_bandRows * columns);
-            band.Tile = GC.AllocateUninitializedArray<float>(TileColumns * _bandRows);
+            band.Values = GC.AllocateUninitializedArray<T>(_bandRows * columns);
+            band.Tile = GC.AllocateUninitializedArray<T>(TileColumns * _bandRows);
         }
 
         // A failing read must not leave a band that looks whole.
@@ -58,7 +68,7 @@ internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor t
             ReadTile(band.Tile.AsSpan(0, width * count), firstRow, count, column, width);
             for (int row = 0; row < count; row++)
             {
-                Span<float> target = band.Values.AsSpan((row * columns) + column, width);
+                Span<T> target = band.Values.AsSpan((row * columns) + column, width);
                 for (int i = 0; i < target.Length; i++)
                 {
                     target[i] = band.Tile[(i * count) + row];
@@ -69,18 +79,18 @@ internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor t
         band.FirstRow = firstRow;
     }
 
-    private void ReadTile(Span<float> tile, int firstRow, int count, int column, int width)
+    private void ReadTile(Span<T> tile, int firstRow, int count, int column, int width)
     {
         // Whole stored rows follow one another in the file.
         if (count == rows)
         {
-            file.ReadFloats(tensor, (long)column * rows, tile);
+            file.ReadBlocks(_elements, (long)column * rows, MemoryMarshal.AsBytes(tile));
             return;
         }
 
         for (int i = 0; i < width; i++)
         {
-            file.ReadFloats(tensor, ((long)(column + i) * rows) + firstRow, tile.Slice(i * count, count));
+            file.ReadBlocks(_elements, ((long)(column + i) * rows) + firstRow, MemoryMarshal.AsBytes(tile.Slice(i * count, count)));
         }
     }
 
@@ -88,8 +98,8 @@ internal sealed class TransposedMatrix(SafetensorsFile file, SafetensorsTensor t
     {
         public int FirstRow { get; set; } = -1;
 
-        public float[] Values { get; set; } = [];
+        public T[] Values { get; set; } = [];
 
-        public float[] Tile { get; set; } = [];
+        public T[] Tile { get; set; } = [];
     }
 }
