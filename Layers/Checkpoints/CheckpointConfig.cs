@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using NativeFfn.Checkpoints.Families;
 
 namespace NativeFfn.Checkpoints;
 
@@ -97,8 +98,8 @@ internal sealed class CheckpointConfig
             : throw Wrong(key, value, "a finite number");
     }
 
-    public bool Flag(string key, bool absent) => !_values.TryGetValue(key, out JsonElement value)
-        ? absent
+    public bool Flag(Keyed<bool> flag) => flag.Key is not { } key || !_values.TryGetValue(key, out JsonElement value)
+        ? flag.Absent
         : value.ValueKind switch
         {
             JsonValueKind.True => true,

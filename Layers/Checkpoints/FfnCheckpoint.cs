@@ -5,8 +5,9 @@ namespace NativeFfn.Checkpoints;
 /// <summary>A Hugging Face checkpoint open for reading: a configuration and safetensors files, one or many.</summary>
 /// <remarks>
 /// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, and the mixtures of experts mixtral,
-/// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>. A model may mix dense layers and mixtures. The files are not trusted: what does not fit its configuration is refused by name. Only the tensors of the
-/// layers that are asked for are read, and of a sharded checkpoint only the shards that have them are opened.
+/// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>. A model may mix dense layers and mixtures. The files
+/// are not trusted: what does not fit its configuration is refused by name. Only the tensors of the layers that are asked for are read, and
+/// of a sharded checkpoint only the shards that have them are opened.
 /// Safe for use by several threads at once.
 /// </remarks>
 public sealed class FfnCheckpoint : IDisposable
@@ -51,7 +52,7 @@ public sealed class FfnCheckpoint : IDisposable
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            return new FfnCheckpoint(path, family.ModelType, family.Read(config, tensors), tensors);
+            return new FfnCheckpoint(path, config.Text("model_type"), family.Read(config, tensors), tensors);
         }
         catch
         {

@@ -21,6 +21,9 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
     /// <summary>Bytes of a row.</summary>
     public int RowBytes { get; } = checked((int)encoding.RowBytes(columns));
 
+    /// <summary>Weights of a row.</summary>
+    protected int Columns { get; } = columns;
+
     /// <summary>The rows of a whole tensor.</summary>
     /// <exception cref="CheckpointException">The file's type is none that is read.</exception>
     public static StoredRows Of(ITensorFile file, TensorEntry tensor) =>
@@ -59,14 +62,14 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
         }
 
         bool direct = Encoding == WeightEncodings.Float32;
-        int rowsAtATime = Math.Clamp((direct ? MaxDirectBytes : StagingBytes) / RowBytes, 1, destination.Length / columns);
+        int rowsAtATime = Math.Clamp((direct ? MaxDirectBytes : StagingBytes) / RowBytes, 1, destination.Length / Columns);
         byte[] staging = direct ? [] : ArrayPool<byte>.Shared.Rent(rowsAtATime * RowBytes);
         try
         {
             while (!destination.IsEmpty)
             {
-                Span<float> part = destination[..Math.Min(destination.Length, rowsAtATime * columns)];
-                int count = part.Length / columns;
+                Span<float> part = destination[..Math.Min(destination.Length, rowsAtATime * Columns)];
+                int count = part.Length / Columns;
                 if (direct)
                 {
                     Read(firstRow, MemoryMarshal.AsBytes(part));
@@ -107,8 +110,8 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
         Read(firstRow, rows);
         for (; !rows.IsEmpty; rows = rows[RowBytes..])
         {
-            Encoding.Decode(rows[..RowBytes], 0, destination[..columns]);
-            destination = destination[columns..];
+            Encoding.Decode(rows[..RowBytes], 0, destination[..Columns]);
+            destination = destination[Columns..];
         }
     }
 

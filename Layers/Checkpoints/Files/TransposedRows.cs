@@ -37,11 +37,11 @@ internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, We
                 Load(band, bandFirst);
             }
 
-            ReadOnlySpan<T> found = band.Values.AsSpan((firstRow - bandFirst) * columns);
-            int count = Math.Min(Math.Min(_bandRows, rows - bandFirst) * columns - ((firstRow - bandFirst) * columns), destination.Length);
+            ReadOnlySpan<T> found = band.Values.AsSpan((firstRow - bandFirst) * Columns);
+            int count = Math.Min(Math.Min(_bandRows, rows - bandFirst) * Columns - ((firstRow - bandFirst) * Columns), destination.Length);
             found[..count].CopyTo(destination);
             destination = destination[count..];
-            firstRow += count / columns;
+            firstRow += count / Columns;
 
             // Rows are asked for in order: after the last one the band has done its work.
             if (firstRow < rows)
@@ -56,19 +56,19 @@ internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, We
         int count = Math.Min(_bandRows, rows - firstRow);
         if (band.Values.Length == 0)
         {
-            band.Values = GC.AllocateUninitializedArray<T>(_bandRows * columns);
+            band.Values = GC.AllocateUninitializedArray<T>(_bandRows * Columns);
             band.Tile = GC.AllocateUninitializedArray<T>(TileColumns * _bandRows);
         }
 
         // A failing read must not leave a band that looks whole.
         band.FirstRow = -1;
-        for (int column = 0; column < columns; column += TileColumns)
+        for (int column = 0; column < Columns; column += TileColumns)
         {
-            int width = Math.Min(TileColumns, columns - column);
+            int width = Math.Min(TileColumns, Columns - column);
             ReadTile(band.Tile.AsSpan(0, width * count), firstRow, count, column, width);
             for (int row = 0; row < count; row++)
             {
-                Span<T> target = band.Values.AsSpan((row * columns) + column, width);
+                Span<T> target = band.Values.AsSpan((row * Columns) + column, width);
                 for (int i = 0; i < target.Length; i++)
                 {
                     target[i] = band.Tile[(i * count) + row];
