@@ -181,6 +181,21 @@ public sealed class FamilyTests
         }
     }
 
+    [TestCase("", 1e-5f, "relu2", false)]
+    [TestCase("\"mlp_bias\":true,\"rms_norm_eps\":1e-6,\"hidden_act\":\"relu\",", 1e-6f, "relu", true)]
+    public void Arcee_is_plain_by_llamas_names(string keys, float epsilon, string activation, bool bias)
+    {
+        const string path = "model.layers.0.";
+        (string, long[])[] biases = bias ? [(path + "mlp.up_proj.bias", [3]), (path + "mlp.down_proj.bias", [2])] : [];
+        using var model = new TempModel(
+            $$"""{"model_type":"arcee",{{keys}}{{LlamaSizes}}}""",
+            [(path + "mlp.up_proj.weight", [3, 2]), (path + "mlp.down_proj.weight", [2, 3]), (path + "post_attention_layernorm.weight", [2]), .. biases]);
+        FfnCheckpointLayer layer = model.Layer(0);
+        Assert.That((layer.Spec.Kind, layer.Spec.Stages[0].HasBias), Is.EqualTo((new FfnKind(false, ReferenceMath.Named(activation)), bias)));
+        Assert.That(layer.Spec.PreNorm, Is.EqualTo(new NormSpec(NormKind.Rms, epsilon)));
+        Assert.That(Weights.Read(layer, "down.weight"), Is.EqualTo(new[] { 7f, 8f, 9f, 10f, 11f, 12f }));
+    }
+
     // Larger than a band, so that rows come from several; the widths are odd to meet every edge.
     [TestCase(700, 2100, 1)]
     [TestCase(700, 2100, 64)]

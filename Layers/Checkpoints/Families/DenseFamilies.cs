@@ -100,6 +100,13 @@ internal static class DenseFamilies
                 ? Parallel(family)
                 : family,
         },
+        new("arcee")
+        {
+            Activation = "relu2",
+            Bias = new(false, "mlp_bias"),
+            Projections = new(null, new("mlp.up_proj"), new("mlp.down_proj")),
+            PreNorm = LlamaNorm with { Epsilon = new(1e-5f, "rms_norm_eps") },
+        },
     ];
 
     private static FfnFamily Parallel(FfnFamily family) => family with
