@@ -26,6 +26,9 @@ internal sealed class CheckpointTensors : IDisposable
     /// <summary>The file, or the index of the shards.</summary>
     public string Path { get; }
 
+    /// <summary>The model, where the only file says itself what it has.</summary>
+    public StoredModel? Model => _shards is null ? _open[OnlyFile].Model : null;
+
     public static CheckpointTensors OpenFile(string path)
     {
         var tensors = new CheckpointTensors(path, null);

@@ -1,6 +1,13 @@
 using System.Collections.Frozen;
+using NativeFfn.Checkpoints.Families;
 
 namespace NativeFfn.Checkpoints.Files;
+
+/// <summary>What model a checkpoint has.</summary>
+/// <param name="Type">Its type, as the checkpoint spells it.</param>
+/// <param name="Family">Its family.</param>
+/// <param name="Config">Its configuration.</param>
+internal sealed record StoredModel(string Type, FfnFamily Family, CheckpointConfig Config);
 
 /// <summary>A file of tensors open for reading; nothing of them is read until it is asked for. Safe for use by several threads at once.</summary>
 internal interface ITensorFile : IDisposable
@@ -13,6 +20,9 @@ internal interface ITensorFile : IDisposable
 
     /// <summary>The types of the format that weights can be read from, in words.</summary>
     string ReadableTypes { get; }
+
+    /// <summary>The model, where the file says itself what it has; null where a <c>config.json</c> does.</summary>
+    StoredModel? Model => null;
 
     /// <summary>Reads consecutive rows of one tensor, as its encoding has them.</summary>
     /// <param name="tensor">A tensor of this file.</param>
