@@ -1,4 +1,5 @@
 using NativeFfn.Tests.Support;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Checkpoints;
 using NUnit.Framework;
 
@@ -214,6 +215,27 @@ public sealed class FamilyTests
         Assert.That(Weights.Read(layer, "up.weight", rowsAtATime).AsSpan().SequenceEqual(Weights.Transposed(stored, width)));
         stored = [.. Enumerable.Range(1 + (width * inner) + inner, width * inner).Select(static i => (float)i)];
         Assert.That(Weights.Read(layer, "down.weight", rowsAtATime).AsSpan().SequenceEqual(Weights.Transposed(stored, inner)));
+    }
+
+    // 2 rows of 3 are stored; whoever keeps bfloat16 gets the bits, turned.
+    [TestCase("BF16", "bf16")]
+    [TestCase("F16", "f16")]
+    public void Weights_of_16_bits_are_handed_out_as_they_are_stored(string type, string encoding)
+    {
+        byte[] bytes = [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0];
+        using var model = new TempModel(
+            """{"model_type":"gpt2","n_embd":2,"n_inner":3,"n_layer":1}""",
+            RawCheckpoint.File(
+                ("h.0.mlp.c_fc.weight", type, [2, 3], bytes), ("h.0.mlp.c_fc.bias", type, [3], bytes[..6]),
+                ("h.0.mlp.c_proj.weight", type, [3, 2], bytes), ("h.0.mlp.c_proj.bias", type, [2], bytes[..4])));
+        FfnCheckpointLayer layer = model.Layer(0);
+        var weights = (IEncodedWeightSource)layer.Weights;
+        byte[] rows = new byte[8];
+        weights.ReadBlocks(layer.Spec.Tensors[0], 1, rows);
+        Assert.That(layer.Spec.Tensors.Select(tensor => weights.EncodingOf(tensor).Name), Is.All.EqualTo(encoding));
+        Assert.That(rows, Is.EqualTo(new byte[] { 2, 0, 5, 0, 3, 0, 6, 0 }));
+        Assert.That(() => weights.ReadBlocks(layer.Spec.Tensors[0], 0, new byte[3]), Throws.ArgumentException);
+        Assert.That(() => weights.ReadBlocks(layer.Spec.Tensors[0], 2, new byte[8]), Throws.ArgumentException);
     }
 
     [Test]
