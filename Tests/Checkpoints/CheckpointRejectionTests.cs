@@ -142,9 +142,9 @@ public sealed class CheckpointRejectionTests
         AssertRefused(() => FfnCheckpoint.Open(folder.Path), folder.Path, "has no config.json in it");
         AssertRefused(() => FfnCheckpoint.Open(folder["a.safetensors"]), folder["a.safetensors"], "has no config.json beside it");
         folder.Write("config.json", "{}");
-        AssertRefused(() => FfnCheckpoint.Open(folder["config.json"]), folder["config.json"], "is neither a .safetensors file nor");
+        AssertRefused(() => FfnCheckpoint.Open(folder["config.json"]), folder["config.json"], "is neither a .safetensors or .gguf nor a .index.json file");
         folder.Write("b.safetensors", RawCheckpoint.File("{}"));
-        AssertRefused(() => FfnCheckpoint.Open(folder.Path), folder.Path, "has 2 .safetensors files");
+        AssertRefused(() => FfnCheckpoint.Open(folder.Path), folder.Path, "has 2 .safetensors or .gguf files");
     }
 
     [Test]

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using NativeFfn.Checkpoints.Files.Gguf;
 using NativeFfn.Checkpoints.Files.Safetensors;
 
 namespace NativeFfn.Checkpoints.Files;
@@ -16,6 +17,7 @@ internal static class TensorFiles
     /// <summary>Every format; the one without magic bytes stands last and takes what no other does.</summary>
     public static ImmutableArray<TensorFileFormat> Formats { get; } =
     [
+        new(".gguf", "GGUF", GgufFile.Open),
         new(".safetensors", "", SafetensorsFile.Open),
     ];
 
