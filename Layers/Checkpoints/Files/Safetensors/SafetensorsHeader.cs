@@ -2,7 +2,7 @@ using System.Collections.Immutable;
 using System.Text.Json;
 using System.Text.Unicode;
 
-namespace NativeFfn.Checkpoints;
+namespace NativeFfn.Checkpoints.Files.Safetensors;
 
 /// <summary>The checked header of a safetensors file: tensors that cover the data exactly, and the metadata strings.</summary>
 internal sealed class SafetensorsHeader
@@ -19,7 +19,7 @@ internal sealed class SafetensorsHeader
     private readonly string _path;
     private readonly long _dataStart;
     private readonly long _dataLength;
-    private readonly Dictionary<string, SafetensorsTensor> _tensors = [];
+    private readonly Dictionary<string, TensorEntry> _tensors = [];
     private readonly Dictionary<string, string> _metadata = [];
 
     private SafetensorsHeader(string path, long dataStart, long dataLength)
@@ -29,7 +29,7 @@ internal sealed class SafetensorsHeader
         _dataLength = dataLength;
     }
 
-    public IReadOnlyDictionary<string, SafetensorsTensor> Tensors => _tensors;
+    public IReadOnlyDictionary<string, TensorEntry> Tensors => _tensors;
 
     public IReadOnlyDictionary<string, string> Metadata => _metadata;
 
@@ -111,7 +111,7 @@ internal sealed class SafetensorsHeader
         }
     }
 
-    private SafetensorsTensor ReadTensor(ref Utf8JsonReader reader, string name)
+    private TensorEntry ReadTensor(ref Utf8JsonReader reader, string name)
     {
         string quoted = $"tensor {CheckpointText.Quote(name)}";
         RequireToken(ref reader, JsonTokenType.StartObject, quoted, "an object");
@@ -151,9 +151,9 @@ internal sealed class SafetensorsHeader
             offsets ?? throw Error($"{quoted} has no data_offsets"));
     }
 
-    private SafetensorsTensor Check(string name, string quoted, string type, ImmutableArray<long> shape, ImmutableArray<long> offsets)
+    private TensorEntry Check(string name, string quoted, string type, ImmutableArray<long> shape, ImmutableArray<long> offsets)
     {
-        int size = ElementTypes.SizeOf(type);
+        int size = SafetensorsTypes.SizeOf(type);
         if (size == 0)
         {
             throw Error($"{quoted} has the unknown dtype {CheckpointText.Quote(type)}");
@@ -178,7 +178,7 @@ internal sealed class SafetensorsHeader
         long bytes;
         try
         {
-            bytes = checked(shape.Aggregate(1L, static (product, dimension) => checked(product * dimension)) * size);
+            bytes = checked(TensorEntry.Product(shape.AsSpan()) * size);
         }
         catch (OverflowException problem)
         {
@@ -191,13 +191,13 @@ internal sealed class SafetensorsHeader
                 $"{quoted} has {end - begin} bytes, but shape {CheckpointText.Shape(shape.AsSpan())} of {type} needs {bytes}");
         }
 
-        return new SafetensorsTensor(name, type, shape, _dataStart + begin, bytes);
+        return new TensorEntry(name, type, SafetensorsTypes.EncodingOf(type), shape, _dataStart + begin, bytes);
     }
 
     private void RequireFullCover()
     {
         long next = _dataStart;
-        foreach (SafetensorsTensor tensor in _tensors.Values.OrderBy(static tensor => tensor.Offset).ThenBy(static tensor => tensor.ByteLength))
+        foreach (TensorEntry tensor in _tensors.Values.OrderBy(static tensor => tensor.Offset).ThenBy(static tensor => tensor.ByteLength))
         {
             if (tensor.Offset != next)
             {

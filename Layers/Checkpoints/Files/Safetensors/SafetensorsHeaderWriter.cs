@@ -2,14 +2,15 @@ using System.Buffers;
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text.Json;
+using NativeFfn.Backends.Encodings;
 
-namespace NativeFfn.Checkpoints;
+namespace NativeFfn.Checkpoints.Files.Safetensors;
 
 /// <summary>A tensor that a writer has promised.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Type">F32, BF16 or F16.</param>
+/// <param name="Encoding">How its elements are written.</param>
 /// <param name="Elements">Elements in all.</param>
-internal readonly record struct DeclaredTensor(string Name, string Type, long Elements);
+internal readonly record struct DeclaredTensor(string Name, WeightEncoding Encoding, long Elements);
 
 /// <summary>Lays declared tensors out one after the other and writes the header that says so.</summary>
 internal static class SafetensorsHeaderWriter
@@ -83,13 +84,9 @@ internal static class SafetensorsHeaderWriter
                 throw new ArgumentException($"{quoted} is declared twice or has a reserved name.", nameof(tensors));
             }
 
-            if (!ElementTypes.IsReadable(type))
-            {
-                throw new ArgumentException(
-                    $"{quoted} has type {CheckpointText.Quote(type)}; {ElementTypes.ReadableList} can be written.", nameof(tensors));
-            }
-
-            int size = ElementTypes.SizeOf(type);
+            WeightEncoding encoding = SafetensorsTypes.EncodingOf(type) ?? throw new ArgumentException(
+                $"{quoted} has type {CheckpointText.Quote(type)}; {SafetensorsTypes.ReadableList} can be written.", nameof(tensors));
+            int size = encoding.BlockBytes;
             long elements = Elements(shape, (MaxDataBytes - offset) / size) ?? throw new ArgumentException(
                 $"{quoted} has shape {CheckpointText.Shape(shape)}, which has a negative size or is too large for a file.", nameof(tensors));
             long end = offset + (elements * size);
@@ -98,7 +95,7 @@ internal static class SafetensorsHeaderWriter
             WriteNumbers(json, "shape", shape);
             WriteNumbers(json, "data_offsets", [offset, end]);
             json.WriteEndObject();
-            declared.Add(new DeclaredTensor(name, type, elements));
+            declared.Add(new DeclaredTensor(name, encoding, elements));
             offset = end;
         }
 

@@ -1,8 +1,7 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using System.Collections.Immutable;
-using System.Runtime.InteropServices;
-using NativeFfn.Backends.Storage;
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Checkpoints.Files.Safetensors;
 
 namespace NativeFfn.Checkpoints;
 
@@ -61,15 +60,15 @@ public sealed class SafetensorsWriter : IDisposable
         RequireRoom(values.Length);
         while (!values.IsEmpty)
         {
-            string type = _tensors[_current].Type;
-            int size = ElementTypes.SizeOf(type);
+            WeightEncoding encoding = _tensors[_current].Encoding;
+            int size = encoding.BlockBytes;
             if (StagingBytes - _staged < size)
             {
                 Flush();
             }
 
             int count = (int)Math.Min(Math.Min(values.Length, _remaining), (StagingBytes - _staged) / size);
-            Convert(type, values[..count], _staging.AsSpan(_staged, count * size));
+            encoding.Encode(values[..count], _staging.AsSpan(_staged, count * size));
             _staged += count * size;
             _remaining -= count;
             values = values[count..];
@@ -126,36 +125,6 @@ public sealed class SafetensorsWriter : IDisposable
         {
             _current++;
             _remaining = _current < _tensors.Length ? _tensors[_current].Elements : 0;
-        }
-    }
-
-    private static void Convert(string type, ReadOnlySpan<float> values, Span<byte> bytes)
-    {
-        if (type == ElementTypes.Float32)
-        {
-            MemoryMarshal.AsBytes(values).CopyTo(bytes);
-            if (!BitConverter.IsLittleEndian)
-            {
-                Span<uint> words = MemoryMarshal.Cast<byte, uint>(bytes);
-                BinaryPrimitives.ReverseEndianness(words, words);
-            }
-
-            return;
-        }
-
-        Span<ushort> halves = MemoryMarshal.Cast<byte, ushort>(bytes);
-        if (type == ElementTypes.BFloat16)
-        {
-            FloatRounding.ToBFloat16(values, halves);
-        }
-        else
-        {
-            FloatRounding.ToFloat16(values, halves);
-        }
-
-        if (!BitConverter.IsLittleEndian)
-        {
-            BinaryPrimitives.ReverseEndianness(halves, halves);
         }
     }
 
