@@ -1,4 +1,6 @@
+using System.Buffers;
 using System.Collections.Immutable;
+using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
@@ -12,7 +14,6 @@ namespace NativeFfn.Cli;
 
 /// <summary>How the command's answers become JSON, without reflection.</summary>
 [JsonSourceGenerationOptions(
-    WriteIndented = true,
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(InfoReport))]
@@ -22,10 +23,19 @@ namespace NativeFfn.Cli;
 internal sealed partial class CliJson : JsonSerializerContext
 {
     // Paths and sentences as they are, not as \u0027: nothing here is put into a web page.
-    private static CliJson Readable => field ??=
-        new CliJson(new JsonSerializerOptions(Default.Options) { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping });
+    private static readonly JsonWriterOptions Readable = new() { Indented = true, Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
     /// <summary>Indented JSON without a line break at the end.</summary>
-    public static string Write<T>(T value, JsonTypeInfo<T> type) =>
-        JsonSerializer.Serialize(value, (JsonTypeInfo<T>)Readable.GetTypeInfo(type.Type)!);
+    /// <param name="value">The answer.</param>
+    /// <param name="type">How its fields are called.</param>
+    public static string Write<T>(T value, JsonTypeInfo<T> type)
+    {
+        var bytes = new ArrayBufferWriter<byte>();
+        using (var json = new Utf8JsonWriter(bytes, Readable))
+        {
+            JsonSerializer.Serialize(json, value, type);
+        }
+
+        return Encoding.UTF8.GetString(bytes.WrittenSpan);
+    }
 }

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
 # build/bench.sh [ARGS]   measures NativeFfn beside ONNX Runtime, plain sgemm of MKL and OpenBLAS, and the machine's roofline; --help lists ARGS
 # Without ARGS: SwiGLU 2048x5632 at 1 to 512 tokens, in f32 and in bf16 and int8, in some minutes on two processors. Fetches and builds
-# what is missing.
+# what is missing. Copies of the weights take turns, so that they come from memory; --resident keeps one, in the cache if it fits.
 #   build/bench.sh --shape 2048x5632 --shape 1024x4096 --shape 1000x2731 --callers 4 --json results.json --plot results.png
 #   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,mkl-f16,onnx
+#   build/bench.sh --shape 2048x768 --experts 64 --top-k 8    a mixture, which NativeFfn alone runs
+#   build/bench.sh queue                                      the way through the queue of a server
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -12,8 +14,8 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 "$root/build/fetch-openblas.sh" || say "warning: going on without OpenBLAS."
 require_sdk
 say "building ..."
-quietly "$artifacts/logs/bench-build.log" dotnet build "$root/Comparison/NativeFfn.Comparison.csproj" -c Release
+quietly "$artifacts/logs/bench-build.log" dotnet build "$root/Tools/Bench/NativeFfn.Bench.csproj" -c Release
 
 # Its threads spin after each call, for 2^26 cycles if left alone, while others wait for their turn. 2^22 last from one product to the next.
 export OPENBLAS_THREAD_TIMEOUT=${OPENBLAS_THREAD_TIMEOUT:-22}
-exec dotnet "$artifacts/bin/NativeFfn.Comparison/release/NativeFfn.Comparison.dll" "$@"
+exec dotnet "$artifacts/bin/NativeFfn.Bench/release/NativeFfn.Bench.dll" "$@"

@@ -92,7 +92,7 @@ packed=$artifacts/gpu-bundle/mkl-$isa.tar.xz
 pack_mkl "$mkl" "$packed"
 publish "$bundle/app"
 cp "$packed" "$bundle/mkl.tar.xz"
-cp "$root/build/gpu/run.sh" "$root/Benchmarks/peers/torch_ffn.py" "$root/LICENSE" "$root/docs/gpu.md" "$bundle/"
+cp "$root/build/gpu/run.sh" "$root/Tools/Bench/peers/torch_ffn.py" "$root/LICENSE" "$root/docs/gpu.md" "$bundle/"
 printf '%s\n' "$isa" >"$bundle/mkl-isa"
 write_revision "$bundle/revision"
 mkdir -p "$(dirname "$output")"

@@ -22,7 +22,7 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="description">Who the backend is.</param>
     /// <param name="options">Threads of a forward, and what is worth one.</param>
     /// <param name="gemms">How matrices are multiplied.</param>
-    public CpuBackend(BackendDescription description, BackendOptions options, GemmList gemms)
+    public CpuBackend(BackendDescription description, FfnEngineOptions options, GemmList gemms)
     {
         Description = description;
         _gemms = gemms;

@@ -27,6 +27,7 @@ internal sealed class RowEncoder(WeightEncoding encoding)
         if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) == encoding)
         {
             encoded.ReadBlocks(tensor, firstRow, rows);
+            RequireHeld(tensor, firstRow, rows);
         }
         else if (encoding == WeightEncodings.Float32)
         {
@@ -75,27 +76,44 @@ internal sealed class RowEncoder(WeightEncoding encoding)
         int columns = tensor.Columns;
         int rowBytes = checked((int)encoding.RowBytes(columns));
         int count = rows.Length / rowBytes;
-        if (_given.Length < checked(count * columns))
-        {
-            _given = new float[count * columns];
-        }
-
-        if (_stored.Length < columns)
-        {
-            _stored = new float[columns];
-        }
-
-        Span<float> given = _given.AsSpan(0, count * columns);
+        Span<float> given = Room(ref _given, checked(count * columns));
+        Span<float> stored = Room(ref _stored, columns);
         source.ReadRows(tensor, firstRow, given);
         for (int i = 0; i < count; i++)
         {
             ReadOnlySpan<float> weights = given.Slice(i * columns, columns);
             Span<byte> row = rows.Slice(i * rowBytes, rowBytes);
             encoding.Encode(weights, row);
-            Span<float> stored = _stored.AsSpan(0, columns);
             encoding.Decode(row, 0, stored);
             Compare(weights, stored, tensor, firstRow + i);
         }
+    }
+
+    // A kernel may take what is not finite for a large number, wherever it comes from.
+    private void RequireHeld(FfnTensor tensor, int firstRow, ReadOnlySpan<byte> rows)
+    {
+        if (encoding.HoldsNonFinite)
+        {
+            return;
+        }
+
+        Span<float> stored = Room(ref _stored, tensor.Columns);
+        int rowBytes = checked((int)encoding.RowBytes(tensor.Columns));
+        for (int i = 0; i < rows.Length / rowBytes; i++)
+        {
+            encoding.Decode(rows.Slice(i * rowBytes, rowBytes), 0, stored);
+            Compare(stored, stored, tensor, firstRow + i);
+        }
+    }
+
+    private static Span<float> Room(ref float[] buffer, int elements)
+    {
+        if (buffer.Length < elements)
+        {
+            buffer = new float[elements];
+        }
+
+        return buffer.AsSpan(0, elements);
     }
 
     // A block that cannot be held is the fault of its first weight that is no number, else of its largest.

@@ -17,7 +17,9 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="GemmShare">The projections' part of the time of all threads, 0 to 1.</param>
 /// <param name="Threads">Threads of one forward.</param>
 /// <param name="Runs">Forwards measured.</param>
-/// <param name="WeightBytes">Bytes of the weights in memory.</param>
+/// <param name="WeightBytes">Bytes of one copy of the weights in memory.</param>
+/// <param name="WeightCopies">Copies of the weights that took turns.</param>
+/// <param name="IsPastCache">Whether that is enough for each to leave the last cache before its next turn.</param>
 /// <param name="QuantizationError">What the precision lost of the matrices: ‖kept − given‖₂ / ‖given‖₂.</param>
 internal sealed record BenchRow(
     string Backend,
@@ -37,4 +39,6 @@ internal sealed record BenchRow(
     int Threads,
     int Runs,
     long WeightBytes,
+    int WeightCopies,
+    bool IsPastCache,
     double QuantizationError);

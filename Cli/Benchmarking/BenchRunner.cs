@@ -2,24 +2,24 @@ using System.Collections.Immutable;
 
 namespace NativeFfn.Cli.Benchmarking;
 
-/// <summary>What <c>bench</c> measures.</summary>
+/// <summary>Layer, token counts and engines of one call of <c>bench</c>.</summary>
 /// <param name="Spec">The layer.</param>
 /// <param name="Tokens">Token counts, measured one after the other.</param>
 /// <param name="Backends">The backends; empty for every one that is available.</param>
 /// <param name="Engines">Precision, threads and library paths of what runs on each backend, one at least; their own backend is ignored.</param>
 /// <param name="Seconds">Time for each backend in each precision at each token count.</param>
+/// <param name="Resident">Whether one copy of the weights stays in the cache, where it fits.</param>
 internal sealed record BenchPlan(
-    FfnSpec Spec, ImmutableArray<int> Tokens, ImmutableArray<BackendKind> Backends, ImmutableArray<FfnEngineOptions> Engines, double Seconds);
+    FfnSpec Spec,
+    ImmutableArray<int> Tokens,
+    ImmutableArray<BackendKind> Backends,
+    ImmutableArray<FfnEngineOptions> Engines,
+    double Seconds,
+    bool Resident);
 
 /// <summary>Measures backends and precisions in turns, one forward each, so that the noise of a shared machine falls on all of them alike.</summary>
 internal static class BenchRunner
 {
-    private const int MinimumRuns = 5;
-
-    // A bound on the memory of the times.
-    private const int MaximumRuns = 1_000_000;
-
-    private const int WarmUpRuns = 3;
     private const int InputSeed = 1;
     private const ulong WeightSeed = 1;
 
@@ -29,53 +29,49 @@ internal static class BenchRunner
     /// <param name="skipped">Told which backends are left out, and why.</param>
     public static ImmutableArray<BenchRow> Run(BenchPlan plan, Action<string> progress, Action<string> skipped)
     {
-        List<BenchSubject> subjects = [];
+        List<EngineSubject> subjects = [];
         try
         {
             progress($"preparing {plan.Spec}");
             OpenSubjects(plan, subjects, skipped);
+            using AlignedFloats input = RandomRows.CreateAligned(plan.Tokens.Max(), plan.Spec.InputWidth, InputSeed);
             var rows = ImmutableArray.CreateBuilder<BenchRow>();
             foreach (int tokens in plan.Tokens)
             {
-                progress($"measuring {string.Join(", ", subjects.Select(static subject => subject.Name))} at {tokens} tokens");
-                rows.AddRange(Measure(subjects, plan, tokens));
+                progress($"measuring {string.Join(", ", subjects.Select(static subject => subject.Description.Name))} at {tokens} tokens");
+                Rounds.Start(subjects, input, tokens);
+                ImmutableArray<Times> times = Rounds.Run(subjects, plan.Seconds * subjects.Count);
+                rows.AddRange(subjects.Zip(times, (subject, time) => RowOf(plan.Spec, tokens, subject, time)));
             }
 
             return rows.ToImmutable();
         }
         finally
         {
-            foreach (BenchSubject subject in subjects)
-            {
-                subject.Dispose();
-            }
+            subjects.ForEach(static subject => subject.Dispose());
         }
     }
 
-    private static void OpenSubjects(BenchPlan plan, List<BenchSubject> subjects, Action<string> skipped)
+    private static void OpenSubjects(BenchPlan plan, List<EngineSubject> subjects, Action<string> skipped)
     {
-        var weights = new XavierWeights(plan.Spec, WeightSeed);
-        foreach (BackendKind backend in plan.Backends)
-        {
-            OpenEach(plan, backend, weights, subjects);
-        }
-
         if (plan.Backends.Length > 0)
         {
+            OpenEach(plan, plan.Backends, subjects);
             return;
         }
 
-        foreach (BackendCandidate candidate in FfnEngine.Probe(plan.Engines[0]))
+        ImmutableArray<BackendCandidate> candidates = FfnEngine.Probe(plan.Engines[0]);
+        foreach (BackendCandidate candidate in candidates)
         {
             if (candidate.Reason is { } reason)
             {
-                skipped($"{BackendNames.Of(candidate.Kind)}: {EngineReport.InShort(reason)}");
+                skipped($"{Names<BackendKind>.Of(candidate.Kind)}: {EngineReport.InShort(reason)}");
                 continue;
             }
 
             try
             {
-                OpenEach(plan, candidate.Kind, weights, subjects);
+                OpenEach(plan, [candidate.Kind], subjects, candidates.Count(static other => other.Reason is null));
             }
             catch (NotSupportedException unsupported)
             {
@@ -84,36 +80,46 @@ internal static class BenchRunner
         }
     }
 
-    private static void OpenEach(BenchPlan plan, BackendKind backend, XavierWeights weights, List<BenchSubject> subjects)
+    private static void OpenEach(BenchPlan plan, ImmutableArray<BackendKind> backends, List<EngineSubject> subjects, int? sharing = null)
     {
-        foreach (FfnEngineOptions engine in plan.Engines)
+        var weights = new XavierWeights(plan.Spec, WeightSeed);
+        RotationLimits limits = RotationLimits.Here(plan.Resident, (sharing ?? backends.Length) * plan.Engines.Length);
+        foreach (BackendKind backend in backends)
         {
-            subjects.Add(BenchSubject.Open(plan.Spec, weights, engine with { Backend = backend }));
-        }
-    }
-
-    private static IEnumerable<BenchRow> Measure(List<BenchSubject> subjects, BenchPlan plan, int tokens)
-    {
-        float[] input = RandomRows.Create(tokens, plan.Spec.InputWidth, InputSeed);
-        foreach (BenchSubject subject in subjects)
-        {
-            subject.Start(input, tokens);
-            subject.WarmUp(WarmUpRuns);
-        }
-
-        TimeSpan budget = TimeSpan.FromSeconds(plan.Seconds) * subjects.Count;
-        TimeSpan spent = TimeSpan.Zero;
-        for (int run = 0; run < MinimumRuns || (spent < budget && run < MaximumRuns); run++)
-        {
-            foreach (BenchSubject subject in subjects)
+            foreach (FfnEngineOptions engine in plan.Engines)
             {
-                spent += subject.Run();
+                subjects.Add(new EngineSubject(name: null, plan.Spec, weights, engine with { Backend = backend }, limits));
             }
         }
-
-        foreach (BenchSubject subject in subjects)
-        {
-            yield return subject.Finish();
-        }
     }
+
+    private static BenchRow RowOf(FfnSpec spec, int tokens, EngineSubject subject, Times times)
+    {
+        SubjectDescription description = subject.Description;
+        double bytes = subject.BytesRead + (sizeof(float) * (double)tokens * (spec.InputWidth + spec.OutputWidth));
+        return new BenchRow(
+            subject.Backend.Name,
+            FfnPrecisionNames.Of(description.Precision),
+            spec.Kind.Name,
+            spec.DModel,
+            spec.DFf,
+            spec.Mixture?.Experts ?? 0,
+            spec.Mixture?.TopK ?? 0,
+            tokens,
+            times.MedianMs,
+            times.MinMs,
+            PerSecond((double)spec.FlopsPerToken * tokens, times.MedianMs),
+            PerSecond(bytes, times.MedianMs),
+            AllocationMeter.BytesPerCall(subject.Forward),
+            subject.MeasureGemmShare(),
+            subject.Backend.Threads,
+            times.Runs,
+            description.WeightBytes,
+            description.Rotation.Copies,
+            description.Rotation.IsPastCache,
+            description.QuantizationError);
+    }
+
+    // In units of 10⁹.
+    private static double PerSecond(double amount, double milliseconds) => amount / (milliseconds * 1e6);
 }

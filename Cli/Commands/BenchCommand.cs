@@ -25,10 +25,11 @@ internal static class BenchCommand
         Option<ImmutableArray<int>> tokens = BenchOptions.Tokens(DefaultTokens);
         Option<ImmutableArray<BackendKind>> backend = BenchOptions.Backends();
         Option<double> seconds = BenchOptions.Seconds();
+        Option<bool> resident = BenchOptions.Resident();
         Option<string> json = OptionFactory.Text("--json", "FILE", $"Write the rows as JSON; {StandardOutput} prints them instead of the table.");
         var command = new Command("bench", "Time the whole layer with its residual, on random weights.")
         {
-            shape, preset, kind, experts, topK, tokens, backend, seconds, json,
+            shape, preset, kind, experts, topK, tokens, backend, seconds, resident, json,
         };
         EngineOptionGroup engines = EngineOptionGroup.AddTo(command, severalPrecisions: true);
         command.SetAction(parsed =>
@@ -52,16 +53,15 @@ internal static class BenchCommand
                 session,
                 new BenchPlan(
                     spec,
-                    OrDefault(parsed.GetValue(tokens), DefaultTokens),
-                    OrDefault(parsed.GetValue(backend), []),
+                    parsed.GetValue(tokens).OrDefault(DefaultTokens),
+                    parsed.GetValue(backend).OrDefault([]),
                     engines.ReadEach(parsed),
-                    parsed.GetValue(seconds)),
+                    parsed.GetValue(seconds),
+                    parsed.GetValue(resident)),
                 parsed.GetValue(json));
         });
         return command;
     }
-
-    private static ImmutableArray<T> OrDefault<T>(ImmutableArray<T> given, ImmutableArray<T> byDefault) => given.IsDefault ? byDefault : given;
 
     private static int Run(Session session, BenchPlan plan, string? json)
     {

@@ -1,4 +1,5 @@
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Cli.Files;
 
@@ -10,12 +11,12 @@ internal sealed record InputRows(float[] Values, int Tokens)
     private const string TensorName = "input";
 
     /// <summary>Reads the rows for a layer.</summary>
-    /// <param name="path">A safetensors file.</param>
+    /// <param name="path">A tensor file.</param>
     /// <param name="spec">The layer, whose input width the rows must have and whose output rows must fit an array.</param>
     public static InputRows Read(string path, FfnSpec spec)
     {
-        using SafetensorsFile file = SafetensorsFile.Open(path);
-        SafetensorsTensor tensor = file.Find(TensorName);
+        using ITensorFile file = TensorFiles.Open(path);
+        TensorEntry tensor = file.Find(TensorName);
         string described = $"'{TensorName}' in '{path}' is {tensor.Type} [{string.Join(", ", tensor.Shape)}]";
         if (tensor.Type != "F32")
         {
@@ -39,7 +40,7 @@ internal sealed record InputRows(float[] Values, int Tokens)
         }
 
         var values = new float[tokens * width];
-        file.ReadFloats(tensor, 0, values);
+        StoredRows.Of(file, tensor).ReadFloats(0, values);
         return new InputRows(values, (int)tokens);
     }
 }

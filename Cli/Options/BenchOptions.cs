@@ -5,12 +5,11 @@ using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Cli.Options;
 
-/// <summary>Options of <c>bench</c> alone.</summary>
+/// <summary>Options of <c>bench</c> and of the measuring tool.</summary>
 internal static class BenchOptions
 {
     private const string AllBackends = "all";
     private const int MaxTokens = 1 << 20;
-    private const double DefaultSeconds = 1;
     private const double MaxSeconds = 3600;
 
     public static Option<BenchPreset?> Preset() => OptionFactory.Word<BenchPreset?>(
@@ -21,17 +20,16 @@ internal static class BenchOptions
         BenchPreset.TryParse);
 
     /// <summary>Token counts; the value is <c>default</c> where the option was left out.</summary>
-    public static Option<ImmutableArray<int>> Tokens(ImmutableArray<int> byDefault) => OptionFactory.Word<ImmutableArray<int>>(
+    public static Option<ImmutableArray<int>> Tokens(ImmutableArray<int> byDefault, int most = MaxTokens) => OptionFactory.List<int>(
         "--tokens",
-        "LIST",
         $"Token counts; {string.Join(',', byDefault)} if left out.",
-        $"whole numbers from 1 to {MaxTokens} with commas between them, such as 1,4,16",
-        TryParseTokens);
+        $"whole numbers from 1 to {most} with commas between them, such as 1,4,16",
+        (string word, out int count) => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count >= 1 && count <= most);
 
     /// <summary>Backends; the value is <c>default</c> where the option was left out, and empty for all.</summary>
     public static Option<ImmutableArray<BackendKind>> Backends()
     {
-        string names = $"{AllBackends}, {string.Join(", ", BackendNames.All)}";
+        string names = $"{AllBackends}, {string.Join(", ", Names<BackendKind>.All)}";
         return OptionFactory.Word<ImmutableArray<BackendKind>>(
             "--backend",
             "LIST",
@@ -40,38 +38,25 @@ internal static class BenchOptions
             TryParseBackends);
     }
 
-    public static Option<double> Seconds()
+    public static Option<double> Seconds(string description = "Time for each backend in each precision at each token count.", double byDefault = 1)
     {
         Option<double> option = OptionFactory.Word(
             "--seconds",
             "S",
-            "Time for each backend in each precision at each token count.",
+            description,
             $"a number above 0, at most {MaxSeconds}",
-            (string word, out double value) =>
-                double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value > 0 && value <= MaxSeconds);
-        option.DefaultValueFactory = static _ => DefaultSeconds;
+            static (string word, out double value) =>
+                double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value is > 0 and <= MaxSeconds);
+        option.DefaultValueFactory = _ => byDefault;
         return option;
     }
 
-    private static IEnumerable<string> PresetNames() => BenchPreset.All.Select(static preset => preset.Name);
-
-    private static bool TryParseTokens(string text, out ImmutableArray<int> tokens)
+    public static Option<bool> Resident() => new("--resident")
     {
-        var counts = ImmutableArray.CreateBuilder<int>();
-        foreach (string word in text.Split(','))
-        {
-            if (!int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out int count) || count is < 1 or > MaxTokens)
-            {
-                tokens = [];
-                return false;
-            }
+        Description = "Keep one copy of the weights, in the cache if it fits; else copies take turns, so that weights come from memory.",
+    };
 
-            counts.Add(count);
-        }
-
-        tokens = counts.ToImmutable();
-        return true;
-    }
+    private static IEnumerable<string> PresetNames() => BenchPreset.All.Select(static preset => preset.Name);
 
     private static bool TryParseBackends(string text, out ImmutableArray<BackendKind> backends)
     {
@@ -83,7 +68,7 @@ internal static class BenchOptions
 
         foreach (string word in text.Split(','))
         {
-            if (!BackendNames.TryParse(word, out BackendKind kind) || backends.Contains(kind))
+            if (!Names<BackendKind>.TryParse(word, out BackendKind kind) || backends.Contains(kind))
             {
                 return false;
             }

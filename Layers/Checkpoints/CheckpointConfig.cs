@@ -1,9 +1,10 @@
 using System.Collections.Immutable;
 using System.Text.Json;
+using NativeFfn.Checkpoints.Families;
 
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A checkpoint's <c>config.json</c>: numbers are strict, a key that is null counts as absent.</summary>
+/// <summary>A checkpoint's <c>config.json</c>, or what its tensor file has in its place: numbers are strict, a key that is null counts as absent.</summary>
 internal sealed class CheckpointConfig
 {
     // Real configurations have some kilobytes.
@@ -12,9 +13,16 @@ internal sealed class CheckpointConfig
     // No dimension and no count of layers comes near; the bound keeps products of two in 64 bits with room to spare.
     private const int MaxSize = 1 << 24;
 
-    private readonly Dictionary<string, JsonElement> _values = [];
+    private readonly Dictionary<string, JsonElement> _values;
 
-    private CheckpointConfig(string path) => Path = path;
+    /// <summary>A configuration of values by key, none of them null.</summary>
+    /// <param name="path">The file that has them.</param>
+    /// <param name="values">The values.</param>
+    public CheckpointConfig(string path, Dictionary<string, JsonElement> values)
+    {
+        Path = path;
+        _values = values;
+    }
 
     /// <summary>The file.</summary>
     public string Path { get; }
@@ -22,7 +30,7 @@ internal sealed class CheckpointConfig
     public static CheckpointConfig Read(string path)
     {
         using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a model's configuration");
-        var config = new CheckpointConfig(path);
+        var config = new CheckpointConfig(path, []);
         try
         {
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
@@ -97,8 +105,8 @@ internal sealed class CheckpointConfig
             : throw Wrong(key, value, "a finite number");
     }
 
-    public bool Flag(string key, bool absent) => !_values.TryGetValue(key, out JsonElement value)
-        ? absent
+    public bool Flag(Keyed<bool> flag) => flag.Key is not { } key || !_values.TryGetValue(key, out JsonElement value)
+        ? flag.Absent
         : value.ValueKind switch
         {
             JsonValueKind.True => true,

@@ -1,3 +1,5 @@
+using NativeFfn.Checkpoints.Files;
+
 namespace NativeFfn.Checkpoints;
 
 /// <summary>Finds the configuration and the weights that a path means.</summary>
@@ -6,33 +8,41 @@ internal static class CheckpointFolder
     private const string ConfigName = "config.json";
     private const string WeightsName = "model.safetensors";
     private const string IndexName = "model.safetensors.index.json";
-    private const string WeightsExtension = ".safetensors";
     private const string IndexExtension = ".index.json";
+
+    private static string Extensions => string.Join(" or ", TensorFiles.Formats.Reverse().Select(static format => format.Extension));
 
     public static bool IsIndex(string weightsPath) => weightsPath.EndsWith(IndexExtension, StringComparison.OrdinalIgnoreCase);
 
-    public static (string Config, string Weights) Find(string path)
+    /// <summary>The tensor file or index that a path means.</summary>
+    public static string FindWeights(string path)
+    {
+        if (Directory.Exists(path))
+        {
+            return FindInFolder(path);
+        }
+
+        if (!File.Exists(path))
+        {
+            throw new CheckpointException($"{path}: no such file or directory. Name a checkpoint's folder or its weights' file.");
+        }
+
+        return IsIndex(path) || TensorFiles.Formats.Any(format => path.EndsWith(format.Extension, StringComparison.OrdinalIgnoreCase))
+            ? path
+            : throw new CheckpointException($"{path}: is neither a {Extensions} nor a {IndexExtension} file. Name one of them or the checkpoint's folder.");
+    }
+
+    /// <summary>The configuration that belongs to the weights of a path.</summary>
+    public static string FindConfig(string path)
     {
         bool isDirectory = Directory.Exists(path);
-        if (!isDirectory && !File.Exists(path))
-        {
-            throw new CheckpointException($"{path}: no such file or directory. Name a checkpoint's folder or its .safetensors file.");
-        }
-
-        string weights = isDirectory ? FindWeights(path) : path;
-        if (!isDirectory && !IsIndex(path) && !path.EndsWith(WeightsExtension, StringComparison.OrdinalIgnoreCase))
-        {
-            throw new CheckpointException($"{path}: is neither a {WeightsExtension} file nor a {IndexExtension} file. Name one of them or the checkpoint's folder.");
-        }
-
-        string folder = isDirectory ? path : Path.GetDirectoryName(path)!;
-        string config = Path.Combine(folder, ConfigName);
+        string config = Path.Combine(isDirectory ? path : Path.GetDirectoryName(path)!, ConfigName);
         return File.Exists(config)
-            ? (config, weights)
+            ? config
             : throw new CheckpointException($"{path}: has no {ConfigName} {(isDirectory ? "in" : "beside")} it, which says what its layers are. Put the model's own there.");
     }
 
-    private static string FindWeights(string folder)
+    private static string FindInFolder(string folder)
     {
         foreach (string name in (ReadOnlySpan<string>)[WeightsName, IndexName])
         {
@@ -46,7 +56,7 @@ internal static class CheckpointFolder
         string[] others;
         try
         {
-            others = Directory.GetFiles(folder, "*" + WeightsExtension);
+            others = [.. TensorFiles.Formats.SelectMany(format => Directory.GetFiles(folder, "*" + format.Extension))];
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
@@ -57,9 +67,9 @@ internal static class CheckpointFolder
         {
             [string only] => only,
             [] => throw new CheckpointException(
-                $"{folder}: has neither {WeightsName} nor {IndexName}. Name a checkpoint's folder, with its weights in safetensors format."),
+                $"{folder}: has neither {WeightsName} nor {IndexName} nor another {Extensions} file. Name a checkpoint's folder, with its weights in such a file."),
             _ => throw new CheckpointException(
-                $"{folder}: has {others.Length} {WeightsExtension} files, but neither {WeightsName} nor {IndexName}. Name the file to use."),
+                $"{folder}: has {others.Length} {Extensions} files, but neither {WeightsName} nor {IndexName}. Name the file to use."),
         };
     }
 }

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Checkpoints;
 
@@ -8,8 +9,11 @@ internal sealed class CheckpointTensors : IDisposable
 {
     private const string OnlyFile = "";
 
+    // As long as a safetensors header may be: the index has a line for each tensor too.
+    private const int MaxIndexBytes = 100_000_000;
+
     private readonly Lock _lock = new();
-    private readonly Dictionary<string, SafetensorsFile> _open = [];
+    private readonly Dictionary<string, ITensorFile> _open = [];
     private readonly Dictionary<string, string>? _shards;
     private bool _disposed;
 
@@ -22,17 +26,20 @@ internal sealed class CheckpointTensors : IDisposable
     /// <summary>The file, or the index of the shards.</summary>
     public string Path { get; }
 
+    /// <summary>The model, where the only file says itself what it has.</summary>
+    public StoredModel? Model => _shards is null ? _open[OnlyFile].Model : null;
+
     public static CheckpointTensors OpenFile(string path)
     {
         var tensors = new CheckpointTensors(path, null);
-        tensors._open.Add(OnlyFile, SafetensorsFile.Open(path));
+        tensors._open.Add(OnlyFile, TensorFiles.Open(path));
         return tensors;
     }
 
     /// <summary>Reads an index, whose <c>weight_map</c> says which file beside it has which tensor; <c>total_size</c> is only advice.</summary>
     public static CheckpointTensors OpenIndex(string path)
     {
-        using JsonDocument index = CheckpointJson.ParseObject(path, SafetensorsFile.MaxHeaderBytes, "an index of shards");
+        using JsonDocument index = CheckpointJson.ParseObject(path, MaxIndexBytes, "an index of shards");
         if (!index.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
         {
             throw new CheckpointException($"{path}: has no object 'weight_map', which says where each tensor is. Get the file again.");
@@ -63,11 +70,11 @@ internal sealed class CheckpointTensors : IDisposable
     }
 
     /// <summary>A tensor that <see cref="Contains"/> knows, and its file.</summary>
-    public (SafetensorsFile File, SafetensorsTensor Tensor) Find(string name)
+    public (ITensorFile File, TensorEntry Tensor) Find(string name)
     {
         string shard = _shards is null ? OnlyFile : _shards[name];
-        SafetensorsFile file = FileOf(shard);
-        return file.Tensors.TryGetValue(name, out SafetensorsTensor? tensor)
+        ITensorFile file = FileOf(shard);
+        return file.Tensors.TryGetValue(name, out TensorEntry? tensor)
             ? (file, tensor)
             : throw new CheckpointException(
                 $"{Path}: says that tensor {CheckpointText.Quote(name)} is in {CheckpointText.Quote(shard)}, which does not have it. Get both files again.");
@@ -78,22 +85,22 @@ internal sealed class CheckpointTensors : IDisposable
         lock (_lock)
         {
             _disposed = true;
-            foreach (SafetensorsFile file in _open.Values)
+            foreach (ITensorFile file in _open.Values)
             {
                 file.Dispose();
             }
         }
     }
 
-    private SafetensorsFile FileOf(string shard)
+    private ITensorFile FileOf(string shard)
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
-            if (!_open.TryGetValue(shard, out SafetensorsFile? file))
+            if (!_open.TryGetValue(shard, out ITensorFile? file))
             {
                 string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
-                file = SafetensorsFile.Open(System.IO.Path.Combine(folder, shard));
+                file = TensorFiles.Open(System.IO.Path.Combine(folder, shard));
                 _open.Add(shard, file);
             }
 

@@ -1,41 +1,50 @@
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Checkpoints.Files;
+
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A layer's weights in the files of a checkpoint. Safe for use by several threads at once.</summary>
-internal sealed class CheckpointWeights : IFfnWeightSource
+/// <summary>A layer's weights in the files of a checkpoint, as they are stored or as float32. Safe for use by several threads at once.</summary>
+internal sealed class CheckpointWeights : IEncodedWeightSource
 {
-    private delegate void RowReader(int firstRow, Span<float> destination);
+    private readonly Dictionary<TensorKey, StoredRows> _tensors = [];
 
-    private readonly Dictionary<string, RowReader> _readers = [];
+    /// <summary>Adds a tensor of the layer.</summary>
+    public void Add(FfnTensor tensor, StoredRows rows) => _tensors.Add(tensor.Key, rows);
 
-    /// <summary>Adds a tensor that the file holds row by row, from an element on.</summary>
-    public void Add(FfnTensor wanted, SafetensorsFile file, SafetensorsTensor stored, long firstElement)
+    /// <inheritdoc/>
+    public WeightEncoding EncodingOf(FfnTensor tensor) => Find(tensor).Encoding;
+
+    /// <inheritdoc/>
+    public void ReadBlocks(FfnTensor tensor, int firstRow, Span<byte> rows)
     {
-        int columns = wanted.Columns;
-        _readers.Add(wanted.Name, (firstRow, destination) =>
-            file.ReadFloats(stored, firstElement + ((long)firstRow * columns), destination));
+        StoredRows stored = Find(tensor);
+        RequireRows(tensor, firstRow, rows.Length, stored.RowBytes);
+        stored.Read(firstRow, rows);
     }
-
-    /// <summary>Adds a matrix that the file holds transposed.</summary>
-    public void AddTransposed(FfnTensor wanted, SafetensorsFile file, SafetensorsTensor stored) =>
-        _readers.Add(wanted.Name, new TransposedMatrix(file, stored, wanted.Rows, wanted.Columns).ReadRows);
 
     /// <inheritdoc/>
     public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination)
     {
-        ArgumentNullException.ThrowIfNull(tensor);
-        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
-        if (!_readers.TryGetValue(tensor.Name, out RowReader? read))
-        {
-            throw new ArgumentException($"The layer has no tensor '{tensor.Name}'.", nameof(tensor));
-        }
+        StoredRows stored = Find(tensor);
+        RequireRows(tensor, firstRow, destination.Length, tensor.Columns);
+        stored.ReadFloats(firstRow, destination);
+    }
 
-        (int count, int rest) = Math.DivRem(destination.Length, tensor.Columns);
+    private StoredRows Find(FfnTensor tensor)
+    {
+        ArgumentNullException.ThrowIfNull(tensor);
+        return _tensors.TryGetValue(tensor.Key, out StoredRows? rows)
+            ? rows
+            : throw new ArgumentException($"The layer has no tensor '{tensor.Name}'.", nameof(tensor));
+    }
+
+    private static void RequireRows(FfnTensor tensor, int firstRow, int length, int rowLength)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
+        (int count, int rest) = Math.DivRem(length, rowLength);
         if (rest != 0 || count > tensor.Rows - firstRow)
         {
-            throw new ArgumentException(
-                $"{destination.Length} elements from row {firstRow} are no whole rows of '{tensor.Name}' {tensor.Shape}.", nameof(destination));
+            throw new ArgumentException($"{length} elements from row {firstRow} are no whole rows of '{tensor.Name}' {tensor.Shape}.", nameof(length));
         }
-
-        read(firstRow, destination);
     }
 }

@@ -1,12 +1,15 @@
 using NativeFfn.Checkpoints.Families;
+using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A Hugging Face checkpoint open for reading: a configuration and safetensors files, one or many.</summary>
+/// <summary>A checkpoint open for reading: a configuration and safetensors files, one or many, or a GGUF file.</summary>
 /// <remarks>
-/// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, and the mixtures of experts mixtral,
-/// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>. A model may mix dense layers and mixtures. The files are not trusted: what does not fit its configuration is refused by name. Only the tensors of the
-/// layers that are asked for are read, and of a sharded checkpoint only the shards that have them are opened.
+/// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, arcee, and the mixtures of experts mixtral,
+/// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>; of GGUF the architectures llama (Mixtral too), qwen2,
+/// qwen3, gemma, gemma2, phi3, gpt2 and arcee. A model may mix dense layers and mixtures. The files
+/// are not trusted: what does not fit its configuration is refused by name. Only the tensors of the layers that are asked for are read, and
+/// of a sharded checkpoint only the shards that have them are opened.
 /// Safe for use by several threads at once.
 /// </remarks>
 public sealed class FfnCheckpoint : IDisposable
@@ -25,7 +28,7 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>The directory or file, as it was named on opening.</summary>
     public string Path { get; }
 
-    /// <summary>The configuration's <c>model_type</c>.</summary>
+    /// <summary>The configuration's <c>model_type</c>; a GGUF file's <c>general.architecture</c>.</summary>
     public string ModelType { get; }
 
     /// <summary>Feed-forward layers that the configuration names; a T5 model's decoder counts on after its encoder.</summary>
@@ -34,7 +37,7 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
     /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other
-    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it.
+    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with one.
     /// </param>
     /// <exception cref="CheckpointException">
     /// Something is missing, unreadable or damaged, or the model's type, activation or a dimension is not supported; the message names
@@ -43,15 +46,14 @@ public sealed class FfnCheckpoint : IDisposable
     public static FfnCheckpoint Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        (string configPath, string weightsPath) = CheckpointFolder.Find(path);
-        CheckpointConfig config = CheckpointConfig.Read(configPath);
-        FfnFamily family = FamilyCatalog.Find(config);
+        string weightsPath = CheckpointFolder.FindWeights(path);
         CheckpointTensors tensors = CheckpointFolder.IsIndex(weightsPath)
             ? CheckpointTensors.OpenIndex(weightsPath)
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            return new FfnCheckpoint(path, family.ModelType, family.Read(config, tensors), tensors);
+            StoredModel model = tensors.Model ?? ReadModel(path);
+            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
         }
         catch
         {
@@ -79,4 +81,10 @@ public sealed class FfnCheckpoint : IDisposable
 
     /// <summary>Closes the files.</summary>
     public void Dispose() => _tensors.Dispose();
+
+    private static StoredModel ReadModel(string path)
+    {
+        CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
+        return new StoredModel(config.Text("model_type"), FamilyCatalog.Find(config), config);
+    }
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using NativeFfn.Checkpoints.Families;
+using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Checkpoints;
 
@@ -38,7 +39,7 @@ internal sealed class LayerFinder
             }
         }
 
-        RefuseStrangers();
+        RefuseUnexpected();
         return new FfnCheckpointLayer(_layer, spec, _weights, string.Join('+', types));
     }
 
@@ -50,14 +51,14 @@ internal sealed class LayerFinder
             foreach (string prefix in _layout.Prefixes)
             {
                 string path = prefix + _layout.LayerPath(_layer);
-                if (form.Signs.Any(sign => _tensors.Contains(path + sign)))
+                if (form.Markers.Any(marker => _tensors.Contains(path + marker)))
                 {
                     return (path, form);
                 }
             }
         }
 
-        string first = _layout.Prefixes[0] + _layout.LayerPath(_layer) + forms[0].Signs.First();
+        string first = _layout.Prefixes[0] + _layout.LayerPath(_layer) + forms[0].Markers.First();
         string where = (forms.Length, _layout.Prefixes.Length) switch
         {
             (1, 1) => "",
@@ -113,8 +114,8 @@ internal sealed class LayerFinder
     {
         bool isWeight = wanted.Role is FfnTensorRole.PreNormWeight or FfnTensorRole.BranchNormWeight or FfnTensorRole.PostNormWeight;
         string name = FindNorm(norm, isWeight ? NormWeightEndings : NormBiasEndings)!;
-        (SafetensorsFile file, SafetensorsTensor stored) = Open(name, [wanted.Columns]);
-        _weights.Add(wanted, file, stored, 0);
+        (ITensorFile file, TensorEntry stored) = Open(name, [wanted.Columns]);
+        _weights.Add(wanted, StoredRows.Of(file, stored));
         return stored.Type;
     }
 
@@ -127,42 +128,36 @@ internal sealed class LayerFinder
             throw Missing(name, wanted.Expert >= 0 ? $", a part of expert {wanted.Expert}" : "");
         }
 
-        (SafetensorsFile file, SafetensorsTensor stored) = Open(name, place.Shape.AsSpan());
-        if (place.Transposed)
-        {
-            _weights.AddTransposed(wanted, file, stored);
-        }
-        else
-        {
-            _weights.Add(wanted, file, stored, place.FirstElement);
-        }
-
+        (ITensorFile file, TensorEntry stored) = Open(name, place.Shape.AsSpan());
+        bool part = wanted.IsVector && stored.ElementCount != wanted.ElementCount;
+        _weights.Add(
+            wanted,
+            place.Transposed ? StoredRows.OfTransposed(file, stored, wanted.Rows, wanted.Columns)
+            : part ? StoredRows.OfPart(file, stored, wanted.Columns, place.First)
+            : StoredRows.Of(file, stored, wanted.Columns, place.First));
         return stored.Type;
     }
 
-    private (SafetensorsFile File, SafetensorsTensor Tensor) Open(string name, ReadOnlySpan<long> shape)
+    private (ITensorFile File, TensorEntry Tensor) Open(string name, ReadOnlySpan<long> shape)
     {
-        (SafetensorsFile file, SafetensorsTensor stored) = _tensors.Find(name);
+        (ITensorFile file, TensorEntry stored) = _tensors.Find(name);
         if (!stored.Shape.AsSpan().SequenceEqual(shape))
         {
             throw new CheckpointException(
                 $"{file.Path}: tensor {CheckpointText.Quote(name)} has shape {CheckpointText.Shape(stored.Shape.AsSpan())}; the configuration asks for {CheckpointText.Shape(shape)}.");
         }
 
-        return ElementTypes.IsReadable(stored.Type)
-            ? (file, stored)
-            : throw new CheckpointException(
-                $"{file.Path}: tensor {CheckpointText.Quote(name)} has type {stored.Type}; weights of {ElementTypes.ReadableList} can be read. Convert the checkpoint.");
+        return (file, stored);
     }
 
     // Biases above all; they would make every number a little wrong.
-    private void RefuseStrangers()
+    private void RefuseUnexpected()
     {
         IEnumerable<string> norms = new[] { _layout.PreNorm, _layout.BranchNorm, _layout.PostNorm }
             .OfType<StoredNorm>().Where(static norm => !norm.Norm.HasBias).Select(static norm => norm.Name + ".bias");
-        foreach (string stranger in _network.Strangers.Concat(norms))
+        foreach (string unexpected in _network.Unexpected.Concat(norms))
         {
-            string name = _path + stranger;
+            string name = _path + unexpected;
             if (_tensors.Contains(name))
             {
                 throw new CheckpointException(

@@ -1,4 +1,5 @@
 using NativeFfn.Tests.Support;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Checkpoints;
 using NUnit.Framework;
 
@@ -181,6 +182,21 @@ public sealed class FamilyTests
         }
     }
 
+    [TestCase("", 1e-5f, "relu2", false)]
+    [TestCase("\"mlp_bias\":true,\"rms_norm_eps\":1e-6,\"hidden_act\":\"relu\",", 1e-6f, "relu", true)]
+    public void Arcee_is_plain_by_llamas_names(string keys, float epsilon, string activation, bool bias)
+    {
+        const string path = "model.layers.0.";
+        (string, long[])[] biases = bias ? [(path + "mlp.up_proj.bias", [3]), (path + "mlp.down_proj.bias", [2])] : [];
+        using var model = new TempModel(
+            $$"""{"model_type":"arcee",{{keys}}{{LlamaSizes}}}""",
+            [(path + "mlp.up_proj.weight", [3, 2]), (path + "mlp.down_proj.weight", [2, 3]), (path + "post_attention_layernorm.weight", [2]), .. biases]);
+        FfnCheckpointLayer layer = model.Layer(0);
+        Assert.That((layer.Spec.Kind, layer.Spec.Stages[0].HasBias), Is.EqualTo((new FfnKind(false, ReferenceMath.Named(activation)), bias)));
+        Assert.That(layer.Spec.PreNorm, Is.EqualTo(new NormSpec(NormKind.Rms, epsilon)));
+        Assert.That(Weights.Read(layer, "down.weight"), Is.EqualTo(new[] { 7f, 8f, 9f, 10f, 11f, 12f }));
+    }
+
     // Larger than a band, so that rows come from several; the widths are odd to meet every edge.
     [TestCase(700, 2100, 1)]
     [TestCase(700, 2100, 64)]
@@ -199,6 +215,27 @@ public sealed class FamilyTests
         Assert.That(Weights.Read(layer, "up.weight", rowsAtATime).AsSpan().SequenceEqual(Weights.Transposed(stored, width)));
         stored = [.. Enumerable.Range(1 + (width * inner) + inner, width * inner).Select(static i => (float)i)];
         Assert.That(Weights.Read(layer, "down.weight", rowsAtATime).AsSpan().SequenceEqual(Weights.Transposed(stored, inner)));
+    }
+
+    // 2 rows of 3 are stored; whoever keeps bfloat16 gets the bits, turned.
+    [TestCase("BF16", "bf16")]
+    [TestCase("F16", "f16")]
+    public void Weights_of_16_bits_are_handed_out_as_they_are_stored(string type, string encoding)
+    {
+        byte[] bytes = [1, 0, 2, 0, 3, 0, 4, 0, 5, 0, 6, 0];
+        using var model = new TempModel(
+            """{"model_type":"gpt2","n_embd":2,"n_inner":3,"n_layer":1}""",
+            RawCheckpoint.File(
+                ("h.0.mlp.c_fc.weight", type, [2, 3], bytes), ("h.0.mlp.c_fc.bias", type, [3], bytes[..6]),
+                ("h.0.mlp.c_proj.weight", type, [3, 2], bytes), ("h.0.mlp.c_proj.bias", type, [2], bytes[..4])));
+        FfnCheckpointLayer layer = model.Layer(0);
+        var weights = (IEncodedWeightSource)layer.Weights;
+        byte[] rows = new byte[8];
+        weights.ReadBlocks(layer.Spec.Tensors[0], 1, rows);
+        Assert.That(layer.Spec.Tensors.Select(tensor => weights.EncodingOf(tensor).Name), Is.All.EqualTo(encoding));
+        Assert.That(rows, Is.EqualTo(new byte[] { 2, 0, 5, 0, 3, 0, 6, 0 }));
+        Assert.That(() => weights.ReadBlocks(layer.Spec.Tensors[0], 0, new byte[3]), Throws.ArgumentException);
+        Assert.That(() => weights.ReadBlocks(layer.Spec.Tensors[0], 2, new byte[8]), Throws.ArgumentException);
     }
 
     [Test]

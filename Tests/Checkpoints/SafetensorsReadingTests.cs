@@ -1,5 +1,8 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files;
+using NativeFfn.Checkpoints.Files.Safetensors;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -18,10 +21,10 @@ public sealed class SafetensorsReadingTests
             "__metadata__":{"format":"pt","":"ä\n"}}
             """;
         byte[] data = [1, .. RawCheckpoint.Bytes(0.5f, -2f)];
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write(
+        using ITensorFile file = TensorFiles.Open(folder.Write(
             "a.safetensors", RawCheckpoint.File(System.Text.Encoding.UTF8.GetBytes(header + "   \n"), data)));
 
-        Assert.That(file.Metadata, Is.EqualTo(new Dictionary<string, string> { ["format"] = "pt", [""] = "ä\n" }));
+        Assert.That(((SafetensorsFile)file).Metadata, Is.EqualTo(new Dictionary<string, string> { ["format"] = "pt", [""] = "ä\n" }));
         Assert.That(file.Find("scalar").Shape, Is.Empty);
         Assert.That(file.Find("scalar").ElementCount, Is.EqualTo(1));
         Assert.That(file.Find("none").ElementCount, Is.Zero);
@@ -48,10 +51,10 @@ public sealed class SafetensorsReadingTests
     public void Other_types_are_known_but_not_read(string type, int size)
     {
         using var folder = new TempFolder();
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", type, [3L], new byte[3 * size]))));
+        using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", type, [3L], new byte[3 * size]))));
         Assert.That(file.Find("t").Type, Is.EqualTo(type));
         Assert.That(
-            () => Read(file, "t"), Throws.TypeOf<CheckpointException>().With.Message.Contains($"tensor 't' has type '{type}'; F32, BF16 and F16"));
+            () => Read(file, "t"), Throws.TypeOf<CheckpointException>().With.Message.Contains($"tensor 't' has type {type}; weights of F32, BF16 and F16"));
     }
 
     [TestCase("BF16")]
@@ -60,7 +63,7 @@ public sealed class SafetensorsReadingTests
     {
         byte[] all = MemoryMarshal.AsBytes(Enumerable.Range(0, 65536).Select(static bits => (ushort)bits).ToArray().AsSpan()).ToArray();
         using var folder = new TempFolder();
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", type, [65536L], all))));
+        using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", type, [65536L], all))));
         float[] expected = TinySafetensors.Widen(type, all);
         float[] actual = Read(file, "t");
         for (int i = 0; i < expected.Length; i++)
@@ -80,13 +83,13 @@ public sealed class SafetensorsReadingTests
         byte[] bytes = new byte[count * (type == "F32" ? 4 : 2)];
         new Random(5).NextBytes(bytes);
         using var folder = new TempFolder();
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write(
+        using ITensorFile file = TensorFiles.Open(folder.Write(
             "a.safetensors", RawCheckpoint.File(("odd", "U8", [3L], new byte[3]), ("t", type, [count], bytes))));
         float[] expected = TinySafetensors.Widen(type, bytes);
         foreach ((int first, int length) in new[] { (0, count), (1, 0), (count, 0), (count - 1, 1), (131_071, 2), (7, 131_073), (12_345, 37) })
         {
             float[] actual = new float[length];
-            file.ReadFloats(file.Find("t"), first, actual);
+            Parts(file, file.Find("t")).ReadFloats(first, actual);
             Assert.That(actual, Is.EqualTo(expected[first..(first + length)]), $"{length} from {first}");
         }
     }
@@ -96,7 +99,7 @@ public sealed class SafetensorsReadingTests
     {
         using var folder = new TempFolder();
         float[] values = [float.NaN, float.PositiveInfinity, float.NegativeInfinity, -0f, float.Epsilon];
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", "F32", [5L], RawCheckpoint.Bytes(values)))));
+        using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", "F32", [5L], RawCheckpoint.Bytes(values)))));
         Assert.That(RawCheckpoint.Bytes(Read(file, "t")), Is.EqualTo(RawCheckpoint.Bytes(values)));
     }
 
@@ -104,14 +107,14 @@ public sealed class SafetensorsReadingTests
     public void Elements_beyond_a_tensor_are_never_read()
     {
         using var folder = new TempFolder();
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write("a.safetensors", RawCheckpoint.Counting(("a", [4]), ("b", [4]))));
-        SafetensorsTensor tensor = file.Find("a");
-        Assert.That(() => file.ReadFloats(tensor, 0, new float[5]), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => file.ReadFloats(tensor, 4, new float[1]), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => file.ReadFloats(tensor, -1, new float[1]), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        Assert.That(() => file.ReadFloats(tensor, long.MaxValue, new float[1]), Throws.InstanceOf<ArgumentOutOfRangeException>());
-        var forged = new SafetensorsTensor("a", "F32", [1_000_000], 8, 4_000_000);
-        Assert.That(() => file.ReadFloats(forged, 0, new float[1]), Throws.TypeOf<CheckpointException>().With.Message.Contains("outside this file"));
+        using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.Counting(("a", [4]), ("b", [4]))));
+        TensorEntry tensor = file.Find("a");
+        Assert.That(() => Parts(file, tensor).ReadFloats(0, new float[5]), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => Parts(file, tensor).ReadFloats(4, new float[1]), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => Parts(file, tensor).ReadFloats(-1, new float[1]), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(() => Parts(file, tensor).ReadFloats(long.MaxValue, new float[1]), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        var forged = new TensorEntry("a", "F32", WeightEncodings.Float32, [1_000_000], 8, 4_000_000);
+        Assert.That(() => Parts(file, forged).ReadFloats(0, new float[1]), Throws.TypeOf<CheckpointException>().With.Message.Contains("outside this file"));
     }
 
     [Test]
@@ -119,7 +122,7 @@ public sealed class SafetensorsReadingTests
     {
         using var folder = new TempFolder();
         string path = folder.Write("a.safetensors", RawCheckpoint.File(("t", type, [100_000L], new byte[type == "F32" ? 400_000 : 200_000])));
-        using SafetensorsFile file = SafetensorsFile.Open(path);
+        using ITensorFile file = TensorFiles.Open(path);
         using (var writer = new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite))
         {
             writer.SetLength(1000);
@@ -132,11 +135,11 @@ public sealed class SafetensorsReadingTests
     public void A_missing_tensor_and_a_closed_file_are_named()
     {
         using var folder = new TempFolder();
-        SafetensorsFile file = SafetensorsFile.Open(folder.Write("a.safetensors", RawCheckpoint.Counting(("a", [4]))));
+        ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.Counting(("a", [4]))));
         Assert.That(() => file.Find("A"), Throws.TypeOf<CheckpointException>().With.Message.Contains("a.safetensors: has no tensor 'A'"));
-        SafetensorsTensor tensor = file.Find("a");
+        TensorEntry tensor = file.Find("a");
         file.Dispose();
-        Assert.That(() => file.ReadFloats(tensor, 0, new float[1]), Throws.TypeOf<ObjectDisposedException>());
+        Assert.That(() => Parts(file, tensor).ReadFloats(0, new float[1]), Throws.TypeOf<ObjectDisposedException>());
     }
 
     [Test]
@@ -145,7 +148,7 @@ public sealed class SafetensorsReadingTests
         using var folder = new TempFolder();
         folder.Write("blob", RawCheckpoint.Counting(("a", [2])));
         File.CreateSymbolicLink(folder["a.safetensors"], "blob");
-        using SafetensorsFile file = SafetensorsFile.Open(folder["a.safetensors"]);
+        using ITensorFile file = TensorFiles.Open(folder["a.safetensors"]);
         Assert.That(Read(file, "a"), Is.EqualTo(new[] { 1f, 2f }));
     }
 
@@ -153,24 +156,28 @@ public sealed class SafetensorsReadingTests
     public void Reading_allocates_nothing_in_steady_state([Values("F32", "F16")] string type)
     {
         using var folder = new TempFolder();
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write(
+        using ITensorFile file = TensorFiles.Open(folder.Write(
             "a.safetensors", RawCheckpoint.File(("t", type, [1000L], new byte[type == "F32" ? 4000 : 2000]))));
-        SafetensorsTensor tensor = file.Find("t");
+        TensorEntry tensor = file.Find("t");
         float[] values = new float[1000];
-        file.ReadFloats(tensor, 0, values);
+        StoredRows rows = StoredRows.Of(file, tensor);
+        rows.ReadFloats(0, values);
         long before = GC.GetAllocatedBytesForCurrentThread();
         for (int i = 0; i < 100; i++)
         {
-            file.ReadFloats(tensor, 0, values);
+            rows.ReadFloats(0, values);
         }
 
         Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.LessThan(1000));
     }
 
-    private static float[] Read(SafetensorsFile file, string name)
+    // The elements of a tensor as rows of one, so that any part of it can be asked for.
+    private static StoredRows Parts(ITensorFile file, TensorEntry tensor) => StoredRows.Of(file, tensor.AsColumn());
+
+    private static float[] Read(ITensorFile file, string name)
     {
         float[] values = new float[file.Find(name).ElementCount];
-        file.ReadFloats(file.Find(name), 0, values);
+        StoredRows.Of(file, file.Find(name)).ReadFloats(0, values);
         return values;
     }
 }

@@ -1,5 +1,6 @@
 using System.Text;
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Checkpoints;
@@ -89,7 +90,7 @@ public sealed class SafetensorsRejectionTests
     {
         using var folder = new TempFolder();
         string path = folder.Write("damaged.safetensors", bytes);
-        CheckpointException error = Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(path))!;
+        CheckpointException error = Assert.Throws<CheckpointException>(() => TensorFiles.Open(path))!;
         Assert.That(error.Message, Does.StartWith(path + ": "));
         Assert.That(error.Message, Does.Contain(problem));
         Assert.That(error.Message, Does.Not.Contain("\n"));
@@ -99,7 +100,7 @@ public sealed class SafetensorsRejectionTests
     public void The_undamaged_file_is_accepted()
     {
         using var folder = new TempFolder();
-        using SafetensorsFile file = SafetensorsFile.Open(folder.Write("a.safetensors", RawCheckpoint.File(Valid, 8)));
+        using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.File(Valid, 8)));
         Assert.That(file.Tensors.Keys, Is.EqualTo(new[] { "a" }));
     }
 
@@ -109,12 +110,12 @@ public sealed class SafetensorsRejectionTests
     {
         using var folder = new TempFolder();
         string path = folder.Write("claim.safetensors", RawCheckpoint.File("{", 65535, claimed));
-        Assert.Throws<CheckpointException>(() => SafetensorsFile.Open(path));
+        Assert.Throws<CheckpointException>(() => TensorFiles.Open(path));
         long before = GC.GetAllocatedBytesForCurrentThread();
         CheckpointException? error = null;
         try
         {
-            SafetensorsFile.Open(path);
+            TensorFiles.Open(path);
         }
         catch (CheckpointException refused)
         {
@@ -135,25 +136,25 @@ public sealed class SafetensorsRejectionTests
             file.SetLength(100_000_009);
         }
 
-        Assert.That(() => SafetensorsFile.Open(path), Throws.TypeOf<CheckpointException>().With.Message.Contains("the limit is 100000000"));
+        Assert.That(() => TensorFiles.Open(path), Throws.TypeOf<CheckpointException>().With.Message.Contains("the limit is 100000000"));
     }
 
     [Test]
     public void What_is_no_readable_file_is_refused_by_name()
     {
         using var folder = new TempFolder();
-        Assert.That(() => SafetensorsFile.Open(folder["none"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("none: no such file"));
-        Assert.That(() => SafetensorsFile.Open(folder["no/where"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("no such file"));
-        Assert.That(() => SafetensorsFile.Open(folder.Path), Throws.TypeOf<CheckpointException>().With.Message.Contains("is a directory"));
-        Assert.That(() => SafetensorsFile.Open("a\0b"), Throws.TypeOf<CheckpointException>());
+        Assert.That(() => TensorFiles.Open(folder["none"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("none: no such file"));
+        Assert.That(() => TensorFiles.Open(folder["no/where"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("no such file"));
+        Assert.That(() => TensorFiles.Open(folder.Path), Throws.TypeOf<CheckpointException>().With.Message.Contains("is a directory"));
+        Assert.That(() => TensorFiles.Open("a\0b"), Throws.TypeOf<CheckpointException>());
         File.CreateSymbolicLink(folder["loose"], folder["none"]);
-        Assert.That(() => SafetensorsFile.Open(folder["loose"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("no such file"));
+        Assert.That(() => TensorFiles.Open(folder["loose"]), Throws.TypeOf<CheckpointException>().With.Message.Contains("no such file"));
     }
 
     [Test]
     [Platform("Linux")]
     public void A_device_is_refused_and_not_waited_for() =>
-        Assert.That(() => SafetensorsFile.Open("/dev/zero"), Throws.TypeOf<CheckpointException>().With.Message.Contains("no regular file"));
+        Assert.That(() => TensorFiles.Open("/dev/zero"), Throws.TypeOf<CheckpointException>().With.Message.Contains("no regular file"));
 
     private static TestCaseData Case(string name, byte[] bytes, string problem) =>
         new TestCaseData(bytes, problem).SetName("Refused: " + name);

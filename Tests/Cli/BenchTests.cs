@@ -9,7 +9,7 @@ public sealed class BenchTests
     private static readonly string[] Fields =
     [
         "backend", "precision", "kind", "dModel", "dFf", "experts", "topK", "tokens", "medianMs", "minMs", "gflops", "gbPerSec", "allocatedBytesPerCall",
-        "gemmShare", "threads", "runs", "weightBytes", "weightError",
+        "gemmShare", "threads", "runs", "weightBytes", "weightCopies", "isPastCache", "quantizationError",
     ];
 
     [TestCase("llama-7b", 4096, 11008, "swiglu", false)]
@@ -69,19 +69,21 @@ public sealed class BenchTests
         // Rows are a multiple of any panel's, so that only the weights count: 4, 1.125 and 2 bytes each.
         const int weights = 3 * 64 * 96;
         Assert.That(rows.Take(3).Select(static row => row.GetProperty("weightBytes").GetInt64()), Is.EqualTo(new[] { 4 * weights, weights * 9 / 8, 2 * weights }));
-        double[] errors = [.. rows.Take(3).Select(static row => row.GetProperty("weightError").GetDouble())];
+        double[] errors = [.. rows.Take(3).Select(static row => row.GetProperty("quantizationError").GetDouble())];
         Assert.That(errors[0], Is.Zero);
         Assert.That(errors[1], Is.InRange(3e-3, 6e-3), "int8 of uniform weights");
         Assert.That(errors[2], Is.InRange(1e-3, 2e-3), "bf16");
     }
 
-    // An array is its elements, its length and what every object has.
-    [Test]
-    public void A_call_that_allocates_is_told()
+    [TestCase(true, 1)]
+    [TestCase(false, 128)]
+    public void Copies_of_the_weights_take_turns_unless_one_is_to_stay(bool resident, int copies)
     {
-        byte[]? kept = null;
-        Assert.That(AllocationMeter.BytesPerCall(() => kept = new byte[1000]), Is.InRange(1024, 4096));
-        Assert.That(kept, Has.Length.EqualTo(1000));
+        string[] words = ["bench", "--shape", "16x16", "--tokens", "1", "--backend", "managed", "--seconds", "0.01", "--json", "-"];
+        CommandRun run = CommandRun.Done(resident ? [.. words, "--resident"] : words);
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        Assert.That(json.RootElement[0].GetProperty("weightCopies").GetInt32(), Is.EqualTo(copies));
+        Assert.That(json.RootElement[0].GetProperty("isPastCache").GetBoolean(), Is.False, "a kilobyte or 128 of them are in any last cache");
     }
 
     [Test]

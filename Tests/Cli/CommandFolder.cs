@@ -1,4 +1,5 @@
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Tests.Cli;
 
@@ -48,12 +49,12 @@ internal sealed class CommandFolder : IDisposable
     /// <summary>Reads every tensor of a file.</summary>
     public Dictionary<string, (long[] Shape, float[] Values)> Read(string file)
     {
-        using SafetensorsFile opened = SafetensorsFile.Open(this[file]);
+        using ITensorFile opened = TensorFiles.Open(this[file]);
         var tensors = new Dictionary<string, (long[], float[])>();
-        foreach (SafetensorsTensor tensor in opened.Tensors.Values)
+        foreach (TensorEntry tensor in opened.Tensors.Values)
         {
             var values = new float[tensor.ElementCount];
-            opened.ReadFloats(tensor, 0, values);
+            StoredRows.Of(opened, tensor).ReadFloats(0, values);
             tensors.Add(tensor.Name, ([.. tensor.Shape], values));
         }
 

@@ -1,7 +1,8 @@
-extern alias gpu;
-
+using System.CommandLine;
 using Microsoft.Testing.Platform.Builder;
 using Microsoft.Testing.Platform.Extensions;
+using NativeFfn.Bench;
+using NativeFfn.Bench.Gpu;
 
 namespace NativeFfn.Tests.Running;
 
@@ -17,8 +18,8 @@ internal static class TestProgram
         {
             case ["nativeffn", .. var rest]:
                 return NativeFfn.Cli.Program.Run(rest, Console.Out, Console.Error);
-            case ["gpu", .. var rest]:
-                return gpu::NativeFfn.GpuComparison.Program.Run(rest, Console.Out, Console.Error);
+            case ["gpu", ..]:
+                return ToolRun.Of(new RootCommand { GpuTool.Create(Console.Out, Console.Error) }, args, Console.Out, Console.Error);
         }
 
         ITestApplicationBuilder builder = await TestApplication.CreateBuilderAsync(args);

@@ -1,4 +1,5 @@
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Fuzzing;
 
@@ -75,11 +76,10 @@ public static class CheckpointFuzzTarget
 
     private static void ReadFile(string path)
     {
-        using SafetensorsFile file = SafetensorsFile.Open(path);
+        using ITensorFile file = TensorFiles.Open(path);
         long length = new FileInfo(path).Length;
-        Span<float> value = stackalloc float[1];
         CheckpointException? refused = null;
-        foreach (SafetensorsTensor tensor in file.Tensors.Values)
+        foreach (TensorEntry tensor in file.Tensors.Values)
         {
             long elements = tensor.ElementCount;
             Require(tensor.Offset >= 0 && tensor.ByteLength >= elements
@@ -91,8 +91,10 @@ public static class CheckpointFuzzTarget
 
             try
             {
-                file.ReadFloats(tensor, 0, value);
-                file.ReadFloats(tensor, elements - 1, value);
+                StoredRows rows = StoredRows.Of(file, tensor);
+                float[] row = new float[tensor.Columns];
+                rows.ReadFloats(0, row);
+                rows.ReadFloats(tensor.Rows - 1, row);
             }
             catch (CheckpointException rejection)
             {

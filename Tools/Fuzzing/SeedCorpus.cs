@@ -31,6 +31,12 @@ public static class SeedCorpus
     private const string T5Header =
         """{"encoder.block.0.layer.1.DenseReluDense.wi_0.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"encoder.block.0.layer.1.DenseReluDense.wi_1.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]},"encoder.block.0.layer.1.DenseReluDense.wo.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[8,12]}}""";
 
+    private const string ArceeConfig =
+        """{"model_type":"arcee","hidden_size":1,"intermediate_size":1,"num_hidden_layers":1,"hidden_act":"relu2"}""";
+
+    private const string ArceeHeader =
+        """{"layers.0.mlp.up_proj.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"layers.0.mlp.down_proj.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]}}""";
+
     private const string MixtralConfig =
         """{"model_type":"mixtral","hidden_size":2,"intermediate_size":1,"num_hidden_layers":1,"num_local_experts":2,"num_experts_per_tok":1}""";
 
@@ -62,6 +68,7 @@ public static class SeedCorpus
         ("gpt2", Model(Gpt2Config, SafeTensors(Gpt2Header, 34))),
         ("phi3", Model(Phi3Config, SafeTensors(Phi3Header, 24))),
         ("t5", Model(T5Config, SafeTensors(T5Header, 12))),
+        ("arcee", Model(ArceeConfig, SafeTensors(ArceeHeader, 8))),
         ("mixtral", Model(MixtralConfig, SafeTensors(MixtralHeader, 56))),
         ("qwen2_moe", Model(Qwen2MoeConfig, SafeTensors(Qwen2MoeHeader, 104))),
         ("deepseek_v3", Model(DeepSeekConfig, SafeTensors(DeepSeekHeader, 192))),

@@ -1,30 +1,26 @@
-using System.Collections.Immutable;
+using System.Collections.Frozen;
 
 namespace NativeFfn.Checkpoints.Families;
 
-/// <summary>Every family that is supported.</summary>
+/// <summary>Every family that is supported. Another one is a row of <see cref="DenseFamilies"/> or <see cref="MixtureFamilies"/>.</summary>
 internal static class FamilyCatalog
 {
-    private static readonly ImmutableArray<FfnFamily> Families =
-    [
-        LlamaFamily.Llama, LlamaFamily.Mistral, LlamaFamily.Qwen2, LlamaFamily.Qwen3, GemmaFamily.Gemma, GemmaFamily.Gemma2,
-        Phi3Family.Phi3, Gpt2Family.Gpt2, BertFamily.Bert, T5Family.T5, OptFamily.Opt, FalconFamily.Falcon,
-        MixtralFamily.Mixtral, QwenMoeFamily.Qwen2Moe, QwenMoeFamily.Qwen3Moe, DeepSeekFamily.DeepSeekV3,
-    ];
+    private static readonly FrozenDictionary<string, FfnFamily> Families = DenseFamilies.All.Concat(MixtureFamilies.All)
+        .SelectMany(static family => family.ModelTypes.Select(type => KeyValuePair.Create(type, family))).ToFrozenDictionary();
 
     /// <summary>The families' <c>model_type</c>s.</summary>
-    public static IEnumerable<string> ModelTypes => Families.Select(static family => family.ModelType);
+    public static IEnumerable<string> ModelTypes { get; } = [.. DenseFamilies.All.Concat(MixtureFamilies.All).SelectMany(static family => family.ModelTypes)];
+
+    /// <summary>The family of a <c>model_type</c>, or null.</summary>
+    public static FfnFamily? Find(string type) => Families.GetValueOrDefault(type);
 
     /// <summary>The family of a configuration, or an error that names its type and the supported ones.</summary>
     public static FfnFamily Find(CheckpointConfig config)
     {
         string type = config.Text("model_type");
-        foreach (FfnFamily family in Families)
+        if (Find(type) is { } family)
         {
-            if (family.ModelType == type)
-            {
-                return family;
-            }
+            return family;
         }
 
         string what = WhyNot(type) is { } reason ? $"{CheckpointText.Quote(type)}, {reason}" : $"the unknown type {CheckpointText.Quote(type)}";

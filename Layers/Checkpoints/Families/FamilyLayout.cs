@@ -17,7 +17,7 @@ internal sealed record FamilyLayout
     public required int LayerCount { get; init; }
 
     /// <summary>What may stand before a layer's path, tried in order: base models leave out the name of the part that they are.</summary>
-    public ImmutableArray<string> Prefixes { get; init; } = [""];
+    public required ImmutableArray<string> Prefixes { get; init; }
 
     /// <summary>The path of a layer by its index, ending in a dot.</summary>
     public required Func<int, string> LayerPath { get; init; }
@@ -33,7 +33,4 @@ internal sealed record FamilyLayout
 
     /// <summary>Why these models have no feed-forward half of a block, or null where they have.</summary>
     public string? WhyNoBlock { get; init; }
-
-    /// <summary>Networks of which every layer has the same.</summary>
-    public static Func<int, ImmutableArray<StoredNetwork>> InEveryLayer(params ImmutableArray<StoredNetwork> forms) => _ => forms;
 }

@@ -5,10 +5,10 @@ namespace NativeFfn.Checkpoints.Families;
 internal abstract record StoredNetwork(FfnSpec Spec)
 {
     /// <summary>Names, after the layer's path, any of which shows that a file has the network in this form.</summary>
-    public abstract IEnumerable<string> Signs { get; }
+    public abstract IEnumerable<string> Markers { get; }
 
     /// <summary>Names, after the layer's path, of tensors that the formula has no place for: were one left out, every number would be a little wrong.</summary>
-    public abstract IEnumerable<string> Strangers { get; }
+    public abstract IEnumerable<string> Unexpected { get; }
 
     /// <summary>Where a tensor of <see cref="Spec"/> lies.</summary>
     public abstract StoredTensor Place(FfnTensor wanted);
@@ -18,63 +18,54 @@ internal abstract record StoredNetwork(FfnSpec Spec)
 internal sealed record DenseNetwork(FfnSpec Spec, StoredProjections Projections) : StoredNetwork(Spec)
 {
     /// <inheritdoc/>
-    public override IEnumerable<string> Signs => Projections.All.Select(static projection => projection.WeightName);
+    public override IEnumerable<string> Markers => Projections.All.Select(static projection => projection.WeightName());
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Strangers =>
-        Projections.All.Where(_ => !Spec.Stages[0].HasBias).Select(static projection => projection.BiasName);
+    public override IEnumerable<string> Unexpected =>
+        Projections.All.Where(_ => !Spec.Stages[0].HasBias).Select(static projection => projection.BiasName());
 
     /// <inheritdoc/>
     public override StoredTensor Place(FfnTensor wanted) => Projections.Place(wanted);
 }
 
 /// <summary>A mixture of experts without biases in its networks.</summary>
-internal sealed record MixtureNetwork(FfnSpec Spec) : StoredNetwork(Spec)
+internal sealed record MixtureNetwork(FfnSpec Spec, FamilyMixture Family, ExpertForm Form) : StoredNetwork(Spec)
 {
-    /// <summary>The router's path, without <c>.weight</c>.</summary>
-    public required string Router { get; init; }
+    private int Experts => Spec.Mixture!.Experts;
 
-    /// <summary>The projections of an expert by its index.</summary>
-    public required Func<int, StoredProjections> Expert { get; init; }
-
-    /// <summary>The projections of the shared expert; looked for, as a stranger, where the formula has none.</summary>
-    public StoredProjections? Shared { get; init; }
-
-    /// <summary>The path of the shared expert's gate, without <c>.weight</c>.</summary>
-    public string? SharedGate { get; init; }
-
-    private MixtureSpec Mixture => Spec.Mixture!;
-
-    private string SelectionBias => Router + ".e_score_correction_bias";
+    private string SelectionBias => Form.Router + ".e_score_correction_bias";
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Signs => Expert(0).All.Select(static projection => projection.WeightName);
+    public override IEnumerable<string> Markers => Form.Projections.All.Select(static projection => projection.WeightName(0));
 
     /// <inheritdoc/>
-    public override IEnumerable<string> Strangers
+    public override IEnumerable<string> Unexpected
     {
         get
         {
-            yield return Router + ".bias";
-            if (!Mixture.HasSelectionBias)
+            yield return Form.Router + ".bias";
+            if (!Family.HasSelectionBias)
             {
                 yield return SelectionBias;
             }
 
-            foreach (StoredProjection projection in Enumerable.Range(0, Mixture.Experts).SelectMany(expert => Expert(expert).All))
+            foreach (StoredProjection projection in Form.Projections.All)
             {
-                yield return projection.BiasName;
+                for (int expert = 0; expert < Experts; expert++)
+                {
+                    yield return projection.BiasName(expert);
+                }
+
+                // One expert more than the configuration counts; a stack says by its shape how many it has.
+                if (!projection.IsStack)
+                {
+                    yield return projection.WeightName(Experts);
+                }
             }
 
-            // One expert more than the configuration counts; a stack says by its shape how many it has.
-            foreach (StoredProjection projection in Expert(Mixture.Experts).All.Where(static projection => projection.OfStack is null))
+            foreach (StoredProjection projection in Family.Shared?.All ?? [])
             {
-                yield return projection.WeightName;
-            }
-
-            foreach (StoredProjection projection in Shared?.All ?? [])
-            {
-                yield return Mixture.SharedDFf > 0 ? projection.BiasName : projection.WeightName;
+                yield return Spec.Mixture!.SharedDFf > 0 ? projection.BiasName() : projection.WeightName();
             }
         }
     }
@@ -82,10 +73,10 @@ internal sealed record MixtureNetwork(FfnSpec Spec) : StoredNetwork(Spec)
     /// <inheritdoc/>
     public override StoredTensor Place(FfnTensor wanted) => wanted switch
     {
-        { Role: FfnTensorRole.RouterWeight } => new(Router + ".weight", [wanted.Rows, wanted.Columns]),
+        { Role: FfnTensorRole.RouterWeight } => new(Form.Router + ".weight", [wanted.Rows, wanted.Columns]),
         { Role: FfnTensorRole.RouterSelectionBias } => new(SelectionBias, [wanted.Columns]),
-        { Role: FfnTensorRole.SharedGateWeight } => new(SharedGate + ".weight", [1, wanted.Columns]),
-        { Expert: FfnTensor.SharedExpert } => Shared!.Place(wanted),
-        _ => Expert(wanted.Expert).Place(wanted),
+        { Role: FfnTensorRole.SharedGateWeight } => new(Family.SharedGate + ".weight", [1, wanted.Columns]),
+        { Expert: FfnTensor.SharedExpert } => Family.Shared!.Place(wanted),
+        _ => Form.Projections.Place(wanted, Experts),
     };
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace NativeFfn.Checkpoints.Families;
 
@@ -18,44 +19,58 @@ internal enum ProjectionLayout
     SecondHalf,
 }
 
-/// <summary>Where the elements of a layer's tensor are.</summary>
+/// <summary>Where a tensor of a layer lies.</summary>
 /// <param name="Name">The name of the tensor in the file, after the layer's path.</param>
 /// <param name="Shape">The shape that it must have there.</param>
-/// <param name="FirstElement">The first element that is meant.</param>
+/// <param name="First">The first row that is meant, of all dimensions but the last taken together; of a vector the first element.</param>
 /// <param name="Transposed">Whether the file has <c>[in, out]</c>.</param>
-internal readonly record struct StoredTensor(string Name, ImmutableArray<long> Shape, long FirstElement = 0, bool Transposed = false);
+internal readonly record struct StoredTensor(string Name, ImmutableArray<long> Shape, long First = 0, bool Transposed = false);
 
 /// <summary>A projection in a checkpoint.</summary>
-/// <param name="Name">Its tensors' name after the layer's path, without <c>.weight</c> or <c>.bias</c>.</param>
+/// <param name="Name">Its tensors' name after the layer's path, without <see cref="WeightEnding"/>; <c>{0}</c> in it is an expert's index.</param>
 /// <param name="Layout">How the matrix lies there.</param>
 internal sealed record StoredProjection(string Name, ProjectionLayout Layout = ProjectionLayout.OutIn)
 {
-    /// <summary>Which of how many, where one tensor has the matrices of all experts, <c>[experts, ...]</c>; such tensors are no module's <c>.weight</c>.</summary>
-    public (int Index, int Count)? OfStack { get; init; }
+    /// <summary>Whether one tensor has the matrices of all experts, <c>[experts, ...]</c>.</summary>
+    public bool IsStack { get; init; }
+
+    /// <summary>How the matrix's name ends.</summary>
+    public string WeightEnding { get; init; } = ".weight";
+
+    /// <summary>How the bias's name ends, whether there is one or not.</summary>
+    public string BiasEnding { get; init; } = ".bias";
+
+    /// <summary>A stack as transformers writes it: no module's <c>.weight</c>.</summary>
+    public static StoredProjection Stack(string name, ProjectionLayout layout) => new(name, layout) { IsStack = true, WeightEnding = "", BiasEnding = "_bias" };
 
     /// <summary>The name of the matrix.</summary>
-    public string WeightName => OfStack is null ? Name + ".weight" : Name;
+    public string WeightName(int expert = FfnTensor.NoExpert) => NameOf(expert) + WeightEnding;
 
     /// <summary>The name of the bias, whether there is one or not.</summary>
-    public string BiasName => OfStack is null ? Name + ".bias" : Name + "_bias";
+    public string BiasName(int expert = FfnTensor.NoExpert) => NameOf(expert) + BiasEnding;
 
     /// <summary>Where the projection's matrix or bias lies.</summary>
-    public StoredTensor Place(FfnTensor wanted)
+    /// <param name="wanted">The matrix or bias.</param>
+    /// <param name="experts">How many experts a stack has.</param>
+    public StoredTensor Place(FfnTensor wanted, int experts)
     {
         int parts = Layout is ProjectionLayout.FirstHalf or ProjectionLayout.SecondHalf ? 2 : 1;
         bool transposed = Layout == ProjectionLayout.InOut && !wanted.IsVector;
-        long first = Layout == ProjectionLayout.SecondHalf ? wanted.ElementCount : 0;
-        ImmutableArray<long> shape = wanted.IsVector ? [(long)wanted.Columns * parts]
+        long length = wanted.IsVector ? wanted.Columns : wanted.Rows;
+        long first = Layout == ProjectionLayout.SecondHalf ? length : 0;
+        ImmutableArray<long> shape = wanted.IsVector ? [length * parts]
             : transposed ? [wanted.Columns, wanted.Rows]
-            : [(long)wanted.Rows * parts, wanted.Columns];
-        if (OfStack is (int index, int count))
+            : [length * parts, wanted.Columns];
+        if (IsStack)
         {
-            first += index * parts * wanted.ElementCount;
-            shape = [count, .. shape];
+            first += wanted.Expert * parts * length;
+            shape = [experts, .. shape];
         }
 
-        return new StoredTensor(wanted.IsVector ? BiasName : WeightName, shape, first, transposed);
+        return new StoredTensor(wanted.IsVector ? BiasName(wanted.Expert) : WeightName(wanted.Expert), shape, first, transposed);
     }
+
+    private string NameOf(int expert) => expert < 0 ? Name : Name.Replace("{0}", expert.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 }
 
 /// <summary>The projections of one feed-forward network.</summary>
@@ -72,7 +87,9 @@ internal sealed record StoredProjections(StoredProjection? Gate, StoredProjectio
     public static StoredProjections Llama(string path) => new(new(path + "gate_proj"), new(path + "up_proj"), new(path + "down_proj"));
 
     /// <summary>Where a matrix or bias of the network lies.</summary>
-    public StoredTensor Place(FfnTensor wanted)
+    /// <param name="wanted">The matrix or bias.</param>
+    /// <param name="experts">How many experts a stack has.</param>
+    public StoredTensor Place(FfnTensor wanted, int experts = 0)
     {
         StoredProjection projection = wanted switch
         {
@@ -80,6 +97,6 @@ internal sealed record StoredProjections(StoredProjection? Gate, StoredProjectio
             { Role: FfnTensorRole.UpWeight or FfnTensorRole.UpBias } => Up,
             _ => Gate ?? Up,
         };
-        return projection.Place(wanted);
+        return projection.Place(wanted, experts);
     }
 }

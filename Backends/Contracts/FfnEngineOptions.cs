@@ -1,0 +1,98 @@
+namespace NativeFfn;
+
+/// <summary>How an engine is opened, from the application down to the backend. Immutable.</summary>
+/// <remarks><see cref="FfnEngineOption"/> describes each option once, for configuration, the command line and the documentation.</remarks>
+public sealed record FfnEngineOptions
+{
+    /// <summary>The most threads an engine may be given: a bound against a mistyped number.</summary>
+    public const int MaxThreads = 1024;
+
+    /// <summary>More GPUs than a machine has: a bound against a mistyped number.</summary>
+    public const int MaxDevice = 1023;
+
+    /// <summary>
+    /// Multiply-adds that are worth handing to another thread: about 1 MB of weights read for one token, some 50 µs, ten times what
+    /// waking a thread costs.
+    /// </summary>
+    private const long DefaultMinimumSliceWork = 256 * 1024;
+
+    /// <summary>
+    /// The backend. <see cref="BackendKind.Auto"/> takes the best that is available; any other is used or refused with the reason, never
+    /// replaced by another.
+    /// </summary>
+    public BackendKind Backend { get; init; } = BackendKind.Auto;
+
+    /// <summary>
+    /// Threads that one forward may use, the caller's included; 0 (the default) means the processors this process may use, which honours
+    /// affinity and a container's quota.
+    /// </summary>
+    public int Threads { get; init; }
+
+    /// <summary>The file or folder of <c>libmkl_rt</c> to use and no other; null (the default) looks in the usual places.</summary>
+    public string? MklPath { get; init; }
+
+    /// <summary>
+    /// Which product multiplies. <see cref="CpuKernel.Auto"/> (the default) measures once for each shape, when a layer is made, and keeps
+    /// the result in the user's cache folder; the managed backend has only the panel kernels.
+    /// </summary>
+    public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
+
+    /// <summary>
+    /// How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.
+    /// </summary>
+    public FfnPrecision Precision { get; init; } = FfnPrecision.Float32;
+
+    /// <summary>
+    /// How many experts of a mixture are kept in memory at a time, for checkpoints larger than memory; 0 (the default) means all, read when
+    /// the layer is made. With a bound, an expert is read when a token is first sent to it, in place of the one that was used longest ago,
+    /// and the weights' source (an open checkpoint) must stay readable for as long as the layer is used.
+    /// </summary>
+    public int MaxResidentExperts { get; init; }
+
+    /// <summary>
+    /// The folder of <c>libcublasLt</c> and <c>libnvrtc</c> to use and no other; null (the default) looks in the usual places. cuBLAS only.
+    /// </summary>
+    public string? CudaPath { get; init; }
+
+    /// <summary>The GPU to use, by the number that CUDA gives it, from 0 (the default). cuBLAS only.</summary>
+    public int Device { get; init; }
+
+    /// <summary>
+    /// A <c>CUcontext</c> of the application's to work in, which must outlive the engine; 0 (the default) for the primary context of
+    /// <see cref="Device"/>, which the CUDA runtime and most libraries share. cuBLAS only.
+    /// </summary>
+    public nint CudaContext { get; init; }
+
+    /// <summary>
+    /// Whether <c>FfnLayer.Warmup</c> times the algorithms that cuBLASLt proposes and keeps the fastest, in the user's cache folder
+    /// too. It takes a moment for each token count, and gives other bits than the first proposal. cuBLAS only.
+    /// </summary>
+    public bool Autotune { get; init; }
+
+    /// <summary>The most tokens for the decode kernels of a GPU; null measures it. Tests set it.</summary>
+    internal int? DecodeTokens { get; init; }
+
+    /// <summary>CUDA's libraries; null looks for the real ones. Tests give a device of their own.</summary>
+    internal DeviceSource? Cuda { get; init; }
+
+    /// <summary>Multiply-adds of a slice at least; tests lower it, so that layers of any size are cut.</summary>
+    internal long MinimumSliceWork { get; init; } = DefaultMinimumSliceWork;
+
+    /// <summary>These options with the number of threads that 0 stands for.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    internal FfnEngineOptions Resolve()
+    {
+        foreach (FfnEngineOption option in FfnEngineOption.All)
+        {
+            if (!option.IsAllowed(this))
+            {
+                throw new ArgumentOutOfRangeException(option.Name, option.ValueOf(this), $"{option.Name} must be {option.Allowed}.");
+            }
+        }
+
+        return Threads > 0 ? this : this with { Threads = Math.Min(Environment.ProcessorCount, MaxThreads) };
+    }
+}
+
+/// <summary>Where a device's libraries come from; each backend knows its own kind.</summary>
+internal abstract record DeviceSource;

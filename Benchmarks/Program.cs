@@ -1,3 +1,0 @@
-using BenchmarkDotNet.Running;
-
-BenchmarkSwitcher.FromAssembly(typeof(NativeFfn.Benchmarks.ForwardBenchmarks).Assembly).Run(args);

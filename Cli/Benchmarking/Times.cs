@@ -1,0 +1,21 @@
+namespace NativeFfn.Cli.Benchmarking;
+
+/// <summary>Times of one piece of work, in milliseconds.</summary>
+/// <param name="MedianMs">The median.</param>
+/// <param name="MinMs">The shortest.</param>
+/// <param name="Runs">How many they are of.</param>
+/// <param name="Disturbed">Whether other processes were busy and left too few runs alone to leave the others out.</param>
+internal sealed record Times(double MedianMs, double MinMs, int Runs, bool Disturbed = false)
+{
+    /// <summary>Sums up some times.</summary>
+    /// <param name="milliseconds">One at least.</param>
+    public static Times Of(IReadOnlyCollection<double> milliseconds) => new(Median(milliseconds), milliseconds.Min(), milliseconds.Count);
+
+    /// <summary>The middle number, or the mean of the two in the middle.</summary>
+    /// <param name="values">One at least.</param>
+    public static double Median(IReadOnlyCollection<double> values)
+    {
+        double[] sorted = [.. values.Order()];
+        return (sorted[(sorted.Length - 1) / 2] + sorted[sorted.Length / 2]) / 2;
+    }
+}

@@ -1,0 +1,126 @@
+using System.Buffers;
+using System.Runtime.InteropServices;
+using NativeFfn.Backends.Encodings;
+
+namespace NativeFfn.Checkpoints.Files;
+
+/// <summary>The rows of one matrix or vector in a file. Safe for use by several threads at once.</summary>
+/// <param name="encoding">How a row is stored.</param>
+/// <param name="columns">Weights of a row.</param>
+internal abstract class StoredRows(WeightEncoding encoding, int columns)
+{
+    // Bytes decoded at a time: fits a core's second-level cache, and is large enough for a read to cost its copy and little else.
+    private const int StagingBytes = 256 * 1024;
+
+    // The most bytes of one direct read, so that any number of floats can be read as bytes.
+    private const int MaxDirectBytes = 1 << 30;
+
+    /// <summary>How a row is stored.</summary>
+    public WeightEncoding Encoding { get; } = encoding;
+
+    /// <summary>Bytes of a row.</summary>
+    public int RowBytes { get; } = checked((int)encoding.RowBytes(columns));
+
+    /// <summary>Weights of a row.</summary>
+    protected int Columns { get; } = columns;
+
+    /// <summary>The rows of a whole tensor.</summary>
+    /// <exception cref="CheckpointException">The file's type is none that is read.</exception>
+    public static StoredRows Of(ITensorFile file, TensorEntry tensor) =>
+        new FileRows(file, tensor, EncodingOf(file, tensor), checked((int)tensor.Columns), 0);
+
+    /// <summary>Rows of a tensor, from one of them on.</summary>
+    public static StoredRows Of(ITensorFile file, TensorEntry tensor, int columns, long firstRow) =>
+        new FileRows(file, tensor, EncodingOf(file, tensor), columns, firstRow);
+
+    /// <summary>A vector that is part of a tensor, from an element on.</summary>
+    public static StoredRows OfPart(ITensorFile file, TensorEntry tensor, int columns, long firstElement) =>
+        new FileRows(file, tensor.AsColumn(), SingleWeights(file, tensor), columns, firstElement);
+
+    /// <summary>The rows of a matrix whose transpose is stored, turned as they are: bfloat16 stays bfloat16.</summary>
+    public static StoredRows OfTransposed(ITensorFile file, TensorEntry tensor, int rows, int columns)
+    {
+        WeightEncoding encoding = SingleWeights(file, tensor);
+        return encoding.BlockBytes == sizeof(ushort)
+            ? new TransposedRows<ushort>(file, tensor, encoding, rows, columns)
+            : new TransposedRows<uint>(file, tensor, encoding, rows, columns);
+    }
+
+    /// <summary>Reads consecutive rows as they are stored.</summary>
+    /// <param name="firstRow">The first row wanted, from 0.</param>
+    /// <param name="rows">Receives whole rows of <see cref="RowBytes"/> each.</param>
+    public abstract void Read(long firstRow, Span<byte> rows);
+
+    /// <summary>Reads consecutive rows as float32, exactly: NaNs and infinities stay what they are.</summary>
+    /// <param name="firstRow">The first row wanted, from 0.</param>
+    /// <param name="destination">Receives whole rows.</param>
+    public void ReadFloats(long firstRow, Span<float> destination)
+    {
+        if (destination.IsEmpty)
+        {
+            return;
+        }
+
+        bool direct = Encoding == WeightEncodings.Float32;
+        int rowsAtATime = Math.Clamp((direct ? MaxDirectBytes : StagingBytes) / RowBytes, 1, destination.Length / Columns);
+        byte[] staging = direct ? [] : ArrayPool<byte>.Shared.Rent(rowsAtATime * RowBytes);
+        try
+        {
+            while (!destination.IsEmpty)
+            {
+                Span<float> part = destination[..Math.Min(destination.Length, rowsAtATime * Columns)];
+                int count = part.Length / Columns;
+                if (direct)
+                {
+                    Read(firstRow, MemoryMarshal.AsBytes(part));
+                }
+                else
+                {
+                    Decode(firstRow, staging.AsSpan(0, count * RowBytes), part);
+                }
+
+                destination = destination[part.Length..];
+                firstRow += count;
+            }
+        }
+        finally
+        {
+            if (!direct)
+            {
+                ArrayPool<byte>.Shared.Return(staging);
+            }
+        }
+    }
+
+    private static WeightEncoding EncodingOf(ITensorFile file, TensorEntry tensor) => tensor.Encoding ?? throw new CheckpointException(
+        $"{file.Path}: tensor {CheckpointText.Quote(tensor.Name)} has type {tensor.Type}; weights of {file.ReadableTypes} can be read. Convert the checkpoint.");
+
+    // What is cut or turned within a row must have blocks of one weight each.
+    private static WeightEncoding SingleWeights(ITensorFile file, TensorEntry tensor)
+    {
+        WeightEncoding encoding = EncodingOf(file, tensor);
+        return encoding is { BlockColumns: 1, HeaderBytes: 0, BlockBytes: sizeof(ushort) or sizeof(uint) }
+            ? encoding
+            : throw new CheckpointException(
+                $"{file.Path}: tensor {CheckpointText.Quote(tensor.Name)} has type {tensor.Type}, whose rows can be read whole only. Convert it to F32 or BF16.");
+    }
+
+    private void Decode(long firstRow, Span<byte> rows, Span<float> destination)
+    {
+        Read(firstRow, rows);
+        for (; !rows.IsEmpty; rows = rows[RowBytes..])
+        {
+            Encoding.Decode(rows[..RowBytes], 0, destination[..Columns]);
+            destination = destination[Columns..];
+        }
+    }
+
+    private sealed class FileRows(ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int columns, long first)
+        : StoredRows(encoding, columns)
+    {
+        // Rows of the tensor that make one of these: as many as it has elements where the tensor is read as a column.
+        private readonly long _step = columns / Math.Max(tensor.Columns, 1);
+
+        public override void Read(long firstRow, Span<byte> rows) => file.ReadBlocks(tensor, first + (firstRow * _step), rows);
+    }
+}

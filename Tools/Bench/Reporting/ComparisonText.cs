@@ -1,0 +1,135 @@
+using NativeFfn.Bench.Comparing;
+using NativeFfn.Cli.Benchmarking;
+using Spectre.Console;
+
+namespace NativeFfn.Bench.Reporting;
+
+/// <summary>A layer's results as Markdown tables: all times, then each of our subjects against peers and roofline, then who took part, then a server's view.</summary>
+internal static class ComparisonText
+{
+    public static void Write(TextWriter writer, ShapeReport result)
+    {
+        string read = string.Join(", ", result.GbPerSec.Select(static rate => $"{rate.Value:0.0} GB/s {rate.Key}"));
+        writer.WriteLine();
+        writer.WriteLine($"{result.Title}, {result.Threads} threads. Read at best {read}; multiply-add {result.Gflops:0} GFLOP/s.");
+        writer.WriteLine(result.Subjects.Any(static subject => subject.WeightCopies > 1)
+            ? $"Copies of the weights take turns: a round is {RotationLimits.Caches} times the last cache of {result.CacheBytes >> 20} MiB where memory allows."
+            : $"Each subject has one copy of the weights; the last cache has {result.CacheBytes >> 20} MiB.");
+        if (result.OtherLoad is { } others)
+        {
+            writer.WriteLine(
+                $"Other processes had {others:0%} of the processors meanwhile; turns that they disturbed are left out, and ~ marks medians of subjects that had too few others.");
+        }
+
+        writer.WriteLine("Median milliseconds of one forward:");
+        Write(writer, Times(result));
+        foreach (SubjectRow subject in result.Subjects.Where(static subject => subject.Ours))
+        {
+            writer.WriteLine();
+            writer.WriteLine($"{subject.Name} ({subject.Precision}), its median divided by that of others; below 1 is faster:");
+            Write(writer, Ratios(result, subject));
+        }
+
+        Write(writer, Participants(result));
+        if (result.Server is { } server)
+        {
+            Write(writer, server, result.Threads);
+        }
+    }
+
+    private static void Write(TextWriter writer, ServerView server, int threads)
+    {
+        writer.WriteLine();
+        writer.WriteLine(
+            $"A server's view: {server.Callers} callers at a time with 1 thread each, beside one caller at a time with {threads}; tokens a second of all callers together, medians:");
+        if (server.OtherLoad is { } others)
+        {
+            writer.WriteLine($"Other processes had {others:0%} of the processors meanwhile, of which more threads win back more.");
+        }
+
+        Table rates = Markdown.Table("tokens", "subject", $"{server.Callers} x 1 thread", $"1 x {threads} threads", "ratio");
+        foreach (CallerRate rate in server.Rates)
+        {
+            rates.AddRow($"{rate.Tokens}", rate.Subject, $"{rate.ManyTokensPerSec:0}", $"{rate.OneTokensPerSec:0}", $"{rate.ManyOverOne:0.00}");
+        }
+
+        Write(writer, rates);
+        writer.WriteLine();
+        writer.WriteLine("Processor time of the process in one second without calls, right after a forward, and managed bytes of a steady forward:");
+        Table rests = Markdown.Table("subject", "idle ms", "bytes/call");
+        foreach (RestRow rest in server.Rests)
+        {
+            rests.AddRow(rest.Subject, $"{rest.IdleMs:0.0}", $"{rest.AllocatedBytesPerCall}");
+        }
+
+        Write(writer, rests);
+    }
+
+    private static void Write(TextWriter writer, Table table)
+    {
+        writer.WriteLine();
+        writer.WriteLine(Markdown.Of(table));
+    }
+
+    private static Table Times(ShapeReport result)
+    {
+        Table table = Markdown.Table(["tokens", "roofline f32", .. result.Subjects.Select(static subject => subject.Name)]);
+
+        // Peers are f32, and so is one of ours at least, unless only other precisions were asked for.
+        string f32 = FfnPrecisionNames.Of(FfnPrecision.Float32);
+        string? full = result.Subjects.FirstOrDefault(subject => subject.Precision == f32)?.Name;
+        foreach (IGrouping<int, ComparisonRow> count in result.Rows.GroupBy(static row => row.Tokens))
+        {
+            table.AddRow([$"{count.Key}", Number(count.FirstOrDefault(row => row.Subject == full)?.RooflineMs), .. count.Select(Median)]);
+        }
+
+        return table;
+    }
+
+    private static Table Ratios(ShapeReport result, SubjectRow subject)
+    {
+        Table table = Markdown.Table(
+            "tokens", "median ms", "min ms", "runs", "roofline ms", "/ roofline", "/ best peer", "best peer", "/ onnx", "/ our f32", "relative L2");
+        foreach (ComparisonRow row in result.Of(subject))
+        {
+            table.AddRow(
+                $"{row.Tokens}",
+                Median(row),
+                Number(row.MinMs),
+                $"{row.Runs}",
+                Number(row.RooflineMs),
+                Ratio(row.OverRoofline),
+                Ratio(row.OverBestPeer),
+                row.BestPeer ?? "-",
+                Ratio(row.OverOnnx),
+                Ratio(row.OverOurF32),
+                $"{row.RelativeL2:0.0e+0}");
+        }
+
+        return table;
+    }
+
+    private static Table Participants(ShapeReport result)
+    {
+        Table table = Markdown.Table("subject", "precision", "weights MB", "copies", "weight error", "worst relative L2", "version");
+        foreach (SubjectRow subject in result.Subjects)
+        {
+            table.AddRow(
+                subject.Name,
+                subject.Precision,
+                $"{subject.WeightBytes / 1e6:0.0}",
+                $"{new WeightRotation(subject.WeightCopies, subject.IsPastCache)}",
+                subject.QuantizationError == 0 ? "0" : $"{subject.QuantizationError:0.0e+0}",
+                $"{result.Of(subject).Max(static row => row.RelativeL2):0.0e+0}",
+                Markup.Escape(subject.Version));
+        }
+
+        return table;
+    }
+
+    private static string Median(ComparisonRow row) => (row.Disturbed ? "~" : string.Empty) + Number(row.MedianMs);
+
+    private static string Number(double? milliseconds) => milliseconds is { } value ? value < 10 ? $"{value:0.00}" : $"{value:0.0}" : "-";
+
+    private static string Ratio(double? ratio) => ratio is { } value ? $"{value:0.00}" : "-";
+}
