@@ -71,7 +71,7 @@ internal static class BackendCatalog
         if (!entry.Precisions.Contains(options.Precision))
         {
             return (null, new BackendCandidate(
-                kind, null, $"it has no precision {FfnPrecisionNames.Of(options.Precision)}. It has {FfnPrecisionNames.Of(entry.Precisions)}."), null);
+                kind, null, $"it has no precision {Names<FfnPrecision>.Of(options.Precision)}. It has {string.Join(", ", entry.Precisions.Select(Names<FfnPrecision>.Of))}."), null);
         }
 
         try

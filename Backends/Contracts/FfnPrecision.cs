@@ -43,13 +43,3 @@ public enum FfnPrecision
     [EnumMember(Value = "fp8")]
     Float8,
 }
-
-/// <summary>Precisions in messages.</summary>
-internal static class FfnPrecisionNames
-{
-    /// <summary>A precision's spelling.</summary>
-    public static string Of(FfnPrecision precision) => Names<FfnPrecision>.Of(precision);
-
-    /// <summary>The spellings of the precisions that a kind of processor has.</summary>
-    public static string Of(ReadOnlySpan<FfnPrecision> precisions) => string.Join(", ", precisions.ToArray().Select(Names<FfnPrecision>.Of));
-}

@@ -48,7 +48,7 @@ internal sealed class CuBlasBackend : IFfnBackend
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
         _autotunes = options.Autotune;
-        _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {FfnPrecisionNames.Of(format.Precision)}");
+        _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {Names<FfnPrecision>.Of(format.Precision)}");
     }
 
     /// <inheritdoc/>

@@ -52,5 +52,5 @@ internal sealed class RoundingLoss(FfnPrecision precision)
     /// <summary>What is said of a number that a precision cannot hold.</summary>
     public static NotSupportedException Refusal(FfnPrecision precision, FfnTensor tensor, int row, int column, float given) => new(string.Create(
         CultureInfo.InvariantCulture,
-        $"{tensor.Name}[{row}, {column}] is {given:R}, which {FfnPrecisionNames.Of(precision)} cannot hold. Use precision {(precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
+        $"{tensor.Name}[{row}, {column}] is {given:R}, which {Names<FfnPrecision>.Of(precision)} cannot hold. Use precision {(precision == FfnPrecision.BFloat16 ? "f32" : "f32 or bf16")}."));
 }

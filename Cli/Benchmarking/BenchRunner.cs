@@ -99,7 +99,7 @@ internal static class BenchRunner
         double bytes = subject.BytesRead + (sizeof(float) * (double)tokens * (spec.InputWidth + spec.OutputWidth));
         return new BenchRow(
             subject.Backend.Name,
-            FfnPrecisionNames.Of(description.Precision),
+            Names<FfnPrecision>.Of(description.Precision),
             spec.Kind.Name,
             spec.DModel,
             spec.DFf,

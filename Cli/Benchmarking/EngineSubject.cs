@@ -37,7 +37,7 @@ internal sealed class EngineSubject : ISubject
 
             BackendDescription backend = _engine.Backend;
             Description = new SubjectDescription(
-                name ?? $"{backend.Name} {FfnPrecisionNames.Of(options.Precision)}",
+                name ?? $"{backend.Name} {Names<FfnPrecision>.Of(options.Precision)}",
                 backend.Kind,
                 options.Precision,
                 first.WeightBytes,

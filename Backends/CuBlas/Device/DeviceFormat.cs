@@ -70,7 +70,7 @@ internal sealed class DeviceFormat
     /// <summary>Why a device cannot hold the precision, or null.</summary>
     /// <param name="device">The device.</param>
     public string? WhyUnsupported(CudaDevice device) => IsScaled && device.Architecture < Float8Capability
-        ? $"precision {FfnPrecisionNames.Of(Precision)} needs compute capability 8.9 or newer, and {device.Name} has {device.Major}.{device.Minor}. Use bf16 or f16."
+        ? $"precision {Names<FfnPrecision>.Of(Precision)} needs compute capability 8.9 or newer, and {device.Name} has {device.Major}.{device.Minor}. Use bf16 or f16."
         : null;
 
     /// <summary>Elements of a row on the device, where rows end with zeros so that kernels read whole 16-byte vectors of every type.</summary>

@@ -52,7 +52,7 @@ internal static class ProductSteps
         {
             FfnStage shape = chunk.Weights.Stages[stage].Shape;
             throw new NotSupportedException(
-                $"cuBLASLt has no algorithm on {chunk.Lane.Context.Device.Name} for {chunk.Tokens} tokens of a {shape.InputWidth} -> {shape.Width} projection in {FfnPrecisionNames.Of(chunk.Format.Precision)}. Use another precision, or backend mkl.");
+                $"cuBLASLt has no algorithm on {chunk.Lane.Context.Device.Name} for {chunk.Tokens} tokens of a {shape.InputWidth} -> {shape.Width} projection in {Names<FfnPrecision>.Of(chunk.Format.Precision)}. Use another precision, or backend mkl.");
         }
     }
 

@@ -60,7 +60,7 @@ internal static class ShapeComparison
                 new OrderedDictionary<string, double>(subjects.Zip(rounds)
                     .DistinctBy(static pair => pair.First.Description.Precision)
                     .Select(pair => KeyValuePair.Create(
-                        FfnPrecisionNames.Of(pair.First.Description.Precision), meter.BytesPerSecond(pair.Second) / 1e9))),
+                        Names<FfnPrecision>.Of(pair.First.Description.Precision), meter.BytesPerSecond(pair.Second) / 1e9))),
                 [.. subjects.Select(static subject => RowOf(subject.Description))],
                 [.. rows],
                 View(plan, subjects, left => progress($"{spec}: {left}")));
@@ -86,7 +86,7 @@ internal static class ShapeComparison
             ? error
             : throw new WrongResultException(
                 $"{description.Name} is wrong at {tokens} tokens: its relative L2 error is {error:0.0e+0}, and "
-                + $"{FfnPrecisionNames.Of(description.Precision)} explains {tolerance:0.0e+0}. Leave it out with --subjects or correct it.");
+                + $"{Names<FfnPrecision>.Of(description.Precision)} explains {tolerance:0.0e+0}. Leave it out with --subjects or correct it.");
     }
 
     private static IEnumerable<ComparisonRow> Compare(int tokens, Measured[] all)
@@ -119,7 +119,7 @@ internal static class ShapeComparison
     private static SubjectRow RowOf(SubjectDescription subject) => new(
         subject.Name,
         subject.Backend is not null,
-        FfnPrecisionNames.Of(subject.Precision),
+        Names<FfnPrecision>.Of(subject.Precision),
         subject.WeightBytes,
         subject.Rotation.Copies,
         subject.Rotation.IsPastCache,

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.Globalization;
 using NativeFfn.Cli.Options;
 
 namespace NativeFfn.Bench.Gpu;
@@ -25,23 +26,26 @@ internal static class GpuCommand
             $"Precisions ({names}) with commas between them; bf16 if left out.",
             $"one or several of {names} with commas between them",
             static (string word, out FfnPrecision precision) =>
-                FfnPrecisionNames.TryParse(word, out precision) && GpuPrecisions.All.Contains(precision));
+                Names<FfnPrecision>.TryParse(word, out precision) && GpuPrecisions.All.Contains(precision));
         Option<double> seconds = BenchOptions.Seconds("Time for each number; two batches are run in any case.");
-        Option<int> device = CommonOptions.Device();
-        Option<string> path = CommonOptions.CudaPath();
+        var command = new Command("gpu", "The SwiGLU layer on a GPU, beside its memory, plain products of cuBLASLt and, by files, other programs.");
+        Option<string> device = EngineOptionGroup.Of(nameof(FfnEngineOptions.Device));
+        Option<string> path = EngineOptionGroup.Of(nameof(FfnEngineOptions.CudaPath));
         Option<bool> autotune = new("--autotune") { Description = "Let the layer time cuBLASLt's algorithms first, and use the fastest." };
         Option<string> json = OptionFactory.Text("--json", "FILE", "Write the results as JSON.");
-        var command = new Command("gpu", "The SwiGLU layer on a GPU, beside its memory, plain products of cuBLASLt and, by files, other programs.")
+        foreach (Option option in (Option[])[shape, tokens, precisions, seconds, device, path, autotune, json])
         {
-            shape, tokens, precisions, seconds, device, path, autotune, json, Table(show),
-        };
+            command.Add(option);
+        }
+
+        command.Add(Table(show));
         command.SetAction(parsed => measure(new GpuPlan
         {
             Shape = parsed.GetValue(shape) ?? DefaultShape,
             Tokens = parsed.GetValue(tokens).OrDefault(DefaultTokens),
             Precisions = parsed.GetValue(precisions).OrDefault([FfnPrecision.BFloat16]),
             Seconds = parsed.GetValue(seconds),
-            Device = parsed.GetValue(device),
+            Device = int.Parse(parsed.GetValue(device) ?? "0", CultureInfo.InvariantCulture),
             CudaPath = parsed.GetValue(path),
             Autotune = parsed.GetValue(autotune),
             Json = parsed.GetValue(json),

@@ -39,7 +39,9 @@ internal static class QueueCommand
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 64, 176);
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Services.AddNativeFfn(options => options.AddLayer("small", spec, new XavierWeights(spec, seed: 1)).Backend = "managed");
+        builder.Services.AddNativeFfn(options => options
+            .AddLayer("small", spec, new XavierWeights(spec, seed: 1))
+            .ConfigureEngine(static engine => engine with { Backend = BackendKind.Managed }));
         using IHost host = builder.Build();
         host.Start();
         IFfnClient client = host.Services.GetRequiredService<IFfnClient>();

@@ -76,7 +76,7 @@ internal static class ComparisonText
         Table table = Markdown.Table(["tokens", "roofline f32", .. result.Subjects.Select(static subject => subject.Name)]);
 
         // Peers are f32, and so is one of ours at least, unless only other precisions were asked for.
-        string f32 = FfnPrecisionNames.Of(FfnPrecision.Float32);
+        string f32 = Names<FfnPrecision>.Of(FfnPrecision.Float32);
         string? full = result.Subjects.FirstOrDefault(subject => subject.Precision == f32)?.Name;
         foreach (IGrouping<int, ComparisonRow> count in result.Rows.GroupBy(static row => row.Tokens))
         {

@@ -65,7 +65,7 @@ internal static class SubjectCatalog
 
     private static Entry Engine(BackendKind backend, FfnPrecision precision, bool byDefault = true)
     {
-        string name = BackendNames.Of(backend) + (precision == FfnPrecision.Float32 ? string.Empty : "-" + FfnPrecisionNames.Of(precision));
+        string name = Names<BackendKind>.Of(backend) + (precision == FfnPrecision.Float32 ? string.Empty : "-" + Names<FfnPrecision>.Of(precision));
         return new Entry(
             name,
             layer => new EngineSubject(
