@@ -96,7 +96,7 @@ public unsafe class ExpertKernelTests(string precision) : KernelTests(precision)
         {
             Results = results.Pointer,
             ResultStride = results.Stride,
-            Places = (nint)where.Pointer,
+            Rows = (nint)where.Pointer,
             Weights = weights.Pointer,
             Shared = isShared ? shared.Pointer : 0,
             SharedStride = shared.Stride,
