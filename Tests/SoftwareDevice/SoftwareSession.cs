@@ -1,4 +1,5 @@
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Software;
 
@@ -34,25 +35,25 @@ internal sealed unsafe class SoftwareSession : IDisposable
     public DeviceRegion Floats(params ReadOnlySpan<float> values) => new(Foreign.Allocate(values), values.Length * sizeof(float));
 
     /// <summary>Numbers of any format on the device, rounded.</summary>
-    public DeviceRegion Rounded(Number number, ReadOnlySpan<float> values)
+    public DeviceRegion Rounded(NumberFormat number, ReadOnlySpan<float> values)
     {
-        byte[] bytes = new byte[values.Length * number.Size()];
+        byte[] bytes = new byte[values.Length * number.Bytes];
         fixed (byte* first = bytes)
         {
-            Numbers.Round(number, values, first);
+            number.Store(values, first);
         }
 
         return new DeviceRegion(Foreign.Allocate<byte>(bytes), bytes.Length);
     }
 
     /// <summary>What a region holds, whatever is still queued.</summary>
-    public float[] Read(Number number, DeviceRegion region)
+    public float[] Read(NumberFormat number, DeviceRegion region)
     {
         byte[] bytes = Foreign.Read<byte>(region.Address, (int)region.Bytes);
-        float[] values = new float[bytes.Length / number.Size()];
+        float[] values = new float[bytes.Length / number.Bytes];
         fixed (byte* first = bytes)
         {
-            Numbers.Widen(number, first, values);
+            number.Widen(first, values);
         }
 
         return values;
