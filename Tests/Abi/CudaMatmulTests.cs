@@ -129,7 +129,8 @@ public sealed unsafe class CudaMatmulTests
             "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 7, 80000000, 4)",
             "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 8, 80000000, 4)",
             "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 3, 02000000, 4)",
-            "cublasLtMatmulAlgoGetHeuristic(CublasHandle1, MatmulDescriptor1, MatrixLayout1, MatrixLayout2, MatrixLayout3, MatrixLayout3, MatmulPreference1, 4, *, *)",
+            "cublasLtMatmulAlgoGetHeuristic(CublasHandle1, MatmulDescriptor1, MatrixLayout1, MatrixLayout2, MatrixLayout3, MatrixLayout3, "
+                + "MatmulPreference1, 4, *, *)",
             "cublasLtMatmulPreferenceDestroy(MatmulPreference1)",
         ];
         Assert.Multiple(() =>
@@ -150,7 +151,8 @@ public sealed unsafe class CudaMatmulTests
         _session.Device.FailCall("cublasLtMatmulAlgoGetHeuristic", 1, CublasResult.InternalError);
         Assert.That(
             () => matmul.Find(_handle, 0, new MatmulAlgorithm[1]),
-            Throws.TypeOf<CuBlasLtException>().With.Message.Match(@"^cublasLtMatmulAlgoGetHeuristic failed: CUBLAS_STATUS\D* \(14\): CUBLAS_STATUS\D*\.$"));
+            Throws.TypeOf<CuBlasLtException>().With.Message.Match(
+                @"^cublasLtMatmulAlgoGetHeuristic failed: CUBLAS_STATUS\D* \(14\): CUBLAS_STATUS\D*\.$"));
         Assert.That(Calls[^1], Does.StartWith("cublasLtMatmulPreferenceDestroy"));
         Assert.That(() => matmul.Find(_handle, -1, new MatmulAlgorithm[1]), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(matmul.Find(_handle, 0, []), Is.Zero);
@@ -176,7 +178,8 @@ public sealed unsafe class CudaMatmulTests
         Assert.That((algorithm.WorkspaceBytes, algorithm.Waves), Is.EqualTo(expected ? (64L << 10, 0.25f) : (1L, 2f)));
         Assert.That(
             Calls[^1],
-            Is.EqualTo("cublasLtMatmulAlgoCheck(CublasHandle1, MatmulDescriptor1, MatrixLayout1, MatrixLayout2, MatrixLayout3, MatrixLayout3, *, *)"));
+            Is.EqualTo(
+                "cublasLtMatmulAlgoCheck(CublasHandle1, MatmulDescriptor1, MatrixLayout1, MatrixLayout2, MatrixLayout3, MatrixLayout3, *, *)"));
     }
 
     [Test]
@@ -201,7 +204,7 @@ public sealed unsafe class CudaMatmulTests
             $"cublasLtMatmul(CublasHandle1, MatmulDescriptor3, 1, 0x{a:x}, MatrixLayout8, 0x{b:x}, MatrixLayout9, "
                 + $"1, 0x{d:x}, MatrixLayout11, 0x{d:x}, MatrixLayout10, {end}",
         ]));
-        Assert.That(_session.Device.Launches.Select(static launch => launch.Matmul!.Algorithm), Is.All.EqualTo(2), "the algorithm that was given");
+        Assert.That(_session.Device.Launches.Select(static launch => launch.Matmul!.Algorithm), Is.All.EqualTo(2), "the given algorithm");
         _session.Device.AssertNoViolations();
     }
 
@@ -279,7 +282,9 @@ public sealed unsafe class CudaMatmulTests
     {
         _session.Device.FailCall("cublasLtMatmulDescSetAttribute", 1, CublasResult.InvalidValue);
         _session.Device.FailCall("cublasLtCreate", 1, CublasResult.AllocFailed);
-        Assert.That(() => Matmul.Create(Library, Shape), Throws.TypeOf<CuBlasLtException>().With.Message.Contains("cublasLtMatmulDescSetAttribute failed"));
+        Assert.That(
+            () => Matmul.Create(Library, Shape),
+            Throws.TypeOf<CuBlasLtException>().With.Message.Contains("cublasLtMatmulDescSetAttribute failed"));
         Assert.That(
             () => Library.CreateHandle(_session.Context),
             Throws.TypeOf<CuBlasLtException>().With.Property(nameof(CuBlasLtException.IsOutOfMemory)).EqualTo(true));

@@ -62,8 +62,9 @@ public sealed class FunctionTableTests
             {
                 foreach (FieldInfo field in FunctionsOf(table))
                 {
+                    var others = FunctionsOf(table).Where(other => other != field).ToDictionary(static other => other.Name, static _ => (nint)1);
                     Assert.That(
-                        () => create(new NumberedSymbols(FunctionsOf(table).Where(other => other != field).ToDictionary(static other => other.Name, static _ => (nint)1))),
+                        () => create(new NumberedSymbols(others)),
                         Throws.TypeOf<NativeLibraryException>().With.Message.Contains($"numbered library has no function {field.Name}.")
                             .And.Message.Contains(oldest));
                 }

@@ -5,7 +5,7 @@ namespace NativeFfn.Tests.Software;
 /// <summary>The formulas of the kernels in float64.</summary>
 internal static class KernelFormulas
 {
-    public static readonly Func<double, double>[] Activations =
+    public static readonly Func<double, double>[] ActivationFormulas =
     [
         static x => x,
         static x => Math.Max(0, x),

@@ -1,5 +1,6 @@
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
 
@@ -57,6 +58,15 @@ internal sealed unsafe class SoftwareSession : IDisposable
         }
 
         return values;
+    }
+
+    /// <summary>Asserts the status of a call, and the one violation that came with it.</summary>
+    public void AssertViolation(int status, int expected, string text)
+    {
+        string[] violations = Device.TakeViolations();
+        Assert.That(status, Is.EqualTo(expected), string.Join('\n', violations));
+        Assert.That(violations, Has.Length.EqualTo(1));
+        Assert.That(violations[0], Does.Contain(text));
     }
 
     /// <summary>Gives everything back and asserts that nothing was done wrong.</summary>

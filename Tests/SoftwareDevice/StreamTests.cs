@@ -106,7 +106,7 @@ public sealed unsafe class StreamTests
         session.Raw.cuStreamCreate(&stream, 1);
         session.Raw.cuMemsetD8Async(memory.Region.Address, 7, 1, stream);
         session.Raw.cuStreamDestroy_v2(stream);
-        MemoryTests.AssertViolation(session, session.Raw.cuStreamSynchronize(stream), CudaResult.InvalidHandle, "a destroyed Stream");
+        session.AssertViolation(session.Raw.cuStreamSynchronize(stream), CudaResult.InvalidHandle, "a destroyed Stream");
         session.Device.RunEverything();
         Assert.That(session.Foreign.Read<byte>(memory.Region.Address, 1)[0], Is.EqualTo(7));
     }
@@ -117,11 +117,11 @@ public sealed unsafe class StreamTests
         using var session = new SoftwareSession();
         nint stream = new ForeignCuda(session.Device).CreateStream();
         nint popped;
-        MemoryTests.AssertViolation(session, session.Raw.cuStreamSynchronize(stream), CudaResult.InvalidHandle, "another context");
-        MemoryTests.AssertViolation(session, session.Raw.cuStreamDestroy_v2(stream), CudaResult.InvalidHandle, "not the product's");
+        session.AssertViolation(session.Raw.cuStreamSynchronize(stream), CudaResult.InvalidHandle, "another context");
+        session.AssertViolation(session.Raw.cuStreamDestroy_v2(stream), CudaResult.InvalidHandle, "not the product's");
         session.Raw.cuCtxPopCurrent_v2(&popped);
-        MemoryTests.AssertViolation(session, session.Raw.cuStreamSynchronize(0), CudaResult.InvalidContext, "needs a context");
-        MemoryTests.AssertViolation(session, session.Raw.cuCtxPopCurrent_v2(&popped), CudaResult.InvalidContext, "empty stack");
+        session.AssertViolation(session.Raw.cuStreamSynchronize(0), CudaResult.InvalidContext, "needs a context");
+        session.AssertViolation(session.Raw.cuCtxPopCurrent_v2(&popped), CudaResult.InvalidContext, "empty stack");
         session.Raw.cuCtxPushCurrent_v2(session.Context.Handle);
         session.End();
     }

@@ -8,7 +8,7 @@ namespace NativeFfn.Tests.Software;
 
 /// <summary>The kernels in C# against their formulas in float64.</summary>
 [NonParallelizable]
-public sealed unsafe class KernelTests
+public sealed unsafe class SoftwareKernelTests
 {
     private const int Tokens = 3;
     private const int Width = 21;
@@ -98,7 +98,7 @@ public sealed unsafe class KernelTests
             {
                 double At(int column) =>
                     ((double)product[(token * parts * Padded) + column] * channelScales[column] * tokenScales[token]) + bias[column];
-                double expected = i < Width ? Activations[activation](At(i)) * (gated ? At(Padded + i) : 1) : 0;
+                double expected = i < Width ? ActivationFormulas[activation](At(i)) * (gated ? At(Padded + i) : 1) : 0;
                 double step = Step(number) * (Math.Abs(expected) + (number == NumberFormat.E4M3 ? Math.ScaleB(scale, -6) : 0));
                 Assert.That(
                     stored[(token * stride) + i] * scale, Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))),
@@ -133,9 +133,9 @@ public sealed unsafe class KernelTests
             double gate = product[(i / Width * parts * Padded) + (i % Width)];
             double up = gated ? product[(i / Width * parts * Padded) + Padded + (i % Width)] : 1;
             Assert.That(found[0][i], Is.EqualTo(gate));
-            Assert.That(found[1][i], Is.EqualTo(Activations[6](gate)).Within(Tolerance));
+            Assert.That(found[1][i], Is.EqualTo(ActivationFormulas[6](gate)).Within(Tolerance));
             Assert.That(found[2][i], gated ? Is.EqualTo(up) : Is.NaN);
-            Assert.That(found[3][i], Is.EqualTo(Activations[6](gate) * up).Within(Tolerance));
+            Assert.That(found[3][i], Is.EqualTo(ActivationFormulas[6](gate) * up).Within(Tolerance));
         }
     }
 
@@ -280,7 +280,7 @@ public sealed unsafe class KernelTests
         for (int i = 0; i < found.Length; i++)
         {
             double At(int row) => (Dot(weights, row * 16, vectors, i / Padded * 16, 16) * scales[row]) + bias[row];
-            double expected = i % Padded < Width ? Activations[6](At(i % Padded)) * (gated ? At(Padded + (i % Padded)) : 1) : 0;
+            double expected = i % Padded < Width ? ActivationFormulas[6](At(i % Padded)) * (gated ? At(Padded + (i % Padded)) : 1) : 0;
             Assert.That(
                 found[i], Is.EqualTo(expected).Within((Step(number) * Math.Abs(expected)) + (4 * Tolerance * (1 + Math.Abs(expected)))));
         }
@@ -345,11 +345,11 @@ public sealed unsafe class KernelTests
             return session.Raw.cuLaunchKernel(function, gridX, gridY, 1, block, 1, 1, 0, 0, &parameters, null);
         }
 
-        MemoryTests.AssertViolation(session, Launch(1, 1, 128, kernel.Function), CudaResult.InvalidValue, "not written for");
-        MemoryTests.AssertViolation(session, Launch(1, 65536, 256, kernel.Function), CudaResult.InvalidValue, "65536");
-        MemoryTests.AssertViolation(session, Launch(1, 2, 256, run.Kernel("finish").Function), CudaResult.InvalidValue, "not written for");
+        session.AssertViolation(Launch(1, 1, 128, kernel.Function), CudaResult.InvalidValue, "not written for");
+        session.AssertViolation(Launch(1, 65536, 256, kernel.Function), CudaResult.InvalidValue, "65536");
+        session.AssertViolation(Launch(1, 2, 256, run.Kernel("finish").Function), CudaResult.InvalidValue, "not written for");
         Assert.That(Launch(1, 1, 256, kernel.Function), Is.Zero);
-        MemoryTests.AssertViolation(session, session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "260 bytes at offset 0");
+        session.AssertViolation(session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "260 bytes at offset 0");
     }
 
     [Test]
@@ -358,7 +358,7 @@ public sealed unsafe class KernelTests
         using var run = new KernelSession(0);
         nint memory = run.Floats(new float[64]);
         run.Queue("widen_operand", 1, 1, new WidenArguments { Operand = memory + 4, Stride = 16, Output = memory, Width = 4 });
-        MemoryTests.AssertViolation(run.Session, run.Session.Raw.cuCtxSynchronize(), CudaResult.MisalignedAddress, "not at 16 bytes");
+        run.Session.AssertViolation(run.Session.Raw.cuCtxSynchronize(), CudaResult.MisalignedAddress, "not at 16 bytes");
     }
 
     [Test]
@@ -368,6 +368,6 @@ public sealed unsafe class KernelTests
         nint memory = run.Floats(new float[64]);
         run.Queue("widen_operand", 1, 1, new WidenArguments { Operand = memory, Stride = 16, Output = memory, Width = 4 });
         run.Module.Dispose();
-        MemoryTests.AssertViolation(run.Session, run.Session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "unloaded");
+        run.Session.AssertViolation(run.Session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "unloaded");
     }
 }
