@@ -4,20 +4,22 @@ using NativeFfn.Bindings;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
+using NativeFfn.Bindings.Mkl;
 using NativeFfn.Bindings.Nvrtc;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Abi;
 
 /// <summary>The tables of functions, with any library behind them.</summary>
-public sealed class CudaTableTests
+public sealed class FunctionTableTests
 {
-    /// <summary>The three tables, each with what its functions are called by.</summary>
-    internal static readonly (Type Table, Func<NativeSymbols, object> Create, string Prefix)[] Tables =
+    // Each with what its functions are called by, and the oldest version that has them all.
+    private static readonly (Type Table, Func<NativeSymbols, object> Create, string Prefix, string Oldest)[] Tables =
     [
-        (typeof(CudaFunctions), static symbols => new CudaFunctions(symbols), "cu"),
-        (typeof(CuBlasLtFunctions), static symbols => new CuBlasLtFunctions(symbols), "cublasLt"),
-        (typeof(NvrtcFunctions), static symbols => new NvrtcFunctions(symbols), "nvrtc"),
+        (typeof(CudaFunctions), static symbols => new CudaFunctions(symbols), "^cu[A-Z]", "12.0 or newer"),
+        (typeof(CuBlasLtFunctions), static symbols => new CuBlasLtFunctions(symbols), "^cublasLt[A-Z]", "12.0 or newer"),
+        (typeof(NvrtcFunctions), static symbols => new NvrtcFunctions(symbols), "^nvrtc[A-Z]", "12.0 or newer"),
+        (typeof(MklFunctions), static symbols => new MklFunctions(symbols), "^(MKL|cblas)_", "2018 or newer"),
     ];
 
     /// <summary>The functions of a table.</summary>
@@ -28,11 +30,11 @@ public sealed class CudaTableTests
     public void Every_field_has_the_function_of_its_own_name()
     {
         int count = 0;
-        foreach ((Type table, Func<NativeSymbols, object> create, string prefix) in Tables)
+        foreach ((Type table, Func<NativeSymbols, object> create, string prefix, string _) in Tables)
         {
             FieldInfo[] fields = FunctionsOf(table);
             var numbers = fields.Select(static (field, i) => (field.Name, Address: (nint)(i + 1))).ToDictionary(static pair => pair.Name, static pair => pair.Address);
-            var symbols = new ScriptedSymbols(numbers);
+            var symbols = new NumberedSymbols(numbers);
             object filled = create(symbols);
             Assert.Multiple(() =>
             {
@@ -40,7 +42,7 @@ public sealed class CudaTableTests
                 Assert.That(symbols.Asked, Is.EqualTo(fields.Select(static field => field.Name)));
                 foreach (FieldInfo field in fields)
                 {
-                    Assert.That(field.Name, Does.StartWith(prefix));
+                    Assert.That(field.Name, Does.Match(prefix));
                     Assert.That(field.FieldType.IsUnmanagedFunctionPointer, Is.True, field.Name);
                     Assert.That(AddressIn(field, filled), Is.EqualTo(numbers[field.Name]), field.Name);
                 }
@@ -48,7 +50,7 @@ public sealed class CudaTableTests
             count += fields.Length;
         }
 
-        Counted.Add(count, "CUDA symbols bound");
+        Counted.Add(count, "symbols bound");
     }
 
     [Test]
@@ -56,14 +58,15 @@ public sealed class CudaTableTests
     {
         Assert.Multiple(() =>
         {
-            foreach ((Type table, Func<NativeSymbols, object> create, string _) in Tables)
+            foreach ((Type table, Func<NativeSymbols, object> create, string _, string oldest) in Tables)
             {
                 foreach (FieldInfo field in FunctionsOf(table))
                 {
+                    var others = FunctionsOf(table).Where(other => other != field).ToDictionary(static other => other.Name, static _ => (nint)1);
                     Assert.That(
-                        () => create(new ScriptedSymbols([], field.Name)),
-                        Throws.TypeOf<NativeLibraryException>().With.Message.Contains($"scripted library has no function {field.Name}.")
-                            .And.Message.Contains("12.0 or newer"));
+                        () => create(new NumberedSymbols(others)),
+                        Throws.TypeOf<NativeLibraryException>().With.Message.Contains($"numbered library has no function {field.Name}.")
+                            .And.Message.Contains(oldest));
                 }
             }
         });
@@ -80,4 +83,20 @@ public sealed class CudaTableTests
         object other => throw new AssertionException($"{field.Name} is a {other.GetType()}."),
         null => 0,
     };
+
+    // A library whose functions are numbers, and which remembers what was looked up.
+    private sealed class NumberedSymbols(Dictionary<string, nint> functions) : NativeSymbols
+    {
+        private readonly List<string> _asked = [];
+
+        public IReadOnlyList<string> Asked => _asked;
+
+        public override string Path => "numbered library";
+
+        public override bool TryFind(string name, out nint address)
+        {
+            _asked.Add(name);
+            return functions.TryGetValue(name, out address);
+        }
+    }
 }

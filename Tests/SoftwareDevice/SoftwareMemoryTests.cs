@@ -5,7 +5,7 @@ namespace NativeFfn.Tests.Software;
 
 /// <summary>Every misuse of memory is seen and named.</summary>
 [NonParallelizable]
-public sealed unsafe class MemoryTests
+public sealed unsafe class SoftwareMemoryTests
 {
     [Test]
     public void Fresh_memory_is_NaN_in_every_format([Values] bool isPinned)
@@ -52,10 +52,10 @@ public sealed unsafe class MemoryTests
         using var session = new SoftwareSession();
         nint address;
         session.Raw.cuMemAlloc_v2(&address, 16);
-        AssertViolation(session, session.Raw.cuMemFree_v2(address + 8), CudaResult.InvalidValue, "never allocated");
+        session.AssertViolation(session.Raw.cuMemFree_v2(address + 8), CudaResult.InvalidValue, "never allocated");
         Assert.That(session.Raw.cuMemFree_v2(address), Is.Zero);
-        AssertViolation(session, session.Raw.cuMemFree_v2(address), CudaResult.InvalidValue, "freed before");
-        AssertViolation(session, session.Raw.cuMemFreeHost((void*)123), CudaResult.InvalidValue, "never allocated");
+        session.AssertViolation(session.Raw.cuMemFree_v2(address), CudaResult.InvalidValue, "freed before");
+        session.AssertViolation(session.Raw.cuMemFreeHost((void*)123), CudaResult.InvalidValue, "never allocated");
         session.End();
     }
 
@@ -68,16 +68,13 @@ public sealed unsafe class MemoryTests
         nint address = memory.Region.Address;
         Assert.Multiple(() =>
         {
-            AssertViolation(
-                session, session.Raw.cuMemcpyHtoDAsync_v2(address, host, 17, 0), CudaResult.InvalidValue, "17 bytes at offset 0");
-            AssertViolation(
-                session, session.Raw.cuMemcpyHtoDAsync_v2(address - 1, host, 4, 0), CudaResult.InvalidValue, "in no allocation");
-            AssertViolation(session, session.Raw.cuMemcpyDtoHAsync_v2(host, (nint)host, 4, 0), CudaResult.InvalidValue, "in no allocation");
-            AssertViolation(
-                session, session.Raw.cuMemcpyHtoDAsync_v2(address, (void*)address, 4, 0), CudaResult.InvalidValue,
+            session.AssertViolation(session.Raw.cuMemcpyHtoDAsync_v2(address, host, 17, 0), CudaResult.InvalidValue, "17 bytes at offset 0");
+            session.AssertViolation(session.Raw.cuMemcpyHtoDAsync_v2(address - 1, host, 4, 0), CudaResult.InvalidValue, "in no allocation");
+            session.AssertViolation(session.Raw.cuMemcpyDtoHAsync_v2(host, (nint)host, 4, 0), CudaResult.InvalidValue, "in no allocation");
+            session.AssertViolation(session.Raw.cuMemcpyHtoDAsync_v2(address, (void*)address, 4, 0), CudaResult.InvalidValue,
                 "in the place of host memory");
-            AssertViolation(session, session.Raw.cuMemcpyDtoDAsync_v2(address + 4, address, 8, 0), CudaResult.InvalidValue, "overlap");
-            AssertViolation(session, session.Raw.cuMemsetD8Async(address + 8, 0, 9, 0), CudaResult.InvalidValue, "9 bytes at offset 8");
+            session.AssertViolation(session.Raw.cuMemcpyDtoDAsync_v2(address + 4, address, 8, 0), CudaResult.InvalidValue, "overlap");
+            session.AssertViolation(session.Raw.cuMemsetD8Async(address + 8, 0, 9, 0), CudaResult.InvalidValue, "9 bytes at offset 8");
         });
     }
 
@@ -90,7 +87,7 @@ public sealed unsafe class MemoryTests
         session.Raw.cuMemAlloc_v2(&address, 16);
         session.Raw.cuMemcpyHtoDAsync_v2(address, host, 16, 0);
         session.Raw.cuMemFree_v2(address);
-        AssertViolation(session, session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "which was freed");
+        session.AssertViolation(session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "which was freed");
         Assert.That(session.Raw.cuMemAlloc_v2(&address, 16), Is.EqualTo(CudaResult.IllegalAddress), "every later call");
     }
 
@@ -102,7 +99,7 @@ public sealed unsafe class MemoryTests
         void* pinned;
         session.Raw.cuMemHostAlloc(&pinned, 16, 1);
         session.Raw.cuMemcpyHtoDAsync_v2(memory.Region.Address, pinned, 16, 0);
-        AssertViolation(session, session.Raw.cuMemFreeHost(pinned), 0, "before cuMemcpyHtoDAsync_v2");
+        session.AssertViolation(session.Raw.cuMemFreeHost(pinned), 0, "before cuMemcpyHtoDAsync_v2");
     }
 
     [Test]
@@ -112,7 +109,7 @@ public sealed unsafe class MemoryTests
         void* pinned;
         session.Raw.cuMemHostAlloc(&pinned, 16, 1);
         ((byte*)pinned)[16] = 0;
-        AssertViolation(session, session.Raw.cuMemFreeHost(pinned), 0, "guard");
+        session.AssertViolation(session.Raw.cuMemFreeHost(pinned), 0, "guard");
     }
 
     [Test]
@@ -143,16 +140,8 @@ public sealed unsafe class MemoryTests
     {
         using var session = new SoftwareSession();
         nint address = session.Foreign.Allocate<float>([1, 2, 3]);
-        AssertViolation(session, session.Raw.cuMemFree_v2(address), CudaResult.InvalidValue, "not the product's");
+        session.AssertViolation(session.Raw.cuMemFree_v2(address), CudaResult.InvalidValue, "not the product's");
         Assert.That(session.Foreign.Read<float>(address + 4, 2), Is.EqualTo((float[])[2, 3]));
         session.End();
-    }
-
-    internal static void AssertViolation(SoftwareSession session, int status, int expected, string text)
-    {
-        string[] violations = session.Device.TakeViolations();
-        Assert.That(status, Is.EqualTo(expected), string.Join('\n', violations));
-        Assert.That(violations, Has.Length.EqualTo(1));
-        Assert.That(violations[0], Does.Contain(text));
     }
 }

@@ -1,7 +1,7 @@
 namespace NativeFfn.Tests.Software;
 
 /// <summary>What every function of the three libraries does around its own work.</summary>
-internal static class NativeCall
+internal static class ExportCall
 {
     /// <summary>A library's answers to what is the same in all of them.</summary>
     /// <param name="Unexpected">To a mistake of the software device itself.</param>
@@ -22,7 +22,8 @@ internal static class NativeCall
 
     /// <summary>Runs a function's work under the device's lock; no exception leaves it.</summary>
     /// <remarks>The arguments come as a tuple and the work is static, so that a call makes no objects of its own.</remarks>
-    public static int Run<T>(in Library library, string name, T arguments, Func<SoftwareDevice, T, int> work)
+    public static int Run<T>(
+        in Library library, string name, T arguments, Func<SoftwareDevice, T, int> work, bool needsStart = false)
     {
         if (SoftwareDevice.Current is not { } device)
         {
@@ -34,7 +35,8 @@ internal static class NativeCall
         {
             try
             {
-                return Run(library, device, name, arguments, work);
+                device.Log?.Add(name, arguments);
+                return Run(library, device, name, arguments, work, needsStart);
             }
             catch (NativeFailure failure)
             {
@@ -57,7 +59,8 @@ internal static class NativeCall
         }
     }
 
-    private static int Run<T>(in Library library, SoftwareDevice device, string name, T arguments, Func<SoftwareDevice, T, int> work)
+    private static int Run<T>(
+        in Library library, SoftwareDevice device, string name, T arguments, Func<SoftwareDevice, T, int> work, bool needsStart)
     {
         bool worksAnyway = WorksAnyway(name);
         bool isDriver = ReferenceEquals(library.Lost, Driver.Lost);
@@ -71,6 +74,11 @@ internal static class NativeCall
             }
 
             return ordered;
+        }
+
+        if (needsStart && !device.IsInitialized)
+        {
+            throw new NativeFailure(CudaResult.NotInitialized, $"{name} before cuInit.");
         }
 
         int lost = Lost(library, device, name);

@@ -1,11 +1,14 @@
+using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
+using static NativeFfn.Tests.Software.KernelFormulas;
 
 namespace NativeFfn.Tests.Software;
 
 /// <summary>The kernels in C# against their formulas in float64.</summary>
 [NonParallelizable]
-public sealed unsafe class KernelTests
+public sealed unsafe class SoftwareKernelTests
 {
     private const int Tokens = 3;
     private const int Width = 21;
@@ -14,51 +17,39 @@ public sealed unsafe class KernelTests
     // Of a few float32 operations on numbers around 1; the formats' own steps are added where rows are rounded.
     private const double Tolerance = 2e-6;
 
-    private static readonly Func<double, double>[] Activations =
-    [
-        static x => x,
-        static x => Math.Max(0, x),
-        static x => Math.Max(0, x) * Math.Max(0, x),
-        static x => x * Normal(x),
-        static x => 0.5 * x * (1 + Math.Tanh(Math.Sqrt(2 / Math.PI) * (x + (0.044715 * x * x * x)))),
-        static x => x / (1 + Math.Exp(-1.702 * x)),
-        static x => x / (1 + Math.Exp(-x)),
-        static x => 1 / (1 + Math.Exp(-x)),
-    ];
-
     [Test]
     public void Prepared_rows_are_normed_rounded_and_padded_with_zeros(
         [Values] bool isVector, [Range(0, 3)] int precision, [Range(0, 3)] int norm)
     {
-        using var run = new Run(precision);
+        using var run = new KernelSession(precision);
         float[] input = Fractions(Tokens * 24, 1);
         float[] weight = Fractions(Width, 2);
         float[] bias = Fractions(Width, 3);
-        Number number = isVector ? run.Precision.Vector : run.Precision.Operand;
-        DeviceRegion output = run.Fresh(Tokens * Padded * number.Size());
+        NumberFormat number = isVector ? run.Precision.Vector : run.Precision.Operand;
+        DeviceRegion output = run.Fresh(Tokens * Padded * number.Bytes);
         DeviceRegion scales = run.Fresh(Tokens * sizeof(float));
-        run.Launch(isVector ? "prepare_vector" : "prepare_operand", Tokens, 1, new PrepareArgument
+        run.Launch(isVector ? "prepare_vector" : "prepare_operand", Tokens, 1, new InputArguments
         {
             Input = run.Floats(input),
             InputStride = 24,
             Output = output.Address,
             OutputStride = Padded,
-            TokenScales = number == Number.E4M3 ? scales.Address : 0,
-            Norm = new NormArgument { Kind = norm, Weight = run.Floats(weight), Bias = norm == 3 ? run.Floats(bias) : 0, Epsilon = 0.25f },
+            TokenScales = number == NumberFormat.E4M3 ? scales.Address : 0,
+            Norm = new NormArguments { Kind = norm, Weight = run.Floats(weight), Bias = norm == 3 ? run.Floats(bias) : 0, Epsilon = 0.25f },
             Width = Width,
             PaddedWidth = Padded,
         });
         float[] stored = run.Session.Read(number, output);
-        float[] scale = run.Session.Read(Number.F32, scales);
+        float[] scale = run.Session.Read(NumberFormat.Float32, scales);
         for (int token = 0; token < Tokens; token++)
         {
             double[] row = Norm(norm, input.AsSpan(token * 24, Width), weight, norm == 3 ? bias : null, 0.25);
-            double expectedScale = number == Number.E4M3 ? row.Max(Math.Abs) / 448 : 1;
-            Assert.That(number == Number.E4M3 ? scale[token] : 1, Is.EqualTo(expectedScale).Within(1e-6 * expectedScale));
+            double expectedScale = number == NumberFormat.E4M3 ? row.Max(Math.Abs) / 448 : 1;
+            Assert.That(number == NumberFormat.E4M3 ? scale[token] : 1, Is.EqualTo(expectedScale).Within(1e-6 * expectedScale));
             for (int i = 0; i < Padded; i++)
             {
                 double expected = i < Width ? row[i] : 0;
-                double step = Step(number) * (Math.Abs(expected) + (number == Number.E4M3 ? Math.ScaleB(expectedScale, -6) : 0));
+                double step = Step(number) * (Math.Abs(expected) + (number == NumberFormat.E4M3 ? Math.ScaleB(expectedScale, -6) : 0));
                 Assert.That(
                     stored[(token * Padded) + i] * expectedScale,
                     Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))), $"column {i}");
@@ -71,19 +62,19 @@ public sealed unsafe class KernelTests
         [Range(0, 7)] int activation, [Values] bool gated, [Values(0, 1, 3)] int precision,
         [Values("activate_operand", "activate_result")] string kernel)
     {
-        using var run = new Run(precision);
+        using var run = new KernelSession(precision);
         int parts = gated ? 2 : 1;
-        Number format = run.Precision.Product;
+        NumberFormat format = run.Precision.Product;
         float[] product = run.Rounded(format, Fractions(Tokens * parts * Padded, 1), out nint productAddress);
         float[] bias = Fractions(parts * Padded, 2);
         float[] channelScales = Fractions(parts * Padded, 3);
         float[] tokenScales = Fractions(Tokens, 4);
         bool isResult = kernel == "activate_result";
-        Number number = isResult ? Number.F32 : run.Precision.Operand;
+        NumberFormat number = isResult ? NumberFormat.Float32 : run.Precision.Operand;
         int stride = isResult ? Width : Padded;
-        DeviceRegion output = run.Fresh(Tokens * stride * number.Size());
+        DeviceRegion output = run.Fresh(Tokens * stride * number.Bytes);
         DeviceRegion outputScales = run.Fresh(Tokens * sizeof(float));
-        run.Launch(kernel, 2, Tokens, new ActivateArgument
+        run.Launch(kernel, 2, Tokens, new ActivationArguments
         {
             Product = productAddress,
             ProductStride = parts * Padded,
@@ -92,23 +83,23 @@ public sealed unsafe class KernelTests
             Bias = run.Floats(bias),
             ChannelScales = run.Floats(channelScales),
             TokenScales = run.Floats(tokenScales),
-            OutputScales = number == Number.E4M3 ? outputScales.Address : 0,
+            OutputScales = number == NumberFormat.E4M3 ? outputScales.Address : 0,
             PaddedWidth = Padded,
             Width = Width,
             Activation = activation,
             Gated = gated ? 1 : 0,
         });
         float[] stored = run.Session.Read(number, output);
-        float[] scales = run.Session.Read(Number.F32, outputScales);
+        float[] scales = run.Session.Read(NumberFormat.Float32, outputScales);
         for (int token = 0; token < Tokens; token++)
         {
-            double scale = number == Number.E4M3 ? scales[token] : 1;
+            double scale = number == NumberFormat.E4M3 ? scales[token] : 1;
             for (int i = 0; i < stride; i++)
             {
                 double At(int column) =>
                     ((double)product[(token * parts * Padded) + column] * channelScales[column] * tokenScales[token]) + bias[column];
-                double expected = i < Width ? Activations[activation](At(i)) * (gated ? At(Padded + i) : 1) : 0;
-                double step = Step(number) * (Math.Abs(expected) + (number == Number.E4M3 ? Math.ScaleB(scale, -6) : 0));
+                double expected = i < Width ? ActivationFormulas[activation](At(i)) * (gated ? At(Padded + i) : 1) : 0;
+                double step = Step(number) * (Math.Abs(expected) + (number == NumberFormat.E4M3 ? Math.ScaleB(scale, -6) : 0));
                 Assert.That(
                     stored[(token * stride) + i] * scale, Is.EqualTo(expected).Within(step + (Tolerance * (1 + Math.Abs(expected)))),
                     $"column {i}");
@@ -119,11 +110,11 @@ public sealed unsafe class KernelTests
     [Test]
     public void A_trace_is_dense_and_has_every_part([Values] bool gated)
     {
-        using var run = new Run(0);
+        using var run = new KernelSession(0);
         int parts = gated ? 2 : 1;
-        float[] product = run.Rounded(Number.F32, Fractions(Tokens * parts * Padded, 1), out nint address);
+        float[] product = run.Rounded(NumberFormat.Float32, Fractions(Tokens * parts * Padded, 1), out nint address);
         DeviceRegion[] outputs = [.. Enumerable.Range(0, 4).Select(_ => run.Fresh(Tokens * Width * sizeof(float)))];
-        run.Launch("trace_stage", 1, Tokens, new TraceArgument
+        run.Launch("trace_stage", 1, Tokens, new TraceArguments
         {
             Product = address,
             ProductStride = parts * Padded,
@@ -136,30 +127,30 @@ public sealed unsafe class KernelTests
             Activation = 6,
             Gated = gated ? 1 : 0,
         });
-        float[][] found = [.. outputs.Select(output => run.Session.Read(Number.F32, output))];
+        float[][] found = [.. outputs.Select(output => run.Session.Read(NumberFormat.Float32, output))];
         for (int i = 0; i < Tokens * Width; i++)
         {
             double gate = product[(i / Width * parts * Padded) + (i % Width)];
             double up = gated ? product[(i / Width * parts * Padded) + Padded + (i % Width)] : 1;
             Assert.That(found[0][i], Is.EqualTo(gate));
-            Assert.That(found[1][i], Is.EqualTo(Activations[6](gate)).Within(Tolerance));
+            Assert.That(found[1][i], Is.EqualTo(ActivationFormulas[6](gate)).Within(Tolerance));
             Assert.That(found[2][i], gated ? Is.EqualTo(up) : Is.NaN);
-            Assert.That(found[3][i], Is.EqualTo(Activations[6](gate) * up).Within(Tolerance));
+            Assert.That(found[3][i], Is.EqualTo(ActivationFormulas[6](gate) * up).Within(Tolerance));
         }
     }
 
     [Test]
     public void Widened_operands_are_times_their_scales([Range(0, 3)] int precision)
     {
-        using var run = new Run(precision);
+        using var run = new KernelSession(precision);
         float[] stored = run.Rounded(run.Precision.Operand, Fractions(Tokens * Padded, 1), out nint address);
         float[] scales = Fractions(Tokens, 2);
         DeviceRegion output = run.Fresh(Tokens * Width * sizeof(float));
-        run.Launch("widen_operand", 1, Tokens, new WidenArgument
+        run.Launch("widen_operand", 1, Tokens, new WidenArguments
         {
             Operand = address, Stride = Padded, TokenScales = run.Floats(scales), Output = output.Address, Width = Width,
         });
-        float[] found = run.Session.Read(Number.F32, output);
+        float[] found = run.Session.Read(NumberFormat.Float32, output);
         for (int i = 0; i < found.Length; i++)
         {
             Assert.That(found[i], Is.EqualTo(stored[(i / Width * Padded) + (i % Width)] * scales[i / Width]));
@@ -170,7 +161,7 @@ public sealed unsafe class KernelTests
     public void A_finished_row_is_its_branch_normed_the_residual_added_and_normed_again(
         [Range(0, 3)] int branch, [Range(0, 3)] int post, [Values] bool inPlace)
     {
-        using var run = new Run(0);
+        using var run = new KernelSession(0);
         float[] product = Fractions(Tokens * Width, 1);
         float[] bias = [.. Fractions(Width, 2), .. new float[Padded - Width]];
         float[] residual = Fractions(Tokens * Width, 3);
@@ -179,7 +170,7 @@ public sealed unsafe class KernelTests
         nint productAddress = run.Floats(product);
         DeviceRegion output = inPlace ? new DeviceRegion(productAddress, product.Length * sizeof(float))
             : run.Fresh(product.Length * sizeof(float));
-        run.Launch("finish", Tokens, 1, new FinishArgument
+        run.Launch("finish", Tokens, 1, new FinishArguments
         {
             Product = productAddress,
             ProductStride = Width,
@@ -188,11 +179,11 @@ public sealed unsafe class KernelTests
             ResidualStride = Width,
             Output = output.Address,
             OutputStride = Width,
-            Branch = new NormArgument { Kind = branch, Weight = run.Floats(branchWeight), Epsilon = 0.5f },
-            Post = new NormArgument { Kind = post, Weight = run.Floats(postWeight), Epsilon = 0.5f },
+            Branch = new NormArguments { Kind = branch, Weight = run.Floats(branchWeight), Epsilon = 0.5f },
+            Post = new NormArguments { Kind = post, Weight = run.Floats(postWeight), Epsilon = 0.5f },
             Width = Width,
         });
-        float[] found = run.Session.Read(Number.F32, output);
+        float[] found = run.Session.Read(NumberFormat.Float32, output);
         for (int token = 0; token < Tokens; token++)
         {
             double[] row = Norm(
@@ -207,18 +198,18 @@ public sealed unsafe class KernelTests
     }
 
     [Test]
-    public void Rows_that_are_gathered_are_combined_in_the_order_of_their_places([Values] bool isShared, [Values] bool inPlace)
+    public void Rows_that_are_gathered_are_combined_in_the_order_of_their_rows([Values] bool isShared, [Values] bool inPlace)
     {
-        using var run = new Run(0);
+        using var run = new KernelSession(0);
         float[] input = Fractions(Tokens * 24, 1);
         int[] tokens = [2, 0, 1, 1, 2, 0];
-        int[] places = [5, 1, 2, 3, 0, 4];
+        int[] order = [5, 1, 2, 3, 0, 4];
         float[] weights = Fractions(2 * Tokens, 2);
         float[] gates = Fractions(Tokens, 3);
         float[] shared = Fractions(Tokens * 40, 4);
         float[] residual = Fractions(Tokens * Width, 5);
         DeviceRegion routed = run.Fresh(tokens.Length * Padded * sizeof(float));
-        run.Launch("gather_rows", tokens.Length, 1, new GatherArgument
+        run.Launch("gather_rows", tokens.Length, 1, new GatherArguments
         {
             Input = run.Floats(input),
             InputStride = 24,
@@ -229,11 +220,11 @@ public sealed unsafe class KernelTests
         });
         nint rows = run.Floats(residual);
         nint output = inPlace ? rows : run.Fresh(residual.Length * sizeof(float)).Address;
-        run.Launch("combine_experts", Tokens, 1, new CombineArgument
+        run.Launch("combine_experts", Tokens, 1, new CombineArguments
         {
             Results = routed.Address,
             ResultStride = Padded,
-            Places = run.Session.Foreign.Allocate<int>(places),
+            Places = run.Session.Foreign.Allocate<int>(order),
             Weights = run.Floats(weights),
             Shared = isShared ? run.Floats(shared) : 0,
             SharedStride = 40,
@@ -249,7 +240,7 @@ public sealed unsafe class KernelTests
         for (int i = 0; i < found.Length; i++)
         {
             (int token, int column) = (i / Width, i % Width);
-            double Gathered(int route) => (double)weights[route] * input[(tokens[places[route]] * 24) + column];
+            double Gathered(int route) => (double)weights[route] * input[(tokens[order[route]] * 24) + column];
             double expected = Gathered(2 * token) + Gathered((2 * token) + 1) + residual[i]
                 + (isShared ? (double)gates[token] * shared[(token * 40) + column] : 0);
             Assert.That(found[i], Is.EqualTo(expected).Within(8 * Tolerance));
@@ -259,16 +250,16 @@ public sealed unsafe class KernelTests
     [Test]
     public void A_vector_stage_is_the_whole_hidden_stage([Values(1, 2, 4, 8)] int most, [Values] bool gated, [Range(0, 3)] int precision)
     {
-        using var run = new Run(precision);
+        using var run = new KernelSession(precision);
         int tokens = Math.Max(1, most - 1);
         int rows = (gated ? 2 : 1) * Padded;
         float[] weights = run.Rounded(run.Precision.Weight, Fractions(rows * 16, 1), out nint weightAddress);
         float[] vectors = run.Rounded(run.Precision.Vector, Fractions(tokens * 16, 2), out nint vectorAddress);
         float[] bias = Fractions(rows, 3);
         float[] scales = Fractions(rows, 4);
-        Number number = run.Precision.Vector;
-        DeviceRegion output = run.Fresh(tokens * Padded * number.Size());
-        run.Launch($"vector_stage_{most}", Padded / 16, 1, new VectorStageArgument
+        NumberFormat number = run.Precision.Vector;
+        DeviceRegion output = run.Fresh(tokens * Padded * number.Bytes);
+        run.Launch($"vector_stage_{most}", Padded / 16, 1, new VectorStageArguments
         {
             Weights = weightAddress,
             WeightStride = 16,
@@ -289,7 +280,7 @@ public sealed unsafe class KernelTests
         for (int i = 0; i < found.Length; i++)
         {
             double At(int row) => (Dot(weights, row * 16, vectors, i / Padded * 16, 16) * scales[row]) + bias[row];
-            double expected = i % Padded < Width ? Activations[6](At(i % Padded)) * (gated ? At(Padded + (i % Padded)) : 1) : 0;
+            double expected = i % Padded < Width ? ActivationFormulas[6](At(i % Padded)) * (gated ? At(Padded + (i % Padded)) : 1) : 0;
             Assert.That(
                 found[i], Is.EqualTo(expected).Within((Step(number) * Math.Abs(expected)) + (4 * Tolerance * (1 + Math.Abs(expected)))));
         }
@@ -298,13 +289,13 @@ public sealed unsafe class KernelTests
     [Test]
     public void A_vector_result_adds_bias_and_residual_in_place([Values(1, 2, 4, 8)] int most, [Range(0, 3)] int precision)
     {
-        using var run = new Run(precision);
+        using var run = new KernelSession(precision);
         float[] weights = run.Rounded(run.Precision.Weight, Fractions(Padded * 16, 1), out nint weightAddress);
         float[] vectors = run.Rounded(run.Precision.Vector, Fractions(most * 16, 2), out nint vectorAddress);
         float[] bias = Fractions(Padded, 3);
         float[] residual = Fractions(most * Width, 4);
         nint output = run.Floats(residual);
-        run.Launch($"vector_result_{most}", 2, 1, new VectorResultArgument
+        run.Launch($"vector_result_{most}", 2, 1, new VectorResultArguments
         {
             Weights = weightAddress,
             WeightStride = 16,
@@ -342,135 +333,41 @@ public sealed unsafe class KernelTests
     [Test]
     public void Rows_outside_of_memory_grids_and_blocks_are_violations()
     {
-        using var run = new Run(0);
+        using var run = new KernelSession(0);
         nint memory = run.Floats(new float[64]);
-        var argument = new WidenArgument { Operand = memory, Stride = 16, Output = memory, Width = 65 };
+        var argument = new WidenArguments { Operand = memory, Stride = 16, Output = memory, Width = 65 };
         SoftwareSession session = run.Session;
         CudaKernel kernel = run.Kernel("widen_operand");
         int Launch(uint gridX, uint gridY, uint block, nint function)
         {
-            WidenArgument copied = argument;
+            WidenArguments copied = argument;
             void* parameters = &copied;
             return session.Raw.cuLaunchKernel(function, gridX, gridY, 1, block, 1, 1, 0, 0, &parameters, null);
         }
 
-        MemoryTests.AssertViolation(session, Launch(1, 1, 128, kernel.Function), CudaResult.InvalidValue, "not written for");
-        MemoryTests.AssertViolation(session, Launch(1, 65536, 256, kernel.Function), CudaResult.InvalidValue, "65536");
-        MemoryTests.AssertViolation(session, Launch(1, 2, 256, run.Kernel("finish").Function), CudaResult.InvalidValue, "not written for");
+        session.AssertViolation(Launch(1, 1, 128, kernel.Function), CudaResult.InvalidValue, "not written for");
+        session.AssertViolation(Launch(1, 65536, 256, kernel.Function), CudaResult.InvalidValue, "65536");
+        session.AssertViolation(Launch(1, 2, 256, run.Kernel("finish").Function), CudaResult.InvalidValue, "not written for");
         Assert.That(Launch(1, 1, 256, kernel.Function), Is.Zero);
-        MemoryTests.AssertViolation(session, session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "260 bytes at offset 0");
+        session.AssertViolation(session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "260 bytes at offset 0");
     }
 
     [Test]
     public void Rows_of_the_products_own_start_at_16_bytes()
     {
-        using var run = new Run(0);
+        using var run = new KernelSession(0);
         nint memory = run.Floats(new float[64]);
-        run.Queue("widen_operand", 1, 1, new WidenArgument { Operand = memory + 4, Stride = 16, Output = memory, Width = 4 });
-        MemoryTests.AssertViolation(run.Session, run.Session.Raw.cuCtxSynchronize(), CudaResult.MisalignedAddress, "not at 16 bytes");
+        run.Queue("widen_operand", 1, 1, new WidenArguments { Operand = memory + 4, Stride = 16, Output = memory, Width = 4 });
+        run.Session.AssertViolation(run.Session.Raw.cuCtxSynchronize(), CudaResult.MisalignedAddress, "not at 16 bytes");
     }
 
     [Test]
     public void A_kernel_of_an_unloaded_module_is_not_run()
     {
-        using var run = new Run(0);
+        using var run = new KernelSession(0);
         nint memory = run.Floats(new float[64]);
-        run.Queue("widen_operand", 1, 1, new WidenArgument { Operand = memory, Stride = 16, Output = memory, Width = 4 });
+        run.Queue("widen_operand", 1, 1, new WidenArguments { Operand = memory, Stride = 16, Output = memory, Width = 4 });
         run.Module.Dispose();
-        MemoryTests.AssertViolation(run.Session, run.Session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "unloaded");
-    }
-
-    private static double Step(Number number) =>
-        number switch { Number.F32 => 0, Number.F16 => Math.ScaleB(1, -11), Number.BF16 => Math.ScaleB(1, -8), _ => Math.ScaleB(1, -4) };
-
-    private static double Normal(double x)
-    {
-        // ∫ of the density from far left, by Simpson's rule.
-        const int Steps = 4000;
-        const double Left = -12;
-        double width = (x - Left) / Steps;
-        double sum = 0;
-        for (int i = 0; i <= Steps; i++)
-        {
-            double at = Left + (i * width);
-            sum += Math.Exp(-at * at / 2) * (i is 0 or Steps ? 1 : i % 2 == 1 ? 4 : 2);
-        }
-
-        return sum * width / 3 / Math.Sqrt(2 * Math.PI);
-    }
-
-    private static double[] Norm(int kind, ReadOnlySpan<float> row, float[] weight, float[]? bias, double epsilon)
-    {
-        double[] values = [.. row.ToArray().Select(static x => (double)x)];
-        if (kind == 0)
-        {
-            return values;
-        }
-
-        double mean = kind == 3 ? values.Average() : 0;
-        double root = Math.Sqrt(values.Average(x => (x - mean) * (x - mean)) + epsilon);
-        return [.. values.Select((x, i) => ((x - mean) / root * (weight[i] + (kind == 2 ? 1 : 0))) + (bias?[i] ?? 0))];
-    }
-
-    private static double Dot(float[] left, int first, float[] right, int second, int count)
-    {
-        double sum = 0;
-        for (int i = 0; i < count; i++)
-        {
-            sum += (double)left[first + i] * right[second + i];
-        }
-
-        return sum;
-    }
-
-    private static float[] Fractions(int count, int seed)
-    {
-        var random = new Random(seed);
-        return [.. Enumerable.Range(0, count).Select(_ => (random.NextSingle() * 4) - 2)];
-    }
-
-    // A module of one precision, and launches that are waited for.
-    private sealed class Run(int precision) : IDisposable
-    {
-        public SoftwareSession Session { get; } = new();
-
-        public ModulePrecision Precision => ModulePrecision.All[precision];
-
-        public CudaModule Module => field ??= Session.Module(Precision);
-
-        public nint Floats(float[] values) => Session.Floats(values).Address;
-
-        public DeviceRegion Fresh(int bytes) => new(Session.Foreign.Allocate(bytes), bytes);
-
-        // The numbers as the format has them.
-        public float[] Rounded(Number number, float[] values, out nint address)
-        {
-            DeviceRegion region = Session.Rounded(number, values);
-            address = region.Address;
-            return Session.Read(number, region);
-        }
-
-        public CudaKernel Kernel(string name) => Module.Kernel(name);
-
-        public void Queue<T>(string name, int gridX, int gridY, T argument)
-            where T : unmanaged
-        {
-            using CudaStream stream = Session.Context.AdoptStream(0);
-            stream.Launch(Kernel(name), new LaunchShape(gridX, gridY, 256), &argument);
-        }
-
-        public void Launch<T>(string name, int gridX, int gridY, T argument)
-            where T : unmanaged
-        {
-            Queue(name, gridX, gridY, argument);
-            Session.Context.Synchronize();
-            Session.Device.AssertNoViolations();
-        }
-
-        public void Dispose()
-        {
-            Module.Dispose();
-            Session.Dispose();
-        }
+        run.Session.AssertViolation(run.Session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "unloaded");
     }
 }
