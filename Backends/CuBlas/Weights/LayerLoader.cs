@@ -58,9 +58,10 @@ internal sealed class LayerLoader(
                 Load(router!, spec, FfnTensor.NoExpert, source, new RowEncoder(WeightEncodings.Float32), routerPart.In(weights.Region)),
                 shared is null ? null : Load(shared, spec, FfnTensor.SharedExpert, source, encoder, sharedPart.In(weights.Region)),
                 ReadSelectionBias(spec, source));
+            ImmutableArray<DeviceNetwork> loaded = LoadNetworks(network, count, spec, source, encoder, networks.In(weights.Region));
             return new DeviceLayer(spec, weights, device)
             {
-                Networks = LoadNetworks(network, count, spec, source, encoder, networks.In(weights.Region)),
+                Networks = loaded,
                 Mixture = mixture,
                 Norms = new DeviceNorms { Pre = Norm(spec.PreNorm, 0), Branch = Norm(spec.BranchNorm, 1), Post = Norm(spec.PostNorm, 2) },
                 QuantizationError = encoder.Error.Relative,
