@@ -21,7 +21,8 @@ trap 'rm -rf "$folder"' EXIT
 (($#)) || set -- F32 BF16 F16 E4M3
 launches=0
 for precision in "$@"; do
-    g++ "${flags[@]}" "-I$table" "-DNATIVEFFN_$precision" "-DEMULATION_PRECISION=\"$precision\"" "$sources/check.cpp" "$sources/emulation.cpp" -o "$folder/check"
+    g++ "${flags[@]}" "-I$table" "-DNATIVEFFN_$precision" "-DEMULATION_PRECISION=\"$precision\"" \
+        "$sources/check.cpp" "$sources/emulation.cpp" -o "$folder/check"
 
     # Leaks are not looked for: whoever traces the process already would make that fail.
     said=$(ASAN_OPTIONS=detect_leaks=0 "$folder/check") || fail "$precision: the sanitizer found an error."

@@ -1,4 +1,4 @@
-// The activations: formulas from the host's table, which is included once for each of two switches, and the functions that they are made of.
+// The activations: the functions that their formulas are made of, and two switches over the host's table of formulas.
 #pragma once
 
 #include "arguments.cuh"

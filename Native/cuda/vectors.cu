@@ -2,7 +2,8 @@
 //
 // A block computes VECTOR_ROWS outputs of every token, a warp ROWS weight rows of them: 2 rows of the gate and their 2 of up in a gated
 // stage; else 4 rows, of which two warps share the columns. A lane loads 16 bytes of each row LOADS times before it multiplies, so that
-// enough of the weights is under way, and what it reads of a token serves ROWS rows. An output's products are added in one order, whatever TOKENS is.
+// enough of the weights is under way, and what it reads of a token serves ROWS rows. An output's products are added in one order, whatever
+// TOKENS is.
 // What is past the last token is computed from the last token and thrown away; there is at least one.
 #include "activations.cuh"
 #include "arguments.cuh"

@@ -6,7 +6,7 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 /// <summary>A slot's memory for the rows of one chunk of a layer's tokens.</summary>
 internal readonly struct ForwardScratch
 {
-    // Device memory that a slot's hidden rows may take: enough for 5000 tokens of a 7B model's layer in bf16, where GEMMs are as fast as they get.
+    // Device memory that a slot's hidden rows may take: enough for 5000 tokens of a 7B model's layer in bf16, where GEMMs are at their best.
     private const long MostBytes = 512L * 1024 * 1024;
 
     // The grids that have a row for each token may have 65535 of them; and no larger a GEMM is any faster.

@@ -24,8 +24,8 @@ internal static class GemmSteps
         in DeviceGroup group, int stage, GemmUse use, OperandRows operands, DeviceRegion output, long outputStride, DeviceRows residual = default)
     {
         DeviceStage weights = group.Network.Stages[stage];
-        var key = new GemmKey(
-            stage, group.Run.Tokens, use, operands.Stride, outputStride, residual.Stride, Alignment(operands.Region.Address | output.Address | residual.Address));
+        int alignment = Alignment(operands.Region.Address | output.Address | residual.Address);
+        var key = new GemmKey(stage, group.Run.Tokens, use, operands.Stride, outputStride, residual.Stride, alignment);
         DeviceRegion added = residual.Region(group.Run.Tokens, weights.Shape.Width);
         if (group.Tunes)
         {
@@ -45,9 +45,9 @@ internal static class GemmSteps
 
     /// <summary>Queues one that cuBLASLt must have.</summary>
     /// <exception cref="NotSupportedException">It has not.</exception>
-    public static void Queue(in DeviceGroup group, int stage, GemmUse use, OperandRows operands, DeviceRegion output, long outputStride, DeviceRows residual = default)
+    public static void Queue(in DeviceGroup group, int stage, GemmUse use, OperandRows operands, DeviceRegion output, long outputStride)
     {
-        if (!TryQueue(group, stage, use, operands, output, outputStride, residual))
+        if (!TryQueue(group, stage, use, operands, output, outputStride))
         {
             FfnStage shape = group.Network.Stages[stage].Shape;
             throw new NotSupportedException(

@@ -6,7 +6,7 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Forward;
 
-/// <summary>One step of a forward whose rows are the host's: a chunk is copied to the device, run and copied back, all in the slot's own memory.</summary>
+/// <summary>A step of a forward whose rows are the host's: a chunk is copied to the device, run and copied back, all in the slot's memory.</summary>
 internal readonly ref struct HostForward
 {
     private readonly DeviceLayer _layer;
@@ -81,7 +81,9 @@ internal readonly ref struct HostForward
     /// <param name="slot">The slot.</param>
     /// <param name="layer">The layer, which is held.</param>
     /// <param name="rows">Rows, of which there is at least one.</param>
-    /// <param name="cancellationToken">Looked at before anything is queued and while tokens are routed: the output may be the input, and is written whole or not at all.</param>
+    /// <param name="cancellationToken">
+    /// Looked at before anything is queued and while tokens are routed: the output may be the input, and is written whole or not at all.
+    /// </param>
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
     public static async ValueTask RunAsync(StreamSlot slot, DeviceLayer layer, FfnMemoryRows rows, CancellationToken cancellationToken)
     {

@@ -81,8 +81,8 @@ internal static class LayerForward
         DeviceRows rows = chunk.Rows;
         int tokens = chunk.Run.Tokens;
         var operands = new OperandRows(rows.Region(tokens, DeviceFormat.Padded(chunk.Layer.Spec.InputWidth)), rows.Stride, default);
-        GemmSteps.Queue(
-            chunk.Group(mixture.Router, rows, output: default, tokens), stage: 0, GemmUse.Result, operands, chunk.Scratch.Logits, mixture.LogitStride);
+        DeviceGroup router = chunk.Group(mixture.Router, rows, output: default, tokens);
+        GemmSteps.Queue(router, stage: 0, GemmUse.Result, operands, chunk.Scratch.Logits, mixture.LogitStride);
         chunk.Run.Stream.CopyToHost(chunk.Scratch.Logits, chunk.Run.Slot.Routing.Logits);
         if (chunk.Norms.Pre.Kind != (int)KernelNorm.None && trace?.Normalized is { } normalized)
         {
@@ -118,7 +118,8 @@ internal static class LayerForward
     {
         if (run.Stream.IsCapturing)
         {
-            throw new NotSupportedException("A mixture of experts cannot be captured: its tokens are routed on the host. Capture the layers around it.");
+            throw new NotSupportedException(
+                "A mixture of experts cannot be captured: its tokens are routed on the host. Capture the layers around it.");
         }
 
         HostRouting routing = run.Slot.Routing;

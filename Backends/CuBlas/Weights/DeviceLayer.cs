@@ -79,7 +79,8 @@ internal sealed class DeviceLayer : SafeHandle
             return;
         }
 
-        IEnumerable<int> chunks = ForwardScratch.ChunksOf(this, tokens, fromHost: true).Union(ForwardScratch.ChunksOf(this, tokens, fromHost: false));
+        IEnumerable<int> chunks = ForwardScratch.ChunksOf(this, tokens, fromHost: true)
+            .Union(ForwardScratch.ChunksOf(this, tokens, fromHost: false));
         foreach (int count in chunks.Where(count => count > Networks[0].DecodeTokens))
         {
             // In every mode whose GEMMs differ.

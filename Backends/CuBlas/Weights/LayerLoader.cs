@@ -17,7 +17,12 @@ namespace NativeFfn.Backends.CuBlas.Weights;
 /// <param name="algorithms">Algorithms that were measured before.</param>
 /// <param name="device">What layers stand on.</param>
 internal sealed class LayerLoader(
-    DeviceFormat format, DeviceAllocator memory, WeightUploader uploader, CuBlasLtLibrary library, AlgorithmFile algorithms, DeviceLifetime device)
+    DeviceFormat format,
+    DeviceAllocator memory,
+    WeightUploader uploader,
+    CuBlasLtLibrary library,
+    AlgorithmFile algorithms,
+    DeviceLifetime device)
 {
     private static readonly (FfnTensorRole Weight, FfnTensorRole Bias)[] NormRoles =
     [
@@ -35,11 +40,13 @@ internal sealed class LayerLoader(
         var network = new WeightLayout(spec.Mixture is null ? spec : spec.ExpertSpec(0)!, format);
         int count = spec.Mixture?.Experts ?? 1;
         MemoryPart networks = layout.Add(checked(count * network.Bytes), 1);
-        var norms = NormRoles.SelectMany(static roles => (FfnTensorRole[])[roles.Weight, roles.Bias]).Select(role => spec.Find(new TensorKey(role)))
-            .OfType<FfnTensor>().ToDictionary(static tensor => tensor.Role, tensor => layout.Add(DeviceFormat.Padded(tensor.Columns), sizeof(float)));
+        var norms = NormRoles.SelectMany(static roles => (FfnTensorRole[])[roles.Weight, roles.Bias])
+            .Select(role => spec.Find(new TensorKey(role))).OfType<FfnTensor>()
+            .ToDictionary(static tensor => tensor.Role, tensor => layout.Add(DeviceFormat.Padded(tensor.Columns), sizeof(float)));
         WeightLayout? router = spec.Mixture is null ? null : new WeightLayout(RouterSpec(spec), DeviceFormat.Of(FfnPrecision.Float32));
         MemoryPart routerPart = layout.Add(router?.Bytes ?? 0, 1);
-        WeightLayout? shared = spec.Mixture is null || spec.ExpertSpec(FfnTensor.SharedExpert) is not { } found ? null : new WeightLayout(found, format);
+        FfnSpec? sharedSpec = spec.Mixture is null ? null : spec.ExpertSpec(FfnTensor.SharedExpert);
+        WeightLayout? shared = sharedSpec is null ? null : new WeightLayout(sharedSpec, format);
         MemoryPart sharedPart = layout.Add(shared?.Bytes ?? 0, 1);
 
         DeviceMemory weights = memory.Allocate(layout.Bytes, $"The weights of {spec}");
@@ -109,8 +116,8 @@ internal sealed class LayerLoader(
         for (int i = 0; i < count; i++)
         {
             int expert = spec.Mixture is null ? FfnTensor.NoExpert : i;
-            networks[i] = Load(
-                layout, spec, expert, source, encoder, region.Slice(i * layout.Bytes, layout.Bytes), arePlansCommon && i > 0 ? networks[0].Plans : null);
+            GemmPlans? plans = arePlansCommon && i > 0 ? networks[0].Plans : null;
+            networks[i] = Load(layout, spec, expert, source, encoder, region.Slice(i * layout.Bytes, layout.Bytes), plans);
         }
 
         return [.. networks];

@@ -39,7 +39,8 @@ internal sealed unsafe class WeightUploader : IDisposable
     /// <param name="format">The device's format.</param>
     /// <param name="stage">Where the matrix goes.</param>
     /// <param name="firstRow">The first row's index among those of the stage.</param>
-    public void UploadMatrix(FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, DeviceFormat format, DeviceStage stage, int firstRow)
+    public void UploadMatrix(
+        FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, DeviceFormat format, DeviceStage stage, int firstRow)
     {
         long rowBytes = (long)stage.Columns * format.OperandBytes;
         int encodedBytes = checked((int)encoder.Encoding.RowBytes(tensor.Columns));

@@ -131,9 +131,10 @@ void check(int width, int tokens, int shift) {
             continue;
         }
         for (int gated : {0, 1}) {
+            const KindArguments kind = {0, gated, 7.0f, 1.5f, 1.0f};
             launch("vector_stage_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
                 VectorStageArguments{
-                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, rows, KindArguments{0, gated, 7.0f, 1.5f, 1.0f}});
+                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, rows, kind});
         }
         launch("vector_result_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
             VectorResultArguments{weights, wide, vector, wide, result, rows + shift, result, rows + shift, row_bias, row_scales,

@@ -5,8 +5,8 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.OnDevice;
 
-/// <summary>Lanes side by side: what they record, what they share, how many there are, and how long weights stay under what is queued.</summary>
-public sealed class DeviceLaneTests : DeviceTests
+/// <summary>Stream slots side by side: what they record, what they share, how many there are, and how long weights stay under what is queued.</summary>
+public sealed class StreamSlotTests : DeviceTests
 {
     private const int Tokens = 3;
     private const int Width = 32;
@@ -56,7 +56,7 @@ public sealed class DeviceLaneTests : DeviceTests
     }
 
     [Test]
-    public void Handles_of_lanes_that_end_are_kept_since_destroying_one_waits_for_the_device()
+    public void Handles_of_slots_that_end_are_kept_since_destroying_one_waits_for_the_device()
     {
         Start();
         using (FfnEngine engine = Open())
@@ -133,10 +133,10 @@ public sealed class DeviceLaneTests : DeviceTests
     }
 
     [Test]
-    public void Asynchronous_forwards_beyond_a_bound_wait_for_a_lane_and_not_for_memory()
+    public void Asynchronous_forwards_beyond_a_bound_wait_for_a_slot_and_not_for_memory()
     {
         const int Calls = 50;
-        const int MostLanes = 16;
+        const int MostSlots = 16;
         Start();
         using FfnEngine engine = Open();
         using FfnLayer layer = Layer(engine);
@@ -145,7 +145,7 @@ public sealed class DeviceLaneTests : DeviceTests
         float[][] outputs = [.. Enumerable.Range(0, Calls).Select(_ => new float[input.Length])];
         Task.WaitAll([.. outputs.Select(output => layer.ForwardAsync(FfnMode.Block, input, output).AsTask())]);
         Assert.That(outputs, Is.All.EqualTo(expected));
-        Assert.That(Device.Failures.CallsOf("cublasLtCreate"), Is.LessThanOrEqualTo(MostLanes));
+        Assert.That(Device.Failures.CallsOf("cublasLtCreate"), Is.LessThanOrEqualTo(MostSlots));
     }
 
     [Test]
