@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu;
-using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Backends.CuBlas;
 using NativeFfn.Bindings;
 

@@ -1,10 +1,7 @@
 using System.Globalization;
-using NativeFfn.Backends.CuBlas.Device;
-using NativeFfn.Backends.CuBlas.Experts;
+using NativeFfn.Backends.CuBlas.Gemm;
 using NativeFfn.Backends.CuBlas.Kernels;
-using NativeFfn.Backends.CuBlas.Lanes;
-using NativeFfn.Backends.CuBlas.Layers;
-using NativeFfn.Backends.CuBlas.Products;
+using NativeFfn.Backends.CuBlas.Streams;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
@@ -23,7 +20,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly DeviceFormat _format;
     private readonly DeviceLifetime _device;
     private readonly AlgorithmFile _algorithms;
-    private readonly DecodeSwitch _decode;
+    private readonly DecodeCrossover _decode;
     private readonly bool _autotunes;
     private readonly int _maxResidentExperts;
 
@@ -44,11 +41,11 @@ internal sealed class CuBlasBackend : IFfnBackend
         };
         Fault = new DeviceFault(context);
         _device = new DeviceLifetime(context, libraries.CuBlasLt, LoadKernels(context, libraries, format));
-        Lanes = new LanePool(_device, Fault);
+        Slots = new StreamSlotPool(_device, Fault);
         string key = $"{device.Name}, {versions}";
         _algorithms = new AlgorithmFile(key);
         _autotunes = options.Autotune;
-        _decode = new DecodeSwitch(options.DecodeTokens, $"{key}, {Names<FfnPrecision>.Of(format.Precision)}");
+        _decode = new DecodeCrossover(options.DecodeTokens, $"{key}, {Names<FfnPrecision>.Of(format.Precision)}");
     }
 
     /// <inheritdoc/>
@@ -58,7 +55,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     public DeviceFault Fault { get; }
 
     /// <summary>What forwards run on.</summary>
-    public LanePool Lanes { get; }
+    public StreamSlotPool Slots { get; }
 
     /// <summary>Opens a device.</summary>
     /// <exception cref="BackendUnavailableException">There is none, or it cannot be used; the message says why.</exception>
@@ -112,13 +109,13 @@ internal sealed class CuBlasBackend : IFfnBackend
         Fault.ThrowIfAny();
         try
         {
-            using var uploader = new WeightUploader(_context, Lanes.Memory);
-            var loader = new NetworkLoader(_format, Lanes.Memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
-            DeviceLayer layer = spec.Mixture is null ? NetworkLayer.Load(spec, weights, loader) : MixtureLayer.Load(spec, weights, loader);
+            using var uploader = new WeightUploader(_context, Slots.Memory);
+            var loader = new LayerLoader(_format, Slots.Memory, uploader, _libraries.CuBlasLt, _algorithms, _device);
+            DeviceLayer layer = loader.Load(spec, weights);
             try
             {
                 Calibrate(layer);
-                return new CuBlasPrepared(this, layer);
+                return new CuBlasLayer(this, layer);
             }
             catch
             {
@@ -141,7 +138,7 @@ internal sealed class CuBlasBackend : IFfnBackend
             DeviceLifetime device = _device.Held();
             try
             {
-                return new CuBlasStream(this, device, Lanes.Make(stream));
+                return new CuBlasStream(this, device, Slots.Make(stream));
             }
             catch
             {
@@ -156,21 +153,21 @@ internal sealed class CuBlasBackend : IFfnBackend
     }
 
     /// <inheritdoc/>
-    public void RunChain(ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows) => CuBlasPrepared.Run(this, layers, rows);
+    public void RunChain(ReadOnlySpan<ILoadedLayer> layers, in FfnRows rows) => CuBlasLayer.Run(this, layers, rows);
 
-    /// <summary>Times cuBLASLt's algorithms for a layer's products of so many tokens, where the options ask for it.</summary>
+    /// <summary>Times cuBLASLt's algorithms for a layer's GEMMs of so many tokens, where the options ask for it.</summary>
     public void Tune(DeviceLayer layer, int tokens)
     {
         if (_autotunes)
         {
-            OnLane(layer, (lane, layer) => layer.Tune(lane, tokens));
+            OnSlot(layer, (slot, layer) => layer.Tune(slot, tokens));
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        Lanes.Dispose();
+        Slots.Dispose();
         _device.Dispose();
     }
 
@@ -192,26 +189,26 @@ internal sealed class CuBlasBackend : IFfnBackend
 
     private void Calibrate(DeviceLayer layer)
     {
-        if (layer.CanDecode)
+        if (layer.Networks[0].CanDecode)
         {
-            OnLane(layer, (lane, layer) => layer.Calibrate(lane, _decode));
+            OnSlot(layer, (slot, layer) => layer.Calibrate(slot, _decode));
         }
     }
 
-    private void OnLane(DeviceLayer layer, Action<DeviceLane, DeviceLayer> work)
+    private void OnSlot(DeviceLayer layer, Action<StreamSlot, DeviceLayer> work)
     {
-        DeviceLane lane = Lanes.Take();
+        StreamSlot slot = Slots.Take();
         try
         {
             using CudaContext.Scope scope = _context.Enter();
-            work(lane, layer);
+            work(slot, layer);
         }
         catch
         {
-            LanePool.Abandon(lane);
+            StreamSlotPool.Abandon(slot);
             throw;
         }
 
-        Lanes.Return(lane);
+        Slots.Return(slot);
     }
 }

@@ -1,42 +1,41 @@
-using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Forward;
-using NativeFfn.Backends.CuBlas.Lanes;
-using NativeFfn.Backends.CuBlas.Layers;
+using NativeFfn.Backends.CuBlas.Streams;
+using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas;
 
-/// <summary>A lane of the application's own: forwards on device memory, queued one behind the other.</summary>
+/// <summary>A slot of the application's own: forwards on device memory, queued one behind the other.</summary>
 internal sealed class CuBlasStream : IDeviceStream
 {
     private readonly CuBlasBackend _backend;
-    private readonly DeviceLane _lane;
+    private readonly StreamSlot _slot;
     private readonly DeviceLifetime _device;
 
     // Layers of which something may be queued: their weights stay until that is known to be done.
     private readonly HashSet<DeviceLayer> _held = [];
 
-    public CuBlasStream(CuBlasBackend backend, DeviceLifetime device, DeviceLane lane)
+    public CuBlasStream(CuBlasBackend backend, DeviceLifetime device, StreamSlot slot)
     {
         _backend = backend;
         _device = device;
-        _lane = lane;
+        _slot = slot;
     }
 
     /// <inheritdoc/>
-    public nint Handle => _lane.Stream.Handle;
+    public nint Handle => _slot.Stream.Handle;
 
     /// <inheritdoc/>
     public void Synchronize()
     {
-        Guard(static (DeviceLane lane, CuBlasPrepared? _, in DeviceForwardRows _) => lane.Stream.Synchronize(), null, default);
+        Guard(static (StreamSlot slot, CuBlasLayer? _, in DeviceForwardRows _) => slot.Stream.Synchronize(), null, default);
         Release();
     }
 
     /// <inheritdoc/>
     public void Run(ILoadedLayer layer, in DeviceForwardRows rows)
     {
-        if (layer is not CuBlasPrepared prepared || prepared.Backend != _backend)
+        if (layer is not CuBlasLayer prepared || prepared.Backend != _backend)
         {
             throw new ArgumentException("The layer is of another engine than the stream.", nameof(layer));
         }
@@ -51,14 +50,14 @@ internal sealed class CuBlasStream : IDeviceStream
 
         if (rows.Input.Tokens > 0)
         {
-            Guard(static (DeviceLane lane, CuBlasPrepared? prepared, in DeviceForwardRows rows) => Queue(lane, prepared!.Layer, rows), prepared, rows);
+            Guard(static (StreamSlot slot, CuBlasLayer? prepared, in DeviceForwardRows rows) => Queue(slot, prepared!.Layer, rows), prepared, rows);
         }
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        LanePool.Abandon(_lane);
+        StreamSlotPool.Abandon(_slot);
         Release();
         _device.DangerousRelease();
     }
@@ -73,36 +72,38 @@ internal sealed class CuBlasStream : IDeviceStream
         _held.Clear();
     }
 
-    private static void Queue(DeviceLane lane, DeviceLayer layer, in DeviceForwardRows rows)
+    private static void Queue(StreamSlot slot, DeviceLayer layer, in DeviceForwardRows rows)
     {
         FfnSpec spec = layer.Spec;
-        DeviceRows input = Prove(lane, rows.Input, spec.InputWidth, nameof(rows.Input));
-        DeviceRows output = Prove(lane, rows.Output, spec.OutputWidth, nameof(rows.Output));
+        DeviceRows input = Prove(slot, rows.Input, spec.InputWidth, nameof(rows.Input));
+        DeviceRows output = Prove(slot, rows.Output, spec.OutputWidth, nameof(rows.Output));
         DeviceRows residual = rows.Mode switch
         {
-            FfnMode.Residual => Prove(lane, rows.Residual, spec.OutputWidth, nameof(rows.Residual)),
+            FfnMode.Residual => Prove(slot, rows.Residual, spec.OutputWidth, nameof(rows.Residual)),
             FfnMode.Block => input,
             _ => default,
         };
-        layer.Queue(new DeviceRun
+        var run = new DeviceRun
         {
-            Lane = lane,
+            Slot = slot,
             Tokens = rows.Input.Tokens,
             Input = input,
             Residual = residual,
             Output = output,
             IsBlock = rows.Mode == FfnMode.Block,
-        });
+        };
+        slot.Reserve(ForwardScratch.BytesOf(layer, ForwardScratch.ChunkTokens(layer, run.Tokens, fromHost: false), fromHost: false));
+        LayerForward.Queue(run, layer, fromHost: false);
     }
 
     // A wrong address would end the context, and with it every engine of the process.
-    private static DeviceRows Prove(DeviceLane lane, FfnDeviceRows rows, int width, string name)
+    private static DeviceRows Prove(StreamSlot slot, FfnDeviceRows rows, int width, string name)
     {
         var proven = new DeviceRows(rows.Address, rows.Stride);
         DeviceRegion region = proven.Region(rows.Tokens, width);
         try
         {
-            _ = lane.Context.Region(region.Address, region.Bytes);
+            _ = slot.Context.Region(region.Address, region.Bytes);
             return proven;
         }
         catch (ArgumentException wrong)
@@ -111,19 +112,19 @@ internal sealed class CuBlasStream : IDeviceStream
         }
     }
 
-    private delegate void Work(DeviceLane lane, CuBlasPrepared? prepared, in DeviceForwardRows rows);
+    private delegate void Work(StreamSlot slot, CuBlasLayer? prepared, in DeviceForwardRows rows);
 
-    private void Guard(Work work, CuBlasPrepared? prepared, in DeviceForwardRows rows)
+    private void Guard(Work work, CuBlasLayer? prepared, in DeviceForwardRows rows)
     {
         _backend.Fault.ThrowIfAny();
         try
         {
-            using CudaContext.Scope scope = _lane.Context.Enter();
-            work(_lane, prepared, rows);
+            using CudaContext.Scope scope = _slot.Context.Enter();
+            work(_slot, prepared, rows);
         }
         catch (Exception failure) when (DeviceFault.IsNative(failure))
         {
-            _lane.Probe();
+            _slot.Probe();
             throw _backend.Fault.Translate(failure);
         }
     }

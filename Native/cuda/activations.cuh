@@ -1,16 +1,7 @@
-// The activations, by the numbers of the C# enum Activation.
+// The activations: the functions that their formulas are made of, and two switches over the host's table of formulas.
 #pragma once
 
-enum Activation {
-    ACTIVATION_IDENTITY,
-    ACTIVATION_RELU,
-    ACTIVATION_SQUARED_RELU,
-    ACTIVATION_GELU,
-    ACTIVATION_GELU_TANH,
-    ACTIVATION_QUICK_GELU,
-    ACTIVATION_SILU,
-    ACTIVATION_SIGMOID,
-};
+#include "arguments.cuh"
 
 // max(0, x); NaN stays NaN because it is not less than 0.
 __device__ __forceinline__ float relu(float x) { return x < 0.0f ? 0.0f : x; }
@@ -24,28 +15,34 @@ __device__ __forceinline__ float gelu_tanh(float x) {
     return times_sigmoid(x, TWO_ROOT_TWO_OVER_PI * x * fmaf(0.044715f * x, x, 1.0f));
 }
 
-// Replaces each of N values by its activation.
-template <int N>
-__device__ __forceinline__ void activate(int activation, float (&values)[N]) {
 // One branch for all values.
 #define EACH(FORMULA)                  \
     {                                  \
         _Pragma("unroll")              \
         for (int i = 0; i < N; i++) {  \
-            float x = values[i];       \
-            values[i] = (FORMULA);     \
+            FORMULA;                   \
         }                              \
         break;                         \
     }
-    switch (activation) {
-        case ACTIVATION_RELU: EACH(relu(x))
-        case ACTIVATION_SQUARED_RELU: EACH(relu(x) * relu(x))
-        case ACTIVATION_GELU: EACH(x * normcdff(x))  // accurate in the tail, unlike 1 + erf
-        case ACTIVATION_GELU_TANH: EACH(gelu_tanh(x))
-        case ACTIVATION_QUICK_GELU: EACH(times_sigmoid(x, 1.702f * x))
-        case ACTIVATION_SILU: EACH(times_sigmoid(x, x))
-        case ACTIVATION_SIGMOID: EACH(times_sigmoid(1.0f, x))
-        default: break;
+
+// Replaces each of N values by its activation, a formula in x and parameters.
+template <int N>
+__device__ __forceinline__ void activate(const KindArguments& parameters, float (&values)[N]) {
+    switch (parameters.activation) {
+#define ACTIVATION(INDEX, FORMULA, GATE_FORMULA) case INDEX: EACH(float x = values[i]; values[i] = FORMULA)
+#include "activation_table.cuh"
+#undef ACTIVATION
     }
-#undef EACH
 }
+
+// Replaces each of N activated values by what a gated stage makes of it, a formula in y, up and parameters.
+template <int N>
+__device__ __forceinline__ void gate(const KindArguments& parameters, const float (&ups)[N], float (&values)[N]) {
+    switch (parameters.activation) {
+#define ACTIVATION(INDEX, FORMULA, GATE_FORMULA) case INDEX: EACH(float y = values[i]; float up = ups[i]; values[i] = GATE_FORMULA)
+#include "activation_table.cuh"
+#undef ACTIVATION
+    }
+}
+
+#undef EACH

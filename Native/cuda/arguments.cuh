@@ -18,6 +18,15 @@ struct NormArguments {
     int kind;
 };
 
+// What a stage makes of its projections: the index of its activation, and the numbers in the formulas of those that have some.
+struct KindArguments {
+    int activation;
+    int gated;
+    float limit;
+    float alpha;
+    float up_offset;
+};
+
 struct InputArguments {
     const float* input;
     long long input_stride;
@@ -40,8 +49,7 @@ struct ActivationArguments {
     float* output_scales;
     int padded_width;
     int width;
-    int activation;
-    int gated;
+    KindArguments kind;
 };
 
 struct TraceArguments {
@@ -56,8 +64,7 @@ struct TraceArguments {
     float* hidden;
     int width;
     int padded_width;
-    int activation;
-    int gated;
+    KindArguments kind;
 };
 
 struct WidenArguments {
@@ -98,7 +105,7 @@ struct GatherArguments {
 struct CombineArguments {
     const float* results;
     long long result_stride;
-    const int* places;
+    const int* rows;
     const float* weights;
     const float* shared;
     long long shared_stride;
@@ -124,8 +131,7 @@ struct VectorStageArguments {
     int columns;
     int padded_width;
     int width;
-    int activation;
-    int gated;
+    KindArguments kind;
 };
 
 struct VectorResultArguments {
@@ -147,12 +153,13 @@ struct VectorResultArguments {
 
 static_assert(VECTOR_ROWS == 16, "the host counts blocks by 16 rows");
 static_assert(sizeof(NormArguments) == 24, "as the host has it");
+static_assert(sizeof(KindArguments) == 20, "as the host has it");
 static_assert(sizeof(InputArguments) == 72, "as the host has it");
-static_assert(sizeof(ActivationArguments) == 80, "as the host has it");
-static_assert(sizeof(TraceArguments) == 88, "as the host has it");
+static_assert(sizeof(ActivationArguments) == 96, "as the host has it");
+static_assert(sizeof(TraceArguments) == 104, "as the host has it");
 static_assert(sizeof(WidenArguments) == 40, "as the host has it");
 static_assert(sizeof(FinishArguments) == 128, "as the host has it");
 static_assert(sizeof(GatherArguments) == 48, "as the host has it");
 static_assert(sizeof(CombineArguments) == 96, "as the host has it");
-static_assert(sizeof(VectorStageArguments) == 88, "as the host has it");
+static_assert(sizeof(VectorStageArguments) == 104, "as the host has it");
 static_assert(sizeof(VectorResultArguments) == 96, "as the host has it");

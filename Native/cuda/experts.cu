@@ -32,7 +32,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS) combine_experts(cons
     constexpr int N = 4;
     const long long token = blockIdx.x;
     const int width = arguments.width;
-    const int* places = arguments.places + token * arguments.top_k;
+    const int* rows = arguments.rows + token * arguments.top_k;
     const float* weights = arguments.weights + token * arguments.top_k;
     const float* shared = arguments.shared != nullptr ? arguments.shared + token * arguments.shared_stride : nullptr;
     const float shared_weight = arguments.shared_weights != nullptr ? arguments.shared_weights[token] : 1.0f;
@@ -41,7 +41,7 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS) combine_experts(cons
     for (int column = threadIdx.x * N; column < width; column += BLOCK_THREADS * N) {
         float sum[N] = {};
         for (int k = 0; k < arguments.top_k; k++) {
-            add_scaled(arguments.results + places[k] * arguments.result_stride, column, width, weights[k], sum);
+            add_scaled(arguments.results + rows[k] * arguments.result_stride, column, width, weights[k], sum);
         }
         if (shared != nullptr) {
             add_scaled(shared, column, width, shared_weight, sum);

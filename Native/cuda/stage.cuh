@@ -11,8 +11,7 @@ struct StageRow {
     const float* channel_scales;  // in the product's columns, or null
     float token_scale;
     int padded_width;
-    int activation;
-    bool gated;
+    KindArguments kind;
 };
 
 template <typename Arguments>
@@ -23,8 +22,7 @@ __device__ __forceinline__ StageRow stage_row(const Arguments& arguments, long l
         arguments.channel_scales,
         arguments.token_scales != nullptr ? arguments.token_scales[token] : 1.0f,
         arguments.padded_width,
-        arguments.activation,
-        arguments.gated != 0,
+        arguments.kind,
     };
 }
 
@@ -47,18 +45,15 @@ __device__ __forceinline__ void load_up(const StageRow& row, int column, float (
     load_scaled(row, row.padded_width + column, values);
 }
 
-// act(gate) ⊙ up, or act(gate) of a plain stage.
+// act(gate) and, in a gated stage, what the activation makes of it and up.
 __device__ __forceinline__ void load_hidden(const StageRow& row, int column, float (&values)[CHUNK]) {
     load_gate(row, column, values);
     float up[CHUNK];
-    if (row.gated) {
+    if (row.kind.gated) {
         load_up(row, column, up);
     }
-    activate(row.activation, values);
-    if (row.gated) {
-#pragma unroll
-        for (int i = 0; i < CHUNK; i++) {
-            values[i] *= up[i];
-        }
+    activate(row.kind, values);
+    if (row.kind.gated) {
+        gate(row.kind, up, values);
     }
 }

@@ -17,9 +17,9 @@ extern "C" __global__ void __launch_bounds__(BLOCK_THREADS) trace_stage(const Tr
         float values[CHUNK];
         load_gate(row, column, values);
         trace(arguments.pre_activation, token, column, width, values);
-        activate(row.activation, values);
+        activate(row.kind, values);
         trace(arguments.activated, token, column, width, values);
-        if (row.gated) {
+        if (row.kind.gated) {
             load_up(row, column, values);
             trace(arguments.up, token, column, width, values);
         }

@@ -1,8 +1,9 @@
 // vector_stage_*, vector_result_*: whole stages of 1 to 8 tokens, which the reading of the weights bounds.
 //
 // A block computes VECTOR_ROWS outputs of every token, a warp ROWS weight rows of them: 2 rows of the gate and their 2 of up in a gated
-// stage; else 4 rows, of which two warps share the columns. A lane holds 16 bytes of each row from LOADS places at a time, so that enough of
-// the weights is under way, and what it reads of a token serves ROWS rows. An output's products are added in one order, whatever TOKENS is.
+// stage; else 4 rows, of which two warps share the columns. A lane loads 16 bytes of each row LOADS times before it multiplies, so that
+// enough of the weights is under way, and what it reads of a token serves ROWS rows. An output's products are added in one order, whatever
+// TOKENS is.
 // What is past the last token is computed from the last token and thrown away; there is at least one.
 #include "activations.cuh"
 #include "arguments.cuh"
@@ -11,7 +12,7 @@
 
 #define ROWS 4
 
-// Places of a row from which a lane holds 16 bytes at a time: with 8 tokens there are no registers for two.
+// Loads of 16 bytes of a row that a lane has under way: with 8 tokens there are no registers for two.
 template <int TOKENS>
 constexpr int LOADS = TOKENS == 8 ? 1 : 2;
 
@@ -43,33 +44,33 @@ struct Operands {
     int last_token;
 };
 
-// Adds the products of a batch; unless it is WHOLE, the lane's columns end after so many places.
+// Adds the products of a batch; unless it is WHOLE, the lane's columns end after so many loads.
 template <bool WHOLE, int TOKENS>
-__device__ __forceinline__ void add_batch(const Operands& operands, int at, int places, Dots<TOKENS>& dots) {
+__device__ __forceinline__ void add_batch(const Operands& operands, int at, int loads, Dots<TOKENS>& dots) {
     const Vector* weights = operands.weights + at;
     const Vector* tokens = operands.tokens + at * PARTS;
     Vector read[LOADS<TOKENS>][ROWS];
 #pragma unroll
     for (int row = 0; row < ROWS; row++) {
 #pragma unroll
-        for (int place = 0; place < LOADS<TOKENS>; place++) {
-            const Vector* source = weights + operands.rows_ahead[row] + place * WARP_THREADS;
-            read[place][row] = WHOLE || place < places ? load_streamed(source) : Vector{};
+        for (int load = 0; load < LOADS<TOKENS>; load++) {
+            const Vector* source = weights + operands.rows_ahead[row] + load * WARP_THREADS;
+            read[load][row] = WHOLE || load < loads ? load_streamed(source) : Vector{};
         }
     }
 #pragma unroll
     for (int part = 0; part < LOADS<TOKENS> * PARTS; part++) {
-        const int place = part / PARTS;
+        const int load = part / PARTS;
         float weight[ROWS][TOKEN_COLUMNS];
 #pragma unroll
         for (int row = 0; row < ROWS; row++) {
-            unpack<TOKEN_COLUMNS, weight_t>(read[place][row].words + part % PARTS * (4 / PARTS), weight[row]);
+            unpack<TOKEN_COLUMNS, weight_t>(read[load][row].words + part % PARTS * (4 / PARTS), weight[row]);
         }
 #pragma unroll
         for (int token = 0; token < TOKENS; token++) {
             const unsigned int ahead = min(token, operands.last_token) * operands.token_stride;
-            const Vector* source = tokens + ahead + place * WARP_THREADS * PARTS + part % PARTS;
-            const Vector vector = WHOLE || place < places ? load_constant(source) : Vector{};
+            const Vector* source = tokens + ahead + load * WARP_THREADS * PARTS + part % PARTS;
+            const Vector vector = WHOLE || load < loads ? load_constant(source) : Vector{};
             float value[TOKEN_COLUMNS];
             unpack<TOKEN_COLUMNS, vector_t>(vector.words, value);
 #pragma unroll
@@ -141,12 +142,12 @@ __device__ __forceinline__ float scale_and_bias(float sum, const float* channel_
     return fmaf(sum, channel_scales != nullptr ? channel_scales[row] : 1.0f, bias != nullptr ? bias[row] : 0.0f);
 }
 
-// output[token, row] = act(W_gate·x + b) ⊙ (W_up·x + b); up's row j is weight row padded_width + j. Plain: act(W·x + b). From width on it is 0:
-// a row of zeros makes NaN of an infinite x.
+// output[token, row] = act(W_gate·x + b) and, gated, what the activation makes of it and W_up·x + b; up's row j is weight row padded_width + j.
+// From width on it is 0: a row of zeros makes NaN of an infinite x.
 template <int TOKENS>
 __device__ __forceinline__ void vector_stage(const VectorStageArguments& arguments, Partials<TOKENS>& partials) {
     const int first_row = blockIdx.x * VECTOR_ROWS;
-    multiply<TOKENS>(arguments, first_row, arguments.gated ? arguments.padded_width : 0, partials);
+    multiply<TOKENS>(arguments, first_row, arguments.kind.gated ? arguments.padded_width : 0, partials);
 
     const int i = threadIdx.x % VECTOR_ROWS;
     const int token = threadIdx.x / VECTOR_ROWS;
@@ -154,12 +155,13 @@ __device__ __forceinline__ void vector_stage(const VectorStageArguments& argumen
         return;
     }
     const int row = first_row + i;
-    float gate = arguments.gated ? partials[i / 2].values[i % 2][token] : plain_sum<TOKENS>(partials, i, token);
-    float hidden[1] = {scale_and_bias(gate, arguments.channel_scales, arguments.bias, row)};
-    activate(arguments.activation, hidden);
-    if (arguments.gated) {
-        const float up = partials[i / 2].values[2 + i % 2][token];
-        hidden[0] *= scale_and_bias(up, arguments.channel_scales, arguments.bias, arguments.padded_width + row);
+    const float projected = arguments.kind.gated ? partials[i / 2].values[i % 2][token] : plain_sum<TOKENS>(partials, i, token);
+    float hidden[1] = {scale_and_bias(projected, arguments.channel_scales, arguments.bias, row)};
+    activate(arguments.kind, hidden);
+    if (arguments.kind.gated) {
+        const float sum = partials[i / 2].values[2 + i % 2][token];
+        const float up[1] = {scale_and_bias(sum, arguments.channel_scales, arguments.bias, arguments.padded_width + row)};
+        gate(arguments.kind, up, hidden);
     }
     store_one(static_cast<vector_t*>(arguments.output) + token * arguments.output_stride + row, row < arguments.width ? hidden[0] : 0.0f);
 }

@@ -143,7 +143,7 @@ public sealed class DeviceLaunchTests : DeviceTests
         Assert.That(second, Is.EqualTo(first));
         Assert.That(third, Is.EqualTo(first));
 
-        // Other rows, tokens and modes: the record holds places, not numbers.
+        // Other rows, tokens and modes: the record holds addresses, not numbers.
         float[] rows = RandomLayers.Rows(2, 32, 34_009);
         float[] replayed = EngineTests.Forward(layer, FfnMode.Ffn, rows);
         Assert.That(replayed, Is.Not.EqualTo(first));

@@ -13,7 +13,7 @@ public sealed class DeviceLeakTests(BackendKind backend) : EngineTests(backend, 
     private const int Rounds = 60;
 
     // Until then a driver and its libraries take what they keep for good.
-    private const int SettledRounds = 10;
+    private const int WarmRounds = 10;
 
     // Its weights take a block of the driver's, 2 MiB, or more.
     private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 250, 682);
@@ -32,18 +32,18 @@ public sealed class DeviceLeakTests(BackendKind backend) : EngineTests(backend, 
         using CudaContext context = CudaContext.RetainPrimary(driver, driver.Device(0));
         GC.Collect();
         GC.WaitForPendingFinalizers();
-        long settled = 0;
+        long warm = 0;
         for (int round = 1; round <= Rounds; round++)
         {
             Run();
-            if (round == SettledRounds)
+            if (round == WarmRounds)
             {
-                settled = context.MemoryInfo().Free;
+                warm = context.MemoryInfo().Free;
             }
         }
 
-        long leaked = settled - context.MemoryInfo().Free;
-        TestContext.Out.WriteLine($"device memory: {leaked} leaked bytes in {Rounds - SettledRounds} rounds of an engine, a layer and its forwards");
+        long leaked = warm - context.MemoryInfo().Free;
+        TestContext.Out.WriteLine($"device memory: {leaked} leaked bytes in {Rounds - WarmRounds} rounds of an engine, a layer and its forwards");
 
         // What another process gives back meanwhile is no fault.
         Assert.That(leaked, Is.LessThanOrEqualTo(0));

@@ -5,7 +5,7 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.OnDevice;
 
-/// <summary>Things disposed in any order and while others run; what is the application's stays; lanes share nothing.</summary>
+/// <summary>Things disposed in any order and while others run; what is the application's stays; slots share nothing.</summary>
 public sealed class DeviceLifetimeTests : DeviceTests
 {
     private const int Callers = 4;

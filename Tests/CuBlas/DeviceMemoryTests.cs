@@ -24,7 +24,7 @@ public sealed class DeviceMemoryTests : DeviceTests
         Assert.That(Device.DeviceBytes, Is.EqualTo(before));
         int allocations = Allocations;
         using FfnLayer large = engine.CreateLayer(Large, new XavierWeights(Large, 1));
-        Assert.That(Allocations, Is.EqualTo(allocations + 3), "twice the weights, and the workspace of a lane");
+        Assert.That(Allocations, Is.EqualTo(allocations + 3), "twice the weights, and the workspace of a slot");
         Assert.That(Device.DeviceBytes, Is.LessThan(before));
         float[] once = Run(small, FewTokens);
         Assert.That(Run(small, FewTokens), Is.EqualTo(once));
@@ -58,7 +58,7 @@ public sealed class DeviceMemoryTests : DeviceTests
         float[] expected = Run(small, FewTokens);
         var refused = Assert.Throws<InsufficientMemoryException>(() => Run(small, ManyTokens))!;
         Assert.That(refused.Message, Does.Contain("hidden rows").And.Contain($"of {before - 1} are free"));
-        Assert.That(Device.DeviceBytes, Is.EqualTo(small.WeightBytes), "the lane that failed is gone");
+        Assert.That(Device.DeviceBytes, Is.EqualTo(small.WeightBytes), "the slot that failed is gone");
         Assert.That(Run(small, FewTokens), Is.EqualTo(expected));
     }
 

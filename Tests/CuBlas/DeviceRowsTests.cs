@@ -246,7 +246,7 @@ public sealed class DeviceRowsTests : DeviceTests
         return CudaContext.RetainPrimary(driver, driver.Device(0));
     }
 
-    // A lane's pinned memory, which is the host's.
+    // A slot's pinned memory, which is the host's.
     private nint PinnedAddress(FfnLayer layer)
     {
         EngineTests.Forward(layer, FfnMode.Ffn, new float[layer.Spec.InputWidth * 4]);

@@ -161,7 +161,7 @@ public sealed class DeviceMixtureTests
         long bytes = device.DeviceBytes;
         using FfnLayer layer = engine.CreateLayer(Spec, RandomLayers.Gaussian(Spec, 915));
 
-        // The weights, and the workspace of the lane on which the decode kernels are looked at.
+        // The weights, and the workspace of the slot on which the decode kernels are looked at.
         Assert.That(device.Failures.CallsOf("cuMemAlloc_v2") - calls, Is.LessThanOrEqualTo(2));
         Assert.That(layer.WeightBytes, Is.InRange(2 * Spec.ParameterCount, device.DeviceBytes - bytes));
     });

@@ -86,8 +86,7 @@ public sealed unsafe class SoftwareKernelTests
             OutputScales = number == NumberFormat.E4M3 ? outputScales.Address : 0,
             PaddedWidth = Padded,
             Width = Width,
-            Activation = activation,
-            Gated = gated ? 1 : 0,
+            Kind = KindArguments.Of(new FfnKind(gated, Activation.All[activation])),
         });
         float[] stored = run.Session.Read(number, output);
         float[] scales = run.Session.Read(NumberFormat.Float32, outputScales);
@@ -124,8 +123,7 @@ public sealed unsafe class SoftwareKernelTests
             Hidden = outputs[3].Address,
             Width = Width,
             PaddedWidth = Padded,
-            Activation = 6,
-            Gated = gated ? 1 : 0,
+            Kind = KindArguments.Of(new FfnKind(gated, Activation.Silu)),
         });
         float[][] found = [.. outputs.Select(output => run.Session.Read(NumberFormat.Float32, output))];
         for (int i = 0; i < Tokens * Width; i++)
@@ -224,7 +222,7 @@ public sealed unsafe class SoftwareKernelTests
         {
             Results = routed.Address,
             ResultStride = Padded,
-            Places = run.Session.Foreign.Allocate<int>(order),
+            Rows = run.Session.Foreign.Allocate<int>(order),
             Weights = run.Floats(weights),
             Shared = isShared ? run.Floats(shared) : 0,
             SharedStride = 40,
@@ -273,8 +271,7 @@ public sealed unsafe class SoftwareKernelTests
             Columns = 16,
             PaddedWidth = Padded,
             Width = Width,
-            Activation = 6,
-            Gated = gated ? 1 : 0,
+            Kind = KindArguments.Of(new FfnKind(gated, Activation.Silu)),
         });
         float[] found = run.Session.Read(number, output);
         for (int i = 0; i < found.Length; i++)

@@ -277,7 +277,8 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         foreach (ref readonly TokenGroup group in _plan.Wave)
         {
             int wanted = Share(group.Work(_stage), work, team.Threads * SlicesOfThread);
-            _slices.Add(group.Gemm.Slice(group, _stage, wanted, enough));
+            int alone = (int)Math.Clamp(group.Work(_stage) / minimumSliceWork, 1, team.Threads);
+            _slices.Add(group.Gemm.Slice(group, _stage, wanted, enough, alone));
         }
 
         team.Run(this, _slices.Count);

@@ -42,7 +42,8 @@ internal interface IGemm
     /// <param name="stage">The stage.</param>
     /// <param name="wanted">Slices that the work is worth.</param>
     /// <param name="enough">Slices that make it unnecessary to cut rows as well, which has weights read by several threads.</param>
-    Slicing Slice(in TokenGroup group, int stage, int wanted, int enough);
+    /// <param name="alone">A slice for each thread that the group is worth by itself, for a GEMM whose bits depend on the cut.</param>
+    Slicing Slice(in TokenGroup group, int stage, int wanted, int enough, int alone);
 
     /// <summary>Runs a region of a stage of a group, epilogue included.</summary>
     void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker);

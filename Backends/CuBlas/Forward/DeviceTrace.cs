@@ -4,39 +4,39 @@ using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Forward;
 
-/// <summary>Computes a chunk's inner values once more, by cuBLASLt's products, and copies them into a trace. Waits, and takes memory for it.</summary>
+/// <summary>Computes a group's inner values once more, by cuBLASLt's GEMMs, and copies them into a trace. Waits, and takes memory for it.</summary>
 internal static class DeviceTrace
 {
-    /// <summary>Reads the inner values of a chunk whose forward was queued.</summary>
-    /// <param name="chunk">The chunk.</param>
+    /// <summary>Reads the inner values of a group whose forward was queued.</summary>
+    /// <param name="group">The group.</param>
     /// <param name="trace">Receives them.</param>
-    /// <param name="firstToken">The chunk's first token in it.</param>
-    public static void Read(in DeviceChunk chunk, FfnTrace trace, int firstToken)
+    /// <param name="firstToken">The group's first token in it.</param>
+    public static void Read(in DeviceGroup group, FfnTrace trace, int firstToken)
     {
         int slot = 0;
-        OperandRows operands = InputSteps.PrepareOperands(chunk, chunk.Scratch.Slot(slot));
-        if (chunk.IsBlock && trace.Normalized is { } normalized)
+        OperandRows operands = InputSteps.PrepareOperands(group, group.Scratch.Slot(slot));
+        if (group.Norms.Pre.Kind != (int)KernelNorm.None && trace.Normalized is { } normalized)
         {
-            ReadNormalized(chunk, operands, normalized, firstToken);
+            ReadNormalized(group, operands, normalized, firstToken);
         }
 
         for (int stage = 0; stage < trace.HiddenStages.Length; stage++)
         {
             slot ^= 1;
-            HiddenSteps.QueueProduct(chunk, stage, operands);
-            ReadStage(chunk, chunk.Weights.Stages[stage], operands, trace.HiddenStages[stage], firstToken);
-            operands = HiddenSteps.Queue(chunk, stage, operands, chunk.Scratch.Slot(slot));
+            HiddenSteps.QueueGemm(group, stage, operands);
+            ReadStage(group, group.Network.Stages[stage], operands, trace.HiddenStages[stage], firstToken);
+            operands = HiddenSteps.Queue(group, stage, operands, group.Scratch.Slot(slot));
         }
     }
 
-    private static void ReadNormalized(in DeviceChunk chunk, OperandRows operands, float[] normalized, int firstToken)
+    private static void ReadNormalized(in DeviceGroup group, OperandRows operands, float[] normalized, int firstToken)
     {
-        int width = chunk.Weights.Spec.InputWidth;
-        DeviceMemory memory = chunk.Lane.Allocate(Bytes(chunk.Tokens, width), "Traced rows");
+        int width = group.Network.Spec.InputWidth;
+        DeviceMemory memory = group.Run.Slot.Allocate(Bytes(group.Run.Tokens, width), "Traced rows");
         try
         {
             DeviceRegion rows = memory.Region;
-            chunk.Kernels.WidenOperand(chunk.Stream, chunk.Tokens, new WidenArguments
+            group.Kernels.WidenOperand(group.Run.Stream, group.Run.Tokens, new WidenArguments
             {
                 Operand = operands.Region.Address,
                 Stride = operands.Stride,
@@ -44,12 +44,12 @@ internal static class DeviceTrace
                 Output = rows.Address,
                 Width = width,
             });
-            Copy(chunk, rows, normalized, firstToken, width);
+            Copy(group, rows, normalized, firstToken, width);
         }
         catch
         {
             // Kernels may still be writing to it.
-            chunk.Lane.Settle();
+            group.Run.Slot.Drain();
             throw;
         }
         finally
@@ -58,24 +58,24 @@ internal static class DeviceTrace
         }
     }
 
-    private static void ReadStage(in DeviceChunk chunk, DeviceStage stage, OperandRows operands, FfnStageTrace trace, int firstToken)
+    private static void ReadStage(in DeviceGroup group, DeviceStage stage, OperandRows operands, FfnStageTrace trace, int firstToken)
     {
         int width = stage.Shape.Width;
         var layout = default(DeviceLayout);
-        var places = new (long Offset, long Bytes)[4];
-        foreach (ref (long Offset, long Bytes) place in places.AsSpan())
+        var layouts = new MemoryPart[4];
+        foreach (ref MemoryPart part in layouts.AsSpan())
         {
-            place = layout.Add((long)chunk.Tokens * width, sizeof(float));
+            part = layout.Add((long)group.Run.Tokens * width, sizeof(float));
         }
 
-        DeviceMemory memory = chunk.Lane.Allocate(layout.Bytes, "Traced rows");
+        DeviceMemory memory = group.Run.Slot.Allocate(layout.Bytes, "Traced rows");
         try
         {
             DeviceRegion whole = memory.Region;
-            DeviceRegion[] parts = [.. places.Select(place => DeviceLayout.Part(whole, place))];
-            chunk.Kernels.TraceStage(chunk.Stream, chunk.Tokens, new TraceArguments
+            DeviceRegion[] parts = [.. layouts.Select(part => part.In(whole))];
+            group.Kernels.TraceStage(group.Run.Stream, group.Run.Tokens, new TraceArguments
             {
-                Product = chunk.Scratch.Products.Address,
+                Product = group.Scratch.Products.Address,
                 ProductStride = stage.Rows,
                 Bias = stage.Bias.Address,
                 ChannelScales = stage.ChannelScales.Address,
@@ -86,21 +86,20 @@ internal static class DeviceTrace
                 Hidden = parts[3].Address,
                 Width = width,
                 PaddedWidth = stage.PaddedWidth,
-                Activation = Activation.All.IndexOf(stage.Shape.Kind.Activation),
-                Gated = stage.Shape.Kind.Gated ? 1 : 0,
+                Kind = stage.Kind,
             });
             float[]?[] arrays = [trace.PreActivation, trace.Activation, trace.Up, trace.Hidden];
             for (int i = 0; i < arrays.Length; i++)
             {
                 if (arrays[i] is { } array)
                 {
-                    Copy(chunk, parts[i], array, firstToken, width);
+                    Copy(group, parts[i], array, firstToken, width);
                 }
             }
         }
         catch
         {
-            chunk.Lane.Settle();
+            group.Run.Slot.Drain();
             throw;
         }
         finally
@@ -114,7 +113,7 @@ internal static class DeviceTrace
     /// <param name="source">The rows.</param>
     /// <param name="tokens">How many.</param>
     /// <param name="destination">Receives them.</param>
-    /// <param name="firstToken">The first one's place there.</param>
+    /// <param name="firstToken">The first one's index there.</param>
     /// <param name="width">Elements of a row.</param>
     public static unsafe void Copy(CudaStream stream, DeviceRows source, int tokens, float[] destination, int firstToken, int width)
     {
@@ -132,13 +131,13 @@ internal static class DeviceTrace
         }
     }
 
-    private static unsafe void Copy(in DeviceChunk chunk, DeviceRegion source, float[] destination, int firstToken, int width)
+    private static unsafe void Copy(in DeviceGroup group, DeviceRegion source, float[] destination, int firstToken, int width)
     {
-        Span<float> rows = destination.AsSpan(checked(firstToken * width), checked(chunk.Tokens * width));
+        Span<float> rows = destination.AsSpan(checked(firstToken * width), checked(group.Run.Tokens * width));
         fixed (float* start = rows)
         {
-            chunk.Stream.CopyToHost(source.Slice(0, Bytes(chunk.Tokens, width)), start);
-            chunk.Stream.Synchronize();
+            group.Run.Stream.CopyToHost(source.Slice(0, Bytes(group.Run.Tokens, width)), start);
+            group.Run.Stream.Synchronize();
         }
     }
 

@@ -6,57 +6,57 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 internal static class InputSteps
 {
     /// <summary>For cuBLASLt.</summary>
-    public static OperandRows PrepareOperands(in DeviceChunk chunk, OperandRows target)
+    public static OperandRows PrepareOperands(in DeviceGroup group, OperandRows target)
     {
-        if (CanReadInput(chunk))
+        if (CanReadInput(group))
         {
-            return Input(chunk);
+            return Input(group);
         }
 
-        target = target with { Stride = chunk.Weights.Stages[0].Columns };
-        chunk.Kernels.PrepareOperand(chunk.Stream, chunk.Tokens, ArgumentsOf(chunk, target));
-        chunk.Clock?.Mark(StepOf(chunk));
+        target = target with { Stride = group.Network.Stages[0].Columns };
+        group.Kernels.PrepareOperand(group.Run.Stream, group.Run.Tokens, ArgumentsOf(group, target));
+        group.Run.Clock?.Mark(StepOf(group));
         return target;
     }
 
     /// <summary>For the decode kernels.</summary>
-    public static OperandRows PrepareVectors(in DeviceChunk chunk, OperandRows target)
+    public static OperandRows PrepareVectors(in DeviceGroup group, OperandRows target)
     {
-        if (CanReadInput(chunk))
+        if (CanReadInput(group))
         {
-            return Input(chunk);
+            return Input(group);
         }
 
-        target = target with { Stride = chunk.Weights.Stages[0].Columns, Scales = default };
-        chunk.Kernels.PrepareVector(chunk.Stream, chunk.Tokens, ArgumentsOf(chunk, target));
-        chunk.Clock?.Mark(StepOf(chunk));
+        target = target with { Stride = group.Network.Stages[0].Columns, Scales = default };
+        group.Kernels.PrepareVector(group.Run.Stream, group.Run.Tokens, ArgumentsOf(group, target));
+        group.Run.Clock?.Mark(StepOf(group));
         return target;
     }
 
     // Rows of float32 that are padded and aligned by nature need no copy, unless the only stage writes between them.
-    private static bool CanReadInput(in DeviceChunk chunk)
+    private static bool CanReadInput(in DeviceGroup group)
     {
-        FfnSpec spec = chunk.Weights.Spec;
-        return chunk.Format.OperandBytes == sizeof(float) && chunk.PreNorm.Kind == (int)KernelNorm.None
-            && spec.InputWidth == chunk.Weights.Stages[0].Columns && chunk.Input.Alignment >= ProductSteps.LeastAlignment
+        FfnSpec spec = group.Network.Spec;
+        return group.Format.OperandBytes == sizeof(float) && group.Norms.Pre.Kind == (int)KernelNorm.None
+            && spec.InputWidth == group.Network.Stages[0].Columns && group.Run.Input.Alignment >= GemmSteps.LeastAlignment
             && (spec.Stages.Length > 1
-                || !chunk.Input.Region(chunk.Tokens, spec.InputWidth).Overlaps(chunk.Output.Region(chunk.Tokens, spec.OutputWidth)));
+                || !group.Run.Input.Region(group.Run.Tokens, spec.InputWidth).Overlaps(group.Run.Output.Region(group.Run.Tokens, spec.OutputWidth)));
     }
 
-    private static OperandRows Input(in DeviceChunk chunk) =>
-        new(chunk.Input.Region(chunk.Tokens, chunk.Weights.Spec.InputWidth), chunk.Input.Stride, default);
+    private static OperandRows Input(in DeviceGroup group) =>
+        new(group.Run.Input.Region(group.Run.Tokens, group.Network.Spec.InputWidth), group.Run.Input.Stride, default);
 
-    private static FfnStep? StepOf(in DeviceChunk chunk) => chunk.PreNorm.Kind == (int)KernelNorm.None ? null : FfnStep.Norm;
+    private static FfnStep? StepOf(in DeviceGroup group) => group.Norms.Pre.Kind == (int)KernelNorm.None ? null : FfnStep.Norm;
 
-    private static InputArguments ArgumentsOf(in DeviceChunk chunk, OperandRows target) => new()
+    private static InputArguments ArgumentsOf(in DeviceGroup group, OperandRows target) => new()
     {
-        Input = chunk.Input.Address,
-        InputStride = chunk.Input.Stride,
+        Input = group.Run.Input.Address,
+        InputStride = group.Run.Input.Stride,
         Output = target.Region.Address,
         OutputStride = target.Stride,
         TokenScales = target.Scales.Address,
-        Norm = chunk.PreNorm,
-        Width = chunk.Weights.Spec.InputWidth,
-        PaddedWidth = chunk.Weights.Stages[0].Columns,
+        Norm = group.Norms.Pre,
+        Width = group.Network.Spec.InputWidth,
+        PaddedWidth = group.Network.Stages[0].Columns,
     };
 }

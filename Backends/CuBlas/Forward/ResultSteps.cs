@@ -1,6 +1,5 @@
-using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Gemm;
 using NativeFfn.Backends.CuBlas.Kernels;
-using NativeFfn.Backends.CuBlas.Products;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 
@@ -9,37 +8,37 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 /// <summary>Queues the last stage, whose result is float32, and what follows it: bias, residual and the block's later norms.</summary>
 internal static class ResultSteps
 {
-    /// <summary>By cuBLASLt: in one product where nothing follows that it cannot add, else by a kernel after it.</summary>
-    public static void Queue(in DeviceChunk chunk, int stage, OperandRows operands)
+    /// <summary>By cuBLASLt: in one GEMM where nothing follows that it cannot add, else by a kernel after it.</summary>
+    public static void Queue(in DeviceGroup group, int stage, OperandRows operands)
     {
-        DeviceStage weights = chunk.Weights.Stages[stage];
+        DeviceStage weights = group.Network.Stages[stage];
         if (weights.Shape.Kind != FfnKind.Linear)
         {
-            QueueActivated(chunk, stage, operands);
+            QueueActivated(group, stage, operands);
             return;
         }
 
         bool hasBias = weights.Bias.Bytes > 0;
-        bool isDirect = !chunk.HasLaterNorms && !chunk.Format.IsScaled
-            && ProductSteps.CanWrite(chunk.Output, chunk.Residual, chunk.Tokens, weights.Shape.Width);
-        if (isDirect && ProductSteps.TryQueue(
-            chunk, stage, hasBias ? ProductUse.BiasedResult : ProductUse.Result, operands,
-            chunk.Output.Region(chunk.Tokens, weights.Shape.Width), chunk.Output.Stride, chunk.Residual))
+        bool isDirect = !group.Norms.FollowResult && !group.Format.IsScaled
+            && GemmSteps.CanWrite(group.Run.Output, group.Run.Residual, group.Run.Tokens, weights.Shape.Width);
+        if (isDirect && GemmSteps.TryQueue(
+            group, stage, hasBias ? GemmUse.BiasedResult : GemmUse.Result, operands,
+            group.Run.Output.Region(group.Run.Tokens, weights.Shape.Width), group.Run.Output.Stride, group.Run.Residual))
         {
             return;
         }
 
-        DeviceRows result = Scratch(chunk);
-        ProductSteps.Queue(chunk, stage, ProductUse.Result, operands, chunk.Scratch.Result, result.Stride);
-        Finish(chunk, result, weights.Bias, weights.ChannelScales, operands.Scales);
+        DeviceRows result = Scratch(group);
+        GemmSteps.Queue(group, stage, GemmUse.Result, operands, group.Scratch.Result, result.Stride);
+        Finish(group, result, weights.Bias, weights.ChannelScales, operands.Scales);
     }
 
     /// <summary>By the decode kernel, which adds bias and residual itself.</summary>
-    public static void QueueVectorResult(in DeviceChunk chunk, DeviceStage last, OperandRows vectors)
+    public static void QueueVectorResult(in DeviceGroup group, DeviceStage last, OperandRows vectors)
     {
-        DeviceRows result = chunk.HasLaterNorms ? Scratch(chunk) : chunk.Output;
-        DeviceRows residual = chunk.HasLaterNorms ? default : chunk.Residual;
-        chunk.Kernels.VectorResult(chunk.Stream, new VectorResultArguments
+        DeviceRows result = group.Norms.FollowResult ? Scratch(group) : group.Run.Output;
+        DeviceRows residual = group.Norms.FollowResult ? default : group.Run.Residual;
+        group.Kernels.VectorResult(group.Run.Stream, new VectorResultArguments
         {
             Weights = last.Weights.Address,
             WeightStride = last.Columns,
@@ -51,52 +50,52 @@ internal static class ResultSteps
             ResidualStride = residual.Stride,
             Bias = last.Bias.Address,
             ChannelScales = last.ChannelScales.Address,
-            Tokens = chunk.Tokens,
+            Tokens = group.Run.Tokens,
             Columns = last.Columns,
             Width = last.Shape.Width,
         });
-        chunk.Clock?.Mark(FfnStep.Gemm);
-        if (chunk.HasLaterNorms)
+        group.Run.Clock?.Mark(FfnStep.Gemm);
+        if (group.Norms.FollowResult)
         {
-            Finish(chunk, result, bias: default, channelScales: default, tokenScales: default);
+            Finish(group, result, bias: default, channelScales: default, tokenScales: default);
         }
     }
 
     // A stack's last stage may have an activation, after which there is no bias any more.
-    private static void QueueActivated(in DeviceChunk chunk, int stage, OperandRows operands)
+    private static void QueueActivated(in DeviceGroup group, int stage, OperandRows operands)
     {
-        HiddenSteps.QueueProduct(chunk, stage, operands);
-        bool isLast = chunk.Residual.IsNone && !chunk.HasLaterNorms;
-        DeviceRows result = isLast ? chunk.Output : Scratch(chunk);
-        chunk.Kernels.ActivateResult(chunk.Stream, chunk.Tokens, HiddenSteps.ActivationOf(
-            chunk, chunk.Weights.Stages[stage], operands, result.Address, result.Stride, outputScales: 0));
-        chunk.Clock?.Mark(FfnStep.Activation);
+        HiddenSteps.QueueGemm(group, stage, operands);
+        bool isLast = group.Run.Residual.IsNone && !group.Norms.FollowResult;
+        DeviceRows result = isLast ? group.Run.Output : Scratch(group);
+        group.Kernels.ActivateResult(group.Run.Stream, group.Run.Tokens, HiddenSteps.ActivationOf(
+            group, group.Network.Stages[stage], operands, result.Address, result.Stride, outputScales: 0));
+        group.Run.Clock?.Mark(FfnStep.Activation);
         if (!isLast)
         {
-            Finish(chunk, result, bias: default, channelScales: default, tokenScales: default);
+            Finish(group, result, bias: default, channelScales: default, tokenScales: default);
         }
     }
 
-    private static void Finish(in DeviceChunk chunk, DeviceRows result, DeviceRegion bias, DeviceRegion channelScales, DeviceRegion tokenScales)
+    private static void Finish(in DeviceGroup group, DeviceRows result, DeviceRegion bias, DeviceRegion channelScales, DeviceRegion tokenScales)
     {
-        chunk.Kernels.Finish(chunk.Stream, chunk.Tokens, new FinishArguments
+        group.Kernels.Finish(group.Run.Stream, group.Run.Tokens, new FinishArguments
         {
             Product = result.Address,
             ProductStride = result.Stride,
             Bias = bias.Address,
             ChannelScales = channelScales.Address,
             TokenScales = tokenScales.Address,
-            Residual = chunk.Residual.Address,
-            ResidualStride = chunk.Residual.Stride,
-            Output = chunk.Output.Address,
-            OutputStride = chunk.Output.Stride,
-            Branch = chunk.BranchNorm,
-            Post = chunk.PostNorm,
-            Width = chunk.Weights.Spec.OutputWidth,
+            Residual = group.Run.Residual.Address,
+            ResidualStride = group.Run.Residual.Stride,
+            Output = group.Run.Output.Address,
+            OutputStride = group.Run.Output.Stride,
+            Branch = group.Norms.Branch,
+            Post = group.Norms.Post,
+            Width = group.Network.Spec.OutputWidth,
         });
-        chunk.Clock?.Mark(chunk.HasLaterNorms ? FfnStep.Norm : FfnStep.Residual);
+        group.Run.Clock?.Mark(group.Norms.FollowResult ? FfnStep.Norm : FfnStep.Residual);
     }
 
-    private static DeviceRows Scratch(in DeviceChunk chunk) =>
-        new(chunk.Scratch.Result.Address, DeviceFormat.Padded(chunk.Weights.Spec.OutputWidth));
+    private static DeviceRows Scratch(in DeviceGroup group) =>
+        new(group.Scratch.Result.Address, DeviceFormat.Padded(group.Network.Spec.OutputWidth));
 }

@@ -1,4 +1,4 @@
-using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Kernels;

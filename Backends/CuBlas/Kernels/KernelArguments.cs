@@ -29,6 +29,41 @@ internal struct NormArguments
     public nint Bias;
     public float Epsilon;
     public int Kind;
+
+    /// <summary>A norm whose vectors lie at these addresses.</summary>
+    public static NormArguments Of(NormSpec norm, nint weight, nint bias) => new()
+    {
+        Weight = weight,
+        Bias = bias,
+        Epsilon = norm.Epsilon,
+        Kind = (int)(norm.Kind switch
+        {
+            NormKind.Rms => KernelNorm.Rms,
+            NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
+            _ => KernelNorm.Layer,
+        }),
+    };
+}
+
+/// <summary>A stage's kind: its activation's index in the table, and the numbers in its formulas.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct KindArguments
+{
+    public int Activation;
+    public int Gated;
+    public float Limit;
+    public float Alpha;
+    public float UpOffset;
+
+    /// <summary>A kind with the parameters that it has.</summary>
+    public static KindArguments Of(FfnKind kind) => new()
+    {
+        Activation = NativeFfn.Activation.All.IndexOf(kind.Activation),
+        Gated = kind.Gated ? 1 : 0,
+        Limit = kind.KnownParameters.Limit,
+        Alpha = kind.KnownParameters.Alpha,
+        UpOffset = kind.KnownParameters.UpOffset,
+    };
 }
 
 /// <summary>Of prepare_operand, prepare_vector and prepare_rows: rows of float32, normed, to rows of operands, vectors or float32 padded with zeros.</summary>
@@ -59,8 +94,7 @@ internal struct ActivationArguments
     public nint OutputScales;
     public int PaddedWidth;
     public int Width;
-    public int Activation;
-    public int Gated;
+    public KindArguments Kind;
 }
 
 /// <summary>Of trace_stage: everything between a stage's product and its hidden values, as dense float32 [tokens, width].</summary>
@@ -78,8 +112,7 @@ internal struct TraceArguments
     public nint Hidden;
     public int Width;
     public int PaddedWidth;
-    public int Activation;
-    public int Gated;
+    public KindArguments Kind;
 }
 
 /// <summary>Of widen_operand: rows of operands to dense float32 [tokens, width].</summary>
@@ -127,15 +160,15 @@ internal struct GatherArguments
 }
 
 /// <summary>
-/// Of combine_experts: residual + Σ weight · result + shared weight · shared. Places are int32, results' rows by token, <c>[tokens, TopK]</c>, as
-/// weights are.
+/// Of combine_experts: residual + Σ weight · result + shared weight · shared. Rows are int32, the results' indices by token, <c>[tokens, TopK]</c>,
+/// as weights are.
 /// </summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct CombineArguments
 {
     public nint Results;
     public long ResultStride;
-    public nint Places;
+    public nint Rows;
     public nint Weights;
     public nint Shared;
     public long SharedStride;
@@ -164,8 +197,7 @@ internal struct VectorStageArguments
     public int Columns;
     public int PaddedWidth;
     public int Width;
-    public int Activation;
-    public int Gated;
+    public KindArguments Kind;
 }
 
 /// <summary>Of vector_result_1 … _8: the last projection for a few tokens.</summary>

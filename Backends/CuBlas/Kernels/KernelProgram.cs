@@ -1,6 +1,6 @@
 using System.Security.Cryptography;
 using System.Text;
-using NativeFfn.Backends.CuBlas.Device;
+using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Nvrtc;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 
 namespace NativeFfn.Backends.CuBlas.Kernels;
 
@@ -22,9 +23,17 @@ internal static class KernelSources
     /// <summary>The text of <see cref="MainName"/>.</summary>
     public static string Main { get; } = Read(MainName);
 
-    /// <summary>Every other file, under the name by which it is included, in ordinal order.</summary>
+    /// <summary>The file that <see cref="ActivationTable"/> is included by.</summary>
+    public static string ActivationTableName => "activation_table.cuh";
+
+    /// <summary>A line for each activation: its index, its formula and its gate's.</summary>
+    public static string ActivationTable { get; } = string.Concat(Activation.All.Select(static (activation, index) => string.Create(
+        CultureInfo.InvariantCulture, $"ACTIVATION({index}, ({activation.CudaFormula}), ({activation.CudaGateFormula}))\n")));
+
+    /// <summary>Every other file, under the name by which it is included: the table of activations, then Native/cuda's in ordinal order.</summary>
     public static ImmutableArray<(string Name, string Text)> Headers { get; } =
     [
+        (ActivationTableName, ActivationTable),
         .. typeof(KernelSources).Assembly.GetManifestResourceNames()
             .Where(static resource => resource.StartsWith(Prefix, StringComparison.Ordinal) && resource != Prefix + MainName)
             .Order(StringComparer.Ordinal)

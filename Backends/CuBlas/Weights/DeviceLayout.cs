@@ -14,19 +14,20 @@ internal struct DeviceLayout
     /// <summary>Adds a part.</summary>
     /// <param name="elements">Elements; 0 gives an empty part.</param>
     /// <param name="elementBytes">Bytes of one.</param>
-    /// <returns>The part's place in the whole.</returns>
     /// <exception cref="OverflowException">The whole passes 64 bits.</exception>
-    public (long Offset, long Bytes) Add(long elements, int elementBytes)
+    public MemoryPart Add(long elements, int elementBytes)
     {
-        long bytes = checked(elements * elementBytes);
-        long offset = Bytes;
-        Bytes = checked(offset + bytes + Alignment - 1) / Alignment * Alignment;
-        return (offset, bytes);
+        var part = new MemoryPart(Bytes, checked(elements * elementBytes));
+        Bytes = checked(part.Offset + part.Bytes + Alignment - 1) / Alignment * Alignment;
+        return part;
     }
+}
 
-    /// <summary>A part of the memory that a layout was made for; nothing where the part is empty.</summary>
-    /// <param name="memory">The memory, from the layout's start.</param>
-    /// <param name="place">What <see cref="Add"/> gave.</param>
-    public static DeviceRegion Part(DeviceRegion memory, (long Offset, long Bytes) place) =>
-        place.Bytes == 0 ? default : memory.Slice(place.Offset, place.Bytes);
+/// <summary>A part of a piece of memory.</summary>
+/// <param name="Offset">Bytes before it.</param>
+/// <param name="Bytes">Its length.</param>
+internal readonly record struct MemoryPart(long Offset, long Bytes)
+{
+    /// <summary>The part in the memory that it was laid out for; nothing where it is empty.</summary>
+    public DeviceRegion In(DeviceRegion memory) => Bytes == 0 ? default : memory.Slice(Offset, Bytes);
 }

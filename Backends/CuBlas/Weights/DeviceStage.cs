@@ -1,4 +1,3 @@
-using NativeFfn.Backends.CuBlas.Device;
 using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.Cuda;
 
@@ -20,25 +19,23 @@ internal sealed record DeviceStage(FfnStage Shape, DeviceRegion Weights, DeviceR
 
     /// <summary>Elements of a padded weight row.</summary>
     public int Columns { get; } = DeviceFormat.Padded(Shape.InputWidth);
+
+    /// <summary>What the stage makes of its projections, as a kernel takes it.</summary>
+    public KindArguments Kind { get; } = KindArguments.Of(Shape.Kind);
 }
 
-/// <summary>A norm's vectors on the device; none where the layer has no such norm.</summary>
-/// <param name="Spec">The norm.</param>
-/// <param name="Weight">float32, d_model elements.</param>
-/// <param name="Bias">float32, d_model elements; none where the norm has no bias.</param>
-internal readonly record struct DeviceNorm(NormSpec? Spec, DeviceRegion Weight, DeviceRegion Bias)
+/// <summary>A layer's norms as kernels take them; those that it lacks compute nothing.</summary>
+internal readonly struct DeviceNorms
 {
-    /// <summary>The norm as a kernel takes it.</summary>
-    public NormArguments Arguments => Spec is null ? default : new NormArguments
-    {
-        Weight = Weight.Address,
-        Bias = Bias.Address,
-        Epsilon = Spec.Epsilon,
-        Kind = (int)(Spec.Kind switch
-        {
-            NormKind.Rms => KernelNorm.Rms,
-            NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
-            _ => KernelNorm.Layer,
-        }),
-    };
+    /// <summary>The norm before the first stage.</summary>
+    public NormArguments Pre { get; init; }
+
+    /// <summary>The norm on the last stage's result.</summary>
+    public NormArguments Branch { get; init; }
+
+    /// <summary>The norm after the residual was added.</summary>
+    public NormArguments Post { get; init; }
+
+    /// <summary>Whether something follows the residual's addition, or comes between it and the last projection.</summary>
+    public bool FollowResult => Branch.Kind != (int)KernelNorm.None || Post.Kind != (int)KernelNorm.None;
 }

@@ -1,6 +1,6 @@
 using System.Runtime.InteropServices;
-using NativeFfn.Backends.CuBlas.Device;
-using NativeFfn.Backends.Storage;
+using NativeFfn.Backends.CuBlas.Streams;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Weights;
@@ -15,8 +15,7 @@ internal sealed unsafe class WeightUploader : IDisposable
     private readonly DeviceAllocator _memory;
     private readonly CudaStream _stream;
     private PinnedMemory? _staging;
-    private float[] _rows = [];
-    private float[] _scales = [];
+    private byte[] _rows = [];
 
     public WeightUploader(CudaContext context, DeviceAllocator memory)
     {
@@ -33,30 +32,31 @@ internal sealed unsafe class WeightUploader : IDisposable
         _stream.Synchronize();
     }
 
-    /// <summary>Encodes and uploads a matrix.</summary>
-    /// <param name="tensor">The matrix.</param>
+    /// <summary>Uploads a matrix, converting it where it is not stored in the encoding.</summary>
+    /// <param name="tensor">The matrix, or a vector that is a row of one.</param>
     /// <param name="source">Where its rows come from.</param>
-    /// <param name="encoder">Brings them into the format.</param>
-    /// <param name="format">The format.</param>
-    /// <param name="target">Padded rows.</param>
-    /// <param name="scales">A float32 a row, where the format has scales.</param>
+    /// <param name="encoder">Reads them.</param>
+    /// <param name="format">The device's format.</param>
+    /// <param name="stage">Where the matrix goes.</param>
+    /// <param name="firstRow">The first row's index among those of the stage.</param>
     public void UploadMatrix(
-        FfnTensor tensor, IFfnWeightSource source, WeightEncoder encoder, DeviceFormat format, DeviceRegion target, DeviceRegion scales)
+        FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, DeviceFormat format, DeviceStage stage, int firstRow)
     {
-        int rowBytes = checked(DeviceFormat.Padded(tensor.Columns) * format.OperandBytes);
+        long rowBytes = (long)stage.Columns * format.OperandBytes;
+        int encodedBytes = checked((int)encoder.Encoding.RowBytes(tensor.Columns));
         int piece = (int)Math.Clamp(PieceBytes / ((long)tensor.Columns * sizeof(float)), 1, tensor.Rows);
-        Reserve(checked(piece * tensor.Columns), piece);
         for (int first = 0; first < tensor.Rows; first += piece)
         {
             int count = Math.Min(piece, tensor.Rows - first);
-            Span<float> rows = _rows.AsSpan(0, count * tensor.Columns);
-            source.ReadRows(tensor, first, rows);
-            Span<byte> staged = Stage((long)count * rowBytes);
-            encoder.Encode(tensor, first, rows, staged, _scales);
-            Upload(target.Slice((long)first * rowBytes, staged.Length));
+            Span<byte> encoded = Rows(checked(count * encodedBytes));
+            encoder.Read(source, tensor, first, encoded);
+            long row = firstRow + first;
+            Upload(encoded, encodedBytes, encoder.Encoding.HeaderBytes, stage.Weights.Slice(row * rowBytes, count * rowBytes), rowBytes);
             if (format.IsScaled)
             {
-                Upload(MemoryMarshal.AsBytes(_scales.AsSpan(0, count)), scales.Slice((long)first * sizeof(float), (long)count * sizeof(float)));
+                // A row's scale is its header.
+                DeviceRegion scales = stage.ChannelScales.Slice(row * sizeof(float), (long)count * sizeof(float));
+                Upload(encoded, encodedBytes, 0, scales, sizeof(float));
             }
         }
     }
@@ -65,28 +65,17 @@ internal sealed unsafe class WeightUploader : IDisposable
     /// <exception cref="NotSupportedException">The operands' type cannot hold a number.</exception>
     public void UploadVector(FfnTensor tensor, IFfnWeightSource source, DeviceRegion target, DeviceRegion asOperands, DeviceFormat format)
     {
-        Reserve(tensor.Columns, 1);
-        Span<float> values = _rows.AsSpan(0, tensor.Columns);
+        var values = new float[tensor.Columns];
         source.ReadRows(tensor, 0, values);
-        Upload(MemoryMarshal.AsBytes(values), target.Slice(0, (long)values.Length * sizeof(float)));
+        Upload(MemoryMarshal.AsBytes(values.AsSpan()), target);
         if (asOperands.Bytes > 0)
         {
-            byte[] operands = new byte[checked(values.Length * format.OperandBytes)];
-            for (int i = 0; i < values.Length; i++)
-            {
-                float stored = WeightEncoder.Store(format, values[i], operands.AsSpan(i * format.OperandBytes));
-                if (float.IsFinite(values[i]) && !float.IsFinite(stored))
-                {
-                    throw RoundingLoss.Refusal(format.Precision, tensor, 0, i, values[i]);
-                }
-            }
-
-            Upload(operands, asOperands.Slice(0, operands.Length));
+            Upload(Encode(format.Encoding, tensor, values), asOperands);
         }
     }
 
     /// <summary>Waits for what was queued before something failed, so that its memory can be freed.</summary>
-    public void Abandon() => Settling.Wait(_stream);
+    public void Abandon() => StreamDrain.Wait(_stream);
 
     /// <inheritdoc/>
     public void Dispose()
@@ -95,28 +84,51 @@ internal sealed unsafe class WeightUploader : IDisposable
         _stream.Dispose();
     }
 
-    private void Reserve(int elements, int rows)
+    // What is not finite may stay so: a bias is no weight that a GEMM multiplies.
+    private static byte[] Encode(WeightEncoding encoding, FfnTensor tensor, float[] values)
     {
-        if (_rows.Length < elements)
+        byte[] encoded = new byte[encoding.RowBytes(values.Length)];
+        encoding.Encode(values, encoded);
+        var stored = new float[values.Length];
+        encoding.Decode(encoded, 0, stored);
+        for (int i = 0; i < values.Length; i++)
         {
-            _rows = new float[elements];
+            if (float.IsFinite(values[i]) && !float.IsFinite(stored[i]))
+            {
+                throw RowEncoder.Refusal(encoding, tensor, 0, i, values[i]);
+            }
         }
 
-        if (_scales.Length < rows)
+        return encoded;
+    }
+
+    private Span<byte> Rows(int bytes)
+    {
+        if (_rows.Length < bytes)
         {
-            _scales = new float[rows];
+            _rows = new byte[bytes];
         }
+
+        return _rows.AsSpan(0, bytes);
     }
 
-    private void Upload(ReadOnlySpan<byte> bytes, DeviceRegion target)
-    {
-        bytes.CopyTo(Stage(bytes.Length));
-        Upload(target);
-    }
+    private void Upload(ReadOnlySpan<byte> row, DeviceRegion target) => Upload(row, row.Length, 0, target.Slice(0, row.Length), row.Length);
 
-    // What was staged; the staging memory is free again when this returns.
-    private void Upload(DeviceRegion target)
+    // Part of each row, from a column on, padded with zeros. The staging memory is free again when this returns.
+    private void Upload(ReadOnlySpan<byte> rows, int stride, int first, DeviceRegion target, long targetStride)
     {
+        Span<byte> staged = Stage(target.Bytes);
+        int bytes = (int)Math.Min(stride - first, targetStride);
+        if (bytes < targetStride)
+        {
+            staged.Clear();
+        }
+
+        for (int row = 0; row < rows.Length / stride; row++)
+        {
+            rows.Slice((row * stride) + first, bytes).CopyTo(staged[(int)(row * targetStride)..]);
+        }
+
         using CudaContext.Scope scope = _context.Enter();
         _stream.CopyToDevice(_staging!.Pointer, target);
         _stream.Synchronize();

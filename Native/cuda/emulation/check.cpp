@@ -19,6 +19,13 @@ constexpr int WEIGHT_BYTES = 1, OPERAND_BYTES = 1, PRODUCT_BYTES = 2, VECTOR_BYT
 constexpr int WEIGHT_BYTES = 2, OPERAND_BYTES = 2, PRODUCT_BYTES = 2, VECTOR_BYTES = 2;
 #endif
 
+// Every activation's index in the table.
+#define ACTIVATION(INDEX, FORMULA, GATE_FORMULA) INDEX,
+constexpr int ACTIVATIONS[] = {
+#include "activation_table.cuh"
+};
+#undef ACTIVATION
+
 // Of the vector kernels: two blocks, the last one with few.
 constexpr int RESULT_ROWS = 19;
 
@@ -84,25 +91,26 @@ void check(int width, int tokens, int shift) {
     }
 
     // Every token to two experts, in an order of no order, from an address of a caller's and back to one.
-    std::vector<int> sent, places;
+    std::vector<int> sent, rows_of;
     std::vector<float> gates(2 * tokens, 0.5f), shared_gates(tokens, 0.25f);
     for (int route = 0; route < 2 * tokens; route++) {
         sent.push_back((route * 5 + 1) % tokens);
-        places.push_back((route * 3 + 2) % (2 * tokens));
+        rows_of.push_back((route * 3 + 2) % (2 * tokens));
     }
     Buffer routed(8ll * wide * tokens);
     launch("gather_rows", 2 * tokens, 1, GatherArguments{input, stride, sent.data(), routed, wide, width, 0});
     launch("combine_experts", tokens, 1,
-        CombineArguments{routed, wide, places.data(), gates.data(), normed, wide, shared_gates.data(), output, stride, output, stride, 2, width});
+        CombineArguments{routed, wide, rows_of.data(), gates.data(), normed, wide, shared_gates.data(), output, stride, output, stride, 2, width});
     launch("combine_experts", tokens, 1,
-        CombineArguments{routed, wide, places.data(), gates.data(), nullptr, 0, nullptr, nullptr, 0, output, stride, 2, width});
+        CombineArguments{routed, wide, rows_of.data(), gates.data(), nullptr, 0, nullptr, nullptr, 0, output, stride, 2, width});
 
     launch("widen_operand", 2, tokens, WidenArguments{operand, wide, token_scales, dense, width, 0});
 
-    for (int activation = 0; activation < 8; activation++) {
+    for (int activation : ACTIVATIONS) {
         const int gated = activation % 2;
+        const KindArguments kind = {activation, gated, 7.0f, 1.5f, 1.0f};
         const ActivationArguments arguments = {
-            product, 2ll * wide, operand, wide, bias, channel_scales, token_scales, output_scales, wide, width, activation, gated};
+            product, 2ll * wide, operand, wide, bias, channel_scales, token_scales, output_scales, wide, width, kind};
         launch("activate_operand", 1, tokens, arguments);
         ActivationArguments result = arguments;
         result.output = output;
@@ -110,7 +118,7 @@ void check(int width, int tokens, int shift) {
         launch("activate_result", 2, tokens, result);
         launch("trace_stage", 1, tokens,
             TraceArguments{product, 2ll * wide, bias, channel_scales, token_scales, dense, dense,
-                gated ? static_cast<float*>(dense) : nullptr, dense, width, wide, activation, gated});
+                gated ? static_cast<float*>(dense) : nullptr, dense, width, wide, kind});
     }
 
     const int rows = RESULT_ROWS, wide_rows = padded(rows);
@@ -123,9 +131,10 @@ void check(int width, int tokens, int shift) {
             continue;
         }
         for (int gated : {0, 1}) {
+            const KindArguments kind = {0, gated, 7.0f, 1.5f, 1.0f};
             launch("vector_stage_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
                 VectorStageArguments{
-                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, rows, 6, gated});
+                    weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, rows, kind});
         }
         launch("vector_result_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
             VectorResultArguments{weights, wide, vector, wide, result, rows + shift, result, rows + shift, row_bias, row_scales,

@@ -139,8 +139,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
             Hidden = steps[3].Pointer,
             Width = width,
             PaddedWidth = PaddedTo16(width),
-            Activation = Activation.All.IndexOf(activation),
-            Gated = gated ? 1 : 0,
+            Kind = KindArguments.Of(new FfnKind(gated, activation)),
         });
         for (int token = 0; token < Tokens; token++)
         {
@@ -178,8 +177,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
         OutputScales = outputScales,
         PaddedWidth = (stage.Width + 15) / 16 * 16,
         Width = stage.Width,
-        Activation = Activation.All.IndexOf(activation),
-        Gated = gated ? 1 : 0,
+        Kind = KindArguments.Of(new FfnKind(gated, activation)),
     };
 
     // 1 + tanh cancels in the tail, where 0.5(1 + tanh u) = σ(2u) does not.

@@ -24,6 +24,14 @@ internal sealed unsafe class EmulatedKernels
         "-Wall", "-Wextra", "-Werror", "-Wno-unknown-pragmas", "-shared", "-fPIC",
     ];
 
+    // Where build/check-kernels.sh finds it, too.
+    private static readonly Lazy<string> TableFolder = new(static () =>
+    {
+        string folder = Directory.CreateDirectory(Path.Combine(Repository.Root, "artifacts", "kernels")).FullName;
+        File.WriteAllText(Path.Combine(folder, KernelSources.ActivationTableName), KernelSources.ActivationTable);
+        return folder;
+    });
+
     private static readonly ConcurrentDictionary<string, Lazy<EmulatedKernels>> Compiled = new();
 
     private readonly nint _library;
@@ -129,7 +137,7 @@ internal sealed unsafe class EmulatedKernels
         {
             string source = Path.Combine(Repository.Root, "Native", "cuda", "emulation", "emulation.cpp");
             string library = Path.Combine(folder, precision + ".so");
-            (int code, string said) = Compiler.Run([.. Options, "-DNATIVEFFN_" + precision, source, "-o", library]);
+            (int code, string said) = Compiler.Run([.. Options, "-I" + TableFolder.Value, "-DNATIVEFFN_" + precision, source, "-o", library]);
             if (code != 0)
             {
                 throw new InvalidOperationException($"g++ does not compile the kernels:\n{said}");

@@ -75,9 +75,9 @@ public unsafe class ExpertKernelTests(string precision) : KernelTests(precision)
         KernelRows output = inPlace ? residual : Own(KernelRows.OfCaller(tokens, width, width + 3, GuardSide.After));
         KernelRows weights = Own(KernelRows.OfCaller(1, tokens * topK, tokens * topK, GuardSide.After)).Set(Value);
         KernelRows gates = Own(KernelRows.OfCaller(1, tokens, tokens, GuardSide.After)).Set(Value);
-        int[] places = [.. Enumerable.Range(0, tokens * topK)];
-        random.Shuffle(places);
-        using GuardedBuffer where = Words(places);
+        int[] order = [.. Enumerable.Range(0, tokens * topK)];
+        random.Shuffle(order);
+        using GuardedBuffer where = Words(order);
         var expected = new double[tokens, width];
         var magnitudes = new double[tokens, width];
         for (int i = 0; i < tokens * width; i++)
@@ -85,7 +85,7 @@ public unsafe class ExpertKernelTests(string precision) : KernelTests(precision)
             (int token, int column) = (i / width, i % width);
             double[] terms =
             [
-                .. Enumerable.Range(token * topK, topK).Select(route => weights[0, route] * results[places[route], column]),
+                .. Enumerable.Range(token * topK, topK).Select(route => weights[0, route] * results[order[route], column]),
                 isShared ? (isGated ? gates[0, token] : 1) * shared[token, column] : 0,
                 hasResidual ? residual[token, column] : 0,
             ];
@@ -96,7 +96,7 @@ public unsafe class ExpertKernelTests(string precision) : KernelTests(precision)
         {
             Results = results.Pointer,
             ResultStride = results.Stride,
-            Places = (nint)where.Pointer,
+            Rows = (nint)where.Pointer,
             Weights = weights.Pointer,
             Shared = isShared ? shared.Pointer : 0,
             SharedStride = shared.Stride,

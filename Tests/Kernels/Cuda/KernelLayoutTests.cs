@@ -36,7 +36,7 @@ public class KernelLayoutTests
             }
         }
 
-        Assert.That(names.Count(static name => !name.Contains('.')), Is.EqualTo(10));
+        Assert.That(names.Count(static name => !name.Contains('.')), Is.EqualTo(11));
     }
 
     [Test]
@@ -49,7 +49,7 @@ public class KernelLayoutTests
     }
 
     [Test]
-    public void The_assembly_has_every_source_as_it_is()
+    public void The_assembly_has_every_source_as_it_is_and_the_table_of_activations()
     {
         string folder = Path.Combine(Repository.Root, "Native", "cuda");
         IEnumerable<string> files = Directory.GetFiles(folder)
@@ -57,12 +57,14 @@ public class KernelLayoutTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(KernelSources.Main, Is.EqualTo(File.ReadAllText(Path.Combine(folder, KernelSources.MainName))));
+            Assert.That(KernelSources.Headers[0], Is.EqualTo((KernelSources.ActivationTableName, KernelSources.ActivationTable)));
+            Assert.That(KernelSources.ActivationTable, Does.StartWith("ACTIVATION(0, (x), (y * up))\nACTIVATION(1, (relu(x)), (y * up))\n"));
             Assert.That(
-                KernelSources.Headers.Select(static header => header.Name),
+                KernelSources.Headers.Skip(1).Select(static header => header.Name),
                 Is.EqualTo(files.Select(Path.GetFileName).Where(static name => name != KernelSources.MainName)));
             Assert.That(
-                KernelSources.Headers.Select(static header => header.Text),
-                Is.EqualTo(KernelSources.Headers.Select(header => File.ReadAllText(Path.Combine(folder, header.Name)))));
+                KernelSources.Headers.Skip(1).Select(static header => header.Text),
+                Is.EqualTo(KernelSources.Headers.Skip(1).Select(header => File.ReadAllText(Path.Combine(folder, header.Name)))));
         }
     }
 

@@ -78,8 +78,7 @@ internal sealed class VectorProblem : IDisposable
         Columns = _columns,
         PaddedWidth = PaddedRows,
         Width = Rows,
-        Activation = NativeFfn.Activation.All.IndexOf(activation),
-        Gated = Gated ? 1 : 0,
+        Kind = KindArguments.Of(new FfnKind(Gated, activation)),
     };
 
     public VectorResultArguments ResultArguments(KernelRows output, KernelRows? residual, int first = 0, int? tokens = null) => new()

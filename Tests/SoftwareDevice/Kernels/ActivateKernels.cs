@@ -25,7 +25,7 @@ internal sealed class ActivateOperandKernel() : SoftwareKernel<ActivationArgumen
         StageRow.Compute(
             run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales,
             run.ReadOne(argument.TokenScales, token, 1),
-            argument.Width, argument.PaddedWidth, argument.Activation, argument.Gated != 0).Hidden;
+            argument.Width, argument.PaddedWidth, argument.Kind).Hidden;
 }
 
 /// <summary>activate_result: the same as float32, for a last stage that has an activation.</summary>

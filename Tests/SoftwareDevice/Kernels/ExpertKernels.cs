@@ -31,7 +31,7 @@ internal sealed class CombineKernel() : SoftwareKernel<CombineArguments>("combin
         for (int token = 0; token < run.Grid.X; token++)
         {
             float[] sum = new float[argument.Width];
-            int[] rows = run.ReadIntegers(argument.Places, (long)token * argument.TopK, argument.TopK);
+            int[] rows = run.ReadIntegers(argument.Rows, (long)token * argument.TopK, argument.TopK);
             float[] weights = run.Read(NumberFormat.Float32, argument.Weights, (long)token * argument.TopK, argument.TopK);
             for (int k = 0; k < rows.Length; k++)
             {

@@ -10,6 +10,21 @@ internal static class RowMath
     // Largest e4m3 number; and the least scale, under which quotients would be inexact.
     private const float SmallestScale = 1.17549435e-38f;
 
+    private static readonly Dictionary<string, Func<float, KindArguments, float>> Activations = new()
+    {
+        ["identity"] = static (x, _) => x,
+        ["relu"] = static (x, _) => x < 0 ? 0 : x,
+        ["relu2"] = static (x, _) => x < 0 ? 0 : x * x,
+        ["gelu"] = static (x, _) => (float)(x * NormalDistribution.Below(x)),
+        ["gelu-tanh"] = static (x, _) => x / (1 + MathF.Exp(-2 * 0.7978845608f * (x + (0.044715f * x * x * x)))),
+        ["quick-gelu"] = static (x, _) => x / (1 + MathF.Exp(-1.702f * x)),
+        ["silu"] = static (x, _) => x / (1 + MathF.Exp(-x)),
+        ["sigmoid"] = static (x, _) => 1 / (1 + MathF.Exp(-x)),
+    };
+
+    // Of those activations whose gate is no plain product.
+    private static readonly Dictionary<string, Func<float, float, KindArguments, float>> Gates = [];
+
     /// <summary>Σ left · right, of partial sums as wide as a vector.</summary>
     public static float Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
     {
@@ -66,30 +81,16 @@ internal static class RowMath
         return largest == 0 ? 1 : MathF.Max(largest / (float)NumberFormat.E4M3.Largest, SmallestScale);
     }
 
-    /// <summary>By the numbers of the product's enum: identity, relu, relu², gelu, gelu tanh, x·σ(1.702x), silu, sigmoid.</summary>
-    public static float Activate(in KernelRun run, int activation, float x)
+    /// <summary>The activation of a number in the product's table, by a formula of this device's own.</summary>
+    public static float Activate(in KernelRun run, in KindArguments kind, float x)
     {
-        switch (activation)
-        {
-            case 0:
-                return x;
-            case 1:
-                return x < 0 ? 0 : x;
-            case 2:
-                return x < 0 ? 0 : x * x;
-            case 3:
-                return (float)(x * NormalDistribution.Below(x));
-            case 4:
-                return x / (1 + MathF.Exp(-2 * 0.7978845608f * (x + (0.044715f * x * x * x))));
-            case 5:
-                return x / (1 + MathF.Exp(-1.702f * x));
-            case 6:
-                return x / (1 + MathF.Exp(-x));
-            default:
-                run.Require(activation == 7, $"there is no activation {activation}.");
-                return 1 / (1 + MathF.Exp(-x));
-        }
+        run.Require(kind.Activation >= 0 && kind.Activation < Activation.All.Length, $"there is no activation {kind.Activation}.");
+        return Activations[Activation.All[kind.Activation].Name](x, kind);
     }
+
+    /// <summary>A gated stage's result of an activated gate and its up.</summary>
+    public static float Gate(in KindArguments kind, float y, float up) =>
+        Gates.TryGetValue(Activation.All[kind.Activation].Name, out Func<float, float, KindArguments, float>? gate) ? gate(y, up, kind) : y * up;
 
     // Σ (value - shift)^power, of partial sums as the threads of a block have them.
     private static float Sum(ReadOnlySpan<float> row, float shift, int power)

@@ -1,3 +1,5 @@
+using NativeFfn.Backends.CuBlas.Kernels;
+
 namespace NativeFfn.Tests.Software;
 
 /// <summary>What becomes of one row of a stage's product, [gate | up], each padded.</summary>
@@ -18,17 +20,17 @@ internal readonly struct StageRow
     /// <summary>Reads the whole padded row and computes its first <paramref name="width"/> columns.</summary>
     public static StageRow Compute(
         in KernelRun run, nint product, long first, nint bias, nint channelScales, float tokenScale, int width, int paddedWidth,
-        int activation, bool gated)
+        KindArguments kind)
     {
         run.Require(paddedWidth >= width && paddedWidth % KernelRun.Padding == 0, $"padded width {paddedWidth}.");
         float[] pre = Part(run, product, first, bias, channelScales, tokenScale, 0, width, paddedWidth);
-        float[]? up = gated ? Part(run, product, first, bias, channelScales, tokenScale, paddedWidth, width, paddedWidth) : null;
+        float[]? up = kind.Gated != 0 ? Part(run, product, first, bias, channelScales, tokenScale, paddedWidth, width, paddedWidth) : null;
         float[] activated = new float[width];
         float[] hidden = new float[width];
         for (int i = 0; i < width; i++)
         {
-            activated[i] = RowMath.Activate(run, activation, pre[i]);
-            hidden[i] = up is null ? activated[i] : activated[i] * up[i];
+            activated[i] = RowMath.Activate(run, kind, pre[i]);
+            hidden[i] = up is null ? activated[i] : RowMath.Gate(kind, activated[i], up[i]);
         }
 
         return new StageRow(pre, activated, up, hidden);

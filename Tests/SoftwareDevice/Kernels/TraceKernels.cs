@@ -15,7 +15,7 @@ internal sealed class TraceKernel() : SoftwareKernel<TraceArguments>("trace_stag
             StageRow row = StageRow.Compute(
                 run, argument.Product, token * argument.ProductStride, argument.Bias, argument.ChannelScales,
                 run.ReadOne(argument.TokenScales, token, 1),
-                argument.Width, argument.PaddedWidth, argument.Activation, argument.Gated != 0);
+                argument.Width, argument.PaddedWidth, argument.Kind);
             long first = (long)token * argument.Width;
             run.Write(NumberFormat.Float32, argument.PreActivation, first, row.PreActivation);
             run.Write(NumberFormat.Float32, argument.Activated, first, row.Activated);

@@ -10,7 +10,7 @@ internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorS
 
     protected override void Run(in KernelRun run, in VectorStageArguments argument)
     {
-        bool gated = argument.Gated != 0;
+        bool gated = argument.Kind.Gated != 0;
         int rows = gated ? 2 * argument.PaddedWidth : argument.PaddedWidth;
         run.Require(argument.PaddedWidth == KernelRun.Padded(argument.Width), $"width {argument.PaddedWidth} is not {argument.Width}, padded.");
         float[][] products = VectorProducts.Compute(
@@ -22,8 +22,8 @@ internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorS
             float[] hidden = new float[argument.PaddedWidth];
             for (int i = 0; i < argument.Width; i++)
             {
-                float activated = RowMath.Activate(run, argument.Activation, products[token][i]);
-                hidden[i] = gated ? activated * products[token][argument.PaddedWidth + i] : activated;
+                float activated = RowMath.Activate(run, argument.Kind, products[token][i]);
+                hidden[i] = gated ? RowMath.Gate(argument.Kind, activated, products[token][argument.PaddedWidth + i]) : activated;
             }
 
             run.WriteOwn(run.Precision.Vector, argument.Output, token * argument.OutputStride, hidden);

@@ -81,7 +81,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
     }
 
     /// <inheritdoc/>
-    public Slicing Slice(in TokenGroup group, int stage, int wanted, int enough)
+    public Slicing Slice(in TokenGroup group, int stage, int wanted, int enough, int alone)
     {
         // Panels that are multiplied together stay together, unless memory is all that counts.
         int granularity = group.Tokens <= PanelKernel.UnaidedTokens

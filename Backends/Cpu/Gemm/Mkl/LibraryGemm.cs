@@ -73,8 +73,8 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
     }
 
     /// <inheritdoc/>
-    public Slicing Slice(in TokenGroup group, int stage, int wanted, int enough) => Slicing.OfProduct(
-        group.Tokens, group.Network.Stages[stage].Width, Math.Min(wanted, enough), ColumnGranularity, MinimumColumns, enough);
+    public Slicing Slice(in TokenGroup group, int stage, int wanted, int enough, int alone) => Slicing.OfProduct(
+        group.Tokens, group.Network.Stages[stage].Width, alone, ColumnGranularity, MinimumColumns, alone);
 
     /// <inheritdoc/>
     public void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker)
