@@ -17,6 +17,9 @@ public enum BackendKind
 
     /// <summary>cuBLAS on an NVIDIA GPU.</summary>
     CuBlas,
+
+    /// <summary>float64 by the formulas on one thread, for comparing with; always available in f32, slow, and used only where it is named.</summary>
+    Reference,
 }
 
 /// <summary>Who a backend is.</summary>
@@ -38,6 +41,9 @@ public sealed record BackendCandidate(BackendKind Kind, BackendDescription? Desc
 {
     /// <summary>Whether it can be used here.</summary>
     public bool Available => Description is not null;
+
+    /// <summary>Whether <see cref="BackendKind.Auto"/> may choose it: every backend but the reference.</summary>
+    public bool IsAutomatic => Kind != BackendKind.Reference;
 }
 
 /// <summary>What was asked for, what was chosen, and why every better candidate was passed over.</summary>
@@ -63,8 +69,8 @@ public sealed record BackendSelection(BackendKind Requested, BackendDescription 
 /// <summary>The spelling of backends in configuration, on the command line and in messages.</summary>
 public static class BackendNames
 {
-    /// <summary>All spellings, in the order of preference.</summary>
-    public static ImmutableArray<string> All { get; } = ["auto", "mkl", "managed", "cublas"];
+    /// <summary>All spellings.</summary>
+    public static ImmutableArray<string> All { get; } = ["auto", "mkl", "managed", "cublas", "reference"];
 
     /// <summary>A backend's spelling.</summary>
     /// <param name="kind">The backend.</param>
@@ -74,6 +80,7 @@ public static class BackendNames
         BackendKind.Mkl => "mkl",
         BackendKind.Managed => "managed",
         BackendKind.CuBlas => "cublas",
+        BackendKind.Reference => "reference",
         _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such backend."),
     };
 

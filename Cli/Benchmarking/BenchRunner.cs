@@ -65,7 +65,7 @@ internal static class BenchRunner
             return;
         }
 
-        foreach (BackendCandidate candidate in FfnEngine.Probe(plan.Engines[0]))
+        foreach (BackendCandidate candidate in FfnEngine.Probe(plan.Engines[0]).Where(static candidate => candidate.IsAutomatic))
         {
             if (candidate.Reason is { } reason)
             {

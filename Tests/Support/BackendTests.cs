@@ -13,6 +13,16 @@ public abstract class BackendTests : EngineTests
     }
 }
 
+/// <summary>The same for what is promised of fast backends alone: every one but the reference.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.FastFixtures))]
+public abstract class FastBackendTests : EngineTests
+{
+    protected FastBackendTests(BackendKind backend)
+        : base(backend, FfnPrecision.Float32)
+    {
+    }
+}
+
 /// <summary>The same without the software device, for tests that make their engines by configuration.</summary>
 [TestFixtureSource(typeof(TestBackends), nameof(TestBackends.RealFixtures))]
 public abstract class RealBackendTests : EngineTests
