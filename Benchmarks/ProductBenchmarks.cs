@@ -3,7 +3,7 @@ using NativeFfn.Bindings.Mkl;
 
 namespace NativeFfn.Benchmarks;
 
-/// <summary>One projection on one thread: MKL's sgemm and its packed form; PanelBenchmarks are on the same one.</summary>
+/// <summary>One projection on one thread: MKL's sgemm; PanelBenchmarks are on the same one.</summary>
 [InProcess]
 public class ProductBenchmarks
 {
@@ -11,7 +11,6 @@ public class ProductBenchmarks
     private const int Depth = 1024;
 
     private MklLibrary _mkl = null!;
-    private MklPackedMatrix _packed = null!;
     private float[] _input = [];
     private float[] _weights = [];
     private float[] _output = [];
@@ -26,11 +25,7 @@ public class ProductBenchmarks
         _input = RandomRows.Create(Tokens * Depth);
         _weights = RandomRows.Create(Columns * Depth);
         _output = new float[Tokens * Columns];
-        _packed = new MklPackedMatrix(_mkl, Tokens, Columns, Depth, _weights);
     }
-
-    [GlobalCleanup]
-    public void Close() => _packed.Dispose();
 
     [Benchmark(Baseline = true)]
     public unsafe void MklSgemmPlain()
@@ -40,7 +35,4 @@ public class ProductBenchmarks
             MklSgemm.Multiply(_mkl, Tokens, Columns, Depth, input, Depth, weights, Depth, transposed: true, output, Columns, accumulate: false);
         }
     }
-
-    [Benchmark]
-    public void MklSgemmPacked() => _packed.Multiply(_input, _output);
 }

@@ -1,18 +1,18 @@
 namespace NativeFfn.Bindings;
 
-/// <summary>Every native library by the name that imports use, and the files it may go by. Library names stand here and nowhere else.</summary>
+/// <summary>Every native library and the files it may go by. Library names stand here and nowhere else.</summary>
 internal static class Libraries
 {
-    /// <summary>MKL's single dynamic library, which brings in the layers chosen at run time.</summary>
-    public const string MklRt = "mkl_rt";
-
     /// <summary>The C library, for the dynamic linker's functions.</summary>
     public const string C = "libc";
 
     /// <summary>Where glibc before 2.34 keeps the dynamic linker's functions.</summary>
     public const string DynamicLinking = "libdl.so.2";
 
-    /// <summary>Files that MKL's single library may go by, newest interface first. Windows and macOS are listed but untested.</summary>
+    /// <summary>
+    /// Files that MKL's single library, which brings in the layers chosen at run time, may go by; newest interface first. Windows and macOS are
+    /// listed but untested.
+    /// </summary>
     public static string[] MklRtFiles { get; } =
         OperatingSystem.IsWindows() ? ["mkl_rt.3.dll", "mkl_rt.2.dll", "mkl_rt.1.dll", "mkl_rt.dll"]
         : OperatingSystem.IsMacOS() ? ["libmkl_rt.2.dylib", "libmkl_rt.1.dylib", "libmkl_rt.dylib"]

@@ -1,6 +1,8 @@
 namespace NativeFfn.Hosting;
 
-/// <summary>What hosting adds to the ways in which a forward can fail; thrown itself where an engine or a model cannot be opened at start.</summary>
+/// <summary>
+/// What hosting adds to the ways in which a forward can fail; thrown itself where an engine or a model cannot be opened at start.
+/// </summary>
 public class FfnHostingException : InvalidOperationException
 {
     /// <summary>Describes the problem.</summary>
@@ -21,7 +23,9 @@ public sealed class FfnQueueFullException : FfnHostingException
     public FfnQueueFullException(string message, TimeSpan retryAfter)
         : base(message) => RetryAfter = retryAfter;
 
-    /// <summary>About how long it takes to run what waits now, at the speed of the last batches that left others waiting; a second before the first.</summary>
+    /// <summary>
+    /// About how long it takes to run what waits now, at the speed of the last batches that left others waiting; a second before the first.
+    /// </summary>
     public TimeSpan RetryAfter { get; }
 }
 

@@ -23,7 +23,9 @@ public interface IFfnClient
     /// <param name="input">x, <c>[tokens, InputWidth]</c>; not to be changed before completion.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; undefined until completion, and after a failure.</param>
     /// <param name="cancellationToken">Takes a waiting request out of the queue; one that already runs completes.</param>
-    /// <exception cref="ArgumentException">A length does not fit the layer, memory overlaps in part, or there are more tokens than the queue ever holds.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length does not fit the layer, memory overlaps in part, or there are more tokens than the queue ever holds.
+    /// </exception>
     /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
     /// <exception cref="FfnQueueFullException">So many tokens wait that these do not fit; says when to try again.</exception>
     /// <exception cref="FfnDeadlineException">The deadline passed before the request was run.</exception>
@@ -37,7 +39,9 @@ public interface IFfnClient
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; undefined until completion, and after a failure.</param>
     /// <param name="options">Mode and deadline.</param>
     /// <param name="cancellationToken">Takes a waiting request out of the queue; one that already runs completes.</param>
-    /// <exception cref="ArgumentException">A length does not fit the layer, memory overlaps in part, or there are more tokens than the queue ever holds.</exception>
+    /// <exception cref="ArgumentException">
+    /// A length does not fit the layer, memory overlaps in part, or there are more tokens than the queue ever holds.
+    /// </exception>
     /// <exception cref="NotSupportedException">The layer has no such mode; the message says why.</exception>
     /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
     /// <exception cref="FfnQueueFullException">So many tokens wait that these do not fit; says when to try again.</exception>
@@ -63,7 +67,9 @@ public interface IFfnClient
     bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter);
 
     /// <summary>The layer itself, for synchronous forwards past the queue and for <see cref="FfnLayer.Inspect"/>.</summary>
-    /// <remarks>It belongs to the server and must not be disposed; after shutdown it throws <see cref="ObjectDisposedException"/>.</remarks>
+    /// <remarks>
+    /// It belongs to the server and must not be disposed; after shutdown it throws <see cref="ObjectDisposedException"/>.
+    /// </remarks>
     /// <param name="layer">The layer's name.</param>
     /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
     /// <exception cref="FfnUnavailableException">The layers are not loaded yet, or not any more.</exception>

@@ -23,7 +23,9 @@ public static class NativeFfnServiceCollectionExtensions
     private const string HealthCheckName = "nativeffn";
     private const string ReadyTag = "ready";
 
-    /// <summary>Adds an engine configured by the section <c>NativeFfn</c>, where there is one, and by <c>Configure&lt;NativeFfnOptions&gt;</c>.</summary>
+    /// <summary>
+    /// Adds an engine configured by the section <c>NativeFfn</c>, where there is one, and by <c>Configure&lt;NativeFfnOptions&gt;</c>.
+    /// </summary>
     /// <param name="services">The server's services.</param>
     /// <returns>The same services.</returns>
     public static IServiceCollection AddNativeFfn(this IServiceCollection services)

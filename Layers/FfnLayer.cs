@@ -19,9 +19,6 @@ namespace NativeFfn;
 /// </remarks>
 public sealed class FfnLayer : IDisposable
 {
-    // A GPU plans a forward in the first run, records it in the second and plays the record in the third.
-    private const int DeviceWarmupRuns = 3;
-
     private readonly FfnEngine _engine;
     private readonly ILoadedLayer _prepared;
     private volatile bool _disposed;
@@ -76,7 +73,7 @@ public sealed class FfnLayer : IDisposable
         {
             float[] input = new float[count * Spec.InputWidth];
             float[] output = new float[count * Spec.OutputWidth];
-            for (int run = 0; run < (Engine.Backend.Kind == BackendKind.CuBlas ? DeviceWarmupRuns : 1); run++)
+            for (int run = 0; run < Engine.Backend.WarmupRuns; run++)
             {
                 RunModes(input, output);
             }

@@ -61,7 +61,7 @@ find_sharpfuzz() {
 
 rm -rf "$work"
 mkdir -p "$work"
-dotnet publish "$root/Fuzzing/NativeFfn.Fuzzing.csproj" -c Release -o "$work/target" --nologo -v quiet >&2
+dotnet publish "$root/Tools/Fuzzing/NativeFfn.Fuzzing.csproj" -c Release -o "$work/target" --nologo -v quiet >&2
 target=$work/target/NativeFfn.Fuzzing.dll
 dotnet "$target" seeds "$work/seeds"
 

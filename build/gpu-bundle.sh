@@ -58,7 +58,8 @@ pack_mkl() {
 # Trimmed to what is used: of the framework and the packages, that is; of the tests nothing is left out.
 publish() {
     say "publishing the tests ..."
-    quietly "$artifacts/logs/gpu-bundle.log" dotnet publish "$root/GpuTests" -c Release -r linux-x64 --self-contained \
+    quietly "$artifacts/logs/gpu-bundle.log" dotnet publish "$root/Tests" -c Release -r linux-x64 --self-contained -p:ForGpuBundle=true \
+        -p:ArtifactsPath="$artifacts/gpu-bundle/build" \
         -p:PublishTrimmed=true -p:TrimMode=partial -p:SuppressTrimAnalysisWarnings=true -p:DebuggerSupport=false -p:EventSourceSupport=true \
         -p:DebugType=none -p:CopyOutputSymbolsToPublishDirectory=false -p:PublishDocumentationFiles=false -p:PublishReferencesDocumentationFiles=false \
         -o "$1"

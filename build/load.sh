@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build/load.sh [ARGS]   puts load on the sample server, in a process of its own and over loopback, and checks every answer; --help lists ARGS
+# build/load.sh [ARGS]   puts load on the server, in a process of its own and over loopback, and checks every answer; --help lists ARGS
 # Without ARGS: 64 clients of 1 to 8 tokens for 30 s on SwiGLU 2048x5632, and what 'bench' gives for the same batch.
 #   build/load.sh --compare                    beside the same server without batching
 #   build/load.sh --tokens 1 --compare         every request one token
@@ -11,7 +11,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 "$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
 require_sdk
 say "building ..."
-for project in Cli/NativeFfn.Cli Samples/02-server/NativeFfn.Server Samples/03-load/NativeFfn.Load; do
+for project in Cli/NativeFfn.Cli Server/NativeFfn.Server Tools/Load/NativeFfn.Load; do
     quietly "$artifacts/logs/load-build.log" dotnet build "$root/$project.csproj" -c Release
 done
 

@@ -34,5 +34,5 @@ for package in "$packages"/*; do
 done
 
 if [[ -n $check ]]; then
-    NATIVEFFN_PACKAGES=$packages dotnet test "$root/Tests/NativeFfn.Tests.csproj" -c Release --filter FullyQualifiedName~Packaging
+    NATIVEFFN_PACKAGES=$packages dotnet run --project "$root/Tests/NativeFfn.Tests.csproj" -c Release -- --filter FullyQualifiedName~Packaging
 fi

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build/run.sh ARGS   builds what changed and runs 'nativeffn ARGS'
-# build/run.sh serve [--model PATH] [--urls http://127.0.0.1:8080] ...   builds and starts the sample server
+# build/run.sh serve [--model PATH] [--urls http://127.0.0.1:8080] ...   builds and starts the server
 # build/run.sh        does all the set-up and shows the main job: a checkpoint's layer, verified and timed on every backend
 set -euo pipefail
 # shellcheck source=common.sh
@@ -42,7 +42,7 @@ build_once() {
 build() { build_once "$cli" Cli/NativeFfn.Cli.csproj Native Bindings Backends Layers Cli; }
 
 build_server() {
-    build_once "$server" Samples/02-server/NativeFfn.Server.csproj Native Bindings Backends Layers Hosting Samples/02-server
+    build_once "$server" Server/NativeFfn.Server.csproj Native Bindings Backends Layers Hosting Server
 }
 
 # The server on a checkpoint of its own making where none is named.

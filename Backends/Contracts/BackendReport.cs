@@ -31,6 +31,15 @@ public sealed record BackendDescription(BackendKind Kind, string Version, string
 {
     /// <summary>The backend's name as configuration spells it.</summary>
     public string Name => BackendNames.Of(Kind);
+
+    /// <summary>Times that a mode is run before later forwards find everything in place: 1 where the first run makes all of it.</summary>
+    public int WarmupRuns { get; init; } = 1;
+
+    /// <summary>Whether a row keeps its bits whatever rows run beside it and however many, in dense layers and in mixtures.</summary>
+    public bool RowsAreIndependent { get; init; }
+
+    /// <summary>The kernel that leaves no product to another backend's; <see cref="CpuKernel.Auto"/> where there is no such choice.</summary>
+    public CpuKernel OwnKernel { get; init; }
 }
 
 /// <summary>What became of one backend when one was chosen.</summary>

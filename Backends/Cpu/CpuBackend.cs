@@ -17,14 +17,12 @@ internal sealed class CpuBackend : IFfnBackend
     private readonly int _maxResidentExperts;
 
     /// <summary>Starts the team.</summary>
-    /// <param name="kind">Which backend this is.</param>
-    /// <param name="version">What computes.</param>
-    /// <param name="path">The native library's file, or null.</param>
+    /// <param name="description">Who the backend is.</param>
     /// <param name="options">Threads of a forward, and what is worth one.</param>
     /// <param name="products">How matrices are multiplied.</param>
-    public CpuBackend(BackendKind kind, string version, string? path, BackendOptions options, CpuProducts products)
+    public CpuBackend(BackendDescription description, BackendOptions options, CpuProducts products)
     {
-        Description = new BackendDescription(kind, version, path, options.Threads);
+        Description = description;
         _products = products;
         _maxResidentExperts = options.MaxResidentExperts;
         _team = new WorkerTeam(options.Threads);

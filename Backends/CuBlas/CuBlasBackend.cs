@@ -14,6 +14,10 @@ namespace NativeFfn.Backends.CuBlas;
 /// <summary>Runs layers on an NVIDIA GPU: cuBLASLt for the projections, this library's kernels for what lies between them.</summary>
 internal sealed class CuBlasBackend : IFfnBackend
 {
+    // A forward is planned in the first run, recorded in the second and played from the third on. What ran before memory grew for another
+    // layer is planned again in the second.
+    private const int WarmupRuns = 3;
+
     private readonly CudaLibraries _libraries;
     private readonly CudaContext _context;
     private readonly DeviceFormat _format;
@@ -34,7 +38,10 @@ internal sealed class CuBlasBackend : IFfnBackend
             CultureInfo.InvariantCulture,
             $"cuBLASLt {libraries.CuBlasLt.Version / 10000}.{libraries.CuBlasLt.Version / 100 % 100}.{libraries.CuBlasLt.Version % 100}, driver {libraries.Driver.Version / 1000}.{libraries.Driver.Version % 1000 / 10}");
         Description = new BackendDescription(
-            BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1);
+            BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1)
+        {
+            WarmupRuns = WarmupRuns,
+        };
         Fault = new DeviceFault(context);
         _device = new DeviceLifetime(context, libraries.CuBlasLt, LoadKernels(context, libraries, format));
         Lanes = new LanePool(_device, Fault);

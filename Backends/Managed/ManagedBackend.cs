@@ -10,5 +10,8 @@ internal static class ManagedBackend
     /// <exception cref="BackendUnavailableException">MKL's kernel was asked for.</exception>
     public static IFfnBackend Open(BackendOptions options) => options.Kernel == CpuKernel.Mkl
         ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or panels, or backend mkl.")
-        : new CpuBackend(BackendKind.Managed, SimdWidth.Description, path: null, options, CpuProducts.OfPanels(options.Precision));
+        : new CpuBackend(
+            new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads) { RowsAreIndependent = true },
+            options,
+            CpuProducts.OfPanels(options.Precision));
 }

@@ -15,7 +15,10 @@ internal static class MklBackend
         MklLibrary library = MklLibrary.Load(options.MklPath);
         CpuProducts products = CpuProducts.WithLibrary(
             new MklProduct(library), options.Kernel, options.Precision, $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}");
-        return new CpuBackend(BackendKind.Mkl, "MKL " + library.Version, library.Path, options, products);
+        return new CpuBackend(
+            new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads) { OwnKernel = CpuKernel.Mkl },
+            options,
+            products);
     }
 
     private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct

@@ -14,7 +14,10 @@ internal sealed class ReferenceBackend(bool keepsSource) : IFfnBackend
     public static FfnPrecision[] Precisions { get; } = [FfnPrecision.Float32];
 
     /// <inheritdoc/>
-    public BackendDescription Description { get; } = new(BackendKind.Reference, "float64 by the formulas", Path: null, Threads: 1);
+    public BackendDescription Description { get; } = new(BackendKind.Reference, "float64 by the formulas", Path: null, Threads: 1)
+    {
+        RowsAreIndependent = true,
+    };
 
     /// <summary>Opens the reference, which is always there.</summary>
     public static IFfnBackend Open(BackendOptions options) => new ReferenceBackend(options.MaxResidentExperts > 0);

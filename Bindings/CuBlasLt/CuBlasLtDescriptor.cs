@@ -10,9 +10,10 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     private readonly delegate* unmanaged<nint, int, void*, nuint, int> _set;
     private readonly string _setName;
 
+    // Attributes of a matrix are given when it is made, so it has nothing to set them by.
     private CuBlasLtDescriptor(
-        CuBlasLtLibrary library, delegate* unmanaged<nint, int> destroy, delegate* unmanaged<nint, int, void*, nuint, int> set,
-        string setName)
+        CuBlasLtLibrary library, delegate* unmanaged<nint, int> destroy, delegate* unmanaged<nint, int, void*, nuint, int> set = null,
+        string setName = "")
         : base(0, ownsHandle: true)
     {
         _library = library;
@@ -52,9 +53,7 @@ internal sealed unsafe class CuBlasLtDescriptor : SafeHandle
     public static CuBlasLtDescriptor Layout(CuBlasLtLibrary library, CudaDataType type, long rows, long columns, long leadingDimension)
     {
         CuBlasLtFunctions functions = library.Functions;
-        var made = new CuBlasLtDescriptor(
-            library, functions.cublasLtMatrixLayoutDestroy, functions.cublasLtMatrixLayoutSetAttribute,
-            nameof(functions.cublasLtMatrixLayoutSetAttribute));
+        var made = new CuBlasLtDescriptor(library, functions.cublasLtMatrixLayoutDestroy);
         nint native = 0;
         library.Check(functions.cublasLtMatrixLayoutCreate(&native, (int)type, (ulong)rows, (ulong)columns, leadingDimension));
         made.SetHandle(native);

@@ -10,55 +10,32 @@ internal sealed unsafe class CuBlasLtFunctions(NativeSymbols symbols)
 
     public readonly delegate* unmanaged<nint*, int> cublasLtCreate =
         (delegate* unmanaged<nint*, int>)symbols.Find(nameof(cublasLtCreate), Remedy);
-
     public readonly delegate* unmanaged<nint, int> cublasLtDestroy =
         (delegate* unmanaged<nint, int>)symbols.Find(nameof(cublasLtDestroy), Remedy);
-
     public readonly delegate* unmanaged<nuint> cublasLtGetVersion =
         (delegate* unmanaged<nuint>)symbols.Find(nameof(cublasLtGetVersion), Remedy);
-
     public readonly delegate* unmanaged<int, byte*> cublasLtGetStatusName =
         (delegate* unmanaged<int, byte*>)symbols.Find(nameof(cublasLtGetStatusName), Remedy);
-
     public readonly delegate* unmanaged<int, byte*> cublasLtGetStatusString =
         (delegate* unmanaged<int, byte*>)symbols.Find(nameof(cublasLtGetStatusString), Remedy);
 
     // Descriptors: the operation (compute type, scale type), a matrix (type, rows, columns, leading dimension), what is asked of algorithms.
     public readonly delegate* unmanaged<nint*, int, int, int> cublasLtMatmulDescCreate =
         (delegate* unmanaged<nint*, int, int, int>)symbols.Find(nameof(cublasLtMatmulDescCreate), Remedy);
-
     public readonly delegate* unmanaged<nint, int> cublasLtMatmulDescDestroy =
         (delegate* unmanaged<nint, int>)symbols.Find(nameof(cublasLtMatmulDescDestroy), Remedy);
-
     public readonly delegate* unmanaged<nint, int, void*, nuint, int> cublasLtMatmulDescSetAttribute =
         (delegate* unmanaged<nint, int, void*, nuint, int>)symbols.Find(nameof(cublasLtMatmulDescSetAttribute), Remedy);
-
-    public readonly delegate* unmanaged<nint, int, void*, nuint, nuint*, int> cublasLtMatmulDescGetAttribute =
-        (delegate* unmanaged<nint, int, void*, nuint, nuint*, int>)symbols.Find(nameof(cublasLtMatmulDescGetAttribute), Remedy);
-
     public readonly delegate* unmanaged<nint*, int, ulong, ulong, long, int> cublasLtMatrixLayoutCreate =
         (delegate* unmanaged<nint*, int, ulong, ulong, long, int>)symbols.Find(nameof(cublasLtMatrixLayoutCreate), Remedy);
-
     public readonly delegate* unmanaged<nint, int> cublasLtMatrixLayoutDestroy =
         (delegate* unmanaged<nint, int>)symbols.Find(nameof(cublasLtMatrixLayoutDestroy), Remedy);
-
-    public readonly delegate* unmanaged<nint, int, void*, nuint, int> cublasLtMatrixLayoutSetAttribute =
-        (delegate* unmanaged<nint, int, void*, nuint, int>)symbols.Find(nameof(cublasLtMatrixLayoutSetAttribute), Remedy);
-
-    public readonly delegate* unmanaged<nint, int, void*, nuint, nuint*, int> cublasLtMatrixLayoutGetAttribute =
-        (delegate* unmanaged<nint, int, void*, nuint, nuint*, int>)symbols.Find(nameof(cublasLtMatrixLayoutGetAttribute), Remedy);
-
     public readonly delegate* unmanaged<nint*, int> cublasLtMatmulPreferenceCreate =
         (delegate* unmanaged<nint*, int>)symbols.Find(nameof(cublasLtMatmulPreferenceCreate), Remedy);
-
     public readonly delegate* unmanaged<nint, int> cublasLtMatmulPreferenceDestroy =
         (delegate* unmanaged<nint, int>)symbols.Find(nameof(cublasLtMatmulPreferenceDestroy), Remedy);
-
     public readonly delegate* unmanaged<nint, int, void*, nuint, int> cublasLtMatmulPreferenceSetAttribute =
         (delegate* unmanaged<nint, int, void*, nuint, int>)symbols.Find(nameof(cublasLtMatmulPreferenceSetAttribute), Remedy);
-
-    public readonly delegate* unmanaged<nint, int, void*, nuint, nuint*, int> cublasLtMatmulPreferenceGetAttribute =
-        (delegate* unmanaged<nint, int, void*, nuint, nuint*, int>)symbols.Find(nameof(cublasLtMatmulPreferenceGetAttribute), Remedy);
 
     // (handle, operation, A, B, C, D, preference, wanted, results, found)
     public readonly delegate* unmanaged<nint, nint, nint, nint, nint, nint, nint, int, CuBlasLtHeuristicResult*, int*, int>

@@ -12,18 +12,6 @@ internal static class CuBlasLtStatus
     /// <summary>CUBLAS_STATUS_ALLOC_FAILED.</summary>
     public const int AllocFailed = 3;
 
-    /// <summary>CUBLAS_STATUS_INVALID_VALUE.</summary>
-    public const int InvalidValue = 7;
-
-    /// <summary>CUBLAS_STATUS_ARCH_MISMATCH.</summary>
-    public const int ArchMismatch = 8;
-
-    /// <summary>CUBLAS_STATUS_EXECUTION_FAILED.</summary>
-    public const int ExecutionFailed = 13;
-
-    /// <summary>CUBLAS_STATUS_INTERNAL_ERROR.</summary>
-    public const int InternalError = 14;
-
     /// <summary>CUBLAS_STATUS_NOT_SUPPORTED: no algorithm for this product.</summary>
     public const int NotSupported = 15;
 }

@@ -24,9 +24,6 @@ internal enum CublasComputeType
     /// <summary>CUBLAS_COMPUTE_32F: float32 operands are multiplied as float32.</summary>
     Float32 = 68,
 
-    /// <summary>CUBLAS_COMPUTE_32F_PEDANTIC: no tensor cores for float32 operands.</summary>
-    Float32Pedantic = 69,
-
     /// <summary>CUBLAS_COMPUTE_32F_FAST_TF32: float32 operands are rounded to 10 bits of fraction.</summary>
     Tf32 = 77,
 }
@@ -53,28 +50,14 @@ internal enum CublasLtEpilogue
     GeluBias = Gelu | Bias,
 }
 
-/// <summary>cublasLtMatmulDescAttributes_t.</summary>
+/// <summary>cublasLtMatmulDescAttributes_t: the attributes that are set, here and below.</summary>
 internal enum CublasLtMatmulDescAttribute
 {
-    ComputeType = 0,
-    ScaleType = 1,
-    PointerMode = 2,
     TransA = 3,
     TransB = 4,
     Epilogue = 7,
     BiasPointer = 8,
-    FastAccumulation = 25,
     BiasDataType = 26,
-}
-
-/// <summary>cublasLtMatrixLayoutAttribute_t.</summary>
-internal enum CublasLtMatrixLayoutAttribute
-{
-    Type = 0,
-    Order = 1,
-    Rows = 2,
-    Columns = 3,
-    LeadingDimension = 4,
 }
 
 /// <summary>cublasLtMatmulPreferenceAttributes_t.</summary>

@@ -44,11 +44,6 @@ internal sealed unsafe class Matmul : IDisposable
                 _operation.Set(CublasLtMatmulDescAttribute.BiasDataType, (int)shape.BiasType);
             }
 
-            if (shape.FastAccumulation)
-            {
-                _operation.Set(CublasLtMatmulDescAttribute.FastAccumulation, (sbyte)1);
-            }
-
             _weights = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Rows, shape.WeightStride);
             _input = CuBlasLtDescriptor.Layout(library, shape.Operand, shape.Columns, shape.Tokens, shape.InputStride);
             _output = CuBlasLtDescriptor.Layout(library, shape.Output, shape.Rows, shape.Tokens, shape.OutputStride);

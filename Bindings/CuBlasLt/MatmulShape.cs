@@ -51,9 +51,6 @@ internal readonly record struct MatmulShape
     /// <summary>What every matrix's address is a multiple of: a power of two, 16 to 256 bytes.</summary>
     public required int AlignmentBytes { get; init; }
 
-    /// <summary>Whether FP8 products are summed with fewer bits, which is faster.</summary>
-    public bool FastAccumulation { get; init; }
-
     /// <summary>Whether a residual is added.</summary>
     public bool HasResidual => ResidualStride != 0;
 

@@ -33,7 +33,7 @@ internal sealed class CudaLibraries
 
     /// <summary>Finds and loads them; the driver first, so that a machine without a GPU never loads the large ones.</summary>
     /// <param name="configuredPath">
-    /// A folder, or a file in one, to use and no other; null looks in the usual places. The driver may be elsewhere.
+    /// A folder, or a file in one, to use and no other; null looks in the usual locations. The driver may be elsewhere.
     /// </param>
     /// <exception cref="NativeLibraryException">One is missing, too old or misses a function.</exception>
     /// <exception cref="CudaException">The driver does not start; without a GPU, <see cref="CudaException.IsNoDevice"/>.</exception>

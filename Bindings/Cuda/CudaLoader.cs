@@ -9,14 +9,14 @@ internal static class CudaLoader
     private const string ElseCpu = "Without it, the mkl and managed backends compute on the CPU.";
 
     /// <summary>The driver's library.</summary>
-    /// <param name="configuredPath">A folder to ask first; null for the usual places.</param>
+    /// <param name="configuredPath">A folder to ask first; null for the usual locations.</param>
     /// <exception cref="NativeLibraryException">It was not found.</exception>
     public static LoadedLibrary Driver(string? configuredPath) => Load(
         CudaSearch.Driver(configuredPath), Libraries.CudaDriverFiles, "cuInit", "The library of the NVIDIA driver was not found.",
         "Install the NVIDIA driver (525 or newer on Linux); a container needs the NVIDIA runtime (docker run --gpus all). " + ElseCpu);
 
     /// <summary>cuBLASLt.</summary>
-    /// <param name="configuredPath">A folder, or a file in it, to use and no other; null for the usual places.</param>
+    /// <param name="configuredPath">A folder, or a file in it, to use and no other; null for the usual locations.</param>
     /// <param name="newestMajor">The driver's major version of CUDA, which libraries must not pass.</param>
     /// <exception cref="NativeLibraryException">It was not found.</exception>
     public static LoadedLibrary CuBlasLt(string? configuredPath, int newestMajor)
@@ -29,7 +29,7 @@ internal static class CudaLoader
     }
 
     /// <summary>The compiler NVRTC.</summary>
-    /// <param name="configuredPath">A folder, or a file in it, to use and no other; null for the usual places.</param>
+    /// <param name="configuredPath">A folder, or a file in it, to use and no other; null for the usual locations.</param>
     /// <param name="newestMajor">The driver's major version of CUDA, which libraries must not pass.</param>
     /// <exception cref="NativeLibraryException">It was not found.</exception>
     public static LoadedLibrary Nvrtc(string? configuredPath, int newestMajor)

@@ -3,30 +3,30 @@ using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Cuda;
 
-/// <summary>The places where CUDA's libraries are looked for.</summary>
+/// <summary>The locations where CUDA's libraries are looked for.</summary>
 internal static class CudaSearch
 {
     /// <summary>Names the folder of cuBLASLt and NVRTC, or a file in it; used and no other.</summary>
     public const string PathVariable = "NATIVEFFN_CUDA";
 
-    /// <summary>Places of the driver's library, which comes with the driver and so is the system's own.</summary>
+    /// <summary>Locations of the driver's library, which comes with the driver and so is the system's own.</summary>
     /// <remarks>A configured folder is asked as well, but may lack it. One from another place than the driver's own seldom works.</remarks>
     public static IEnumerable<LibraryCandidate> Driver(string? configuredPath)
     {
         string[] files = Libraries.CudaDriverFiles;
-        IEnumerable<LibraryCandidate> places = [.. LibraryCandidate.AlreadyLoaded(files, "cuInit"), .. LibraryCandidate.SystemLoader(files)];
+        IEnumerable<LibraryCandidate> locations = [.. LibraryCandidate.AlreadyLoaded(files, "cuInit"), .. LibraryCandidate.SystemLoader(files)];
         if (OperatingSystem.IsLinux())
         {
-            places = places.Append(LibraryCandidate.Folder("Windows Subsystem for Linux", "/usr/lib/wsl/lib", files));
+            locations = locations.Append(LibraryCandidate.Folder("Windows Subsystem for Linux", "/usr/lib/wsl/lib", files));
         }
 
         return LibraryCandidate.Configured(configuredPath, PathVariable) is var (place, path)
-            ? places.Prepend(LibraryCandidate.Folder(place, FolderOf(path), files))
-            : places;
+            ? locations.Prepend(LibraryCandidate.Folder(place, FolderOf(path), files))
+            : locations;
     }
 
-    /// <summary>Places of a library of the toolkit. A configured path, or else one in the environment, is the only one.</summary>
-    /// <param name="configuredPath">A folder or a file in it; null for the usual places.</param>
+    /// <summary>Locations of a library of the toolkit. A configured path, or else one in the environment, is the only one.</summary>
+    /// <param name="configuredPath">A folder or a file in it; null for the usual locations.</param>
     /// <param name="files">The names that the library may go by, best first.</param>
     /// <param name="symbol">A function that it exports.</param>
     public static IEnumerable<LibraryCandidate> Toolkit(string? configuredPath, string[] files, string symbol) =>

@@ -16,9 +16,6 @@ internal static unsafe class CudaStatus
     /// <summary>CUDA_ERROR_OUT_OF_MEMORY.</summary>
     public const int OutOfMemory = 2;
 
-    /// <summary>CUDA_ERROR_NOT_INITIALIZED.</summary>
-    public const int NotInitialized = 3;
-
     /// <summary>CUDA_ERROR_DEINITIALIZED: the driver is shutting down, as at the end of a process.</summary>
     public const int Deinitialized = 4;
 
@@ -31,9 +28,6 @@ internal static unsafe class CudaStatus
     /// <summary>CUDA_ERROR_INVALID_DEVICE.</summary>
     public const int InvalidDevice = 101;
 
-    /// <summary>CUDA_ERROR_INVALID_CONTEXT.</summary>
-    public const int InvalidContext = 201;
-
     /// <summary>CUDA_ERROR_ECC_UNCORRECTABLE.</summary>
     public const int EccUncorrectable = 214;
 
@@ -42,9 +36,6 @@ internal static unsafe class CudaStatus
 
     /// <summary>CUDA_ERROR_CONTAINED: the device has shut a fault in, with the context.</summary>
     public const int Contained = 226;
-
-    /// <summary>CUDA_ERROR_INVALID_HANDLE.</summary>
-    public const int InvalidHandle = 400;
 
     /// <summary>CUDA_ERROR_NOT_FOUND: a name is not in a module.</summary>
     public const int NotFound = 500;
@@ -83,9 +74,6 @@ internal static unsafe class CudaStatus
 
     /// <summary>CUDA_ERROR_MPS_CLIENT_TERMINATED: another client of the multi-process service has taken this one down with it.</summary>
     public const int MpsClientTerminated = 810;
-
-    /// <summary>CUDA_ERROR_STREAM_CAPTURE_INVALIDATED.</summary>
-    public const int StreamCaptureInvalidated = 901;
 
     /// <summary>CUDA_ERROR_UNKNOWN.</summary>
     public const int Unknown = 999;

@@ -133,9 +133,6 @@ internal sealed unsafe class CudaStream : CudaResource
         Context.Check(Functions.cuEventRecord(recorded.Handle, Handle));
     }
 
-    /// <summary>Lets work after this wait for an event, which may be another context's.</summary>
-    public void Wait(CudaEvent awaited) => Context.Check(Functions.cuStreamWaitEvent(Handle, awaited.Handle, 0));
-
     /// <summary>Waits here for all work so far.</summary>
     public void Synchronize() => Context.Check(Functions.cuStreamSynchronize(Handle));
 

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace NativeFfn.Bindings.Loading;
 
 /// <summary>The system's dynamic linker, with the flags that <see cref="NativeLibrary"/> does not offer.</summary>
-internal static unsafe partial class DynamicLinker
+internal static unsafe class DynamicLinker
 {
     // dlfcn.h of glibc and musl; macOS has other values for the last two.
     private const int RtldLazy = 1;
@@ -101,40 +101,16 @@ internal static unsafe partial class DynamicLinker
         byte[] text = System.Text.Encoding.UTF8.GetBytes(path + '\0');
         fixed (byte* utf8 = text)
         {
-            // Asked once beforehand, dlerror is bound and empty: binding it after a failure would overwrite the failure's text.
-            try
-            {
-                InLibC.DlError();
-                nint handle = InLibC.DlOpen(utf8, flags);
-                problem = handle == 0 ? Describe(InLibC.DlError()) : null;
-                return handle;
-            }
-            catch (EntryPointNotFoundException)
-            {
-                InLibDl.DlError();
-                nint handle = InLibDl.DlOpen(utf8, flags);
-                problem = handle == 0 ? Describe(InLibDl.DlError()) : null;
-                return handle;
-            }
+            nint handle = Functions.Table.dlopen(utf8, flags);
+            problem = handle == 0 ? Marshal.PtrToStringUTF8((nint)Functions.Table.dlerror()) ?? "the loader gave no reason" : null;
+            return handle;
         }
     }
-
-    private static string Describe(byte* text) => Marshal.PtrToStringUTF8((nint)text) ?? "the loader gave no reason";
 
     private static string? FileOf(nint address)
     {
         DlInfo info = default;
-        int found;
-        try
-        {
-            found = InLibC.DlAddr(address, &info);
-        }
-        catch (EntryPointNotFoundException)
-        {
-            found = InLibDl.DlAddr(address, &info);
-        }
-
-        return found == 0 ? null : Marshal.PtrToStringUTF8((nint)info.FileName);
+        return Functions.Table.dladdr(address, &info) == 0 ? null : Marshal.PtrToStringUTF8((nint)info.FileName);
     }
 
     // Dl_info of dlfcn.h.
@@ -147,27 +123,26 @@ internal static unsafe partial class DynamicLinker
         public nint SymbolAddress;
     }
 
-    private static partial class InLibC
+    // dlfcn.h. All are found before the first is called, so that finding dlerror cannot overwrite the text of a failure.
+    private sealed class Functions(NativeSymbols symbols)
     {
-        [LibraryImport(Libraries.C, EntryPoint = "dlopen")]
-        public static partial nint DlOpen(byte* path, int flags);
+        private const string Remedy = "This system has no dynamic linker that NativeFfn knows.";
 
-        [LibraryImport(Libraries.C, EntryPoint = "dlerror")]
-        public static partial byte* DlError();
+        public static readonly Functions Table = new(Library());
 
-        [LibraryImport(Libraries.C, EntryPoint = "dladdr")]
-        public static partial int DlAddr(nint address, DlInfo* info);
-    }
+        public readonly delegate* unmanaged<byte*, int, nint> dlopen =
+            (delegate* unmanaged<byte*, int, nint>)symbols.Find(nameof(dlopen), Remedy);
+        public readonly delegate* unmanaged<byte*> dlerror = (delegate* unmanaged<byte*>)symbols.Find(nameof(dlerror), Remedy);
+        public readonly delegate* unmanaged<nint, DlInfo*, int> dladdr =
+            (delegate* unmanaged<nint, DlInfo*, int>)symbols.Find(nameof(dladdr), Remedy);
 
-    private static partial class InLibDl
-    {
-        [LibraryImport(Libraries.DynamicLinking, EntryPoint = "dlopen")]
-        public static partial nint DlOpen(byte* path, int flags);
-
-        [LibraryImport(Libraries.DynamicLinking, EntryPoint = "dlerror")]
-        public static partial byte* DlError();
-
-        [LibraryImport(Libraries.DynamicLinking, EntryPoint = "dladdr")]
-        public static partial int DlAddr(nint address, DlInfo* info);
+        // The C library has them, but for glibc before 2.34.
+        private static LoadedLibrary Library()
+        {
+            var libc = new LoadedLibrary(Libraries.C, NativeLibrary.Load(Libraries.C, typeof(DynamicLinker).Assembly, searchPath: null));
+            return libc.TryFind(nameof(dlopen), out _)
+                ? libc
+                : new LoadedLibrary(Libraries.DynamicLinking, NativeLibrary.Load(Libraries.DynamicLinking));
+        }
     }
 }

@@ -15,7 +15,7 @@ public sealed class NativeLibraryException : DllNotFoundException
 {
     /// <summary>Reports a failed search.</summary>
     /// <param name="summary">What was looked for.</param>
-    /// <param name="attempts">The places tried, in order.</param>
+    /// <param name="attempts">The locations tried, in order.</param>
     /// <param name="remedy">What to do.</param>
     public NativeLibraryException(string summary, IReadOnlyList<LibraryAttempt> attempts, string remedy)
         : base(Compose(summary, attempts, remedy))
@@ -23,10 +23,10 @@ public sealed class NativeLibraryException : DllNotFoundException
         Attempts = attempts;
     }
 
-    /// <summary>The places tried, in order.</summary>
+    /// <summary>The locations tried, in order.</summary>
     public IReadOnlyList<LibraryAttempt> Attempts { get; }
 
-    // The first line says it all; the places follow it.
+    // The first line says it all; the locations follow it.
     private static string Compose(string summary, IReadOnlyList<LibraryAttempt> attempts, string remedy) => attempts.Count == 0
         ? $"{summary} {remedy}"
         : $"{summary} {remedy} Tried:{string.Concat(attempts.Select(static attempt => $"\n  - {attempt}"))}";

@@ -58,7 +58,7 @@ internal readonly record struct LibraryCandidate(string Place, string Location, 
         [.. names.SelectMany(name => folders.Select(folder => Path.GetFullPath(Path.Combine(folder, name)))).Where(File.Exists)];
 
     /// <summary>The first library that loads, or null.</summary>
-    /// <param name="candidates">The places in order.</param>
+    /// <param name="candidates">The locations in order.</param>
     /// <param name="names">What to say was missing where a place has nothing.</param>
     /// <param name="tryLoad">Loads a file, or says what is wrong with it.</param>
     /// <param name="attempts">Gets every place that had no usable library.</param>

@@ -6,31 +6,29 @@ namespace NativeFfn.Bindings.Mkl;
 /// <summary>MKL as this process holds it: found, checked and told which layers to use.</summary>
 internal sealed unsafe class MklLibrary
 {
-    /// <summary>The first MKL with packed sgemm in its stable form.</summary>
+    /// <summary>The oldest MKL that NativeFfn supports.</summary>
     private const int OldestMajorVersion = 2018;
 
     private const string Remedy =
         "Run build/fetch-mkl.sh, install Intel oneAPI MKL, or name a libmkl_rt file or folder by the MklPath option (--mkl-path) or "
         + MklSearch.PathVariable + ".";
 
-    private static readonly string[] RequiredExports =
-    [
-        "cblas_sgemm", "cblas_sgemm_pack_get_size", "cblas_sgemm_pack", "cblas_sgemm_compute", "MKL_Set_Interface_Layer",
-        "MKL_Set_Threading_Layer", "MKL_CBWR_Get", "MKL_CBWR_Set", "MKL_Set_Num_Threads_Local", "MKL_Get_Max_Threads", "MKL_Get_Version",
-    ];
-
     private static readonly Lock Gate = new();
     private static MklLibrary? s_loaded;
 
-    private MklLibrary(string path, string version, bool isSequential)
+    private MklLibrary(string path, MklFunctions functions, string version, bool isSequential)
     {
         Path = path;
+        Functions = functions;
         Version = version;
         IsSequential = isSequential;
     }
 
     /// <summary>The file of the single library, links resolved.</summary>
     public string Path { get; }
+
+    /// <summary>The library's functions.</summary>
+    public MklFunctions Functions { get; }
 
     /// <summary>Version and update, such as "2020.0.4 Product Build 20200917".</summary>
     public string Version { get; }
@@ -42,7 +40,7 @@ internal sealed unsafe class MklLibrary
     public bool IsSequential { get; }
 
     /// <summary>Loads MKL, or returns it where the process has it through this gate.</summary>
-    /// <param name="configuredPath">A file or folder to use and no other; null looks in the usual places.</param>
+    /// <param name="configuredPath">A file or folder to use and no other; null looks in the usual locations.</param>
     /// <exception cref="NativeLibraryException">No usable MKL was found, or another one than the configured is in use.</exception>
     public static MklLibrary Load(string? configuredPath)
     {
@@ -66,7 +64,7 @@ internal sealed unsafe class MklLibrary
     }
 
     /// <summary>Holds MKL calls of this thread to one thread until the scope ends.</summary>
-    public SingleThreadScope KeepToOneThread() => new(!IsSequential);
+    public SingleThreadScope KeepToOneThread() => new(IsSequential ? null : Functions);
 
     private static MklLibrary Find(string? configuredPath)
     {
@@ -111,16 +109,15 @@ internal sealed unsafe class MklLibrary
             return (null, problem);
         }
 
-        foreach (string export in RequiredExports)
+        try
         {
-            if (!NativeLibrary.TryGetExport(handle, export, out _))
-            {
-                NativeLibrary.Free(handle);
-                return (null, $"it has no function {export}; MKL {OldestMajorVersion} or newer is needed");
-            }
+            return Configure(path, new MklFunctions(new LoadedLibrary(path, handle)));
         }
-
-        return Configure(path, handle);
+        catch (NativeLibraryException missing)
+        {
+            NativeLibrary.Free(handle);
+            return (null, missing.Message);
+        }
     }
 
     // An MKL that the application uses already has layers of its own choice, which must not be joined by others.
@@ -149,15 +146,11 @@ internal sealed unsafe class MklLibrary
         return null;
     }
 
-    private static (MklLibrary? Library, string? Problem) Configure(string path, nint handle)
+    private static (MklLibrary? Library, string? Problem) Configure(string path, MklFunctions functions)
     {
-        var setInterface = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_Set_Interface_Layer));
-        var setThreading = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_Set_Threading_Layer));
-        var getVersion = (delegate* unmanaged<MklService.MKLVersion*, void>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_Get_Version));
-
         // Each answers with the layer in force, which is another one where the application called MKL before.
-        int threading = setThreading(MklService.ThreadingSequential);
-        int integers = setInterface(MklService.InterfaceLp64);
+        int threading = functions.MKL_Set_Threading_Layer(MklFunctions.ThreadingSequential);
+        int integers = functions.MKL_Set_Interface_Layer(MklFunctions.InterfaceLp64);
 
         // Bit 0 of the interface tells 64-bit integers from 32-bit ones; other bits name compilers.
         if ((integers & 1) != 0)
@@ -165,9 +158,9 @@ internal sealed unsafe class MklLibrary
             return (null, "the application uses it with 64-bit integers (ILP64) already; NativeFfn needs 32-bit ones (LP64)");
         }
 
-        bool repeatable = MakeRepeatable(handle);
-        MklService.MKLVersion version = default;
-        getVersion(&version);
+        bool repeatable = MakeRepeatable(functions);
+        MklFunctions.MKLVersion version = default;
+        functions.MKL_Get_Version(&version);
         if (version.MajorVersion < OldestMajorVersion)
         {
             return (null, $"it is MKL {version.MajorVersion}; {OldestMajorVersion} or newer is needed");
@@ -176,21 +169,14 @@ internal sealed unsafe class MklLibrary
         string text = $"{version.MajorVersion}.{version.MinorVersion}.{version.UpdateVersion}"
             + $" {Text(version.ProductStatus)} build {Text(version.Build)} for {Text(version.Processor)}"
             + (repeatable ? string.Empty : ", used by the application before and not set to repeat its bits");
-        ImportResolver.Admit(Libraries.MklRt, handle);
-
-        // The first call binds the imports, while no other thread can.
-        MklService.MKL_Get_Version(&version);
-        return (new MklLibrary(path, text, threading == MklService.ThreadingSequential), null);
+        return (new MklLibrary(path, functions, text, threading == MklFunctions.ThreadingSequential), null);
     }
 
     // Left alone, MKL rounds differently for operands that lie differently in memory. A setting of the application's, or of the
     // environment variable MKL_CBWR, stays; and once a product was computed, MKL takes no new one.
-    private static bool MakeRepeatable(nint handle)
-    {
-        var get = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_CBWR_Get));
-        var set = (delegate* unmanaged<int, int>)NativeLibrary.GetExport(handle, nameof(MklService.MKL_CBWR_Set));
-        return get(MklService.CbwrAll) > MklService.CbwrBranchOff || set(MklService.CbwrAuto) == MklService.CbwrSuccess;
-    }
+    private static bool MakeRepeatable(MklFunctions functions) =>
+        functions.MKL_CBWR_Get(MklFunctions.CbwrAll) > MklFunctions.CbwrBranchOff
+        || functions.MKL_CBWR_Set(MklFunctions.CbwrAuto) == MklFunctions.CbwrSuccess;
 
     private static string Text(byte* utf8) => Marshal.PtrToStringUTF8((nint)utf8)?.Trim() ?? "unknown";
 
@@ -207,20 +193,20 @@ internal sealed unsafe class MklLibrary
     /// <summary>Does nothing in the sequential layer; elsewhere sets this thread's MKL thread count and restores it.</summary>
     internal readonly ref struct SingleThreadScope
     {
-        private readonly bool _active;
+        private readonly MklFunctions? _functions;
         private readonly int _previous;
 
-        public SingleThreadScope(bool active)
+        public SingleThreadScope(MklFunctions? functions)
         {
-            _active = active;
-            _previous = active ? MklService.MKL_Set_Num_Threads_Local(1) : 0;
+            _functions = functions;
+            _previous = functions is null ? 0 : functions.MKL_Set_Num_Threads_Local(1);
         }
 
         public void Dispose()
         {
-            if (_active)
+            if (_functions is not null)
             {
-                _ = MklService.MKL_Set_Num_Threads_Local(_previous);
+                _ = _functions.MKL_Set_Num_Threads_Local(_previous);
             }
         }
     }

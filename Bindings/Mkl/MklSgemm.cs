@@ -34,12 +34,13 @@ internal static unsafe class MklSgemm
         int strideC = ProveMatrix(nameof(c), m, n, ldc);
         float beta = accumulate ? 1f : 0f;
         using MklLibrary.SingleThreadScope scope = library.KeepToOneThread();
-        Cblas.cblas_sgemm(
-            Cblas.CblasRowMajor, Cblas.CblasNoTrans, transposed ? Cblas.CblasTrans : Cblas.CblasNoTrans, m, n, k, 1f, a, strideA, b, strideB, beta, c, strideC);
+        library.Functions.cblas_sgemm(
+            MklFunctions.CblasRowMajor, MklFunctions.CblasNoTrans, transposed ? MklFunctions.CblasTrans : MklFunctions.CblasNoTrans,
+            m, n, k, 1f, a, strideA, b, strideB, beta, c, strideC);
     }
 
     // Strides and last indices must fit the 32-bit integers of the LP64 interface.
-    internal static int ProveMatrix(string name, int rows, int columns, long stride)
+    private static int ProveMatrix(string name, int rows, int columns, long stride)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(rows, name);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(columns, name);

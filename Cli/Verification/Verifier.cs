@@ -43,7 +43,9 @@ internal static class Verifier
                 continue;
             }
 
-            using FfnEngine engine = FfnEngine.Create(options with { Backend = candidate.Kind, Kernel = KernelOf(candidate.Kind, options.Kernel) });
+            // Few tokens might never reach a backend's library otherwise.
+            CpuKernel kernel = options.Kernel == CpuKernel.Auto ? candidate.Description!.OwnKernel : options.Kernel;
+            using FfnEngine engine = FfnEngine.Create(options with { Backend = candidate.Kind, Kernel = kernel });
             try
             {
                 using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
@@ -131,10 +133,6 @@ internal static class Verifier
 
         return margins;
     }
-
-    // Few tokens might never reach MKL otherwise; the kernels that would take its place are verified as the managed backend.
-    private static CpuKernel KernelOf(BackendKind backend, CpuKernel asked) =>
-        backend == BackendKind.Mkl && asked == CpuKernel.Auto ? CpuKernel.Mkl : asked;
 
     private static IEnumerable<VerifyRow> Compare(
         FfnLayer layer, string backend, float[] input, Dictionary<FfnMode, double[]> expected)

@@ -19,13 +19,13 @@ internal sealed class BatchBuffer
     }
 
     /// <summary>Runs requests as one forward.</summary>
-    /// <param name="lane">Layer and mode.</param>
+    /// <param name="queue">Layer and mode.</param>
     /// <param name="requests">The requests.</param>
     /// <param name="paddedTokens">Rows of the forward where that is fixed; those without a request are zero. 0 where it is not.</param>
     /// <param name="forward">Runs the rows.</param>
-    public void Run(RequestLane lane, IReadOnlyList<FfnRequest> requests, int paddedTokens, LayerForward forward)
+    public void Run(LayerQueue queue, IReadOnlyList<FfnRequest> requests, int paddedTokens, LayerForward forward)
     {
-        FfnSpec spec = lane.Layer.Info.Spec;
+        FfnSpec spec = queue.Layer.Info.Spec;
         int tokens = 0;
         for (int i = 0; i < requests.Count; i++)
         {
@@ -39,7 +39,7 @@ internal sealed class BatchBuffer
         }
 
         Span<float> output = _output.AsSpan(0, rows * spec.OutputWidth);
-        forward(lane.Layer.Layer, lane.Mode, _input.AsSpan(0, rows * spec.InputWidth), output);
+        forward(queue.Layer.Layer, queue.Mode, _input.AsSpan(0, rows * spec.InputWidth), output);
         for (int i = 0; i < requests.Count; i++)
         {
             if (requests[i].Failure is null)
@@ -52,15 +52,15 @@ internal sealed class BatchBuffer
     }
 
     /// <summary>Runs rows of any number in forwards of a fixed number.</summary>
-    public void RunInPieces(RequestLane lane, ReadOnlySpan<float> input, Span<float> output, int paddedTokens, LayerForward forward)
+    public void RunInPieces(LayerQueue queue, ReadOnlySpan<float> input, Span<float> output, int paddedTokens, LayerForward forward)
     {
-        FfnSpec spec = lane.Layer.Info.Spec;
+        FfnSpec spec = queue.Layer.Info.Spec;
         while (input.Length > 0)
         {
             int tokens = Math.Min(paddedTokens, input.Length / spec.InputWidth);
             input[..(tokens * spec.InputWidth)].CopyTo(_input);
             int rows = Pad(tokens, paddedTokens, spec);
-            forward(lane.Layer.Layer, lane.Mode, _input.AsSpan(0, rows * spec.InputWidth), _output.AsSpan(0, rows * spec.OutputWidth));
+            forward(queue.Layer.Layer, queue.Mode, _input.AsSpan(0, rows * spec.InputWidth), _output.AsSpan(0, rows * spec.OutputWidth));
             _output.AsSpan(0, tokens * spec.OutputWidth).CopyTo(output);
             input = input[(tokens * spec.InputWidth)..];
             output = output[(tokens * spec.OutputWidth)..];
@@ -111,7 +111,8 @@ internal sealed class BatchBuffer
         if (elements > Array.MaxLength)
         {
             throw new FfnHostingException(
-                $"Batching:MaxBatchTokens is {tokens}, but so many rows of {width} elements do not fit into one array. Use at most {Array.MaxLength / width}.");
+                $"Batching:MaxBatchTokens is {tokens}, but so many rows of {width} elements do not fit into one array. Use at most " +
+                $"{Array.MaxLength / width}.");
         }
 
         return GC.AllocateUninitializedArray<float>((int)elements, pinned: true);

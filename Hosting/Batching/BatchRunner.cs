@@ -66,8 +66,9 @@ internal sealed class BatchRunner
         foreach (FfnRequest request in _batch.Expired)
         {
             TimeSpan waited = _time.GetElapsedTime(request.ArrivedAt);
-            _metrics.Rejected(request.Lane, RejectionReason.Deadline);
-            request.Complete(new FfnDeadlineException($"The deadline passed while the request waited, {waited.TotalMilliseconds:0.#} ms so far; it was not run."));
+            _metrics.Rejected(request.Queue, RejectionReason.Deadline);
+            request.Complete(new FfnDeadlineException(
+                $"The deadline passed while the request waited, {waited.TotalMilliseconds:0.#} ms so far; it was not run."));
         }
     }
 
@@ -78,12 +79,12 @@ internal sealed class BatchRunner
             return;
         }
 
-        RequestLane lane = _batch.Requests[0].Lane;
+        LayerQueue queue = _batch.Requests[0].Queue;
         long started = _time.GetTimestamp();
-        Exception? broken = RunTogether(lane);
+        Exception? broken = RunTogether(queue);
         TimeSpan elapsed = _time.GetElapsedTime(started);
-        _queue.Pace.Measured(_batch, elapsed);
-        _metrics.Executed(lane, _batch, elapsed);
+        _queue.Rate.Measured(_batch, elapsed);
+        _metrics.Executed(queue, _batch, elapsed);
         foreach (FfnRequest request in _batch.Requests)
         {
             Finish(request, started);
@@ -95,7 +96,7 @@ internal sealed class BatchRunner
         }
     }
 
-    private Exception? RunTogether(RequestLane lane)
+    private Exception? RunTogether(LayerQueue queue)
     {
         if (_batch.Requests.Count == 1)
         {
@@ -104,7 +105,7 @@ internal sealed class BatchRunner
 
         try
         {
-            _buffer.Run(lane, _batch.Requests, _paddedTokens, Forward);
+            _buffer.Run(queue, _batch.Requests, _paddedTokens, Forward);
             return null;
         }
         catch (Exception exception) when (IsRequestsOwn(exception))
@@ -155,13 +156,13 @@ internal sealed class BatchRunner
         try
         {
             // A layer whose requests share nothing gives the same request the same bits without filling it up.
-            if (_paddedTokens > 0 && request.Lane.Layer.MaxBatchTokens > 0)
+            if (_paddedTokens > 0 && request.Queue.Layer.MaxBatchTokens > 0)
             {
-                _buffer.RunInPieces(request.Lane, input, output, _paddedTokens, Forward);
+                _buffer.RunInPieces(request.Queue, input, output, _paddedTokens, Forward);
             }
             else
             {
-                Forward(request.Lane.Layer.Layer, request.Lane.Mode, input, output);
+                Forward(request.Queue.Layer.Layer, request.Queue.Mode, input, output);
             }
 
             return null;

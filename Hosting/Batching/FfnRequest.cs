@@ -15,7 +15,7 @@ internal sealed class FfnRequest : IValueTaskSource
     public FfnRequest(RequestQueue queue) => _queue = queue;
 
     /// <summary>The layer and mode asked for, with those that wait for the same.</summary>
-    public RequestLane Lane { get; private set; } = null!;
+    public LayerQueue Queue { get; private set; } = null!;
 
     public ReadOnlyMemory<float> Input { get; private set; }
 
@@ -35,10 +35,10 @@ internal sealed class FfnRequest : IValueTaskSource
     /// <summary>Why the request failed while it ran.</summary>
     public Exception? Failure { get; set; }
 
-    /// <summary>Whether it is in its lane, from where it may be taken or cancelled; guarded by the queue's lock.</summary>
+    /// <summary>Whether it is in its queue, from where it may be taken or cancelled; guarded by the queue's lock.</summary>
     public bool IsWaiting { get; set; }
 
-    /// <summary>The neighbours in the lane, or the next free one in the pool; guarded by the queue's lock.</summary>
+    /// <summary>The neighbours in the queue, or the next free one in the pool; guarded by the queue's lock.</summary>
     public FfnRequest? Previous { get; set; }
 
     public FfnRequest? Next { get; set; }
@@ -47,9 +47,10 @@ internal sealed class FfnRequest : IValueTaskSource
     public ValueTask Completion => new(this, _completion.Version);
 
     public void Begin(
-        RequestLane lane, ReadOnlyMemory<float> input, Memory<float> output, int tokens, long arrivedAt, long deadlineAt, ActivityContext parent)
+        LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, long arrivedAt, long deadlineAt,
+        ActivityContext parent)
     {
-        Lane = lane;
+        Queue = queue;
         Input = input;
         Output = output;
         Tokens = tokens;

@@ -1,6 +1,8 @@
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>Requests of one lane that were taken to be run together, and those that came out of it too late. Reused by its runner.</summary>
+/// <summary>
+/// Requests of one queue that were taken to be run together, and those that came out of it too late. Reused by its runner.
+/// </summary>
 internal sealed class RequestBatch
 {
     /// <summary>What is run, in the order of arrival.</summary>
@@ -12,7 +14,7 @@ internal sealed class RequestBatch
     /// <summary>Tokens of all requests that are run.</summary>
     public int Tokens { get; private set; }
 
-    /// <summary>Whether requests still waited, of any lane, when these were taken.</summary>
+    /// <summary>Whether requests still waited, of any queue, when these were taken.</summary>
     public bool LeftOthers { get; set; }
 
     public void Add(FfnRequest request)

@@ -3,7 +3,10 @@ using NativeFfn.Hosting.Telemetry;
 
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>Waiting requests, bounded in tokens and in the time that they take: lanes take turns, and within a lane the first to come is the first to go.</summary>
+/// <summary>
+/// Waiting requests, bounded in tokens and in the time that they take: queues take turns, and within a queue the first to come is the first
+/// to go.
+/// </summary>
 /// <remarks>
 /// A bounded channel would count requests instead of tokens, could not take those of one layer out of its middle, and would keep cancelled
 /// ones. Here a lock is held for a few assignments; nothing runs under it. Taken by one runner, filled by any number of threads.
@@ -14,7 +17,7 @@ internal sealed class RequestQueue : IDisposable
     private static readonly TimeSpan UnmeasuredRetry = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();
-    private readonly Queue<RequestLane> _turns = new();
+    private readonly Queue<LayerQueue> _turns = new();
     private readonly int _capacity;
     private readonly TimeSpan _capacityTime;
     private readonly TimeProvider _time;
@@ -57,10 +60,12 @@ internal sealed class RequestQueue : IDisposable
     }
 
     /// <summary>By what it is known how long those who wait take.</summary>
-    public TokenPace Pace { get; } = new();
+    public ServiceRate Rate { get; } = new();
 
-    /// <summary>Whether so many tokens would be refused for lack of room, which then counts as a rejection; no other reason is looked at.</summary>
-    public bool WouldRefuse(RequestLane lane, int tokens, out TimeSpan retryAfter)
+    /// <summary>
+    /// Whether so many tokens would be refused for lack of room, which then counts as a rejection; no other reason is looked at.
+    /// </summary>
+    public bool WouldRefuse(LayerQueue queue, int tokens, out TimeSpan retryAfter)
     {
         int waiting;
         lock (_gate)
@@ -73,24 +78,25 @@ internal sealed class RequestQueue : IDisposable
             }
         }
 
-        _metrics.Rejected(lane, RejectionReason.QueueFull);
+        _metrics.Rejected(queue, RejectionReason.QueueFull);
         retryAfter = RetryAfter(waiting);
         return true;
     }
 
     /// <summary>Appends a request that was proven to fit its layer.</summary>
     public ValueTask Submit(
-        RequestLane lane, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline, CancellationToken cancellationToken)
+        LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline,
+        CancellationToken cancellationToken)
     {
         if (cancellationToken.IsCancellationRequested)
         {
-            _metrics.Rejected(lane, RejectionReason.Cancelled);
+            _metrics.Rejected(queue, RejectionReason.Cancelled);
             return ValueTask.FromCanceled(cancellationToken);
         }
 
         if (deadline <= TimeSpan.Zero && deadline != Timeout.InfiniteTimeSpan)
         {
-            _metrics.Rejected(lane, RejectionReason.Deadline);
+            _metrics.Rejected(queue, RejectionReason.Deadline);
             return ValueTask.FromException(new FfnDeadlineException("The deadline had passed before the request came."));
         }
 
@@ -108,14 +114,14 @@ internal sealed class RequestQueue : IDisposable
             {
                 request = _free ?? new FfnRequest(this);
                 _free = request.Next;
-                request.Begin(lane, input, output, tokens, now, deadlineAt, parent);
+                request.Begin(queue, input, output, tokens, now, deadlineAt, parent);
                 Append(request);
             }
         }
 
         if (request is null)
         {
-            return closed is null ? RefuseFull(lane, tokens, waiting) : RefuseClosed(lane, closed);
+            return closed is null ? RefuseFull(queue, tokens, waiting) : RefuseClosed(queue, closed);
         }
 
         ValueTask completion = request.Completion;
@@ -135,9 +141,9 @@ internal sealed class RequestQueue : IDisposable
                 if (_waitingTokens > 0)
                 {
                     long now = _time.GetTimestamp();
-                    if (NextLane(now) is { } lane)
+                    if (NextQueue(now) is { } queue)
                     {
-                        TakeFrom(lane, now, batch);
+                        TakeFrom(queue, now, batch);
                         return true;
                     }
                 }
@@ -167,11 +173,13 @@ internal sealed class RequestQueue : IDisposable
             WakeRunner();
         }
 
-        _metrics.Rejected(request.Lane, RejectionReason.Cancelled);
+        _metrics.Rejected(request.Queue, RejectionReason.Cancelled);
         request.Complete(new OperationCanceledException(cancellationToken));
     }
 
-    /// <summary>Gives a request back whose answer was taken. As many are kept as were ever under way at once, which the capacity bounds.</summary>
+    /// <summary>
+    /// Gives a request back whose answer was taken. As many are kept as were ever under way at once, which the capacity bounds.
+    /// </summary>
     public void Return(FfnRequest request)
     {
         lock (_gate)
@@ -199,7 +207,7 @@ internal sealed class RequestQueue : IDisposable
         int failed = 0;
         while (TakeAny() is { } request)
         {
-            _metrics.Rejected(request.Lane, RejectionReason.Unavailable);
+            _metrics.Rejected(request.Queue, RejectionReason.Unavailable);
             request.Complete(new FfnUnavailableException(reason.Message, reason.InnerException));
             failed++;
         }
@@ -209,38 +217,39 @@ internal sealed class RequestQueue : IDisposable
 
     public void Dispose() => _timer?.Dispose();
 
-    private ValueTask RefuseClosed(RequestLane lane, FfnUnavailableException reason)
+    private ValueTask RefuseClosed(LayerQueue queue, FfnUnavailableException reason)
     {
-        _metrics.Rejected(lane, RejectionReason.Unavailable);
+        _metrics.Rejected(queue, RejectionReason.Unavailable);
         return ValueTask.FromException(new FfnUnavailableException(reason.Message, reason.InnerException));
     }
 
-    private ValueTask RefuseFull(RequestLane lane, int tokens, int waiting)
+    private ValueTask RefuseFull(LayerQueue queue, int tokens, int waiting)
     {
-        _metrics.Rejected(lane, RejectionReason.QueueFull);
+        _metrics.Rejected(queue, RejectionReason.QueueFull);
         TimeSpan retryAfter = RetryAfter(waiting);
         string why = tokens > _capacity - waiting
             ? $"{waiting} of {_capacity} tokens wait, and {tokens} more were asked for"
             : $"{waiting} tokens wait, and {tokens} more would wait longer than {_capacityTime.TotalSeconds:0.###} s";
-        return ValueTask.FromException(new FfnQueueFullException($"The queue is full: {why}. Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
+        return ValueTask.FromException(
+            new FfnQueueFullException($"The queue is full: {why}. Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
     }
 
     private TimeSpan RetryAfter(int waiting) =>
-        Pace.SecondsPerToken is > 0 and var seconds ? TimeSpan.FromSeconds(waiting * seconds) : UnmeasuredRetry;
+        Rate.SecondsPerToken is > 0 and var seconds ? TimeSpan.FromSeconds(waiting * seconds) : UnmeasuredRetry;
 
     private FfnRequest? TakeAny()
     {
         lock (_gate)
         {
-            while (_turns.TryPeek(out RequestLane? lane))
+            while (_turns.TryPeek(out LayerQueue? queue))
             {
-                if (lane.First is { } request)
+                if (queue.First is { } request)
                 {
                     Remove(request);
                     return request;
                 }
 
-                lane.HasTurn = false;
+                queue.HasTurn = false;
                 _turns.Dequeue();
             }
 
@@ -262,18 +271,18 @@ internal sealed class RequestQueue : IDisposable
     // What runs counts in full: how far it has come is not known. Who finds nobody waiting waits for one batch at most, however slow.
     private bool HasRoom(int tokens) =>
         tokens <= _capacity - _waitingTokens
-        && (_waitingTokens == 0 || (_waitingTokens + _runningTokens) * Pace.SecondsPerToken <= _capacityTime.TotalSeconds);
+        && (_waitingTokens == 0 || (_waitingTokens + _runningTokens) * Rate.SecondsPerToken <= _capacityTime.TotalSeconds);
 
     private void Append(FfnRequest request)
     {
-        RequestLane lane = request.Lane;
-        bool wakes = _delay == 0 || lane.First is null || lane.Tokens + request.Tokens >= lane.Layer.MaxBatchTokens;
-        lane.Append(request);
+        LayerQueue queue = request.Queue;
+        bool wakes = _delay == 0 || queue.First is null || queue.Tokens + request.Tokens >= queue.Layer.MaxBatchTokens;
+        queue.Append(request);
         _waitingTokens += request.Tokens;
-        if (!lane.HasTurn)
+        if (!queue.HasTurn)
         {
-            lane.HasTurn = true;
-            _turns.Enqueue(lane);
+            queue.HasTurn = true;
+            _turns.Enqueue(queue);
         }
 
         if (wakes)
@@ -282,27 +291,27 @@ internal sealed class RequestQueue : IDisposable
         }
     }
 
-    // The lane whose turn it is, of those that need not wait for more. Lanes that were emptied in between leave the round.
-    private RequestLane? NextLane(long now)
+    // The queue whose turn it is, of those that need not wait for more. Queues that were emptied in between leave the round.
+    private LayerQueue? NextQueue(long now)
     {
         long nextDue = long.MaxValue;
         for (int i = _turns.Count; i > 0; i--)
         {
-            RequestLane lane = _turns.Dequeue();
-            if (lane.First is not { } first)
+            LayerQueue queue = _turns.Dequeue();
+            if (queue.First is not { } first)
             {
-                lane.HasTurn = false;
+                queue.HasTurn = false;
                 continue;
             }
 
             long due = first.ArrivedAt + _delay;
-            if (due <= now || lane.Tokens >= lane.Layer.MaxBatchTokens || _closed is not null)
+            if (due <= now || queue.Tokens >= queue.Layer.MaxBatchTokens || _closed is not null)
             {
-                return lane;
+                return queue;
             }
 
             nextDue = Math.Min(nextDue, due);
-            _turns.Enqueue(lane);
+            _turns.Enqueue(queue);
         }
 
         if (nextDue != long.MaxValue)
@@ -315,12 +324,12 @@ internal sealed class RequestQueue : IDisposable
         return null;
     }
 
-    private void TakeFrom(RequestLane lane, long now, RequestBatch batch)
+    private void TakeFrom(LayerQueue queue, long now, RequestBatch batch)
     {
-        while (lane.First is { } request)
+        while (queue.First is { } request)
         {
             bool expired = request.DeadlineAt <= now;
-            if (!expired && batch.Requests.Count > 0 && request.Tokens > lane.Layer.MaxBatchTokens - batch.Tokens)
+            if (!expired && batch.Requests.Count > 0 && request.Tokens > queue.Layer.MaxBatchTokens - batch.Tokens)
             {
                 break;
             }
@@ -338,16 +347,16 @@ internal sealed class RequestQueue : IDisposable
 
         batch.LeftOthers = _waitingTokens > 0;
         _runningTokens = batch.Tokens;
-        lane.HasTurn = lane.First is not null;
-        if (lane.HasTurn)
+        queue.HasTurn = queue.First is not null;
+        if (queue.HasTurn)
         {
-            _turns.Enqueue(lane);
+            _turns.Enqueue(queue);
         }
     }
 
     private void Remove(FfnRequest request)
     {
-        request.Lane.Remove(request);
+        request.Queue.Remove(request);
         _waitingTokens -= request.Tokens;
     }
 

@@ -10,17 +10,14 @@ namespace NativeFfn.Hosting.Serving;
 /// </remarks>
 internal static class EngineWarmup
 {
-    // In the first run memory grows from layer to layer. What was run before it grew, if it is recorded at all, is planned again in the
-    // second run and recorded in the third.
-    private const int DeviceRuns = 3;
-
     /// <summary>Warms up an engine.</summary>
     /// <param name="open">The engine.</param>
     /// <param name="tokens">The token counts, in any order.</param>
     /// <param name="autotune">Whether the engine measures algorithms when it is warmed up.</param>
     /// <param name="forward">Runs the rows.</param>
     /// <param name="cancellationToken">Ends it between two layers.</param>
-    public static void Run(OpenEngine open, IReadOnlyList<int> tokens, bool autotune, LayerForward forward, CancellationToken cancellationToken)
+    public static void Run(
+        OpenEngine open, IReadOnlyList<int> tokens, bool autotune, LayerForward forward, CancellationToken cancellationToken)
     {
         (int Tokens, FfnLayer Layer)[] all =
         [
@@ -34,8 +31,7 @@ internal static class EngineWarmup
             cancellationToken.ThrowIfCancellationRequested();
         }
 
-        int runs = open.Engine.Backend.Kind == BackendKind.CuBlas ? DeviceRuns : 1;
-        for (int run = 0; run < runs; run++)
+        for (int run = 0; run < open.Engine.Backend.WarmupRuns; run++)
         {
             foreach ((int count, FfnLayer layer) in all)
             {

@@ -37,14 +37,14 @@ internal sealed class FfnClient : IFfnClient
         }
 
         TimeSpan deadline = options.Deadline ?? batching.DefaultDeadline ?? Timeout.InfiniteTimeSpan;
-        return open.Queue.Submit(served.Lane(options.Mode), input, output, tokens, deadline, cancellationToken);
+        return open.Queue.Submit(served.Queue(options.Mode), input, output, tokens, deadline, cancellationToken);
     }
 
     /// <inheritdoc/>
     public bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter)
     {
         retryAfter = default;
-        return _runtime.Open is { } open && open.Queue.WouldRefuse(open.Layers.Find(layer).Lane(FfnMode.Ffn), tokens, out retryAfter);
+        return _runtime.Open is { } open && open.Queue.WouldRefuse(open.Layers.Find(layer).Queue(FfnMode.Ffn), tokens, out retryAfter);
     }
 
     /// <inheritdoc/>

@@ -4,7 +4,9 @@ using NativeFfn.Hosting.Telemetry;
 
 namespace NativeFfn.Hosting.Serving;
 
-/// <summary>The life of one engine in a server: opened and warmed up, drained, closed; what it is at the moment is kept for all to read.</summary>
+/// <summary>
+/// The life of one engine in a server: opened and warmed up, drained, closed; what it is at the moment is kept for all to read.
+/// </summary>
 internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
 {
     private const string Broke = "The engine broke";
@@ -73,7 +75,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             if (TryWarmUp(open, cancellationToken) && TryPublish(open))
             {
                 FfnLog.Ready(
-                    _logger, Name, _time.GetElapsedTime(started).TotalSeconds, open.Layers.All.Count, open.Layers.Infos.Sum(static layer => layer.WeightBytes));
+                    _logger, Name, _time.GetElapsedTime(started).TotalSeconds, open.Layers.All.Count,
+                    open.Layers.Infos.Sum(static layer => layer.WeightBytes));
             }
         }
         catch

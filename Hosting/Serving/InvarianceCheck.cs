@@ -28,7 +28,7 @@ internal static class InvarianceCheck
     /// <param name="tokens">Rows of a forward.</param>
     /// <param name="forward">Runs the rows.</param>
     public static bool RowsCanShare(FfnLayer layer, int tokens, LayerForward forward) =>
-        (layer.Spec.Mixture is null || layer.Engine.Backend.Kind == BackendKind.Managed)
+        (layer.Spec.Mixture is null || layer.Engine.Backend.RowsAreIndependent)
         && layer.Spec.Modes.All(mode => RowsKeepTheirBits(layer, mode, tokens, forward));
 
     // Every row is run in two places side by side; the second time the last one is gone, and zeros, such as fill a forward up, come first.

@@ -46,14 +46,16 @@ internal static class ModelLoader
             string key = $"{options.Section}:Models:{model}";
             try
             {
-                foreach ((int index, FfnLayer layer) in source.Path is null ? LoadMade(engine, source) : LoadCheckpoint(engine, key, source))
+                foreach ((int index, FfnLayer layer) in
+                    source.Path is null ? LoadMade(engine, source) : LoadCheckpoint(engine, key, source))
                 {
                     loaded(new FfnLayerInfo($"{model}/{index}", model, index, layer.Spec, layer.WeightBytes), layer);
                     cancellationToken.ThrowIfCancellationRequested();
                 }
             }
             catch (Exception exception) when (exception
-                is CheckpointException or NotSupportedException or InsufficientMemoryException or DeviceFailedException or OverflowException)
+                is CheckpointException or NotSupportedException or InsufficientMemoryException or DeviceFailedException
+                    or OverflowException)
             {
                 throw new FfnHostingException($"{key} cannot be loaded: {exception.Message}", exception);
             }
@@ -71,7 +73,8 @@ internal static class ModelLoader
         if (indices.Any(index => index >= checkpoint.LayerCount))
         {
             throw new FfnHostingException(
-                $"{key}:Layers is '{source.Layers}', but {checkpoint.Path} has {checkpoint.LayerCount} layers, counted from 0 to {checkpoint.LayerCount - 1}.");
+                $"{key}:Layers is '{source.Layers}', but {checkpoint.Path} has {checkpoint.LayerCount} layers, counted from 0 to " +
+                $"{checkpoint.LayerCount - 1}.");
         }
 
         foreach (int index in indices)

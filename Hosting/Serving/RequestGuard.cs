@@ -12,19 +12,22 @@ internal static class RequestGuard
         if (rest != 0)
         {
             throw new ArgumentException(
-                $"input has {input.Length} elements, which is no whole number of rows of {spec.InputWidth}, the width of {layer.Name}.", nameof(input));
+                $"input has {input.Length} elements, which is no whole number of rows of {spec.InputWidth}, the width of " +
+                $"{layer.Name}.", nameof(input));
         }
 
         if (output.Length != (long)tokens * spec.OutputWidth)
         {
             throw new ArgumentException(
-                $"output has {output.Length} elements; {tokens} rows of {layer.Name} need {(long)tokens * spec.OutputWidth}.", nameof(output));
+                $"output has {output.Length} elements; {tokens} rows of {layer.Name} need " +
+                $"{(long)tokens * spec.OutputWidth}.", nameof(output));
         }
 
         if (tokens > batching.QueueCapacityTokens)
         {
             throw new ArgumentException(
-                $"input has {tokens} rows, more than the {batching.QueueCapacityTokens} that the queue ever holds (Batching:QueueCapacityTokens). Send fewer at a time.",
+                $"input has {tokens} rows, more than the {batching.QueueCapacityTokens} that the queue ever holds " +
+                "(Batching:QueueCapacityTokens). Send fewer at a time.",
                 nameof(input));
         }
 
@@ -47,7 +50,8 @@ internal static class RequestGuard
         if (mode != FfnMode.Ffn && !spec.KeepsWidth)
         {
             throw new NotSupportedException(
-                $"Mode {mode} adds the input to the output, but {name} turns {spec.InputWidth} elements into {spec.OutputWidth}. Use mode Ffn.");
+                $"Mode {mode} adds the input to the output, but {name} turns {spec.InputWidth} elements into {spec.OutputWidth}. Use " +
+                "mode Ffn.");
         }
     }
 
@@ -60,13 +64,15 @@ internal static class RequestGuard
 
         if (distance != 0 || input.Length != output.Length)
         {
-            throw new ArgumentException("output overlaps input in part. It may be exactly the same memory (in place) or share no element with it.", nameof(output));
+            throw new ArgumentException(
+                "output overlaps input in part. It may be exactly the same memory (in place) or share no element with it.", nameof(output));
         }
 
         if (spec.Stages.Length == 1)
         {
             throw new ArgumentException(
-                $"output is the same memory as input, but {name} has no hidden stage that would let it run in place. Use another output.", nameof(output));
+                $"output is the same memory as input, but {name} has no hidden stage that would let it run in place. Use another " +
+                "output.", nameof(output));
         }
     }
 }

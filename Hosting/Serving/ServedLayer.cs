@@ -2,10 +2,10 @@ using NativeFfn.Hosting.Batching;
 
 namespace NativeFfn.Hosting.Serving;
 
-/// <summary>A loaded layer with the lanes in which its requests wait, one for each mode.</summary>
+/// <summary>A loaded layer with the queues in which its requests wait, one for each mode.</summary>
 internal sealed class ServedLayer : IDisposable
 {
-    private readonly RequestLane[] _lanes;
+    private readonly LayerQueue[] _queues;
 
     public ServedLayer(FfnLayerInfo info, FfnLayer layer, string engine, int maxBatchTokens)
     {
@@ -13,7 +13,7 @@ internal sealed class ServedLayer : IDisposable
         Layer = layer;
         Engine = engine;
         MaxBatchTokens = maxBatchTokens;
-        _lanes = [.. Enum.GetValues<FfnMode>().Select(mode => new RequestLane(this, mode))];
+        _queues = [.. Enum.GetValues<FfnMode>().Select(mode => new LayerQueue(this, mode))];
     }
 
     public FfnLayerInfo Info { get; }
@@ -26,7 +26,7 @@ internal sealed class ServedLayer : IDisposable
     /// <summary>Tokens of requests that are run together at most; 0 where every request is run alone.</summary>
     public int MaxBatchTokens { get; }
 
-    public RequestLane Lane(FfnMode mode) => _lanes[(int)mode];
+    public LayerQueue Queue(FfnMode mode) => _queues[(int)mode];
 
     public void Dispose() => Layer.Dispose();
 }

@@ -13,7 +13,8 @@ internal static partial class FfnLog
     [LoggerMessage(2, LogLevel.Information, "Engine '{Engine}' loaded layer {Layer}: {Spec}, {WeightBytes} bytes of weights")]
     public static partial void Loaded(ILogger logger, string engine, string layer, FfnSpec spec, long weightBytes);
 
-    [LoggerMessage(3, LogLevel.Information, "Engine '{Engine}' is ready after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
+    [LoggerMessage(
+        3, LogLevel.Information, "Engine '{Engine}' is ready after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
     public static partial void Ready(ILogger logger, string engine, double seconds, int layers, long weightBytes);
 
     [LoggerMessage(4, LogLevel.Error, "Engine '{Engine}' failed to warm up and takes no requests")]
@@ -31,6 +32,9 @@ internal static partial class FfnLog
     [LoggerMessage(8, LogLevel.Warning, "Engine '{Engine}' was not drained in time: {Requests} waiting requests were failed")]
     public static partial void DrainTimedOut(ILogger logger, string engine, int requests);
 
-    [LoggerMessage(9, LogLevel.Warning, "Engine '{Engine}': rows of layer {Layer} depend on what they are run with here; for the same bits in any company its requests run alone")]
+    [LoggerMessage(
+        9, LogLevel.Warning,
+        "Engine '{Engine}': rows of layer {Layer} depend on what they are run with here; for the same bits in any company its requests " +
+        "run alone")]
     public static partial void RunsAlone(ILogger logger, string engine, string layer);
 }

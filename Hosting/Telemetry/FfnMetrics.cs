@@ -54,19 +54,21 @@ internal sealed class FfnMetrics : IDisposable
         meter.CreateObservableUpDownCounter("nativeffn.weights.bytes", ObserveWeights, "By", "Bytes that a layer's weights occupy.");
 
         meter.CreateObservableCounter("nativeffn.expert.tokens", ObserveExperts, "{token}", "Tokens that a mixture's experts were sent.");
-        meter.CreateObservableGauge("nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
+        meter.CreateObservableGauge(
+            "nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
     }
 
     public void Add(FfnRuntime engine) => ImmutableInterlocked.Update(ref _engines, static (engines, added) => engines.Add(added), engine);
 
-    public void Remove(FfnRuntime engine) => ImmutableInterlocked.Update(ref _engines, static (engines, gone) => engines.Remove(gone), engine);
+    public void Remove(FfnRuntime engine) =>
+        ImmutableInterlocked.Update(ref _engines, static (engines, gone) => engines.Remove(gone), engine);
 
     /// <summary>A request was not run.</summary>
-    public void Rejected(RequestLane lane, string reason)
+    public void Rejected(LayerQueue queue, string reason)
     {
         try
         {
-            _rejections.Add(1, Engine(lane), Layer(lane), new(ReasonTag, reason));
+            _rejections.Add(1, Engine(queue), Layer(queue), new(ReasonTag, reason));
         }
         catch (Exception)
         {
@@ -75,13 +77,13 @@ internal sealed class FfnMetrics : IDisposable
     }
 
     /// <summary>A batch was run.</summary>
-    public void Executed(RequestLane lane, RequestBatch batch, TimeSpan elapsed)
+    public void Executed(LayerQueue queue, RequestBatch batch, TimeSpan elapsed)
     {
         try
         {
-            _batchTokens.Record(batch.Tokens, Engine(lane), Layer(lane));
-            _batchRequests.Record(batch.Requests.Count, Engine(lane), Layer(lane));
-            _executeTime.Record(elapsed.TotalSeconds, Engine(lane), Layer(lane));
+            _batchTokens.Record(batch.Tokens, Engine(queue), Layer(queue));
+            _batchRequests.Record(batch.Requests.Count, Engine(queue), Layer(queue));
+            _executeTime.Record(elapsed.TotalSeconds, Engine(queue), Layer(queue));
         }
         catch (Exception)
         {
@@ -94,15 +96,15 @@ internal sealed class FfnMetrics : IDisposable
     {
         try
         {
-            RequestLane lane = request.Lane;
-            _queueTime.Record(waited.TotalSeconds, Engine(lane), Layer(lane));
+            LayerQueue queue = request.Queue;
+            _queueTime.Record(waited.TotalSeconds, Engine(queue), Layer(queue));
             if (request.Failure is null)
             {
-                _tokens.Add(request.Tokens, Engine(lane), Layer(lane));
+                _tokens.Add(request.Tokens, Engine(queue), Layer(queue));
             }
             else
             {
-                _failures.Add(1, Engine(lane), Layer(lane));
+                _failures.Add(1, Engine(queue), Layer(queue));
             }
         }
         catch (Exception)
@@ -113,12 +115,13 @@ internal sealed class FfnMetrics : IDisposable
 
     public void Dispose() => _own?.Dispose();
 
-    private static KeyValuePair<string, object?> Engine(RequestLane lane) => new(EngineTag, lane.Layer.Engine);
+    private static KeyValuePair<string, object?> Engine(LayerQueue queue) => new(EngineTag, queue.Layer.Engine);
 
-    private static KeyValuePair<string, object?> Layer(RequestLane lane) => new(LayerTag, lane.Layer.Info.Name);
+    private static KeyValuePair<string, object?> Layer(LayerQueue queue) => new(LayerTag, queue.Layer.Info.Name);
 
     private IEnumerable<Measurement<int>> ObserveQueues() =>
-        _engines.Select(static engine => new Measurement<int>(engine.WaitingTokens, new KeyValuePair<string, object?>(EngineTag, engine.Name)));
+        _engines.Select(
+            static engine => new Measurement<int>(engine.WaitingTokens, new KeyValuePair<string, object?>(EngineTag, engine.Name)));
 
     private IEnumerable<Measurement<long>> ObserveWeights() =>
         from engine in _engines

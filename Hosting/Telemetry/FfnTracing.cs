@@ -5,8 +5,8 @@ namespace NativeFfn.Hosting.Telemetry;
 
 /// <summary>The activity source <c>NativeFfn</c>: one activity for each request that was run, from its call to its answer.</summary>
 /// <remarks>
-/// It is made when the request is done, under the activity of its caller: a request changes threads, and an activity that was started on the
-/// caller's would stay the current one there.
+/// It is made when the request is done, under the activity of its caller: a request changes threads, and an activity that was started on
+/// the caller's would stay the current one there.
 /// </remarks>
 internal static class FfnTracing
 {
@@ -30,9 +30,9 @@ internal static class FfnTracing
         {
             DateTimeOffset arrived = time.GetUtcNow() - time.GetElapsedTime(request.ArrivedAt);
             using Activity? activity = Source.StartActivity("nativeffn.forward", ActivityKind.Internal, request.Parent, startTime: arrived);
-            activity?.SetTag("nativeffn.engine", request.Lane.Layer.Engine)
-                .SetTag("nativeffn.layer", request.Lane.Layer.Info.Name)
-                .SetTag("nativeffn.mode", request.Lane.Mode.ToString())
+            activity?.SetTag("nativeffn.engine", request.Queue.Layer.Engine)
+                .SetTag("nativeffn.layer", request.Queue.Layer.Info.Name)
+                .SetTag("nativeffn.mode", request.Queue.Mode.ToString())
                 .SetTag("nativeffn.tokens", request.Tokens)
                 .SetTag("nativeffn.batch.tokens", batchTokens)
                 .SetTag("nativeffn.queue.seconds", waited.TotalSeconds)

@@ -30,7 +30,7 @@ foreach (BackendCandidate candidate in FfnEngine.Probe())
         Threads = Math.Max(2, Environment.ProcessorCount),
 
         // MKL itself, and not what is faster for few tokens.
-        Kernel = candidate.Kind == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto,
+        Kernel = candidate.Description!.OwnKernel,
     });
     using FfnLayer layer = engine.CreateLayer(spec, weights);
     Console.WriteLine($"{engine.Backend.Name}: {engine.Backend.Version}");

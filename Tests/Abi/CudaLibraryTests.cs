@@ -5,6 +5,7 @@ using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Nvrtc;
+using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Abi;
@@ -140,67 +141,36 @@ public sealed unsafe class CudaLibraryTests
     }
 
     [Test]
-    public void An_operations_attributes_have_their_sizes_and_keep_their_values()
+    public void Attributes_of_operations_and_preferences_have_their_sizes_and_keep_their_values()
     {
-        CuBlasLtFunctions functions = new CuBlasLtLibrary(CudaUnderTest.CuBlasLt()).Functions;
+        LoadedLibrary library = CudaUnderTest.CuBlasLt();
+        CuBlasLtFunctions functions = new CuBlasLtLibrary(library).Functions;
         nint operation = 0;
+        nint preference = 0;
         Assert.That(functions.cublasLtMatmulDescCreate(&operation, (int)CublasComputeType.Float32, (int)CudaDataType.Float32), Is.Zero);
-        var attributes = new Attributes(operation, functions.cublasLtMatmulDescSetAttribute, functions.cublasLtMatmulDescGetAttribute);
+        Assert.That(functions.cublasLtMatmulPreferenceCreate(&preference), Is.Zero);
+        var ofOperation = new Attributes(operation, functions.cublasLtMatmulDescSetAttribute, library, "cublasLtMatmulDescGetAttribute");
+        var ofPreference = new Attributes(
+            preference, functions.cublasLtMatmulPreferenceSetAttribute, library, "cublasLtMatmulPreferenceGetAttribute");
         Assert.Multiple(() =>
         {
-            attributes.Check(CublasLtMatmulDescAttribute.ComputeType, (int)CublasComputeType.Float32, (int)CublasComputeType.Tf32);
-            attributes.Check(CublasLtMatmulDescAttribute.ScaleType, (int)CudaDataType.Float32, (int)CudaDataType.Float32);
-            attributes.Check(CublasLtMatmulDescAttribute.PointerMode, 0, 1);
-            attributes.Check(CublasLtMatmulDescAttribute.TransA, 0, 1);
-            attributes.Check(CublasLtMatmulDescAttribute.TransB, 0, 1);
-            attributes.Check(CublasLtMatmulDescAttribute.Epilogue, (uint)CublasLtEpilogue.Default, (uint)CublasLtEpilogue.GeluBias);
-            attributes.Check<nint>(CublasLtMatmulDescAttribute.BiasPointer, 0, 0x1000);
-            attributes.Check<sbyte>(CublasLtMatmulDescAttribute.FastAccumulation, 0, 1);
+            ofOperation.Check(CublasLtMatmulDescAttribute.TransA, 0, 1);
+            ofOperation.Check(CublasLtMatmulDescAttribute.TransB, 0, 1);
+            ofOperation.Check(CublasLtMatmulDescAttribute.Epilogue, (uint)CublasLtEpilogue.Default, (uint)CublasLtEpilogue.GeluBias);
+            ofOperation.Check<nint>(CublasLtMatmulDescAttribute.BiasPointer, 0, 0x1000);
 
             // -1: as the output.
-            attributes.Check(CublasLtMatmulDescAttribute.BiasDataType, -1, (int)CudaDataType.BFloat16);
+            ofOperation.Check(CublasLtMatmulDescAttribute.BiasDataType, -1, (int)CudaDataType.BFloat16);
+            ofPreference.Check<ulong>(CublasLtMatmulPreferenceAttribute.MaxWorkspaceBytes, 0, 1UL << 33);
+            ofPreference.Check(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, uint.MaxValue, 0U, isDefaultKnown: false);
+            ofPreference.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentA, 256U, 16U);
+            ofPreference.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentB, 256U, 16U);
+            ofPreference.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentC, 256U, 16U);
+            ofPreference.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentD, 256U, 16U);
         });
         Assert.That(functions.cublasLtMatmulDescDestroy(operation), Is.Zero);
-        Counted.Add(attributes.Count, "attributes of products set and read back in cuBLASLt");
-    }
-
-    [Test]
-    public void A_layouts_attributes_have_their_sizes_and_keep_their_values()
-    {
-        CuBlasLtFunctions functions = new CuBlasLtLibrary(CudaUnderTest.CuBlasLt()).Functions;
-        nint layout = 0;
-        Assert.That(functions.cublasLtMatrixLayoutCreate(&layout, (int)CudaDataType.Float8E4M3, 48, 7, 64), Is.Zero);
-        var attributes = new Attributes(layout, functions.cublasLtMatrixLayoutSetAttribute, functions.cublasLtMatrixLayoutGetAttribute);
-        Assert.Multiple(() =>
-        {
-            attributes.Check(CublasLtMatrixLayoutAttribute.Type, (uint)CudaDataType.Float8E4M3, (uint)CudaDataType.BFloat16);
-            attributes.Check(CublasLtMatrixLayoutAttribute.Order, 0, 1);
-            attributes.Check<ulong>(CublasLtMatrixLayoutAttribute.Rows, 48, 1UL << 33);
-            attributes.Check<ulong>(CublasLtMatrixLayoutAttribute.Columns, 7, 1UL << 34);
-            attributes.Check(CublasLtMatrixLayoutAttribute.LeadingDimension, 64, 1L << 35);
-        });
-        Assert.That(functions.cublasLtMatrixLayoutDestroy(layout), Is.Zero);
-        Counted.Add(attributes.Count, "attributes of products set and read back in cuBLASLt");
-    }
-
-    [Test]
-    public void A_preferences_attributes_have_their_sizes_and_keep_their_values()
-    {
-        CuBlasLtFunctions functions = new CuBlasLtLibrary(CudaUnderTest.CuBlasLt()).Functions;
-        nint preference = 0;
-        Assert.That(functions.cublasLtMatmulPreferenceCreate(&preference), Is.Zero);
-        var attributes = new Attributes(preference, functions.cublasLtMatmulPreferenceSetAttribute, functions.cublasLtMatmulPreferenceGetAttribute);
-        Assert.Multiple(() =>
-        {
-            attributes.Check<ulong>(CublasLtMatmulPreferenceAttribute.MaxWorkspaceBytes, 0, 1UL << 33);
-            attributes.Check(CublasLtMatmulPreferenceAttribute.ReductionSchemeMask, uint.MaxValue, 0U, isDefaultKnown: false);
-            attributes.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentA, 256U, 16U);
-            attributes.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentB, 256U, 16U);
-            attributes.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentC, 256U, 16U);
-            attributes.Check(CublasLtMatmulPreferenceAttribute.MinAlignmentD, 256U, 16U);
-        });
         Assert.That(functions.cublasLtMatmulPreferenceDestroy(preference), Is.Zero);
-        Counted.Add(attributes.Count, "attributes of products set and read back in cuBLASLt");
+        Counted.Add(ofOperation.Count + ofPreference.Count, "attributes of products set and read back in cuBLASLt");
     }
 
     [Test]
@@ -221,7 +191,7 @@ public sealed unsafe class CudaLibraryTests
             {
                 Rows = 48, Columns = 32, Tokens = 5, WeightStride = 32, InputStride = 64, OutputStride = 48, ResidualStride = hasResidual ? 80 : 0,
                 Operand = operand, Output = output, Compute = compute, Epilogue = CublasLtEpilogue.GeluBias, Bias = new DeviceRegion(0x1000, 48 * 2),
-                BiasType = CudaDataType.BFloat16, AlignmentBytes = 256, FastAccumulation = operand == CudaDataType.Float8E4M3,
+                BiasType = CudaDataType.BFloat16, AlignmentBytes = 256,
             };
             Assert.That(() => Matmul.Create(library, shape).Dispose(), Throws.Nothing, $"{operand} to {output}");
         }
@@ -283,7 +253,7 @@ public sealed unsafe class CudaLibraryTests
 
     private static void CheckAll(LoadedLibrary library, Type table, string name)
     {
-        FieldInfo[] functions = CudaTableTests.FunctionsOf(table);
+        FieldInfo[] functions = FunctionTableTests.FunctionsOf(table);
         Assert.Multiple(() =>
         {
             foreach (FieldInfo function in functions)
@@ -295,9 +265,11 @@ public sealed unsafe class CudaLibraryTests
     }
 
     // One kind of descriptor: an attribute has one size, another is refused, and what was set is read back.
-    private sealed class Attributes(
-        nint descriptor, delegate* unmanaged<nint, int, void*, nuint, int> set, delegate* unmanaged<nint, int, void*, nuint, nuint*, int> get)
+    private sealed class Attributes(nint descriptor, delegate* unmanaged<nint, int, void*, nuint, int> set, LoadedLibrary library, string getter)
     {
+        private readonly delegate* unmanaged<nint, int, void*, nuint, nuint*, int> _get =
+            (delegate* unmanaged<nint, int, void*, nuint, nuint*, int>)library.Find(getter, "It is cuBLASLt's.");
+
         public int Count { get; private set; }
 
         public void Check<T>(Enum attribute, T initial, T other, bool isDefaultKnown = true)
@@ -308,23 +280,23 @@ public sealed unsafe class CudaLibraryTests
 
             // Asked with no room, the library tells the size.
             nuint size = 0;
-            Assert.That(get(descriptor, id, null, 0, &size), Is.Zero, $"{attribute}: size");
+            Assert.That(_get(descriptor, id, null, 0, &size), Is.Zero, $"{attribute}: size");
             Assert.That(size, Is.EqualTo((nuint)sizeof(T)), $"{attribute}: size");
 
             T value = default;
-            Assert.That(get(descriptor, id, &value, (nuint)sizeof(T), &size), Is.Zero, $"{attribute}: default");
+            Assert.That(_get(descriptor, id, &value, (nuint)sizeof(T), &size), Is.Zero, $"{attribute}: default");
             if (isDefaultKnown)
             {
                 Assert.That(value, Is.EqualTo(initial), $"{attribute}: default");
             }
 
             Assert.That(set(descriptor, id, &other, (nuint)sizeof(T)), Is.Zero, $"{attribute}: set");
-            Assert.That(get(descriptor, id, &value, (nuint)sizeof(T), &size), Is.Zero, $"{attribute}: read back");
+            Assert.That(_get(descriptor, id, &value, (nuint)sizeof(T), &size), Is.Zero, $"{attribute}: read back");
             Assert.That(value, Is.EqualTo(other), $"{attribute}: read back");
 
             long wide = 0;
             nuint wrong = sizeof(T) == 4 ? 8u : 4u;
-            Assert.That(set(descriptor, id, &wide, wrong), Is.EqualTo(CuBlasLtStatus.InvalidValue), $"{attribute}: {wrong} bytes");
+            Assert.That(set(descriptor, id, &wide, wrong), Is.EqualTo(CublasResult.InvalidValue), $"{attribute}: {wrong} bytes");
         }
     }
 }

@@ -1,13 +1,13 @@
-using System.Runtime.InteropServices;
-using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
-using NativeFfn.Tests.Support;
+using NativeFfn.Tests.Handles;
+using NativeFfn.Tests.Software;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Abi;
 
-/// <summary>Products as they are put to cuBLASLt, on a library that writes down what it is asked.</summary>
+/// <summary>Products as they are put to cuBLASLt, call by call.</summary>
 [NonParallelizable]
 public sealed unsafe class CudaMatmulTests
 {
@@ -18,26 +18,38 @@ public sealed unsafe class CudaMatmulTests
         Output = CudaDataType.Float32, Compute = CublasComputeType.Float32, Epilogue = CublasLtEpilogue.Default, AlignmentBytes = 16,
     };
 
-    private static readonly DeviceRegion Weights = new(0x10000, ((47 * 40) + 32) * 2);
-    private static readonly DeviceRegion Input = new(0x20000, ((4 * 56) + 32) * 2);
-    private static readonly DeviceRegion Output = new(0x30000, ((4 * 64) + 48) * 4);
-    private static readonly DeviceRegion Residual = new(0x40000, ((4 * 80) + 48) * 4);
-    private static readonly DeviceRegion Workspace = new(0x50000, 4096);
-
-    private CuBlasLtLibrary _library = null!;
-    private CudaContext _context = null!;
+    private SoftwareSession _session = null!;
     private CudaStream _stream = null!;
     private CuBlasLtHandle _handle = null!;
+
+    private DeviceRegion Weights { get; set; }
+
+    private DeviceRegion Input { get; set; }
+
+    private DeviceRegion Output { get; set; }
+
+    private DeviceRegion Residual { get; set; }
+
+    private DeviceRegion Workspace { get; set; }
+
+    private CuBlasLtLibrary Library => _session.Libraries.CuBlasLt;
+
+    private string[] Calls => _session.Device.Log!.Calls;
 
     [SetUp]
     public void Open()
     {
-        _library = ScriptedCuBlasLt.Start();
-        CudaDriver driver = ScriptedDriver.Start();
-        _context = CudaContext.RetainPrimary(driver, driver.Device(0));
-        _stream = _context.CreateStream();
-        _handle = _library.CreateHandle(_context);
-        ScriptedCuBlasLt.Forget();
+        _session = new SoftwareSession();
+        Weights = Allocate(((47 * 40) + 32) * 2);
+        Input = Allocate(((4 * 56) + 32) * 2);
+        Output = Allocate(((4 * 64) + 48) * 4);
+        Residual = Allocate(((4 * 80) + 48) * 4);
+        Workspace = Allocate(256 << 10);
+        _stream = _session.Context.CreateStream();
+        _handle = Library.CreateHandle(_session.Context);
+        _session.Device.StartLog();
+
+        DeviceRegion Allocate(long bytes) => new(_session.Foreign.Allocate(bytes), bytes);
     }
 
     [TearDown]
@@ -45,58 +57,57 @@ public sealed unsafe class CudaMatmulTests
     {
         _handle.Dispose();
         _stream.Dispose();
-        _context.Dispose();
+        _session.Dispose();
     }
 
     [Test]
     public void Row_major_matrices_are_their_transposed_ones_in_columns()
     {
-        using (Matmul.Create(_library, Shape))
+        using (Matmul.Create(Library, Shape))
         {
         }
 
         Assert.That(
-            ScriptedCuBlasLt.Calls,
+            Calls,
             Is.EqualTo(new[]
             {
-                "cublasLtMatmulDescCreate(68, 0)",
-                "cublasLtMatmulDescSetAttribute(a002, 3, 01000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 4, 00000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 7, 01000000)",
-                "cublasLtMatrixLayoutCreate(14, 32, 48, 40)",
-                "cublasLtMatrixLayoutCreate(14, 32, 5, 56)",
-                "cublasLtMatrixLayoutCreate(0, 48, 5, 64)",
-                "cublasLtMatmulDescDestroy(a002)",
-                "cublasLtMatrixLayoutDestroy(a003)",
-                "cublasLtMatrixLayoutDestroy(a004)",
-                "cublasLtMatrixLayoutDestroy(a005)",
+                "cublasLtMatmulDescCreate(*, 68, 0)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 3, 01000000, 4)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 4, 00000000, 4)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 7, 01000000, 4)",
+                "cublasLtMatrixLayoutCreate(*, 14, 32, 48, 40)",
+                "cublasLtMatrixLayoutCreate(*, 14, 32, 5, 56)",
+                "cublasLtMatrixLayoutCreate(*, 0, 48, 5, 64)",
+                "cublasLtMatmulDescDestroy(MatmulDescriptor1)",
+                "cublasLtMatrixLayoutDestroy(MatrixLayout1)",
+                "cublasLtMatrixLayoutDestroy(MatrixLayout2)",
+                "cublasLtMatrixLayoutDestroy(MatrixLayout3)",
             }));
     }
 
     [Test]
-    public void Bias_fast_accumulation_and_residual_are_described()
+    public void Bias_and_residual_are_described()
     {
         MatmulShape shape = Shape with
         {
             Operand = CudaDataType.Float8E4M3, Output = CudaDataType.BFloat16, Compute = CublasComputeType.Tf32, Epilogue = CublasLtEpilogue.GeluBias,
-            Bias = new DeviceRegion(0x12345600, 96), BiasType = CudaDataType.BFloat16, FastAccumulation = true, ResidualStride = 80,
+            Bias = new DeviceRegion(0x12345600, 96), BiasType = CudaDataType.BFloat16, ResidualStride = 80,
         };
-        using Matmul matmul = Matmul.Create(_library, shape);
+        using Matmul matmul = Matmul.Create(Library, shape);
         Assert.That(
-            ScriptedCuBlasLt.Calls,
+            Calls,
             Is.EqualTo(new[]
             {
-                "cublasLtMatmulDescCreate(77, 0)",
-                "cublasLtMatmulDescSetAttribute(a002, 3, 01000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 4, 00000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 7, 24000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 8, 0056341200000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 26, 0E000000)",
-                "cublasLtMatmulDescSetAttribute(a002, 25, 01)",
-                "cublasLtMatrixLayoutCreate(28, 32, 48, 40)",
-                "cublasLtMatrixLayoutCreate(28, 32, 5, 56)",
-                "cublasLtMatrixLayoutCreate(14, 48, 5, 64)",
-                "cublasLtMatrixLayoutCreate(14, 48, 5, 80)",
+                "cublasLtMatmulDescCreate(*, 77, 0)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 3, 01000000, 4)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 4, 00000000, 4)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 7, 24000000, 4)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 8, 0056341200000000, 8)",
+                "cublasLtMatmulDescSetAttribute(MatmulDescriptor1, 26, 0E000000, 4)",
+                "cublasLtMatrixLayoutCreate(*, 28, 32, 48, 40)",
+                "cublasLtMatrixLayoutCreate(*, 28, 32, 5, 56)",
+                "cublasLtMatrixLayoutCreate(*, 14, 48, 5, 64)",
+                "cublasLtMatrixLayoutCreate(*, 14, 48, 5, 80)",
             }));
         Assert.That(matmul.Shape, Is.EqualTo(shape));
     }
@@ -104,43 +115,45 @@ public sealed unsafe class CudaMatmulTests
     [Test]
     public void The_heuristic_is_told_workspace_alignment_and_the_type_of_partial_sums()
     {
-        using Matmul matmul = Matmul.Create(_library, Shape with { AlignmentBytes = 128 });
-        ScriptedCuBlasLt.Found = [(0, 1024), (15, 0), (0, 2048)];
-        ScriptedCuBlasLt.Forget();
+        using Matmul matmul = Matmul.Create(Library, Shape with { AlignmentBytes = 128 });
+        _session.Device.AlgorithmState = static index => index == 1 ? CublasResult.NotSupported : CublasResult.Success;
+        _session.Device.StartLog();
         var found = new MatmulAlgorithm[4];
-        Assert.That(matmul.Find(_handle, 1L << 32, found), Is.EqualTo(2), "one was found wanting");
+        Assert.That(matmul.Find(_handle, 1L << 32, found), Is.EqualTo(3), "one of four was found wanting");
         string[] expected =
         [
-            "cublasLtMatmulPreferenceCreate()",
-            "cublasLtMatmulPreferenceSetAttribute(a006, 1, 0000000001000000)",
-            "cublasLtMatmulPreferenceSetAttribute(a006, 5, 80000000)",
-            "cublasLtMatmulPreferenceSetAttribute(a006, 6, 80000000)",
-            "cublasLtMatmulPreferenceSetAttribute(a006, 7, 80000000)",
-            "cublasLtMatmulPreferenceSetAttribute(a006, 8, 80000000)",
-            "cublasLtMatmulPreferenceSetAttribute(a006, 3, 02000000)",
-            "cublasLtMatmulAlgoGetHeuristic(a001, a002, a003, a004, a005, a005, a006, 4)",
-            "cublasLtMatmulPreferenceDestroy(a006)",
+            "cublasLtMatmulPreferenceCreate(*)",
+            "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 1, 0000000001000000, 8)",
+            "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 5, 80000000, 4)",
+            "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 6, 80000000, 4)",
+            "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 7, 80000000, 4)",
+            "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 8, 80000000, 4)",
+            "cublasLtMatmulPreferenceSetAttribute(MatmulPreference1, 3, 02000000, 4)",
+            "cublasLtMatmulAlgoGetHeuristic(CublasHandle1, MatmulDescriptor1, MatrixLayout1, MatrixLayout2, MatrixLayout3, MatrixLayout3, "
+                + "MatmulPreference1, 4, *, *)",
+            "cublasLtMatmulPreferenceDestroy(MatmulPreference1)",
         ];
         Assert.Multiple(() =>
         {
-            Assert.That(ScriptedCuBlasLt.Calls, Is.EqualTo(expected));
-            Assert.That(found.Select(static one => one.WorkspaceBytes), Is.EqualTo(new long[] { 1024, 2048, 0, 0 }));
-            Assert.That(found.Select(static one => one.Waves), Is.EqualTo(new[] { 0.5f, 2.5f, 0, 0 }));
-            Assert.That(found.Select(static one => one.Native.Data[7]), Is.EqualTo(new ulong[] { 100, 102, 0, 0 }));
+            Assert.That(Calls, Is.EqualTo(expected));
+            Assert.That(found.Select(static one => one.WorkspaceBytes), Is.EqualTo((long[])[0, 64 << 10, 128 << 10, 0]));
+            Assert.That(found.Select(static one => one.Waves), Is.EqualTo((float[])[0.25f, 0.25f, 0.25f, 0]));
+            Assert.That(found.Select(static one => one.Native.Data[1]), Is.EqualTo((ulong[])[0, 2, 4, 0]));
         });
     }
 
     [Test]
     public void A_product_without_an_algorithm_finds_none_and_other_failures_are_errors()
     {
-        using Matmul matmul = Matmul.Create(_library, Shape);
-        ScriptedCuBlasLt.Answer("cublasLtMatmulAlgoGetHeuristic", CuBlasLtStatus.NotSupported);
+        using Matmul matmul = Matmul.Create(Library, Shape);
+        _session.Device.Unsupported = static _ => true;
         Assert.That(matmul.Find(_handle, 0, new MatmulAlgorithm[1]), Is.Zero);
-        ScriptedCuBlasLt.Answer("cublasLtMatmulAlgoGetHeuristic", CuBlasLtStatus.InternalError);
+        _session.Device.FailCall("cublasLtMatmulAlgoGetHeuristic", 1, CublasResult.InternalError);
         Assert.That(
             () => matmul.Find(_handle, 0, new MatmulAlgorithm[1]),
-            Throws.TypeOf<CuBlasLtException>().With.Message.EqualTo("cublasLtMatmulAlgoGetHeuristic failed: STATUS_14 (14): STATUS_14."));
-        Assert.That(ScriptedCuBlasLt.Calls[^1], Does.StartWith("cublasLtMatmulPreferenceDestroy"));
+            Throws.TypeOf<CuBlasLtException>().With.Message.Match(
+                @"^cublasLtMatmulAlgoGetHeuristic failed: CUBLAS_STATUS\D* \(14\): CUBLAS_STATUS\D*\.$"));
+        Assert.That(Calls[^1], Does.StartWith("cublasLtMatmulPreferenceDestroy"));
         Assert.That(() => matmul.Find(_handle, -1, new MatmulAlgorithm[1]), Throws.TypeOf<ArgumentOutOfRangeException>());
         Assert.That(matmul.Find(_handle, 0, []), Is.Zero);
     }
@@ -152,49 +165,56 @@ public sealed unsafe class CudaMatmulTests
     [TestCase(8, 0, false)]
     public void A_kept_algorithm_is_accepted_or_not(int status, int state, bool expected)
     {
-        using Matmul matmul = Matmul.Create(_library, Shape);
-        ScriptedCuBlasLt.Answer("cublasLtMatmulAlgoCheck", status);
-        ScriptedCuBlasLt.Found = [(state, 0)];
-        var algorithm = new MatmulAlgorithm { WorkspaceBytes = 1, Waves = 2 };
-        algorithm.Native.Data[7] = 33;
-        Assert.That(matmul.Accepts(_handle, ref algorithm), Is.EqualTo(expected));
-        (long, float) result = (algorithm.WorkspaceBytes, algorithm.Waves);
-        Assert.Multiple(() =>
+        using Matmul matmul = Matmul.Create(Library, Shape);
+        MatmulAlgorithm algorithm = Algorithm(matmul);
+        (algorithm.WorkspaceBytes, algorithm.Waves) = (1, 2);
+        _session.Device.AlgorithmState = _ => state;
+        if (status != CublasResult.Success)
         {
-            Assert.That(result, Is.EqualTo(expected ? (4096L, 0.75f) : (1L, 2f)));
-            Assert.That(ScriptedCuBlasLt.Calls[^1], Is.EqualTo("cublasLtMatmulAlgoCheck(a001, a002, a003, a004, a005, a005, 33)"));
-        });
+            _session.Device.FailCall("cublasLtMatmulAlgoCheck", 1, status);
+        }
+
+        Assert.That(matmul.Accepts(_handle, ref algorithm), Is.EqualTo(expected));
+        Assert.That((algorithm.WorkspaceBytes, algorithm.Waves), Is.EqualTo(expected ? (64L << 10, 0.25f) : (1L, 2f)));
+        Assert.That(
+            Calls[^1],
+            Is.EqualTo(
+                "cublasLtMatmulAlgoCheck(CublasHandle1, MatmulDescriptor1, MatrixLayout1, MatrixLayout2, MatrixLayout3, MatrixLayout3, *, *)"));
     }
 
     [Test]
     public void A_product_runs_with_weights_first_and_its_residual_as_C()
     {
-        using Matmul plain = Matmul.Create(_library, Shape);
-        using Matmul added = Matmul.Create(_library, Shape with { ResidualStride = 80 });
-        using Matmul inPlace = Matmul.Create(_library, Shape with { ResidualStride = 64 });
-        var algorithm = new MatmulAlgorithm { WorkspaceBytes = 4096 };
-        algorithm.Native.Data[7] = 9;
-        ScriptedCuBlasLt.Forget();
+        using Matmul plain = Matmul.Create(Library, Shape);
+        using Matmul added = Matmul.Create(Library, Shape with { ResidualStride = 80 });
+        using Matmul inPlace = Matmul.Create(Library, Shape with { ResidualStride = 64 });
+        MatmulAlgorithm algorithm = Algorithm(plain);
+        _session.Device.StartLog();
         plain.Run(_handle, algorithm, Weights, Input, default, Output, Workspace, _stream);
         added.Run(_handle, algorithm, Weights, Input, Residual, Output, Workspace, _stream);
         inPlace.Run(_handle, algorithm, Weights, Input, Output, Output, Workspace, _stream);
-        Assert.That(
-            ScriptedCuBlasLt.Calls,
-            Is.EqualTo(new[]
-            {
-                "cublasLtMatmul(a001, a002, 1, 10000, a003, 20000, a004, 0, 30000, a005, 30000, a005, 9, 50000, 4096, 1001)",
-                "cublasLtMatmul(a001, a006, 1, 10000, a007, 20000, a008, 1, 40000, a00a, 30000, a009, 9, 50000, 4096, 1001)",
-                "cublasLtMatmul(a001, a00b, 1, 10000, a00c, 20000, a00d, 1, 30000, a00f, 30000, a00e, 9, 50000, 4096, 1001)",
-            }));
+        (nint a, nint b, nint c, nint d) = (Weights.Address, Input.Address, Residual.Address, Output.Address);
+        string end = $"*, 0x{Workspace.Address:x}, {Workspace.Bytes}, Stream1)";
+        Assert.That(Calls, Is.EqualTo((string[])
+        [
+            $"cublasLtMatmul(CublasHandle1, MatmulDescriptor1, 1, 0x{a:x}, MatrixLayout1, 0x{b:x}, MatrixLayout2, "
+                + $"0, 0x{d:x}, MatrixLayout3, 0x{d:x}, MatrixLayout3, {end}",
+            $"cublasLtMatmul(CublasHandle1, MatmulDescriptor2, 1, 0x{a:x}, MatrixLayout4, 0x{b:x}, MatrixLayout5, "
+                + $"1, 0x{c:x}, MatrixLayout7, 0x{d:x}, MatrixLayout6, {end}",
+            $"cublasLtMatmul(CublasHandle1, MatmulDescriptor3, 1, 0x{a:x}, MatrixLayout8, 0x{b:x}, MatrixLayout9, "
+                + $"1, 0x{d:x}, MatrixLayout11, 0x{d:x}, MatrixLayout10, {end}",
+        ]));
+        Assert.That(_session.Device.Launches.Select(static launch => launch.Matmul!.Algorithm), Is.All.EqualTo(2), "the given algorithm");
+        _session.Device.AssertNoViolations();
     }
 
     [Test]
     public void Regions_that_do_not_fit_are_refused_before_they_cross()
     {
-        using Matmul matmul = Matmul.Create(_library, Shape with { ResidualStride = 80 });
-        using CudaContext other = CudaContext.RetainPrimary(_context.Driver, _context.Device);
+        using Matmul matmul = Matmul.Create(Library, Shape with { ResidualStride = 80 });
+        using CudaContext other = CudaContext.RetainPrimary(_session.Libraries.Driver, _session.Context.Device);
         using CudaStream elsewhere = other.CreateStream();
-        ScriptedCuBlasLt.Forget();
+        _session.Device.StartLog();
         Assert.Multiple(() =>
         {
             Refused(weights: Weights.Slice(0, Weights.Bytes - 1));
@@ -217,7 +237,7 @@ public sealed unsafe class CudaMatmulTests
             Refused(output: new DeviceRegion(Residual.Address, Residual.Bytes));
             Refused(output: new DeviceRegion(Residual.Address + 16, Residual.Bytes));
             Refused(stream: elsewhere);
-            Assert.That(ScriptedCuBlasLt.Calls, Is.Empty);
+            Assert.That(Calls, Is.Empty);
         });
 
         void Refused(
@@ -250,83 +270,74 @@ public sealed unsafe class CudaMatmulTests
             Refused(Shape with { Bias = new DeviceRegion(0x1000, 192) });
             Refused(Shape with { Epilogue = CublasLtEpilogue.Bias, Bias = new DeviceRegion(0x1000, 191) });
             Refused(Shape with { Operand = (CudaDataType)1 });
-            Assert.That(() => Matmul.Create(_library, Shape with { InputStride = long.MaxValue / 4 }), Throws.TypeOf<OverflowException>());
-            Assert.That(ScriptedCuBlasLt.Calls, Is.Empty);
+            Assert.That(() => Matmul.Create(Library, Shape with { InputStride = long.MaxValue / 4 }), Throws.TypeOf<OverflowException>());
+            Assert.That(Calls, Is.Empty);
         });
 
-        void Refused(MatmulShape shape) => Assert.That(() => Matmul.Create(_library, shape), Throws.InstanceOf<ArgumentException>());
+        void Refused(MatmulShape shape) => Assert.That(() => Matmul.Create(Library, shape), Throws.InstanceOf<ArgumentException>());
     }
 
     [Test]
-    public void A_library_that_is_too_old_or_refuses_is_named()
+    public void ALibrary_that_is_too_old_or_refuses_is_named()
     {
-        ScriptedCuBlasLt.Answer("cublasLtMatmulDescSetAttribute", 7);
-        ScriptedCuBlasLt.Answer("cublasLtCreate", 3);
-        Assert.Multiple(() =>
-        {
-            Assert.That(() => Matmul.Create(_library, Shape), Throws.TypeOf<CuBlasLtException>().With.Message.Contains("cublasLtMatmulDescSetAttribute failed"));
-            Assert.That(
-                () => _library.CreateHandle(_context), Throws.TypeOf<CuBlasLtException>().With.Property(nameof(CuBlasLtException.IsOutOfMemory)).EqualTo(true));
-            Assert.That(() => new CuBlasLtLibrary(new ScriptedSymbols([])), Throws.TypeOf<NativeLibraryException>().With.Message.Contains("CUDA 12.0"));
-        });
+        _session.Device.FailCall("cublasLtMatmulDescSetAttribute", 1, CublasResult.InvalidValue);
+        _session.Device.FailCall("cublasLtCreate", 1, CublasResult.AllocFailed);
+        Assert.That(
+            () => Matmul.Create(Library, Shape),
+            Throws.TypeOf<CuBlasLtException>().With.Message.Contains("cublasLtMatmulDescSetAttribute failed"));
+        Assert.That(
+            () => Library.CreateHandle(_session.Context),
+            Throws.TypeOf<CuBlasLtException>().With.Property(nameof(CuBlasLtException.IsOutOfMemory)).EqualTo(true));
+        Close();
+        using SoftwareDevice old = SoftwareDevice.Start(new SoftwareDeviceOptions { CuBlasLtVersion = 119999 });
+        Assert.That(() => new CuBlasLtLibrary(old.CuBlasLt), Throws.TypeOf<NativeLibraryException>().With.Message.Contains("CUDA 12.0"));
     }
 
     [Test]
     public void The_steady_state_allocates_nothing()
     {
-        // A library that writes nothing down, since that would allocate.
-        var silent = new ScriptedSymbols(new()
-        {
-            ["cuDriverGetVersion"] = (nint)(delegate* unmanaged<int*, int>)&Large,
-            ["cuDeviceGetCount"] = (nint)(delegate* unmanaged<int*, int>)&Large,
-            ["cuDeviceGetAttribute"] = (nint)(delegate* unmanaged<int*, int>)&Large,
-            ["cublasLtGetVersion"] = (nint)(delegate* unmanaged<nuint>)&Version,
-        });
-        CudaDriver driver = CudaDriver.Start(silent);
-        using CudaContext context = CudaContext.RetainPrimary(driver, driver.Device(0));
-        using CudaStream stream = context.CreateStream();
+        CudaContext context = _session.Context;
         using CudaEvent done = context.CreateEvent(timing: false);
-        using CudaModule module = context.LoadModule("image"u8);
-        CudaKernel kernel = module.Kernel("k");
-        stream.BeginCapture();
-        using CudaGraph graph = stream.EndCapture();
-        var library = new CuBlasLtLibrary(silent);
-        using CuBlasLtHandle handle = library.CreateHandle(context);
-        using Matmul matmul = Matmul.Create(library, Shape with { ResidualStride = 80 });
+        using CudaModule module = _session.Module(ModulePrecision.All[0]);
+        using PinnedMemory pinned = context.AllocatePinned(Output.Bytes);
+        using Matmul matmul = Matmul.Create(Library, Shape with { ResidualStride = 80 });
+        MatmulAlgorithm algorithm = Algorithm(matmul);
+        CudaKernel kernel = module.Kernel("prepare_operand");
+        DeviceRegion rows = _session.Floats(new float[CudaScenario.Tokens * CudaScenario.Width]);
+        _stream.BeginCapture();
+        _stream.Fill(Input, 0);
+        using CudaGraph graph = _stream.EndCapture();
         Forward();
-        long before = GC.GetAllocatedBytesForCurrentThread();
-        for (int i = 0; i < 100; i++)
+        long before = GC.GetAllocatedBytesForCurrentThread() - _session.Device.OwnAllocatedBytes;
+        for (int i = 0; i < 20; i++)
         {
             Forward();
         }
 
-        Assert.That(GC.GetAllocatedBytesForCurrentThread() - before, Is.Zero);
+        Assert.That(GC.GetAllocatedBytesForCurrentThread() - _session.Device.OwnAllocatedBytes - before, Is.Zero);
+        _session.Device.AssertNoViolations();
 
         void Forward()
         {
             using CudaContext.Scope scope = context.Enter();
-            long argument = 1;
-            stream.CopyToDevice(&argument, Input);
-            stream.Fill(Output, 0);
-            stream.Launch(kernel, new LaunchShape(3, 2, 256), &argument);
-            matmul.Run(handle, new MatmulAlgorithm { WorkspaceBytes = 4096 }, Weights, Input, Residual, Output, Workspace, stream);
-            stream.Launch(graph);
-            stream.CopyOnDevice(Output, new DeviceRegion(0x60000, Output.Bytes));
-            stream.CopyToHost(Output, &argument);
-            stream.Record(done);
-            stream.Wait(done);
+            _stream.CopyToDevice(pinned.Pointer, Input);
+            _stream.Fill(Output, 0);
+            CudaScenario.Prepare(_stream, kernel, rows, rows);
+            matmul.Run(_handle, algorithm, Weights, Input, Residual, Output, Workspace, _stream);
+            _stream.Launch(graph);
+            _stream.CopyOnDevice(Output, Workspace.Slice(0, Output.Bytes));
+            _stream.CopyToHost(Output, pinned.Pointer);
+            _stream.Record(done);
             done.Synchronize();
-            _ = done.IsDone && stream.IsDone;
+            _ = done.IsDone && _stream.IsDone;
         }
     }
 
-    [UnmanagedCallersOnly]
-    private static int Large(int* value)
+    // The third of the heuristic's, which needs a workspace of 64 KiB.
+    private MatmulAlgorithm Algorithm(Matmul matmul)
     {
-        *value = 100_000;
-        return 0;
+        var found = new MatmulAlgorithm[3];
+        Assert.That(matmul.Find(_handle, Workspace.Bytes, found), Is.EqualTo(3));
+        return found[2];
     }
-
-    [UnmanagedCallersOnly]
-    private static nuint Version() => 130000;
 }

@@ -58,11 +58,18 @@ public sealed class CudaFailureTests
     public void Memory_that_could_not_be_freed_is_told_by_the_next_that_is_made()
     {
         using var session = new SoftwareSession();
-        DeviceMemory memory = session.Context.Allocate(16);
+        DeviceMemory first = session.Context.Allocate(16);
+        DeviceMemory second = session.Context.Allocate(16);
         session.Device.FailCall("cuMemFree_v2", 1, CudaResult.InvalidValue);
-        Assert.That(memory.Dispose, Throws.Nothing);
-        Assert.That(session.Context.FreeFailure?.Function, Is.EqualTo("cuMemFree_v2"));
-        Assert.That(() => session.Context.Allocate(16), Throws.TypeOf<CudaException>().With.Property("Function").EqualTo("cuMemFree_v2"));
+        session.Device.FailCall("cuMemFree_v2", 2, CudaResult.InvalidHandle);
+        Assert.That(first.Dispose, Throws.Nothing);
+        CudaException? kept = session.Context.FreeFailure;
+        Assert.That(kept?.Function, Is.EqualTo("cuMemFree_v2"));
+        second.Dispose();
+        Assert.That(session.Context.FreeFailure, Is.SameAs(kept), "the first");
+        Assert.That(session.Context.IsLost, Is.False);
+        Assert.That(() => session.Context.Allocate(16), Throws.Exception.SameAs(kept));
+        Assert.That(session.Context.FreeFailure, Is.Null);
         session.Context.Allocate(16).Dispose();
         session.End();
     }
@@ -82,7 +89,60 @@ public sealed class CudaFailureTests
         stream.Dispose();
         memory.Dispose();
         pinned.Dispose();
+        Assert.That(session.Context.FreeFailure, Is.Null);
         session.End();
+    }
+
+    [Test]
+    public void A_loss_that_shows_first_when_freeing_is_told()
+    {
+        using var session = new SoftwareSession();
+        DeviceMemory memory = session.Context.Allocate(16);
+        session.Device.FailCall("cuMemFree_v2", 1, CudaResult.LaunchFailed);
+        memory.Dispose();
+        Assert.That(session.Context.IsLost, Is.True);
+        Assert.That(
+            () => session.Context.Allocate(1), Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.LaunchFailed));
+    }
+
+    [Test]
+    public void A_context_that_cannot_be_entered_makes_nothing_and_is_not_held()
+    {
+        using var session = new SoftwareSession();
+        byte[] image = CudaScenario.Compile(session.Libraries);
+        Action[] all =
+        [
+            () => session.Context.Allocate(1), () => session.Context.AllocatePinned(1), () => session.Context.CreateStream(),
+            () => session.Context.CreateEvent(timing: false), () => session.Context.LoadModule(image),
+        ];
+        foreach (Action make in all)
+        {
+            session.Device.FailCall("cuCtxPushCurrent_v2", 1, CudaResult.OutOfMemory);
+            CudaException failure = Assert.Throws<CudaException>(() => make())!;
+            Assert.That((failure.Function, failure.IsOutOfMemory), Is.EqualTo(("cuCtxPushCurrent_v2", true)));
+        }
+
+        session.End();
+    }
+
+    [Test]
+    public void A_context_that_cannot_be_entered_or_left_is_told_by_what_is_made_next()
+    {
+        using var session = new SoftwareSession();
+        DeviceMemory memory = session.Context.Allocate(1);
+        session.Device.FailCall("cuCtxPushCurrent_v2", 1, CudaResult.InvalidContext);
+        memory.Dispose();
+        Assert.That(() => session.Context.CreateStream(), Throws.TypeOf<CudaException>().With.Property("Function").EqualTo("cuCtxPushCurrent_v2"));
+        session.Device.FailCall("cuCtxPopCurrent_v2", 1, CudaResult.InvalidContext);
+        using (session.Context.Enter())
+        {
+        }
+
+        Assert.That(session.Context.FreeFailure!.Function, Is.EqualTo("cuCtxPopCurrent_v2"));
+        session.Dispose();
+        Assert.That(session.Context.IsClosed, Is.True);
+        Assert.That(session.Device.TakeViolations().Single(), Does.Contain("left when its context went"));
+        Assert.That(session.Device.Leaks(), Is.Empty, "what could not be freed does not hold its context");
     }
 
     [Test]
@@ -92,10 +152,18 @@ public sealed class CudaFailureTests
         using CudaStream stream = session.Context.CreateStream();
         stream.BeginCapture();
         Assert.That(stream.Synchronize, Throws.TypeOf<CudaException>().With.Property("Status").EqualTo(CudaResult.CaptureUnsupported));
-        Assert.That(stream.EndCapture, Throws.TypeOf<CudaException>().With.Property("Function").EqualTo("cuStreamEndCapture"));
+        Assert.That(stream.IsCapturing, Is.True);
+        Assert.That(
+            stream.EndCapture,
+            Throws.TypeOf<CudaException>().With.Property("Function").EqualTo("cuStreamEndCapture")
+                .And.Property("Status").EqualTo(CudaResult.CaptureInvalidated));
         Assert.That(stream.IsCapturing, Is.False);
+        stream.BeginCapture();
+        Assert.That(stream.Synchronize, Throws.TypeOf<CudaException>());
+        Assert.That(stream.AbandonCapture, Throws.Nothing);
         stream.Synchronize();
-        Assert.That(session.Device.TakeViolations(), Has.Length.EqualTo(1));
+        Assert.That(session.Device.TakeViolations(), Has.Length.EqualTo(2));
+        Assert.That(session.Device.Leaks(), Has.None.Contains("Graph"));
     }
 
     [Test]
@@ -105,8 +173,13 @@ public sealed class CudaFailureTests
         using (CudaStream stream = session.Context.CreateStream())
         {
             stream.BeginCapture();
+            session.Device.StartLog();
             stream.AbandonCapture();
             stream.AbandonCapture();
+            Assert.That(session.Device.Log!.Calls, Is.EqualTo((string[])
+            [
+                "cuStreamIsCapturing(Stream1, *)", "cuStreamEndCapture(Stream1, *)", "cuGraphDestroy(Graph1)", "cuStreamIsCapturing(Stream1, *)",
+            ]));
         }
 
         session.End();

@@ -15,17 +15,21 @@ public sealed class CudaForeignTests
         var libraries = new CudaLibraries(device.Driver, device.CuBlasLt, device.Nvrtc);
         var foreign = new ForeignCuda(device);
         nint address = foreign.Allocate(16);
+        device.StartLog();
         using (var context = CudaContext.Adopt(libraries.Driver, foreign.Context))
         using (CudaContext.Scope scope = context.Enter())
         using (CudaStream stream = context.AdoptStream(foreign.CreateStream()))
         using (CudaStream legacy = context.AdoptStream(0))
         {
+            Assert.That(context.Device.Handle, Is.EqualTo(libraries.Driver.Device(0).Handle));
+            Assert.That(context.MemoryInfo(), Is.EqualTo((device.Options.MemoryBytes - 16, device.Options.MemoryBytes)));
             stream.Fill(context.Region(address, 16), 5);
             legacy.Fill(context.Region(address + 4, 4), 6);
             stream.Synchronize();
             legacy.Synchronize();
         }
 
+        Assert.That(device.Log!.Calls, Has.None.Contains("Release").And.None.Contains("Destroy"));
         Assert.That(foreign.Read<byte>(address, 16).Distinct(), Is.EqualTo((byte[])[5, 6]));
         device.AssertClean();
     }
@@ -79,19 +83,50 @@ public sealed class CudaForeignTests
     }
 
     [Test]
-    public void Devices_are_described_as_they_are()
+    public void Reserved_addresses_without_memory_are_refused()
     {
-        using var session = new SoftwareSession(
-            new SoftwareDeviceOptions { DeviceCount = 2, Major = 8, Minor = 9, Multiprocessors = 7, CacheBytes = 123 });
-        CudaDevice device = session.Libraries.Driver.Device(1);
+        using var session = new SoftwareSession();
+        nint address = session.Foreign.Allocate(100, mapped: 60);
+        session.Device.StartLog();
+        Assert.That(session.Context.Region(address, 60).Bytes, Is.EqualTo(60));
+        Assert.That(session.Device.Log!.Calls[^1], Is.EqualTo($"cuPointerGetAttribute(*, 13, 0x{address + 59:x})"), "the last byte");
+        Assert.That(() => session.Context.Region(address, 61), Throws.ArgumentException.With.Message.Contains($"0x{address + 60:x} is reserved"));
+        Assert.That(() => session.Context.Region(address + 60, 1), Throws.ArgumentException.With.Message.Contains("is reserved"));
+    }
+
+    [Test]
+    public void Streams_of_other_contexts_and_of_no_one_thread_are_refused()
+    {
+        using var session = new SoftwareSession();
+        var other = new ForeignCuda(session.Device);
+        nint stream = other.CreateStream();
+        Assert.That(() => session.Context.AdoptStream(stream), Throws.ArgumentException.With.Message.Contains($"context 0x{other.Context:x}"));
+        Assert.That(() => session.Context.AdoptStream(2), Throws.InstanceOf<ArgumentException>());
+        session.End();
+    }
+
+    [Test]
+    public void Regions_are_cut_within_their_bounds()
+    {
+        var region = new DeviceRegion(0x1000, 100);
         Assert.Multiple(() =>
         {
-            Assert.That(session.Libraries.Driver.DeviceCount, Is.EqualTo(2));
-            Assert.That((device.Ordinal, device.Name, device.Architecture), Is.EqualTo((1, SoftwareDevice.Name, 89)));
-            Assert.That(
-                (device.Multiprocessors, device.CacheBytes, device.MemoryBytes), Is.EqualTo((7, 123, session.Device.Options.MemoryBytes)));
-            Assert.That(device.Uuid, Is.Not.EqualTo(session.Context.Device.Uuid));
+            Assert.That(region.Slice(10, 90), Is.EqualTo(new DeviceRegion(0x100a, 90)));
+            Assert.That(region.Slice(100, 0).Bytes, Is.Zero);
+            foreach ((long offset, long bytes) in ((long, long)[])[(10, 91), (101, 0), (-1, 1), (1, -1), (1, long.MaxValue)])
+            {
+                Assert.That(() => region.Slice(offset, bytes), Throws.TypeOf<ArgumentOutOfRangeException>());
+            }
+
+            Assert.That(() => new DeviceRegion(0, 1), Throws.ArgumentException);
+            Assert.That(() => new DeviceRegion(1, -1), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(() => new DeviceRegion(-2, 3), Throws.TypeOf<ArgumentOutOfRangeException>());
+            Assert.That(default(DeviceRegion), Is.EqualTo(new DeviceRegion(0, 0)));
+            foreach ((nint address, long bytes, bool overlaps) in ((nint, long, bool)[])
+                [(0x1063, 1, true), (0x1064, 1, false), (0xfff, 1, false), (0xfff, 2, true), (0x1010, 0, false)])
+            {
+                Assert.That(region.Overlaps(new DeviceRegion(address, bytes)), Is.EqualTo(overlaps), $"{bytes} bytes at 0x{address:x}");
+            }
         });
-        session.End();
     }
 }

@@ -63,11 +63,12 @@ public sealed unsafe class CudaLifetimeTests
             handle.Dispose();
         }
 
+        Assert.That(() => ((CudaContext)handles[0]).Allocate(1), Throws.TypeOf<ObjectDisposedException>());
         device.AssertClean();
     }
 
     [Test]
-    public void What_was_disposed_is_refused()
+    public void What_was_disposed_or_is_another_contexts_is_refused()
     {
         using var session = new SoftwareSession();
         CudaStream stream = session.Context.CreateStream();
@@ -76,6 +77,13 @@ public sealed unsafe class CudaLifetimeTests
         CudaModule module = session.Module(ModulePrecision.All[0]);
         CudaKernel kernel = module.Kernel("finish");
         using DeviceMemory memory = session.Context.Allocate(16);
+        var elsewhere = CudaContext.RetainPrimary(session.Libraries.Driver, session.Context.Device);
+        using CudaModule foreignModule = elsewhere.LoadModule(CudaScenario.Compile(session.Libraries));
+        CudaKernel foreignKernel = foreignModule.Kernel("finish");
+        using CudaEvent foreignMark = elsewhere.CreateEvent(timing: false);
+        DeviceMemory freed = elsewhere.Allocate(16);
+        freed.Dispose();
+        elsewhere.Dispose();
         stream.Dispose();
         mark.Dispose();
         module.Dispose();
@@ -86,18 +94,21 @@ public sealed unsafe class CudaLifetimeTests
             Assert.That(stream.Synchronize, Throws.TypeOf<ObjectDisposedException>());
             Assert.That(() => other.Record(mark), Throws.TypeOf<ObjectDisposedException>());
             Assert.That(mark.Synchronize, Throws.TypeOf<ObjectDisposedException>());
-            Assert.That(
-                () =>
-                {
-                    long argument = 0;
-                    other.Launch(kernel, new LaunchShape(1, 1, 256), &argument);
-                },
-                Throws.TypeOf<ObjectDisposedException>());
+            Assert.That(() => Launch(kernel), Throws.TypeOf<ObjectDisposedException>());
+            Assert.That(() => Launch(foreignKernel), Throws.ArgumentException, "another context's");
+            Assert.That(() => other.Record(foreignMark), Throws.ArgumentException, "another context's");
+            Assert.That(() => freed.Region, Throws.TypeOf<ObjectDisposedException>());
             Assert.That(() => module.Kernel("finish"), Throws.TypeOf<ObjectDisposedException>());
             Assert.That(session.Device.Violations, Is.Empty, "none of it reached the device");
         });
         Assert.That(session.Device.Launches, Is.Empty);
         Assert.That(session.Device.Calls, Is.LessThanOrEqualTo(calls + 2), "but for entering the context");
+
+        void Launch(CudaKernel launched)
+        {
+            long argument = 0;
+            other.Launch(launched, new LaunchShape(1, 1, 256), &argument);
+        }
     }
 
     [Test]

@@ -1,7 +1,9 @@
+using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Tests.Software;
 using NUnit.Framework;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Handles;
 
@@ -50,7 +52,7 @@ public sealed unsafe class CudaRaceTests
         CudaKernel kernel = module.Kernel("prepare_operand");
         DeviceRegion input = session.Floats(new float[16]);
         DeviceRegion output = session.Floats(new float[16]);
-        var argument = new PrepareArgument { Input = input.Address, Output = output.Address, Width = 16, PaddedWidth = 16 };
+        var argument = new InputArguments { Input = input.Address, Output = output.Address, Width = 16, PaddedWidth = 16 };
         stream.BeginCapture();
         stream.Launch(kernel, new LaunchShape(1, 1, 256), &argument);
         argument = default;
@@ -60,21 +62,9 @@ public sealed unsafe class CudaRaceTests
             session.Foreign.Write<float>(input.Address, Enumerable.Repeat(value, 16).ToArray());
             stream.Launch(graph);
             stream.Synchronize();
-            Assert.That(session.Read(Number.F32, output), Is.All.EqualTo(value));
+            Assert.That(session.Read(NumberFormat.Float32, output), Is.All.EqualTo(value));
         }
 
         session.Device.AssertNoViolations();
     }
-
-    [Test]
-    public void Structures_of_the_kernels_have_the_layout_that_the_product_gives_them() => Assert.Multiple(static () =>
-    {
-        Assert.That(sizeof(PrepareArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.InputArguments)));
-        Assert.That(sizeof(ActivateArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.ActivationArguments)));
-        Assert.That(sizeof(TraceArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.TraceArguments)));
-        Assert.That(sizeof(Software.WidenArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.WidenArguments)));
-        Assert.That(sizeof(FinishArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.FinishArguments)));
-        Assert.That(sizeof(VectorStageArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.VectorStageArguments)));
-        Assert.That(sizeof(VectorResultArgument), Is.EqualTo(sizeof(Backends.CuBlas.Kernels.VectorResultArguments)));
-    });
 }

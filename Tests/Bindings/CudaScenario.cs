@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Tests.Software;
@@ -35,7 +36,6 @@ internal static unsafe class CudaScenario
         using var context = CudaContext.RetainPrimary(libraries.Driver, libraries.Driver.Device(0));
         using CudaContext.Scope scope = context.Enter();
         using CudaStream stream = context.CreateStream();
-        using CudaStream second = context.CreateStream();
         using CuBlasLtHandle handle = libraries.CuBlasLt.CreateHandle(context);
         using DeviceMemory memory = context.Allocate(4 * Bytes);
         using PinnedMemory pinned = context.AllocatePinned(3 * Bytes);
@@ -68,9 +68,9 @@ internal static unsafe class CudaScenario
             });
             stream.Launch(graph);
             stream.Record(end);
-            second.Wait(end);
-            second.CopyToHost(output, values + (2 * Count));
-            second.Synchronize();
+            end.Synchronize();
+            stream.CopyToHost(output, values + (2 * Count));
+            stream.Synchronize();
             _ = end.MillisecondsSince(start);
             return new Span<float>(values + (2 * Count), Count).ToArray();
         }
@@ -84,7 +84,7 @@ internal static unsafe class CudaScenario
     /// <summary>Rows as they are, from one region to another.</summary>
     public static void Prepare(CudaStream stream, CudaKernel kernel, DeviceRegion input, DeviceRegion output)
     {
-        var argument = new PrepareArgument
+        var argument = new InputArguments
         {
             Input = input.Address, InputStride = Width, Output = output.Address, OutputStride = Width, Width = Width, PaddedWidth = Width,
         };

@@ -85,12 +85,12 @@ public sealed class GpuComparisonTests
             numbers.Fill(memory.Region, (CudaDataType)type);
         }
 
-        Number number = (CudaDataType)type switch
+        NumberFormat number = (CudaDataType)type switch
         {
-            CudaDataType.Float32 => Number.F32,
-            CudaDataType.BFloat16 => Number.BF16,
-            CudaDataType.Float16 => Number.F16,
-            _ => Number.E4M3,
+            CudaDataType.Float32 => NumberFormat.Float32,
+            CudaDataType.BFloat16 => NumberFormat.BFloat16,
+            CudaDataType.Float16 => NumberFormat.Float16,
+            _ => NumberFormat.E4M3,
         };
         float[] head = session.Read(number, memory.Region.Slice(0, 4096L * size));
         float[] tail = session.Read(number, memory.Region.Slice(memory.Region.Bytes - (5 * size), 5 * size));

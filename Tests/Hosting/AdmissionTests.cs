@@ -46,7 +46,8 @@ public sealed class AdmissionTests
     [Test]
     public async Task A_queue_may_be_full_in_time_before_it_is_in_tokens()
     {
-        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(46));
+        await using FfnServer server = await FfnServer.StartAsync(
+            static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(46));
         await MeasureAsync(server);
 
         // At 1.25 ms a token: 1 runs and 30 wait, which is 38.75 ms; 10 more make it 51.25.
@@ -65,7 +66,8 @@ public sealed class AdmissionTests
     [Test]
     public async Task Who_finds_nobody_waiting_is_taken_however_slow_the_engine_is()
     {
-        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(1));
+        await using FfnServer server = await FfnServer.StartAsync(
+            static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(1));
         await MeasureAsync(server);
         FfnCall held = await server.HoldAsync();
         FfnCall first = server.Call("m/0", 20);
@@ -79,7 +81,8 @@ public sealed class AdmissionTests
     [Test]
     public async Task A_batch_that_took_all_there_was_tells_no_time()
     {
-        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(46));
+        await using FfnServer server = await FfnServer.StartAsync(
+            static options => options.Batching.QueueCapacityTime = TimeSpan.FromMilliseconds(46));
         server.Gate.Failing = _ => server.Time.Advance(TimeSpan.FromSeconds(1));
         await server.Call("m/0", 1).AssertAnsweredAsync();
         FfnCall held = await server.HoldAsync();
@@ -116,7 +119,8 @@ public sealed class AdmissionTests
     [Test]
     public async Task A_request_that_waits_past_its_deadline_is_not_run([Values] bool ofItsOwn)
     {
-        await using FfnServer server = await FfnServer.StartAsync(options => options.Batching.DefaultDeadline = ofItsOwn ? TimeSpan.FromMinutes(1) : Deadline);
+        await using FfnServer server = await FfnServer.StartAsync(
+            options => options.Batching.DefaultDeadline = ofItsOwn ? TimeSpan.FromMinutes(1) : Deadline);
         FfnCall held = await server.HoldAsync();
         FfnCall late = server.Call("m/0", 2, 1, deadline: ofItsOwn ? Deadline : null);
         FfnCall patient = server.Call("m/0", 3, 2, deadline: Timeout.InfiniteTimeSpan);
@@ -172,7 +176,8 @@ public sealed class AdmissionTests
     public async Task A_token_that_is_cancelled_already_sends_nothing()
     {
         await using FfnServer server = await FfnServer.StartAsync();
-        await Assert.CatchAsync<OperationCanceledException>(() => server.Call("m/0", 1, cancellationToken: new CancellationToken(true)).Task);
+        await Assert.CatchAsync<OperationCanceledException>(
+            () => server.Call("m/0", 1, cancellationToken: new CancellationToken(true)).Task);
         Assert.That(server.Gate.Rows, Is.Empty);
     }
 
@@ -193,7 +198,9 @@ public sealed class AdmissionTests
     public async Task Lengths_that_do_not_fit_are_refused_at_the_call(int input, int output, string message)
     {
         await using FfnServer server = await FfnServer.StartAsync();
-        Assert.That(() => server.Client.ForwardAsync("m/0", new float[input], new float[output]), Throws.ArgumentException.With.Message.Contain(message));
+        Assert.That(
+            () => server.Client.ForwardAsync("m/0", new float[input], new float[output]),
+            Throws.ArgumentException.With.Message.Contain(message));
     }
 
     [Test]
@@ -227,8 +234,10 @@ public sealed class AdmissionTests
             .AddLayer("n", narrowing, new XavierWeights(narrowing, 1)).AddLayer("n", normless, new XavierWeights(normless, 1)));
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(() => Send("n/0", 4, FfnMode.Residual), Throws.TypeOf<NotSupportedException>().With.Message.Contain("turns 8 elements into 4"));
-            Assert.That(() => Send("n/1", 8, FfnMode.Block), Throws.TypeOf<NotSupportedException>().With.Message.Contain("its norm is elsewhere"));
+            Assert.That(() => Send("n/0", 4, FfnMode.Residual), Throws.TypeOf<NotSupportedException>().With.Message.Contain(
+                "turns 8 elements into 4"));
+            Assert.That(
+                () => Send("n/1", 8, FfnMode.Block), Throws.TypeOf<NotSupportedException>().With.Message.Contain("its norm is elsewhere"));
             Assert.That(() => Send("n/1", 8, (FfnMode)9), Throws.TypeOf<ArgumentOutOfRangeException>());
         }
 

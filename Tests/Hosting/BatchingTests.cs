@@ -39,7 +39,8 @@ public sealed class BatchingTests
         FfnCall[] calls = [.. new[] { "m/1", "m/1", "m/0", "m/0", "m/0" }.Select((layer, i) => server.Call(layer, 8, i))];
         server.Gate.Open();
         await AnsweredAsync([held, .. calls]);
-        Assert.That(server.Gate.Forwards.Select(forward => forward.Layer == server.Client.GetLayer("m/0") ? "m/0" : "m/1"), Is.EqualTo(Fair));
+        Assert.That(
+            server.Gate.Forwards.Select(forward => forward.Layer == server.Client.GetLayer("m/0") ? "m/0" : "m/1"), Is.EqualTo(Fair));
     }
 
     [Test]
@@ -47,10 +48,12 @@ public sealed class BatchingTests
     {
         await using FfnServer server = await FfnServer.StartAsync();
         FfnCall held = await server.HoldAsync();
-        FfnCall[] calls = [.. Enum.GetValues<FfnMode>().SelectMany(mode => new[] { server.Call("m/0", 2, 1, mode), server.Call("m/0", 1, 2, mode) })];
+        FfnCall[] calls =
+            [.. Enum.GetValues<FfnMode>().SelectMany(mode => new[] { server.Call("m/0", 2, 1, mode), server.Call("m/0", 1, 2, mode) })];
         server.Gate.Open();
         await AnsweredAsync([held, .. calls]);
-        Assert.That(server.Gate.Forwards.Select(static forward => (forward.Mode, forward.Rows)), Is.EqualTo(Enum.GetValues<FfnMode>().Select(static mode => (mode, 3))));
+        Assert.That(server.Gate.Forwards.Select(static forward => (forward.Mode, forward.Rows)), Is.EqualTo(
+            Enum.GetValues<FfnMode>().Select(static mode => (mode, 3))));
     }
 
     [Test]
@@ -67,7 +70,8 @@ public sealed class BatchingTests
     [Test]
     public async Task A_delay_waits_for_a_batch_to_fill_but_no_longer()
     {
-        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.MaxQueueDelay = TimeSpan.FromMilliseconds(5));
+        await using FfnServer server = await FfnServer.StartAsync(
+            static options => options.Batching.MaxQueueDelay = TimeSpan.FromMilliseconds(5));
         FfnCall first = server.Call("m/0", 1, 1);
         await server.RunnerSleepsAsync();
         server.Time.Advance(TimeSpan.FromMilliseconds(4));

@@ -48,7 +48,8 @@ public sealed class ClientTests : RealBackendTests
         FfnCall held = await server.HoldAsync();
         float[][] inputs = [.. Enumerable.Range(1, 3).Select(tokens => RandomLayers.Rows(tokens, spec.DModel, 90 + tokens))];
         float[][] outputs = Array.ConvertAll(inputs, static input => new float[input.Length]);
-        Task[] tasks = [.. inputs.Select((input, i) => server.Client.ForwardAsync("o/0", input, outputs[i], new FfnRequestOptions(mode)).AsTask())];
+        Task[] tasks =
+            [.. inputs.Select((input, i) => server.Client.ForwardAsync("o/0", input, outputs[i], new FfnRequestOptions(mode)).AsTask())];
         server.Gate.Open();
         await Task.WhenAll(tasks.Append(held.AssertAnsweredAsync()));
         Assert.That(server.Gate.Rows, Is.EqualTo(new[] { 6 }));
@@ -95,7 +96,8 @@ public sealed class ClientTests : RealBackendTests
             Assert.That(await whole, Is.EqualTo(alone), "the same rows among others");
             foreach ((int row, Task<float[]> answer) in own)
             {
-                Assert.That(await answer, Is.EqualTo(alone.AsSpan(row * spec.DModel, spec.DModel).ToArray()), $"row {row} alone among others");
+                Assert.That(
+                    await answer, Is.EqualTo(alone.AsSpan(row * spec.DModel, spec.DModel).ToArray()), $"row {row} alone among others");
             }
 
             Assert.That(server.Gate.Rows, Has.All.EqualTo(batchTokens));
@@ -149,7 +151,8 @@ public sealed class ClientTests : RealBackendTests
     public async Task A_mixtures_answers_have_the_same_bits_in_any_company([Values] FfnMode mode)
     {
         // Neighbours are sent to the same experts, which then have as many rows as there are neighbours.
-        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 195, 307).WithNorms(new NormSpec(NormKind.Rms, 1e-5f)).WithExperts(new MixtureSpec(4, 2));
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 195, 307).WithNorms(new NormSpec(NormKind.Rms, 1e-5f)).WithExperts(
+            new MixtureSpec(4, 2));
         await using FfnServer server = await FfnServer.StartAsync(
             options =>
             {

@@ -7,7 +7,9 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Hosting;
 
-/// <summary>A server on a GPU's backend, on the software device: what is recorded before the first request, and devices that fail.</summary>
+/// <summary>
+/// A server on a GPU's backend, on the software device: what is recorded before the first request, and devices that fail.
+/// </summary>
 public sealed class DeviceServingTests : DeviceTests
 {
     // The third of the algorithms that cuBLASLt proposes, counted from 0.
@@ -16,10 +18,12 @@ public sealed class DeviceServingTests : DeviceTests
     private static readonly FfnSpec Mixture = FfnSpec.Create(FfnKind.SwiGlu, 32, 24).WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
         .WithExperts(new MixtureSpec(4, 2));
 
-    private static SoftwareDeviceOptions ThirdIsFastest => Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: Third } ? 1 : 2 };
+    private static SoftwareDeviceOptions ThirdIsFastest =>
+        Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: Third } ? 1 : 2 };
 
     [Test]
-    public async Task After_the_warm_up_every_mode_of_every_layer_is_recorded_and_nothing_grows([Values(0, 4)] int decodeTokens, [Values(8, 40)] int most)
+    public async Task After_the_warm_up_every_mode_of_every_layer_is_recorded_and_nothing_grows(
+        [Values(0, 4)] int decodeTokens, [Values(8, 40)] int most)
     {
         Start();
         int[] counts = [1, 3, most];
@@ -89,7 +93,8 @@ public sealed class DeviceServingTests : DeviceTests
         {
             Assert.That(Calls("cuStreamBeginCapture_v2"), Is.EqualTo(captures));
             Assert.That(
-                Device.Launches.SelectMany(static launch => launch.Nodes).Where(static node => node.Matmul is not null).Select(static node => node.Matmul!.Algorithm),
+                Device.Launches.SelectMany(static launch => launch.Nodes).Where(static node => node.Matmul is not null).Select(
+                    static node => node.Matmul!.Algorithm),
                 Is.Not.Empty.And.All.EqualTo(Third));
         }
 
@@ -125,7 +130,9 @@ public sealed class DeviceServingTests : DeviceTests
         await server.StartHostAsync();
         server.Runtime.Open!.Runner.Forward = server.Gate.Forward;
         FfnCall held = await server.HoldAsync();
-        FfnCall[] calls = [server.Call("e/0", 1, 1), server.Call("e/0", 3, 2), server.Call("e/0", 20, 3), server.Call("m/1", 1, 4), server.Call("m/1", 2, 5)];
+        FfnCall[] calls =
+            [server.Call("e/0", 1, 1), server.Call("e/0", 3, 2), server.Call("e/0", 20, 3), server.Call("m/1", 1, 4), server.Call(
+                "m/1", 2, 5)];
         server.Gate.Open();
         await Task.WhenAll(calls.Append(held).Select(static call => call.AssertAnsweredAsync()));
         Assert.That(server.Gate.Rows, Is.EqualTo(new[] { 1, 8, 3, 20 }), "each as it is, and the dense layer's filled up together");

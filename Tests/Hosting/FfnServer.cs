@@ -82,7 +82,9 @@ internal sealed class FfnServer : IAsyncDisposable
         .Build().GetSection("NativeFfn");
 
     /// <summary>Sends random whole numbers and says whether the answer is the layer's own.</summary>
-    public FfnCall Call(string layer, int tokens, int seed = 1, FfnMode mode = FfnMode.Ffn, TimeSpan? deadline = null, CancellationToken cancellationToken = default) =>
+    public FfnCall Call(
+        string layer, int tokens, int seed = 1, FfnMode mode = FfnMode.Ffn, TimeSpan? deadline = null,
+        CancellationToken cancellationToken = default) =>
         new(Client, layer, tokens, seed, new FfnRequestOptions(mode, deadline), cancellationToken);
 
     /// <summary>Holds the runner inside a forward of one token, so that what is called next waits.</summary>
@@ -111,7 +113,8 @@ internal sealed class FfnServer : IAsyncDisposable
 
     public async Task<HealthReportEntry> HealthAsync(string name = "nativeffn")
     {
-        HealthReport report = await Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(static check => check.Tags.Contains("ready"));
+        HealthReport report = await Services.GetRequiredService<HealthCheckService>().CheckHealthAsync(
+            static check => check.Tags.Contains("ready"));
         return report.Entries[name];
     }
 

@@ -22,7 +22,8 @@ public sealed class HostingAllocationTests
         var options = new FfnRequestOptions(FfnMode.Residual, deadline ? TimeSpan.FromMinutes(1) : null);
         using var round = new Barrier(clients + 1);
         bool ends = false;
-        Task[] loops = [.. Enumerable.Range(0, clients).Select(client => Task.Factory.StartNew(Loop, TaskCreationOptions.LongRunning).Unwrap())];
+        Task[] loops =
+            [.. Enumerable.Range(0, clients).Select(client => Task.Factory.StartNew(Loop, TaskCreationOptions.LongRunning).Unwrap())];
         long least = long.MaxValue;
         for (int attempt = 0; attempt < Attempts && least != 0; attempt++)
         {

@@ -52,7 +52,8 @@ public sealed class InvarianceTests
     [Test]
     public void The_trial_runs_every_mode_that_the_layer_has_on_rows_that_differ([Values(1, Tokens)] int tokens, [Values] bool keepsWidth)
     {
-        FfnSpec spec = keepsWidth ? Spec : FfnSpec.Stack(new FfnStage(FfnKind.Relu, 13, 29, false), new FfnStage(FfnKind.Linear, 29, 5, false));
+        FfnSpec spec = keepsWidth ? Spec : FfnSpec.Stack(
+            new FfnStage(FfnKind.Relu, 13, 29, false), new FfnStage(FfnKind.Linear, 29, 5, false));
         WithLayer(spec, layer =>
         {
             var modes = new List<FfnMode>();
@@ -80,7 +81,8 @@ public sealed class InvarianceTests
     [Test]
     public async Task The_modes_that_a_layer_has_are_those_that_are_answered([Values] bool keepsWidth, [Values] bool hasBlock)
     {
-        FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 13, 29, false), new FfnStage(FfnKind.Linear, 29, keepsWidth ? 13 : 5, false));
+        FfnSpec spec = FfnSpec.Stack(
+            new FfnStage(FfnKind.Relu, 13, 29, false), new FfnStage(FfnKind.Linear, 29, keepsWidth ? 13 : 5, false));
         spec = hasBlock ? spec : spec.WithoutBlock("a norm is missing.");
         await using FfnServer server = await FfnServer.StartAsync(options => options.AddLayer("l", spec, RandomLayers.Gaussian(spec, 5)));
         var answered = new List<FfnMode>();
@@ -88,7 +90,8 @@ public sealed class InvarianceTests
         {
             try
             {
-                await server.Client.ForwardAsync("l/0", new float[spec.InputWidth], new float[spec.OutputWidth], new FfnRequestOptions(mode));
+                await server.Client.ForwardAsync(
+                    "l/0", new float[spec.InputWidth], new float[spec.OutputWidth], new FfnRequestOptions(mode));
                 answered.Add(mode);
             }
             catch (NotSupportedException)

@@ -12,7 +12,8 @@ public sealed class LifetimeTests
     [Test]
     public async Task Before_the_start_nothing_is_taken_and_the_server_is_not_ready()
     {
-        await using FfnServer server = FfnServer.Create(static services => services.AddNativeFfn(static options => FfnServer.Defaults(options)));
+        await using FfnServer server = FfnServer.Create(
+            static services => services.AddNativeFfn(static options => FfnServer.Defaults(options)));
         await Assert.ThrowsAsync<FfnUnavailableException>(() => server.Client.ForwardAsync("m/0", new float[16], new float[16]).AsTask());
         Assert.That((await server.HealthAsync()).Status, Is.EqualTo(HealthStatus.Unhealthy));
         await server.StartHostAsync();
@@ -85,7 +86,8 @@ public sealed class LifetimeTests
     [Test]
     public async Task A_delayed_batch_does_not_delay_the_drain()
     {
-        await using FfnServer server = await FfnServer.StartAsync(static options => options.Batching.MaxQueueDelay = TimeSpan.FromSeconds(1));
+        await using FfnServer server = await FfnServer.StartAsync(
+            static options => options.Batching.MaxQueueDelay = TimeSpan.FromSeconds(1));
         FfnCall waiting = server.Call("m/0", 1);
         await server.StopAsync();
         await waiting.Task;

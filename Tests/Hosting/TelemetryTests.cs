@@ -25,7 +25,8 @@ public sealed class TelemetryTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(listener.Of("nativeffn.queue.depth", "{token}"), Does.Contain("5 engine=default"));
-            Assert.That(listener.Of("nativeffn.weights.bytes", "By"), Is.EqualTo(server.Client.Layers.Select(static layer => $"{layer.WeightBytes} engine=default layer={layer.Name}")));
+            Assert.That(listener.Of("nativeffn.weights.bytes", "By"), Is.EqualTo(
+                server.Client.Layers.Select(static layer => $"{layer.WeightBytes} engine=default layer={layer.Name}")));
         }
 
         server.Gate.Open();
@@ -34,11 +35,16 @@ public sealed class TelemetryTests
         using (Assert.EnterMultipleScope())
         {
             // The held request came and ran while the clock stood, and its forward took both advances.
-            Assert.That(listener.Of("nativeffn.batch.tokens", "{token}"), Is.EqualTo(new[] { "1 engine=default layer=m/0", "5 engine=default layer=m/1" }));
-            Assert.That(listener.Of("nativeffn.batch.requests", "{request}"), Is.EqualTo(new[] { "1 engine=default layer=m/0", "2 engine=default layer=m/1" }));
-            Assert.That(listener.Of("nativeffn.execute.time", "s"), Is.EqualTo(new[] { "0.05 engine=default layer=m/0", "0.02 engine=default layer=m/1" }));
-            Assert.That(listener.Of("nativeffn.queue.time", "s"), Is.EqualTo(new[] { "0 engine=default layer=m/0", "0.05 engine=default layer=m/1", "0.05 engine=default layer=m/1" }));
-            Assert.That(listener.Of("nativeffn.tokens", "{token}"), Is.EqualTo(new[] { "1 engine=default layer=m/0", "3 engine=default layer=m/1", "2 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.batch.tokens", "{token}"), Is.EqualTo(
+                new[] { "1 engine=default layer=m/0", "5 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.batch.requests", "{request}"), Is.EqualTo(
+                new[] { "1 engine=default layer=m/0", "2 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.execute.time", "s"), Is.EqualTo(
+                new[] { "0.05 engine=default layer=m/0", "0.02 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.queue.time", "s"), Is.EqualTo(
+                new[] { "0 engine=default layer=m/0", "0.05 engine=default layer=m/1", "0.05 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.tokens", "{token}"), Is.EqualTo(
+                new[] { "1 engine=default layer=m/0", "3 engine=default layer=m/1", "2 engine=default layer=m/1" }));
         }
     }
 
@@ -94,7 +100,8 @@ public sealed class TelemetryTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(listener.Of("nativeffn.rejections", "{request}"), Is.EquivalentTo(new[] { "cancelled", "queue_full", "deadline" }
-                .Select(static reason => $"1 engine=default layer=m/0 reason={reason}").Append("1 engine=default layer=m/1 reason=queue_full")));
+                .Select(static reason => $"1 engine=default layer=m/0 reason={reason}").Append(
+                    "1 engine=default layer=m/1 reason=queue_full")));
             Assert.That(listener.Of("nativeffn.failures", "{request}"), Is.EqualTo(new[] { "1 engine=default layer=m/0" }));
         }
     }
@@ -169,7 +176,8 @@ public sealed class TelemetryTests
         {
             lock (_seen)
             {
-                return [.. _seen.Where(seen => seen.Instrument.Name == name && seen.Instrument.Unit == unit).Select(static seen => seen.Text)];
+                return [.. _seen.Where(seen => seen.Instrument.Name == name && seen.Instrument.Unit == unit).Select(
+                    static seen => seen.Text)];
             }
         }
 

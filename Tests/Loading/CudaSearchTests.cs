@@ -109,16 +109,16 @@ public sealed class CudaSearchTests
     }
 
     [Test]
-    public void The_usual_places_are_in_order_and_end_with_the_systems_loader()
+    public void The_usual_locations_are_in_order_and_end_with_the_systems_loader()
     {
         foreach (string variable in Variables.Except([CudaSearch.PathVariable]))
         {
             Environment.SetEnvironmentVariable(variable, _folder);
         }
 
-        string[] places = [.. Nvrtc(null).Select(static place => place.Place).Where(static place => place != "already in the process").Distinct()];
+        string[] locations = [.. Nvrtc(null).Select(static place => place.Place).Where(static place => place != "already in the process").Distinct()];
         Assert.That(
-            places,
+            locations,
             Is.EqualTo(new[]
             {
                 "application folder", "application's runtimes folder", "environment variable CUDA_HOME", "environment variable CUDA_PATH", "CUDA toolkit",

@@ -39,19 +39,19 @@ public sealed class MklSearchTests
     }
 
     [Test]
-    public void The_usual_places_end_with_the_systems_loader_and_name_the_cache()
+    public void The_usual_locations_end_with_the_systems_loader_and_name_the_cache()
     {
         if (Environment.GetEnvironmentVariable(MklSearch.PathVariable) is { Length: > 0 })
         {
-            Assert.Ignore($"{MklSearch.PathVariable} is set, which leaves no usual places.");
+            Assert.Ignore($"{MklSearch.PathVariable} is set, which leaves no usual locations.");
         }
 
-        LibraryCandidate[] places = [.. MklSearch.Candidates(null)];
+        LibraryCandidate[] locations = [.. MklSearch.Candidates(null)];
         Assert.Multiple(() =>
         {
-            Assert.That(places.Select(static place => place.Place), Does.Contain("cache of build/fetch-mkl.sh"));
-            Assert.That(places[^1].Place, Is.EqualTo("system's loader"));
-            Assert.That(places[^1].Files.Single(), Is.EqualTo(Libraries.MklRtFiles[^1]));
+            Assert.That(locations.Select(static place => place.Place), Does.Contain("cache of build/fetch-mkl.sh"));
+            Assert.That(locations[^1].Place, Is.EqualTo("system's loader"));
+            Assert.That(locations[^1].Files.Single(), Is.EqualTo(Libraries.MklRtFiles[^1]));
         });
     }
 

@@ -22,10 +22,11 @@ public sealed class ConfigurationTests
     {
         IConfiguration configuration = Of(("Kestrel:Endpoints:Http:Url", address));
         Assert.That(
-            () => Exposure.RequireKeysOrLoopback(configuration, ServerOptions.Read(configuration)),
-            Throws.TypeOf<ConfigurationException>().With.Message.Contains("Kestrel:Endpoints:Http:Url").And.Message.Contains("Server:ApiKeys"));
+            () => BindingPolicy.RequireKeysOrLoopback(configuration, ServerOptions.Read(configuration)),
+            Throws.TypeOf<ConfigurationException>().With.Message.Contains("Kestrel:Endpoints:Http:Url").And.Message.Contains(
+                "Server:ApiKeys"));
         IConfiguration keyed = Of(("Kestrel:Endpoints:Http:Url", address), ("Server:ApiKeys:0", "a-key-of-some-length"));
-        Assert.That(() => Exposure.RequireKeysOrLoopback(keyed, ServerOptions.Read(keyed)), Throws.Nothing);
+        Assert.That(() => BindingPolicy.RequireKeysOrLoopback(keyed, ServerOptions.Read(keyed)), Throws.Nothing);
     }
 
     [TestCase("http://127.0.0.1:8080")]
@@ -36,7 +37,7 @@ public sealed class ConfigurationTests
     public void A_loopback_address_needs_none(string address)
     {
         IConfiguration configuration = Of(("Kestrel:Endpoints:Http:Url", address));
-        Assert.That(() => Exposure.RequireKeysOrLoopback(configuration, ServerOptions.Read(configuration)), Throws.Nothing);
+        Assert.That(() => BindingPolicy.RequireKeysOrLoopback(configuration, ServerOptions.Read(configuration)), Throws.Nothing);
     }
 
     [TestCase("urls", "http://127.0.0.1:1;http://*:2")]
@@ -46,7 +47,7 @@ public sealed class ConfigurationTests
     {
         IConfiguration configuration = Of((key, value));
         Assert.That(
-            () => Exposure.RequireKeysOrLoopback(configuration, ServerOptions.Read(configuration)),
+            () => BindingPolicy.RequireKeysOrLoopback(configuration, ServerOptions.Read(configuration)),
             Throws.TypeOf<ConfigurationException>().With.Message.StartsWith(key));
     }
 
@@ -62,7 +63,8 @@ public sealed class ConfigurationTests
 
     [Test]
     public void A_refused_key_is_not_repeated() => Assert.That(
-        () => ServerOptions.Read(Of(("Server:ApiKeys:0", "secret"))), Throws.TypeOf<ConfigurationException>().With.Message.Not.Contain("secret"));
+        () => ServerOptions.Read(Of(("Server:ApiKeys:0", "secret"))),
+        Throws.TypeOf<ConfigurationException>().With.Message.Not.Contain("secret"));
 
     [TestCase("--modle=x")]
     [TestCase("--modle", "x")]
@@ -145,5 +147,6 @@ public sealed class ConfigurationTests
     }
 
     private static IConfiguration Of(params (string Key, string Value)[] values) =>
-        new ConfigurationBuilder().AddInMemoryCollection(values.ToDictionary(static pair => pair.Key, static pair => (string?)pair.Value)).Build();
+        new ConfigurationBuilder().AddInMemoryCollection(values.ToDictionary(static pair => pair.Key, static pair => (string?)pair.Value))
+            .Build();
 }

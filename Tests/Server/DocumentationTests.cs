@@ -14,15 +14,18 @@ public sealed class DocumentationTests
     [Test]
     public void Every_error_is_listed_under_its_status()
     {
-        string[] rows = [.. ReadmeText.Split('\n').Where(static line => line.StartsWith("| 4", StringComparison.Ordinal) || line.StartsWith("| 5", StringComparison.Ordinal))];
-        ProblemKind[] kinds = [.. typeof(ProblemKind).GetFields(BindingFlags.Public | BindingFlags.Static).Select(static field => field.GetValue(null)).OfType<ProblemKind>()];
+        string[] rows = [.. ReadmeText.Split('\n').Where(
+            static line => line.StartsWith("| 4", StringComparison.Ordinal) || line.StartsWith("| 5", StringComparison.Ordinal))];
+        ProblemKind[] kinds = [.. typeof(ProblemKind).GetFields(BindingFlags.Public | BindingFlags.Static)
+            .Select(static field => field.GetValue(null)).OfType<ProblemKind>()];
         Assert.That(kinds, Has.Length.GreaterThan(10));
         Assert.Multiple(() =>
         {
             foreach (ProblemKind kind in kinds)
             {
                 Assert.That(
-                    rows.Any(row => row.Split('|')[1].Contains($"{kind.Status}", StringComparison.Ordinal) && row.Contains($"`{kind.Name}`", StringComparison.Ordinal)),
+                    rows.Any(row => row.Split('|')[1].Contains($"{kind.Status}", StringComparison.Ordinal) && row.Contains(
+                        $"`{kind.Name}`", StringComparison.Ordinal)),
                     Is.True,
                     $"{kind.Status} {kind.Name}");
             }
@@ -62,7 +65,8 @@ public sealed class DocumentationTests
     [Test]
     public void A_gpu_that_failed_past_the_queue_is_unavailable_and_tells_clients_nothing_of_itself()
     {
-        (ProblemKind kind, string detail, int? retryAfter) = ProblemKind.Of(new DeviceFailedException("at 0x7f", isFatal: true, new InvalidOperationException()));
+        (ProblemKind kind, string detail, int? retryAfter) = ProblemKind.Of(
+            new DeviceFailedException("at 0x7f", isFatal: true, new InvalidOperationException()));
         Assert.Multiple(() =>
         {
             Assert.That(kind, Is.EqualTo(ProblemKind.Unavailable));

@@ -15,7 +15,8 @@ public sealed class ErrorTests
     [TestCase(2.5, "3")]
     public async Task A_full_queue_is_429_and_says_when_to_come_back(double seconds, string retryAfter)
     {
-        await using ServerUnderTest server = await FakeClient.StartFailingAsync(new FfnQueueFullException("It is full.", TimeSpan.FromSeconds(seconds)));
+        await using ServerUnderTest server = await FakeClient.StartFailingAsync(
+            new FfnQueueFullException("It is full.", TimeSpan.FromSeconds(seconds)));
         using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
         Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 429, "queue-full"), Is.EqualTo("It is full."));
         Assert.That(answer.Headers.GetValues("Retry-After"), Is.EqualTo(new[] { retryAfter }));
@@ -181,7 +182,8 @@ public sealed class ErrorTests
     {
         int bytes = ServerUnderTest.Width * sizeof(float);
         byte[] head = System.Text.Encoding.ASCII.GetBytes(
-            $"POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n");
+            "POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
+            $"{bytes}\r\n\r\n");
         return [.. head, .. new byte[bytes]];
     }
 }

@@ -27,7 +27,8 @@ public sealed class ExplorerTests
         const int Position = 2;
         float[] rows = ServerUnderTest.Rows(Tokens);
         JsonElement reply = await ComputeAsync(
-            $"{{\"layer\": \"model/1\", \"mode\": \"{mode.ToString().ToLowerInvariant()}\", \"position\": {Position}, \"rows\": {JsonSerializer.Serialize(rows.Chunk(ServerUnderTest.Width))}}}");
+            $"{{\"layer\": \"model/1\", \"mode\": \"{mode.ToString().ToLowerInvariant()}\", \"position\": {Position}, \"rows\": " +
+            $"{JsonSerializer.Serialize(rows.Chunk(ServerUnderTest.Width))}}}");
         var trace = new FfnTrace(_server.Layer.Spec, Tokens);
         float[] output = new float[rows.Length];
         _server.Layer.Inspect(mode, rows, output, trace);
@@ -44,7 +45,8 @@ public sealed class ExplorerTests
             Assert.That(reply.TryGetProperty("normalized", out _), Is.EqualTo(mode == FfnMode.Block));
             Assert.That(reply.GetProperty("timing").GetProperty("elapsedMs").GetDouble(), Is.Positive);
             Assert.That(
-                reply.GetProperty("timing").GetProperty("steps").EnumerateArray().Select(static step => step.GetProperty("name").GetString()),
+                reply.GetProperty("timing").GetProperty("steps").EnumerateArray().Select(
+                    static step => step.GetProperty("name").GetString()),
                 Is.EqualTo(new[] { "gemm", "activation", "residual", "norm", "routing" }));
         });
         if (mode == FfnMode.Block)
@@ -58,7 +60,8 @@ public sealed class ExplorerTests
     [Test]
     public async Task The_curve_is_the_activation_over_the_values()
     {
-        JsonElement stage = (await ComputeAsync("{\"layer\": \"model/1\", \"random\": {\"tokens\": 1, \"seed\": 3}}")).GetProperty("stages")[0];
+        JsonElement stage = (await ComputeAsync("{\"layer\": \"model/1\", \"random\": {\"tokens\": 1, \"seed\": 3}}"))
+            .GetProperty("stages")[0];
         float[] x = Numbers(stage.GetProperty("curve"), "x");
         float[] y = Numbers(stage.GetProperty("curve"), "y");
         float widest = Numbers(stage, "preActivation").Max(Math.Abs);
@@ -123,8 +126,10 @@ public sealed class ExplorerTests
         Assert.Multiple(() =>
         {
             Assert.That(answer.Content.Headers.ContentType?.MediaType, Is.EqualTo(type));
-            Assert.That(answer.Headers.GetValues("Content-Security-Policy").Single(), Does.StartWith("default-src 'none'; script-src 'self'"));
-            Assert.That(text.Replace("http://www.w3.org/2000/svg", string.Empty, StringComparison.Ordinal), Does.Not.Contain("http:").And.Not.Contain("https:"));
+            Assert.That(
+                answer.Headers.GetValues("Content-Security-Policy").Single(), Does.StartWith("default-src 'none'; script-src 'self'"));
+            Assert.That(text.Replace("http://www.w3.org/2000/svg", string.Empty, StringComparison.Ordinal), Does.Not.Contain("http:")
+                .And.Not.Contain("https:"));
             Assert.That(text, Does.Not.Contain("innerHTML"));
         });
     }

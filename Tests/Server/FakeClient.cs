@@ -25,7 +25,8 @@ internal sealed class FakeClient(Func<ReadOnlyMemory<float>, Memory<float>, Canc
         new(forward(input, output, cancellationToken));
 
     public ValueTask ForwardAsync(
-        string layer, ReadOnlyMemory<float> input, Memory<float> output, in FfnRequestOptions options, CancellationToken cancellationToken) =>
+        string layer, ReadOnlyMemory<float> input, Memory<float> output, in FfnRequestOptions options,
+        CancellationToken cancellationToken) =>
         new(forward(input, output, cancellationToken));
 
     public bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter)

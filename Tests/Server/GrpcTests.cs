@@ -81,7 +81,8 @@ public sealed class GrpcTests
                 }
                 else
                 {
-                    Assert.That(RowsOf(replies[i]), Is.EqualTo(_server.Expected(FfnMode.Ffn, ServerUnderTest.Rows(i % 5, i))).Within(Tolerance));
+                    Assert.That(
+                        RowsOf(replies[i]), Is.EqualTo(_server.Expected(FfnMode.Ffn, ServerUnderTest.Rows(i % 5, i))).Within(Tolerance));
                 }
             }
         });
@@ -103,16 +104,19 @@ public sealed class GrpcTests
     public async Task Bad_requests_have_their_status()
     {
         Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/9" }), Is.EqualTo(StatusCode.NotFound));
-        Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/1", Rows = ByteString.CopyFrom(1, 2, 3) }), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/1", Rows = ByteString.CopyFrom(1, 2, 3) }), Is.EqualTo(
+            StatusCode.InvalidArgument));
         Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/1", Mode = (Mode)9 }), Is.EqualTo(StatusCode.InvalidArgument));
     }
 
     [Test]
     public async Task A_full_queue_says_when_to_come_back()
     {
-        await using ServerUnderTest server = await FakeClient.StartFailingAsync(new FfnQueueFullException("It is full.", TimeSpan.FromSeconds(2)));
+        await using ServerUnderTest server = await FakeClient.StartFailingAsync(
+            new FfnQueueFullException("It is full.", TimeSpan.FromSeconds(2)));
         using GrpcChannel channel = GrpcChannel.ForAddress(server.GrpcAddress);
-        RpcException error = await FailureOfAsync(new FeedForward.FeedForwardClient(channel).ForwardAsync(Request(ServerUnderTest.Rows(1))).ResponseAsync);
+        RpcException error = await FailureOfAsync(
+            new FeedForward.FeedForwardClient(channel).ForwardAsync(Request(ServerUnderTest.Rows(1))).ResponseAsync);
         Assert.Multiple(() =>
         {
             Assert.That(error.StatusCode, Is.EqualTo(StatusCode.ResourceExhausted));
@@ -125,7 +129,8 @@ public sealed class GrpcTests
     {
         await using ServerUnderTest server = await FakeClient.StartFailingAsync(new InvalidOperationException("a secret of the house"));
         using GrpcChannel channel = GrpcChannel.ForAddress(server.GrpcAddress);
-        RpcException error = await FailureOfAsync(new FeedForward.FeedForwardClient(channel).ForwardAsync(Request(ServerUnderTest.Rows(1))).ResponseAsync);
+        RpcException error = await FailureOfAsync(
+            new FeedForward.FeedForwardClient(channel).ForwardAsync(Request(ServerUnderTest.Rows(1))).ResponseAsync);
         Assert.That(error.Status.Detail, Does.Not.Contain("secret"));
         Assert.That(error.StatusCode, Is.EqualTo(StatusCode.Internal));
     }
@@ -160,7 +165,8 @@ public sealed class GrpcTests
         RpcException missing = await FailureOfAsync(client.ListLayersAsync(new ListLayersRequest()).ResponseAsync);
         RpcException wrong = await FailureOfAsync(
             client.ListLayersAsync(new ListLayersRequest(), new Metadata { { "x-api-key", "another-key-altogether" } }).ResponseAsync);
-        ListLayersReply reply = await client.ListLayersAsync(new ListLayersRequest(), new Metadata { { "authorization", "Bearer " + Key } });
+        ListLayersReply reply = await client.ListLayersAsync(
+            new ListLayersRequest(), new Metadata { { "authorization", "Bearer " + Key } });
         Assert.Multiple(() =>
         {
             Assert.That(missing.StatusCode, Is.EqualTo(StatusCode.Unauthenticated));

@@ -12,7 +12,8 @@ public sealed class KeyTests
     private ServerUnderTest _server = null!;
 
     [OneTimeSetUp]
-    public async Task StartAsync() => _server = await ServerUnderTest.StartAsync($"--Server:ApiKeys:0={First}", $"--Server:ApiKeys:1={Second}");
+    public async Task StartAsync() =>
+        _server = await ServerUnderTest.StartAsync($"--Server:ApiKeys:0={First}", $"--Server:ApiKeys:1={Second}");
 
     [OneTimeTearDown]
     public async Task StopAsync() => await _server.DisposeAsync();

@@ -47,13 +47,15 @@ public sealed class OperationTests
     public async Task A_full_queue_turns_away_over_http_and_serves_the_rest()
     {
         await using ServerUnderTest server = await ServerUnderTest.StartAsync(
-            "--NativeFfn:Batching:MaxBatchTokens=4", "--NativeFfn:Batching:QueueCapacityTokens=4", "--NativeFfn:Batching:MaxQueueDelay=00:00:10");
+            "--NativeFfn:Batching:MaxBatchTokens=4", "--NativeFfn:Batching:QueueCapacityTokens=4",
+            "--NativeFfn:Batching:MaxQueueDelay=00:00:10");
         float[] rows = ServerUnderTest.Rows(3);
         Task<HttpResponseMessage> one = server.PostAsync(rows);
         Task<HttpResponseMessage> other = server.PostAsync(rows);
         using HttpResponseMessage refused = await (await Task.WhenAny(one, other)).WaitAsync(Patience);
         await ServerUnderTest.AssertProblemAsync(refused, 429, "queue-full");
-        Assert.That(int.Parse(refused.Headers.GetValues("Retry-After").Single(), System.Globalization.CultureInfo.InvariantCulture), Is.Positive);
+        Assert.That(
+            int.Parse(refused.Headers.GetValues("Retry-After").Single(), System.Globalization.CultureInfo.InvariantCulture), Is.Positive);
         using HttpResponseMessage last = await server.PostAsync(ServerUnderTest.Rows(1));
         using HttpResponseMessage waited = await (ReferenceEquals(await one, refused) ? other : one).WaitAsync(Patience);
         Assert.That(await ServerUnderTest.ReadRowsAsync(waited), Is.EqualTo(server.Expected(FfnMode.Ffn, rows)).Within(1e-6));
@@ -77,7 +79,8 @@ public sealed class OperationTests
         Assert.That(memory.Used, Is.InRange(600_000, 1 << 20));
         using (var second = new RowBuffer(memory))
         {
-            Assert.That(() => second.Append(new byte[600_000]), Throws.TypeOf<RequestException>().With.Property("Kind").EqualTo(ProblemKind.QueueFull));
+            Assert.That(() => second.Append(new byte[600_000]), Throws.TypeOf<RequestException>().With.Property("Kind").EqualTo(
+                ProblemKind.QueueFull));
         }
 
         first.Dispose();

@@ -55,7 +55,8 @@ internal sealed class ServerUnderTest : IAsyncDisposable
         {
             WebApplication app = ServerApp.Create(
                 [
-                    "--model", folder.Checkpoint(), "--backend", "managed", "--urls", "http://127.0.0.1:0", "--grpc-urls", "http://127.0.0.1:0",
+                    "--model", folder.Checkpoint(), "--backend", "managed", "--urls", "http://127.0.0.1:0", "--grpc-urls",
+                    "http://127.0.0.1:0",
                     "--Logging:LogLevel:Default", "None", .. arguments,
                 ],
                 configure);

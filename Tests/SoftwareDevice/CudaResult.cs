@@ -24,7 +24,6 @@ internal static class CudaResult
     public const int LaunchFailed = 719;
     public const int CaptureUnsupported = 900;
     public const int CaptureInvalidated = 901;
-    public const int CaptureIsolation = 905;
     public const int CaptureImplicit = 906;
     public const int CapturedEvent = 907;
     public const int CaptureWrongThread = 908;
@@ -57,7 +56,6 @@ internal static class CudaResult
         LaunchFailed => "CUDA_ERROR_LAUNCH_FAILED",
         CaptureUnsupported => "CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED",
         CaptureInvalidated => "CUDA_ERROR_STREAM_CAPTURE_INVALIDATED",
-        CaptureIsolation => "CUDA_ERROR_STREAM_CAPTURE_ISOLATION",
         CaptureImplicit => "CUDA_ERROR_STREAM_CAPTURE_IMPLICIT",
         CapturedEvent => "CUDA_ERROR_CAPTURED_EVENT",
         CaptureWrongThread => "CUDA_ERROR_STREAM_CAPTURE_WRONG_THREAD",

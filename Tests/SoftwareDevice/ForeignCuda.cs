@@ -28,11 +28,14 @@ internal sealed unsafe class ForeignCuda(SoftwareDevice device, int ordinal = 0)
     }
 
     /// <summary>CUdeviceptr of fresh memory.</summary>
-    public nint Allocate(long bytes)
+    /// <param name="bytes">Its length.</param>
+    /// <param name="mapped">How many of them are there, where the others are reserved only.</param>
+    public nint Allocate(long bytes, long? mapped = null)
     {
         using (device.Gate.EnterScope())
         {
             Allocation allocation = device.Memory.Allocate(bytes, Target, isForeign: true);
+            allocation.MappedBytes = mapped ?? bytes;
             _allocations.Add(allocation);
             return allocation.Address;
         }

@@ -9,7 +9,8 @@ internal sealed class HandleTable
     private static long s_last = FirstHandle;
 
     private readonly Dictionary<nint, object> _live = [];
-    private readonly Dictionary<nint, string> _destroyed = [];
+    private readonly Dictionary<nint, string> _names = [];
+    private readonly Dictionary<Type, int> _counts = [];
     private readonly long _before = Interlocked.Read(ref s_last);
 
     public IEnumerable<object> Live => _live.Values;
@@ -18,6 +19,8 @@ internal sealed class HandleTable
     {
         nint handle = (nint)Interlocked.Add(ref s_last, Step);
         _live.Add(handle, thing);
+        int number = _counts[thing.GetType()] = _counts.GetValueOrDefault(thing.GetType()) + 1;
+        _names.Add(handle, $"{Name(thing.GetType())}{number}");
         return handle;
     }
 
@@ -39,17 +42,14 @@ internal sealed class HandleTable
             throw new NativeFailure(deinitialized);
         }
 
-        string what = _destroyed.TryGetValue(handle, out string? name) ? $"a destroyed {name}" : $"0x{handle:x}, which is no handle,";
+        string what = NameOf(handle) is { } name ? $"a destroyed {name}" : $"0x{handle:x}, which is no handle,";
         throw new NativeFailure(status, $"Use of {what} in the place of a {Name(typeof(T))}.");
     }
 
-    public void Remove(nint handle)
-    {
-        if (_live.Remove(handle, out object? thing))
-        {
-            _destroyed.Add(handle, Name(thing.GetType()));
-        }
-    }
+    /// <summary>Kind and number of what has the handle or had it: Stream2. Null of what is no handle.</summary>
+    public string? NameOf(nint handle) => _names.GetValueOrDefault(handle);
+
+    public void Remove(nint handle) => _live.Remove(handle);
 
     private static string Name(Type type) => type.Name.Replace("Software", "", StringComparison.Ordinal);
 }

@@ -1,3 +1,5 @@
+using NativeFfn.Tests.Support;
+
 namespace NativeFfn.Tests.Software;
 
 /// <summary>What kind of work was put on a stream.</summary>
@@ -24,9 +26,9 @@ internal sealed record MatmulLaunch
     /// <summary>The inner dimension.</summary>
     public required int K { get; init; }
 
-    public required Number Operand { get; init; }
+    public required NumberFormat Operand { get; init; }
 
-    public required Number Output { get; init; }
+    public required NumberFormat Output { get; init; }
 
     /// <summary>cublasComputeType_t.</summary>
     public required int Compute { get; init; }

@@ -1,60 +1,66 @@
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
 
-/// <summary>Conversions against the definitions of the formats, in float64.</summary>
+/// <summary>The one definition of the number formats, against the runtime's own and against itself between the numbers.</summary>
 public sealed unsafe class NumberTests
 {
+    private static readonly NumberFormat[] Formats = [NumberFormat.BFloat16, NumberFormat.Float16, NumberFormat.E4M3];
+
     [Test]
-    public void Every_code_is_the_number_that_its_bits_define([Values] bool isFloat8)
+    public void Every_code_is_the_number_that_its_bits_define()
     {
-        for (int code = 0; code < (isFloat8 ? 256 : 65536); code++)
+        for (uint code = 0; code < 65536; code++)
         {
-            float value = isFloat8 ? Numbers.E4M3((byte)code) : Numbers.BFloat16((ushort)code);
-            double expected = isFloat8 ? Decode(code, 4, 3, hasInfinity: false) : Decode(code, 8, 7, hasInfinity: true);
-            Assert.That((double)value, Is.EqualTo(expected), $"code {code:x}");
+            Assert.That(NumberFormat.BFloat16.Decode(code), Is.EqualTo((double)BitConverter.UInt32BitsToSingle(code << 16)), $"bf16 {code:x}");
+            Assert.That(NumberFormat.Float16.Decode(code), Is.EqualTo((double)BitConverter.UInt16BitsToHalf((ushort)code)), $"f16 {code:x}");
+        }
+
+        // Sign, four bits of exponent less 7, three bits behind the point; all ones is no number, and there is no infinity.
+        for (uint code = 0; code < 256; code++)
+        {
+            (int exponent, int mantissa) = ((int)(code >> 3) & 15, (int)code & 7);
+            double magnitude = (code & 0x7F) == 0x7F ? double.NaN
+                : exponent == 0 ? Math.ScaleB(mantissa, -9) : Math.ScaleB(8 + mantissa, exponent - 10);
+            Assert.That(NumberFormat.E4M3.Decode(code), Is.EqualTo(code < 128 ? magnitude : -magnitude), $"e4m3 {code:x}");
         }
     }
 
-    [Test]
-    public void Every_number_of_a_format_keeps_its_code()
+    [TestCaseSource(nameof(Formats))]
+    public void Every_number_keeps_its_code_and_between_two_the_nearer_one_is_taken_in_the_middle_the_even_one(object format)
     {
-        for (int code = 0; code < 65536; code++)
+        var number = (NumberFormat)format;
+        for (uint code = 0; code < 1u << (8 * number.Bytes); code++)
         {
-            float value = Numbers.BFloat16((ushort)code);
-            Assert.That((int)Numbers.BFloat16(value), Is.EqualTo(float.IsNaN(value) ? code | 0x40 : code), $"bf16 {code:x}");
-            if (code < 256)
+            double value = number.Decode(code);
+            if (double.IsNaN(value))
             {
-                Assert.That(Numbers.E4M3(Numbers.E4M3((byte)code)), Is.EqualTo((byte)code), $"e4m3 {code:x}");
+                Assert.That(number.Decode(Stored(number, float.NaN)), Is.NaN);
+                continue;
             }
-        }
-    }
 
-    [Test]
-    public void Between_two_numbers_the_nearer_one_is_taken_and_in_the_middle_the_even_one()
-    {
-        for (int code = 0; code < 0x7E; code++)
-        {
-            AssertBetween(Numbers.E4M3((byte)code), Numbers.E4M3((byte)(code + 1)), code, static x => Numbers.E4M3(x));
-        }
-
-        for (int code = 0; code < 0x7F7F; code++)
-        {
-            AssertBetween(Numbers.BFloat16((ushort)code), Numbers.BFloat16((ushort)(code + 1)), code, static x => Numbers.BFloat16(x));
+            Assert.That(Stored(number, (float)value), Is.EqualTo(code), $"{value}");
+            double next = number.Decode(code + 1);
+            if (double.IsFinite(value) && double.IsFinite(next) && Math.Sign(value) >= 0 && next > value)
+            {
+                float middle = (float)((value + next) / 2);
+                Assert.That(Stored(number, middle), Is.EqualTo(code % 2 == 0 ? code : code + 1), $"the middle of {value} and {next}");
+                Assert.That(Stored(number, MathF.BitDecrement(middle)), Is.EqualTo(code), $"below the middle of {value} and {next}");
+                Assert.That(Stored(number, MathF.BitIncrement(middle)), Is.EqualTo(code + 1), $"above the middle of {value} and {next}");
+            }
         }
     }
 
     [Test]
     public void What_is_too_large_or_no_number_becomes_what_the_kernels_sheet_says() => Assert.Multiple(static () =>
     {
-        Assert.That(Numbers.E4M3(1e9f), Is.EqualTo(0x7E));
-        Assert.That(Numbers.E4M3(-465f), Is.EqualTo(0xFE));
-        Assert.That(Numbers.E4M3(float.PositiveInfinity), Is.EqualTo(0x7F));
-        Assert.That(Numbers.E4M3(float.NaN) & 0x7F, Is.EqualTo(0x7F));
-        Assert.That(Numbers.BFloat16(float.MaxValue), Is.EqualTo(0x7F80));
-        Assert.That(Rounded(Number.F16, 65520f), Is.EqualTo(float.PositiveInfinity));
-        Assert.That(Rounded(Number.F16, 65519f), Is.EqualTo(65504f));
-        Assert.That(Rounded(Number.F16, float.NaN), Is.NaN);
+        Assert.That(Stored(NumberFormat.E4M3, 1e9f), Is.EqualTo(0x7E));
+        Assert.That(Stored(NumberFormat.E4M3, -465f), Is.EqualTo(0xFE));
+        Assert.That(Stored(NumberFormat.E4M3, float.PositiveInfinity), Is.EqualTo(0x7F));
+        Assert.That(Stored(NumberFormat.BFloat16, float.MaxValue), Is.EqualTo(0x7F80));
+        Assert.That(NumberFormat.Float16.Round(65520f), Is.EqualTo(double.PositiveInfinity));
+        Assert.That(NumberFormat.Float16.Round(65519f), Is.EqualTo(65504d));
     });
 
     [Test]
@@ -66,41 +72,19 @@ public sealed unsafe class NumberTests
             float value = (float)((random.NextDouble() - 0.5) * Math.ScaleB(1, random.Next(-20, 20)));
             double step = Math.ScaleB(1, Math.ILogB(value) - 10);
             Assert.That(
-                (double)Numbers.TensorFloat32(value), Is.EqualTo(Math.Round(value / step, MidpointRounding.AwayFromZero) * step),
+                (double)MatmulOperation.TensorFloat32(value), Is.EqualTo(Math.Round(value / step, MidpointRounding.AwayFromZero) * step),
                 $"{value:r}");
         }
     }
 
-    private static float Rounded(Number number, float value)
+    // The code that a number is stored as; read back, it is the number that it is rounded to.
+    private static uint Stored(NumberFormat format, float value)
     {
-        byte* bytes = stackalloc byte[4];
-        Numbers.Round(number, [value], bytes);
-        float[] widened = new float[1];
-        Numbers.Widen(number, bytes, widened);
-        return widened[0];
-    }
-
-    private static void AssertBetween(float low, float high, int code, Func<float, int> round)
-    {
-        float middle = (float)(((double)low + high) / 2);
-        Assert.That(round(middle), Is.EqualTo(code % 2 == 0 ? code : code + 1), $"the middle of {low} and {high}");
-        Assert.That(round(MathF.BitDecrement(middle)), Is.EqualTo(code), $"below the middle of {low} and {high}");
-        Assert.That(round(MathF.BitIncrement(middle)), Is.EqualTo(code + 1), $"above the middle of {low} and {high}");
-    }
-
-    private static double Decode(int code, int exponentBits, int mantissaBits, bool hasInfinity)
-    {
-        int exponent = (code >> mantissaBits) & ((1 << exponentBits) - 1);
-        int mantissa = code & ((1 << mantissaBits) - 1);
-        int bias = (1 << (exponentBits - 1)) - 1;
-        double sign = code >> (exponentBits + mantissaBits) == 0 ? 1 : -1;
-        bool isTop = exponent == (1 << exponentBits) - 1;
-        if (isTop && (hasInfinity || mantissa == (1 << mantissaBits) - 1))
-        {
-            return hasInfinity && mantissa == 0 ? sign * double.PositiveInfinity : double.NaN;
-        }
-
-        double fraction = Math.ScaleB(mantissa, -mantissaBits) + (exponent == 0 ? 0 : 1);
-        return sign * Math.ScaleB(fraction, Math.Max(exponent, 1) - bias);
+        ushort bits = 0;
+        float widened = 0;
+        format.Store([value], (byte*)&bits);
+        format.Widen((byte*)&bits, new Span<float>(ref widened));
+        Assert.That((double)widened, Is.EqualTo(format.Round(value)));
+        return bits;
     }
 }

@@ -61,6 +61,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     public FailurePlan Failures { get; } = new();
 
+    /// <summary>The calls since <see cref="StartLog"/>; null before.</summary>
+    public CallLog? Log { get; private set; }
+
     public bool IsInitialized { get; set; }
 
     /// <summary>What a launch takes, in virtual milliseconds.</summary>
@@ -68,6 +71,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     /// <summary>Products that cuBLASLt refuses.</summary>
     public Func<MatmulLaunch, bool> Unsupported { get; set; }
+
+    /// <summary>The state that the heuristic and the check of an algorithm report for it, by its number.</summary>
+    public Func<int, int> AlgorithmState { get; set; } = static _ => CublasResult.Success;
 
     /// <summary>
     /// Whether work runs when it is queued; else when something waits for it. A correct program computes the same either way.
@@ -124,6 +130,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     /// <summary>Calls succeed again.</summary>
     public void StopFailing() => Locked(Failures.Clear);
+
+    /// <summary>Writes down all calls from now on, and forgets those before.</summary>
+    public void StartLog() => Locked(() => Log = new CallLog(Handles));
 
     /// <summary>Forgets what was launched and run so far.</summary>
     public void ClearLaunches() => Locked(() =>

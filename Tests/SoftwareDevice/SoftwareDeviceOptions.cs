@@ -6,10 +6,16 @@ internal sealed record SoftwareDeviceOptions
     /// <summary>Devices of the machine; 0: cuInit answers "no device".</summary>
     public int DeviceCount { get; init; } = 1;
 
+    /// <summary>Whether cuInit succeeds where there are none, and only their count tells.</summary>
+    public bool StartsWithoutDevices { get; init; }
+
     /// <summary>Compute capability.</summary>
     public int Major { get; init; } = 9;
 
     public int Minor { get; init; }
+
+    /// <summary>Blocks of a grid in x at most.</summary>
+    public int MaxGridX { get; init; } = int.MaxValue;
 
     public int Multiprocessors { get; init; } = 4;
 

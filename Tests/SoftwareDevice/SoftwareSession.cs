@@ -1,4 +1,6 @@
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
 
@@ -34,28 +36,37 @@ internal sealed unsafe class SoftwareSession : IDisposable
     public DeviceRegion Floats(params ReadOnlySpan<float> values) => new(Foreign.Allocate(values), values.Length * sizeof(float));
 
     /// <summary>Numbers of any format on the device, rounded.</summary>
-    public DeviceRegion Rounded(Number number, ReadOnlySpan<float> values)
+    public DeviceRegion Rounded(NumberFormat number, ReadOnlySpan<float> values)
     {
-        byte[] bytes = new byte[values.Length * number.Size()];
+        byte[] bytes = new byte[values.Length * number.Bytes];
         fixed (byte* first = bytes)
         {
-            Numbers.Round(number, values, first);
+            number.Store(values, first);
         }
 
         return new DeviceRegion(Foreign.Allocate<byte>(bytes), bytes.Length);
     }
 
     /// <summary>What a region holds, whatever is still queued.</summary>
-    public float[] Read(Number number, DeviceRegion region)
+    public float[] Read(NumberFormat number, DeviceRegion region)
     {
         byte[] bytes = Foreign.Read<byte>(region.Address, (int)region.Bytes);
-        float[] values = new float[bytes.Length / number.Size()];
+        float[] values = new float[bytes.Length / number.Bytes];
         fixed (byte* first = bytes)
         {
-            Numbers.Widen(number, first, values);
+            number.Widen(first, values);
         }
 
         return values;
+    }
+
+    /// <summary>Asserts the status of a call, and the one violation that came with it.</summary>
+    public void AssertViolation(int status, int expected, string text)
+    {
+        string[] violations = Device.TakeViolations();
+        Assert.That(status, Is.EqualTo(expected), string.Join('\n', violations));
+        Assert.That(violations, Has.Length.EqualTo(1));
+        Assert.That(violations[0], Does.Contain(text));
     }
 
     /// <summary>Gives everything back and asserts that nothing was done wrong.</summary>

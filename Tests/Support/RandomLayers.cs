@@ -73,6 +73,13 @@ internal static class RandomLayers
         return Numbers(tokens * width, () => random.Next(-largest, largest + 1));
     }
 
+    /// <summary>Numbers spread evenly from -1 to 1, times a factor.</summary>
+    public static float[] Uniform(int count, int seed, float factor = 1)
+    {
+        var random = new Random(seed);
+        return Numbers(count, () => ((random.NextSingle() * 2) - 1) * factor);
+    }
+
     /// <summary>The same weights with every element made positive.</summary>
     public static FfnMemoryWeights Absolute(FfnSpec spec, FfnMemoryWeights weights)
     {

@@ -8,9 +8,6 @@ internal static class StoredWeights
 
     public const int Int8Largest = 127;
 
-    /// <summary>The largest number of E4M3.</summary>
-    public const float E4M3Largest = 448;
-
     /// <summary>A layer's weights with every matrix rounded; biases and norms stay as they are, and so does the router of a mixture.</summary>
     public static FfnMemoryWeights Of(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
     {
@@ -32,8 +29,8 @@ internal static class StoredWeights
         {
             stored[i] = precision switch
             {
-                FfnPrecision.BFloat16 => BFloat16(stored[i]),
-                FfnPrecision.Float16 => Float16(stored[i]),
+                FfnPrecision.BFloat16 => (float)NumberFormat.BFloat16.Round(stored[i]),
+                FfnPrecision.Float16 => (float)NumberFormat.Float16.Round(stored[i]),
                 _ => stored[i],
             };
         }
@@ -53,14 +50,6 @@ internal static class StoredWeights
 
         return stored;
     }
-
-    /// <summary>The nearest number of E4M3; what lies beyond the largest becomes the largest.</summary>
-    public static float E4M3(float value) =>
-        Nearest(Math.Clamp(value, -E4M3Largest, E4M3Largest), mantissaBits: 3, smallestExponent: -6, largestExponent: 8);
-
-    public static float BFloat16(float value) => Nearest(value, mantissaBits: 7, smallestExponent: -126, largestExponent: 127);
-
-    public static float Float16(float value) => Nearest(value, mantissaBits: 10, smallestExponent: -14, largestExponent: 15);
 
     /// <summary>The scale of a group: its largest magnitude becomes 127.</summary>
     public static float Scale(ReadOnlySpan<float> group)
@@ -103,11 +92,11 @@ internal static class StoredWeights
             largest = Math.Max(largest, Math.Abs(weight));
         }
 
-        float scale = largest / E4M3Largest;
+        float scale = largest / (float)NumberFormat.E4M3.Largest;
         scale = float.IsNormal(scale) ? scale : 1;
         foreach (ref float weight in row)
         {
-            weight = E4M3(weight / scale) * scale;
+            weight = (float)NumberFormat.E4M3.Round(weight / scale) * scale;
         }
     }
 
@@ -122,18 +111,5 @@ internal static class StoredWeights
             bool up = beyond == 0.5 ? below % 2 != 0 : beyond > 0.5;
             weight = (float)(Math.Clamp(up ? below + 1 : below, -Int8Largest, Int8Largest) * scale);
         }
-    }
-
-    // The nearest number with so many bits behind the point, or an infinity beyond the largest one.
-    private static float Nearest(float value, int mantissaBits, int smallestExponent, int largestExponent)
-    {
-        if (!float.IsFinite(value) || value == 0)
-        {
-            return value;
-        }
-
-        double step = Math.ScaleB(1, Math.Max(Math.ILogB(value), smallestExponent) - mantissaBits);
-        double rounded = Math.Round(value / step, MidpointRounding.ToEven) * step;
-        return Math.Abs(rounded) >= Math.ScaleB(1, largestExponent + 1) ? (float)(rounded * double.PositiveInfinity) : (float)rounded;
     }
 }

@@ -1,3 +1,5 @@
+using NativeFfn.Tests.Support;
+
 namespace NativeFfn.Tests.Kernels.Cuda;
 
 /// <summary>One compilation of the kernels: its macro, and the formats of its weights, operands, products and vectors.</summary>

@@ -1,4 +1,5 @@
 using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
 

@@ -1,4 +1,5 @@
 using NUnit.Framework;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Software;
 
@@ -159,12 +160,13 @@ internal static unsafe partial class CuBlasLtExports
         }
     }
 
-    private static long Bytes(int rows, int columns, long leading, Number number) => (((columns - 1) * leading) + rows) * number.Size();
+    private static long Bytes(int rows, int columns, long leading, NumberFormat number) => (((columns - 1) * leading) + rows) * number.Bytes;
 
     private static void Write(SoftwareDevice device, MatmulProblem problem, MatmulChoice choice, HeuristicResult* result)
     {
         *result = default;
         choice.Write(result->Algorithm);
+        result->State = device.AlgorithmState(choice.Index);
         result->WorkspaceSize = (nuint)choice.WorkspaceBytes(problem);
         float tiles = (float)((problem.Shape.M + TileRows - 1) / TileRows) * ((problem.Shape.N + TileRows - 1) / TileRows);
         result->WavesCount = tiles / device.Options.Multiprocessors;

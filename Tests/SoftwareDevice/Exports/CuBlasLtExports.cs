@@ -64,11 +64,6 @@ internal static unsafe partial class CuBlasLtExports
             Find<MatmulDescriptor>(device, a.descriptor).Set(a.id, a.value, a.size));
 
     [UnmanagedCallersOnly]
-    public static int cublasLtMatmulDescGetAttribute(nint descriptor, int id, nint value, nuint size, nint written) =>
-        Run(nameof(cublasLtMatmulDescGetAttribute), (descriptor, id, value, size, written), static (device, a) =>
-            Find<MatmulDescriptor>(device, a.descriptor).Get(a.id, a.value, a.size, a.written));
-
-    [UnmanagedCallersOnly]
     public static int cublasLtMatrixLayoutCreate(nint layout, int type, ulong rows, ulong columns, long leading) =>
         Run(nameof(cublasLtMatrixLayoutCreate), (layout, type, rows, columns, leading), static (device, a) =>
             Add(device, a.layout, new MatrixLayout(a.type, a.rows, a.columns, a.leading)));
@@ -76,16 +71,6 @@ internal static unsafe partial class CuBlasLtExports
     [UnmanagedCallersOnly]
     public static int cublasLtMatrixLayoutDestroy(nint layout) =>
         Run(nameof(cublasLtMatrixLayoutDestroy), layout, static (device, layout) => Remove<MatrixLayout>(device, layout));
-
-    [UnmanagedCallersOnly]
-    public static int cublasLtMatrixLayoutSetAttribute(nint layout, int id, nint value, nuint size) =>
-        Run(nameof(cublasLtMatrixLayoutSetAttribute), (layout, id, value, size), static (device, a) =>
-            Find<MatrixLayout>(device, a.layout).Set(a.id, a.value, a.size));
-
-    [UnmanagedCallersOnly]
-    public static int cublasLtMatrixLayoutGetAttribute(nint layout, int id, nint value, nuint size, nint written) =>
-        Run(nameof(cublasLtMatrixLayoutGetAttribute), (layout, id, value, size, written), static (device, a) =>
-            Find<MatrixLayout>(device, a.layout).Get(a.id, a.value, a.size, a.written));
 
     [UnmanagedCallersOnly]
     public static int cublasLtMatmulPreferenceCreate(nint preference) =>
@@ -101,11 +86,6 @@ internal static unsafe partial class CuBlasLtExports
     public static int cublasLtMatmulPreferenceSetAttribute(nint preference, int id, nint value, nuint size) =>
         Run(nameof(cublasLtMatmulPreferenceSetAttribute), (preference, id, value, size), static (device, a) =>
             Find<MatmulPreference>(device, a.preference).Set(a.id, a.value, a.size));
-
-    [UnmanagedCallersOnly]
-    public static int cublasLtMatmulPreferenceGetAttribute(nint preference, int id, nint value, nuint size, nint written) =>
-        Run(nameof(cublasLtMatmulPreferenceGetAttribute), (preference, id, value, size, written), static (device, a) =>
-            Find<MatmulPreference>(device, a.preference).Get(a.id, a.value, a.size, a.written));
 
     private static int Add(SoftwareDevice device, nint handle, object thing)
     {
@@ -138,5 +118,5 @@ internal static unsafe partial class CuBlasLtExports
     }
 
     private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
-        NativeCall.Run(NativeCall.CuBlasLt, name, arguments, work);
+        ExportCall.Run(ExportCall.CuBlasLt, name, arguments, work);
 }

@@ -116,7 +116,7 @@ internal static unsafe partial class DriverExports
                     *(nuint*)a.value = (nuint)found.Bytes;
                     break;
                 case 13:
-                    *(int*)a.value = 1;
+                    *(int*)a.value = a.address - found.Address < found.MappedBytes ? 1 : 0;
                     break;
                 default:
                     throw new NativeFailure(

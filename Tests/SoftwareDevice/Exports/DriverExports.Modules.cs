@@ -81,8 +81,8 @@ internal static unsafe partial class DriverExports
                 throw new NativeFailure(CudaResult.InvalidHandle, "A kernel was launched in a stream of another context.");
             }
 
-            if (a.gridX is 0 or > MaxGridX || a.gridY is 0 or > MaxGridY || a.gridZ is 0 or > MaxGridY || a.blockX == 0 || a.blockY == 0
-                || a.blockZ == 0
+            if (a.gridX == 0 || a.gridX > device.Options.MaxGridX || a.gridY is 0 or > MaxGridY || a.gridZ is 0 or > MaxGridY
+                || a.blockX == 0 || a.blockY == 0 || a.blockZ == 0
                 || (ulong)a.blockX * a.blockY * a.blockZ > MaxThreadsPerBlock || a.sharedBytes > MaxSharedBytes)
             {
                 throw new NativeFailure(

@@ -66,26 +66,6 @@ internal static unsafe partial class DriverExports
     });
 
     [UnmanagedCallersOnly]
-    public static int cuStreamWaitEvent(nint handle, nint awaited, uint flags) =>
-        RunStarted(nameof(cuStreamWaitEvent), (handle, awaited, flags), static (device, a) =>
-        {
-            SoftwareStream stream = StreamQueue.Find(device, a.handle);
-            SoftwareEvent awaited = device.Handles.Get<SoftwareEvent>(a.awaited);
-            if (awaited.Captured != stream.Capture && (awaited.Captured is not null || awaited.Latest is not null))
-            {
-                (stream.Capture ?? awaited.Captured)!.IsInvalid = true;
-                throw new NativeFailure(CudaResult.CaptureIsolation, "A wait leads into a capture or out of it.");
-            }
-
-            if (stream.Capture is null && awaited.Latest is { } record)
-            {
-                StreamQueue.Put(device, stream, new WaitOperation(record));
-            }
-
-            return CudaResult.Success;
-        });
-
-    [UnmanagedCallersOnly]
     public static int cuStreamGetCtx(nint handle, nint context) =>
         RunStarted(nameof(cuStreamGetCtx), (handle, context), static (device, a) =>
         {

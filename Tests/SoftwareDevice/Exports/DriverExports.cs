@@ -8,7 +8,6 @@ internal static unsafe partial class DriverExports
 {
     private const int MostDevices = 16;
     private const int MaxThreadsPerBlock = 1024;
-    private const int MaxGridX = int.MaxValue;
     private const int MaxGridY = 65535;
     private const int MaxSharedBytes = 48 << 10;
 
@@ -23,7 +22,7 @@ internal static unsafe partial class DriverExports
         }
 
         device.IsInitialized = true;
-        return device.Options.DeviceCount == 0 ? CudaResult.NoDevice : CudaResult.Success;
+        return device.Options is { DeviceCount: 0, StartsWithoutDevices: false } ? CudaResult.NoDevice : CudaResult.Success;
     });
 
     [UnmanagedCallersOnly]
@@ -111,7 +110,7 @@ internal static unsafe partial class DriverExports
         1 => MaxThreadsPerBlock,
         2 or 3 => MaxThreadsPerBlock,
         4 => 64,
-        5 => MaxGridX,
+        5 => options.MaxGridX,
         6 or 7 => MaxGridY,
         8 => MaxSharedBytes,
         10 => 32,
@@ -164,13 +163,11 @@ internal static unsafe partial class DriverExports
     }
 
     private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
-        NativeCall.Run(NativeCall.Driver, name, arguments, work);
+        ExportCall.Run(ExportCall.Driver, name, arguments, work);
 
     // A call that is forbidden before cuInit.
     private static int RunStarted<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
-        Run(name, (name, arguments, work), static (device, a) => device.IsInitialized
-            ? a.work(device, a.arguments)
-            : throw new NativeFailure(CudaResult.NotInitialized, $"{a.name} before cuInit."));
+        ExportCall.Run(ExportCall.Driver, name, arguments, work, needsStart: true);
 
     // A call that a capture of this thread, or a global one of any thread, forbids.
     private static void ForbidInCapture(SoftwareDevice device, string name)

@@ -109,5 +109,5 @@ internal static unsafe class NvrtcExports
         device.Handles.Get<SoftwareProgram>(program, NvrtcResult.InvalidProgram, NvrtcResult.InvalidProgram);
 
     private static int Run<T>(string name, T arguments, Func<SoftwareDevice, T, int> work) =>
-        NativeCall.Run(NativeCall.Nvrtc, name, arguments, work);
+        ExportCall.Run(ExportCall.Nvrtc, name, arguments, work);
 }

@@ -1,22 +1,25 @@
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Tests.Support;
+
 namespace NativeFfn.Tests.Software;
 
 /// <summary>
 /// prepare_operand, prepare_vector, prepare_rows: a token's row, normed, rounded and padded with zeros; as an e4m3 operand divided by its scale.
 /// </summary>
-internal sealed class PrepareKernel(string name, Func<ModulePrecision, Number> numberOf) : SoftwareKernel<PrepareArgument>(name)
+internal sealed class PrepareKernel(string name, Func<ModulePrecision, NumberFormat> numberOf) : SoftwareKernel<InputArguments>(name)
 {
     protected override bool Fits(KernelGrid grid) => grid.Y == 1;
 
-    protected override void Run(in KernelRun run, in PrepareArgument argument)
+    protected override void Run(in KernelRun run, in InputArguments argument)
     {
-        Number number = numberOf(run.Precision);
-        bool isScaled = number == Number.E4M3;
+        NumberFormat number = numberOf(run.Precision);
+        bool isScaled = number == NumberFormat.E4M3;
         run.Require(
             argument.PaddedWidth >= argument.Width && argument.PaddedWidth % KernelRun.Padding == 0,
             $"padded width {argument.PaddedWidth}.");
         for (int token = 0; token < run.Grid.X; token++)
         {
-            float[] row = run.Read(Number.F32, argument.Input, token * argument.InputStride, argument.Width);
+            float[] row = run.Read(NumberFormat.Float32, argument.Input, token * argument.InputStride, argument.Width);
             RowMath.Norm(run, argument.Norm, row);
             run.WriteOwn(
                 number, argument.Output, token * argument.OutputStride,
@@ -36,7 +39,7 @@ internal sealed class PrepareKernel(string name, Func<ModulePrecision, Number> n
 
         if (isScaled)
         {
-            run.Write(Number.F32, scales, token, [scale]);
+            run.Write(NumberFormat.Float32, scales, token, [scale]);
         }
 
         return padded;

@@ -1,4 +1,6 @@
 using System.Numerics;
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Software;
 
@@ -28,7 +30,7 @@ internal static class RowMath
     }
 
     /// <summary>Norms a row in place. Kinds: 0 none, 1 RMS, 2 RMS with 1 + weight, 3 layer norm of the biased variance.</summary>
-    public static void Norm(in KernelRun run, in NormArgument norm, Span<float> row)
+    public static void Norm(in KernelRun run, in NormArguments norm, Span<float> row)
     {
         if (norm.Kind == 0)
         {
@@ -36,8 +38,8 @@ internal static class RowMath
         }
 
         run.Require(norm.Kind is >= 1 and <= 3, $"there is no norm {norm.Kind}.");
-        float[] weight = run.Read(Number.F32, norm.Weight, 0, row.Length);
-        float[]? bias = norm.Bias == 0 ? null : run.Read(Number.F32, norm.Bias, 0, row.Length);
+        float[] weight = run.Read(NumberFormat.Float32, norm.Weight, 0, row.Length);
+        float[]? bias = norm.Bias == 0 ? null : run.Read(NumberFormat.Float32, norm.Bias, 0, row.Length);
         float mean = norm.Kind == 3 ? Sum(row, 0, power: 1) / row.Length : 0;
         float scale = 1 / MathF.Sqrt((Sum(row, mean, power: 2) / row.Length) + norm.Epsilon);
         for (int i = 0; i < row.Length; i++)
@@ -61,7 +63,7 @@ internal static class RowMath
             largest = MathF.Max(largest, MathF.Abs(value));
         }
 
-        return largest == 0 ? 1 : MathF.Max(largest / Numbers.LargestE4M3, SmallestScale);
+        return largest == 0 ? 1 : MathF.Max(largest / (float)NumberFormat.E4M3.Largest, SmallestScale);
     }
 
     /// <summary>By the numbers of the product's enum: identity, relu, relu², gelu, gelu tanh, x·σ(1.702x), silu, sigmoid.</summary>

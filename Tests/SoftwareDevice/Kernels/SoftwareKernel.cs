@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Software;
 
@@ -49,7 +50,7 @@ internal static class SoftwareKernels
     private static readonly Dictionary<string, SoftwareKernel> ByName = new SoftwareKernel[]
     {
         new PrepareKernel("prepare_operand", static precision => precision.Operand), new PrepareKernel("prepare_vector", static precision => precision.Vector),
-        new PrepareKernel("prepare_rows", static _ => Number.F32), new GatherKernel(), new CombineKernel(),
+        new PrepareKernel("prepare_rows", static _ => NumberFormat.Float32), new GatherKernel(), new CombineKernel(),
         new ActivateOperandKernel(), new ActivateResultKernel(), new TraceKernel(), new WidenKernel(), new FinishKernel(),
         new VectorStageKernel(1), new VectorStageKernel(2), new VectorStageKernel(4), new VectorStageKernel(8),
         new VectorResultKernel(1), new VectorResultKernel(2), new VectorResultKernel(4), new VectorResultKernel(8),

@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Software;
 
@@ -8,14 +9,14 @@ namespace NativeFfn.Tests.Software;
 /// <param name="Operand">What a token brings into a matrix product.</param>
 /// <param name="Product">What a hidden stage's product is.</param>
 /// <param name="Vector">What a token brings into the vector kernels.</param>
-internal sealed record ModulePrecision(string Macro, Number Weight, Number Operand, Number Product, Number Vector)
+internal sealed record ModulePrecision(string Macro, NumberFormat Weight, NumberFormat Operand, NumberFormat Product, NumberFormat Vector)
 {
     public static readonly ModulePrecision[] All =
     [
-        new("NATIVEFFN_F32", Number.F32, Number.F32, Number.F32, Number.F32),
-        new("NATIVEFFN_BF16", Number.BF16, Number.BF16, Number.BF16, Number.BF16),
-        new("NATIVEFFN_F16", Number.F16, Number.F16, Number.F16, Number.F16),
-        new("NATIVEFFN_E4M3", Number.E4M3, Number.E4M3, Number.BF16, Number.BF16),
+        new("NATIVEFFN_F32", NumberFormat.Float32, NumberFormat.Float32, NumberFormat.Float32, NumberFormat.Float32),
+        new("NATIVEFFN_BF16", NumberFormat.BFloat16, NumberFormat.BFloat16, NumberFormat.BFloat16, NumberFormat.BFloat16),
+        new("NATIVEFFN_F16", NumberFormat.Float16, NumberFormat.Float16, NumberFormat.Float16, NumberFormat.Float16),
+        new("NATIVEFFN_E4M3", NumberFormat.E4M3, NumberFormat.E4M3, NumberFormat.BFloat16, NumberFormat.BFloat16),
     ];
 }
 

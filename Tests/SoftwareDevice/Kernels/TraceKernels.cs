@@ -1,11 +1,14 @@
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Tests.Support;
+
 namespace NativeFfn.Tests.Software;
 
 /// <summary>trace_stage: everything between a stage's product and its hidden values, dense.</summary>
-internal sealed class TraceKernel() : SoftwareKernel<TraceArgument>("trace_stage")
+internal sealed class TraceKernel() : SoftwareKernel<TraceArguments>("trace_stage")
 {
     protected override bool Fits(KernelGrid grid) => true;
 
-    protected override void Run(in KernelRun run, in TraceArgument argument)
+    protected override void Run(in KernelRun run, in TraceArguments argument)
     {
         for (int token = 0; token < run.Grid.Y; token++)
         {
@@ -14,23 +17,23 @@ internal sealed class TraceKernel() : SoftwareKernel<TraceArgument>("trace_stage
                 run.ReadOne(argument.TokenScales, token, 1),
                 argument.Width, argument.PaddedWidth, argument.Activation, argument.Gated != 0);
             long first = (long)token * argument.Width;
-            run.Write(Number.F32, argument.PreActivation, first, row.PreActivation);
-            run.Write(Number.F32, argument.Activated, first, row.Activated);
-            run.Write(Number.F32, argument.Hidden, first, row.Hidden);
+            run.Write(NumberFormat.Float32, argument.PreActivation, first, row.PreActivation);
+            run.Write(NumberFormat.Float32, argument.Activated, first, row.Activated);
+            run.Write(NumberFormat.Float32, argument.Hidden, first, row.Hidden);
             if (row.Up is not null)
             {
-                run.Write(Number.F32, argument.Up, first, row.Up);
+                run.Write(NumberFormat.Float32, argument.Up, first, row.Up);
             }
         }
     }
 }
 
 /// <summary>widen_operand: operands as dense float32, times their tokens' scales where they have them.</summary>
-internal sealed class WidenKernel() : SoftwareKernel<WidenArgument>("widen_operand")
+internal sealed class WidenKernel() : SoftwareKernel<WidenArguments>("widen_operand")
 {
     protected override bool Fits(KernelGrid grid) => true;
 
-    protected override void Run(in KernelRun run, in WidenArgument argument)
+    protected override void Run(in KernelRun run, in WidenArguments argument)
     {
         for (int token = 0; token < run.Grid.Y; token++)
         {
@@ -41,7 +44,7 @@ internal sealed class WidenKernel() : SoftwareKernel<WidenArgument>("widen_opera
                 row[i] *= scale;
             }
 
-            run.Write(Number.F32, argument.Output, (long)token * argument.Width, row);
+            run.Write(NumberFormat.Float32, argument.Output, (long)token * argument.Width, row);
         }
     }
 }

@@ -1,11 +1,14 @@
+using NativeFfn.Backends.CuBlas.Kernels;
+using NativeFfn.Tests.Support;
+
 namespace NativeFfn.Tests.Software;
 
 /// <summary>vector_stage_N: a whole hidden stage, act(W_gate·x + b) ⊙ (W_up·x + b), for up to N tokens.</summary>
-internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorStageArgument>($"vector_stage_{mostTokens}")
+internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorStageArguments>($"vector_stage_{mostTokens}")
 {
     protected override bool Fits(KernelGrid grid) => grid.Y == 1;
 
-    protected override void Run(in KernelRun run, in VectorStageArgument argument)
+    protected override void Run(in KernelRun run, in VectorStageArguments argument)
     {
         bool gated = argument.Gated != 0;
         int rows = gated ? 2 * argument.PaddedWidth : argument.PaddedWidth;
@@ -29,11 +32,11 @@ internal sealed class VectorStageKernel(int mostTokens) : SoftwareKernel<VectorS
 }
 
 /// <summary>vector_result_N: the last projection, W·x + b + residual, for up to N tokens; the residual may be the output.</summary>
-internal sealed class VectorResultKernel(int mostTokens) : SoftwareKernel<VectorResultArgument>($"vector_result_{mostTokens}")
+internal sealed class VectorResultKernel(int mostTokens) : SoftwareKernel<VectorResultArguments>($"vector_result_{mostTokens}")
 {
     protected override bool Fits(KernelGrid grid) => grid.Y == 1;
 
-    protected override void Run(in KernelRun run, in VectorResultArgument argument)
+    protected override void Run(in KernelRun run, in VectorResultArguments argument)
     {
         // A block reads all of its weight rows, also the padded ones past the width.
         float[][] products = VectorProducts.Compute(
@@ -45,14 +48,14 @@ internal sealed class VectorResultKernel(int mostTokens) : SoftwareKernel<Vector
             float[] row = products[token][..argument.Width];
             if (argument.Residual != 0)
             {
-                float[] residual = run.Read(Number.F32, argument.Residual, token * argument.ResidualStride, argument.Width);
+                float[] residual = run.Read(NumberFormat.Float32, argument.Residual, token * argument.ResidualStride, argument.Width);
                 for (int i = 0; i < row.Length; i++)
                 {
                     row[i] += residual[i];
                 }
             }
 
-            run.Write(Number.F32, argument.Output, token * argument.OutputStride, row);
+            run.Write(NumberFormat.Float32, argument.Output, token * argument.OutputStride, row);
         }
     }
 }

@@ -24,23 +24,6 @@ internal abstract unsafe class AttributeTable(AttributeRule[] rules)
         return CublasResult.Success;
     }
 
-    public int Get(int id, nint value, nuint size, nint written)
-    {
-        if (Rule(id) is not { } rule || (size != 0 && (size != (nuint)rule.Size || value == 0)) || (size == 0 && written == 0))
-        {
-            throw new NativeFailure(CublasResult.InvalidValue, $"Attribute {id} of a {GetType().Name} was read with {size} bytes.");
-        }
-
-        long stored = Raw(rule);
-        Buffer.MemoryCopy(&stored, (void*)value, (long)size, (long)size);
-        if (written != 0)
-        {
-            *(nuint*)written = (nuint)rule.Size;
-        }
-
-        return CublasResult.Success;
-    }
-
     /// <summary>A value of 4 bytes as a signed number, and any other as it is.</summary>
     protected long Value(int id)
     {

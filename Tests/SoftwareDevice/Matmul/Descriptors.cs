@@ -9,7 +9,6 @@ internal sealed class MatmulDescriptor : AttributeTable
     private const int TransposeB = 4;
     private const int EpilogueKind = 7;
     private const int BiasPointer = 8;
-    private const int FastAccumulation = 25;
     private const int BiasDataType = 26;
 
     private static readonly AttributeRule[] Rules =
@@ -18,7 +17,7 @@ internal sealed class MatmulDescriptor : AttributeTable
         new(EpilogueKind, 4, 1),
         new(BiasPointer, 8), new(10, 8), new(11, 8), new(12, 8), new(13, 8), new(14, 8), new(15, 4), new(17, 8), new(18, 8), new(19, 8),
         new(20, 8),
-        new(21, 8), new(22, 4, -1), new(23, 8), new(24, 8), new(FastAccumulation, 1), new(BiasDataType, 4, -1),
+        new(21, 8), new(22, 4, -1), new(23, 8), new(24, 8), new(25, 1), new(BiasDataType, 4, -1),
     ];
 
     public MatmulDescriptor(int computeType, int scaleType)
@@ -45,7 +44,7 @@ internal sealed class MatmulDescriptor : AttributeTable
 
     /// <summary>An attribute that was set and is not modelled here.</summary>
     public int? Unmodelled =>
-        SetBeside([ComputeType, ScaleType, TransposeA, TransposeB, EpilogueKind, BiasPointer, FastAccumulation, BiasDataType]);
+        SetBeside([ComputeType, ScaleType, TransposeA, TransposeB, EpilogueKind, BiasPointer, BiasDataType]);
 }
 
 /// <summary>cublasLtMatrixLayout_t.</summary>

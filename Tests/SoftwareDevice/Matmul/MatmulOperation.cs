@@ -1,3 +1,5 @@
+using NativeFfn.Tests.Support;
+
 namespace NativeFfn.Tests.Software;
 
 /// <summary>cublasLtHandle_t.</summary>
@@ -45,7 +47,7 @@ internal sealed unsafe class MatmulOperation(
             if (operands.Beta != 0)
             {
                 float[] added = Column(
-                    device, ordinal, shape.Output, operands.C + (nint)(column * problem.LeadingC * shape.Output.Size()), shape.M, "C");
+                    device, ordinal, shape.Output, operands.C + (nint)(column * problem.LeadingC * shape.Output.Bytes), shape.M, "C");
                 for (int row = 0; row < shape.M; row++)
                 {
                     sums[row] += operands.Beta * added[row];
@@ -53,10 +55,20 @@ internal sealed unsafe class MatmulOperation(
             }
 
             Finish(sums, bias);
-            nint address = operands.D + (nint)(column * problem.LeadingD * shape.Output.Size());
-            Numbers.Round(
-                shape.Output, sums, device.Memory.Resolve(address, (long)shape.M * shape.Output.Size(), ordinal, $"{this}, writing D,"));
+            nint address = operands.D + (nint)(column * problem.LeadingD * shape.Output.Bytes);
+            shape.Output.Store(
+                sums, device.Memory.Resolve(address, (long)shape.M * shape.Output.Bytes, ordinal, $"{this}, writing D,"));
         }
+    }
+
+    /// <summary>
+    /// To the ten bits behind the point that TF32 keeps; the middle goes away from zero, as the hardware's rounding has it.
+    /// </summary>
+    internal static float TensorFloat32(float value)
+    {
+        const uint Half = 1 << 12;
+        const uint Kept = ~((1u << 13) - 1);
+        return float.IsFinite(value) ? BitConverter.UInt32BitsToSingle((BitConverter.SingleToUInt32Bits(value) + Half) & Kept) : value;
     }
 
     private void Finish(float[] sums, float[]? bias)
@@ -100,22 +112,22 @@ internal sealed unsafe class MatmulOperation(
         SoftwareDevice device, int ordinal, nint address, long leading, bool vectorsAreColumns, int vectors, string what)
     {
         int k = problem.Shape.K;
-        Number number = problem.Shape.Operand;
+        NumberFormat number = problem.Shape.Operand;
         float[] result = new float[checked(vectors * k)];
         int columns = vectorsAreColumns ? vectors : k;
         int rows = vectorsAreColumns ? k : vectors;
         for (int column = 0; column < columns; column++)
         {
-            nint start = address + (nint)(column * leading * number.Size());
-            byte* source = device.Memory.Resolve(start, (long)rows * number.Size(), ordinal, $"{Launch!.Name}, reading {what},");
+            nint start = address + (nint)(column * leading * number.Bytes);
+            byte* source = device.Memory.Resolve(start, (long)rows * number.Bytes, ordinal, $"{Launch!.Name}, reading {what},");
             if (vectorsAreColumns)
             {
-                Numbers.Widen(number, source, result.AsSpan(column * k, k));
+                number.Widen(source, result.AsSpan(column * k, k));
                 continue;
             }
 
             float[] across = new float[rows];
-            Numbers.Widen(number, source, across);
+            number.Widen(source, across);
             for (int row = 0; row < rows; row++)
             {
                 result[(row * k) + column] = across[row];
@@ -126,17 +138,17 @@ internal sealed unsafe class MatmulOperation(
         {
             for (int i = 0; i < result.Length; i++)
             {
-                result[i] = Numbers.TensorFloat32(result[i]);
+                result[i] = TensorFloat32(result[i]);
             }
         }
 
         return result;
     }
 
-    private float[] Column(SoftwareDevice device, int ordinal, Number number, nint address, int rows, string what)
+    private float[] Column(SoftwareDevice device, int ordinal, NumberFormat number, nint address, int rows, string what)
     {
         float[] values = new float[rows];
-        Numbers.Widen(number, device.Memory.Resolve(address, (long)rows * number.Size(), ordinal, $"{this}, reading {what},"), values);
+        number.Widen(device.Memory.Resolve(address, (long)rows * number.Bytes, ordinal, $"{this}, reading {what},"), values);
         return values;
     }
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Software;
 
@@ -7,7 +8,6 @@ internal sealed record MatmulProblem
 {
     // cublasComputeType_t.
     private const int Compute32F = 68;
-    private const int Compute32FPedantic = 69;
     private const int ComputeTensorFloat32 = 77;
 
     // cublasLtEpilogue_t, by bits: RELU 2, BIAS 4, GELU 32.
@@ -36,7 +36,7 @@ internal sealed record MatmulProblem
 
     public required nint Bias { get; init; }
 
-    public required Number BiasType { get; init; }
+    public required NumberFormat BiasType { get; init; }
 
     public bool HasBias => (Shape.Epilogue & EpilogueBias) != 0;
 
@@ -47,9 +47,8 @@ internal sealed record MatmulProblem
     public bool IsTensorFloat32 => Shape.Compute == ComputeTensorFloat32;
 
     /// <summary>What an algorithm is for; one is never run for another combination.</summary>
-    public ulong Signature =>
-        (ulong)Shape.Operand | ((ulong)Shape.Output << 4) | ((ulong)Shape.Compute << 8) | ((ulong)Shape.Epilogue << 16)
-        | (IsTransposedA ? 1UL << 32 : 0) | (IsTransposedB ? 1UL << 33 : 0);
+    public ulong Signature => (uint)(Shape.Operand.MantissaBits | (Shape.Output.MantissaBits << 5) | (Shape.Compute << 10)
+        | (Shape.Epilogue << 20) | (IsTransposedA ? 1 << 28 : 0) | (IsTransposedB ? 1 << 29 : 0));
 
     /// <summary>Reads the descriptors, or fails with the status that they get.</summary>
     public static MatmulProblem Read(
@@ -71,18 +70,17 @@ internal sealed record MatmulProblem
             a.Leading >= a.Rows && b.Leading >= b.Rows && c.Leading >= c.Rows && d.Leading >= d.Rows,
             "a leading dimension shorter than its column");
         Require(operation.Scale == 0, "a scale type other than float32");
-        Number? operand = Type(a.Type);
-        Number? output = Type(d.Type);
-        bool isSupported = operand is not null && output is not null && a.Type == b.Type && c.Type == d.Type
-            && IsSupported(operand.Value, output.Value, operation.Compute) && IsEpilogue(operation.Epilogue);
-        if (!isSupported)
+        NumberFormat? operand = Type(a.Type);
+        NumberFormat? output = Type(d.Type);
+        if (operand is null || output is null || a.Type != b.Type || c.Type != d.Type
+            || !IsSupported(operand, output, operation.Compute) || !IsEpilogue(operation.Epilogue))
         {
             throw new NativeFailure(CublasResult.NotSupported);
         }
 
         var shape = new MatmulLaunch
         {
-            M = (int)m, N = (int)n, K = (int)k, Operand = operand!.Value, Output = output!.Value, Compute = operation.Compute,
+            M = (int)m, N = (int)n, K = (int)k, Operand = operand, Output = output, Compute = operation.Compute,
             Epilogue = operation.Epilogue,
         };
         var problem = new MatmulProblem(shape)
@@ -95,12 +93,12 @@ internal sealed record MatmulProblem
             LeadingD = d.Leading,
             Bias = operation.Bias,
             BiasType = operation.BiasType == -1
-                ? DefaultBias(operand.Value, output.Value)
+                ? DefaultBias(operand, output)
                 : Type(operation.BiasType) ?? throw new NativeFailure(CublasResult.NotSupported),
         };
         Require(!problem.HasBias || problem.Bias != 0, "an epilogue with a bias, whose pointer was not set,");
-        bool isAllowed = (!problem.HasBias || problem.BiasType == DefaultBias(operand.Value, output.Value))
-            && (operand != Number.E4M3 || problem.FitsFloat8(a, b)) && !device.Unsupported(shape);
+        bool isAllowed = (!problem.HasBias || problem.BiasType == DefaultBias(operand, output))
+            && (operand != NumberFormat.E4M3 || problem.FitsFloat8(a, b)) && !device.Unsupported(shape);
         return isAllowed ? problem : throw new NativeFailure(CublasResult.NotSupported);
     }
 
@@ -108,28 +106,24 @@ internal sealed record MatmulProblem
         IsTransposedA && !IsTransposedB && Shape.M % Float8Multiple == 0 && Shape.K % Float8Multiple == 0
         && a.Leading % Float8Multiple == 0 && b.Leading % Float8Multiple == 0;
 
-    private static bool IsSupported(Number operand, Number output, int compute) => operand switch
-    {
-        Number.F32 => output == Number.F32 && compute is Compute32F or Compute32FPedantic or ComputeTensorFloat32,
-        Number.BF16 => output is Number.BF16 or Number.F32 && compute is Compute32F or Compute32FPedantic,
-        Number.F16 => output is Number.F16 or Number.F32 && compute is Compute32F or Compute32FPedantic,
-        _ => output is Number.BF16 or Number.F16 or Number.F32 && compute == Compute32F,
-    };
+    private static bool IsSupported(NumberFormat operand, NumberFormat output, int compute) =>
+        (compute == Compute32F || (compute == ComputeTensorFloat32 && operand == NumberFormat.Float32))
+        && (operand == NumberFormat.E4M3 ? output != operand : output == operand || output == NumberFormat.Float32);
 
     private static bool IsEpilogue(int epilogue) =>
         epilogue is EpilogueDefault or EpilogueRelu or EpilogueGelu
             or EpilogueBias or (EpilogueRelu | EpilogueBias) or (EpilogueGelu | EpilogueBias);
 
     // FP8 products have a 16-bit bias, whatever they write.
-    private static Number DefaultBias(Number operand, Number output) =>
-        operand == Number.E4M3 && output == Number.F32 ? Number.BF16 : output;
+    private static NumberFormat DefaultBias(NumberFormat operand, NumberFormat output) =>
+        operand == NumberFormat.E4M3 && output == NumberFormat.Float32 ? NumberFormat.BFloat16 : output;
 
-    private static Number? Type(int cudaDataType) => cudaDataType switch
+    private static NumberFormat? Type(int cudaDataType) => cudaDataType switch
     {
-        0 => Number.F32,
-        2 => Number.F16,
-        14 => Number.BF16,
-        28 => Number.E4M3,
+        0 => NumberFormat.Float32,
+        2 => NumberFormat.Float16,
+        14 => NumberFormat.BFloat16,
+        28 => NumberFormat.E4M3,
         _ => null,
     };
 

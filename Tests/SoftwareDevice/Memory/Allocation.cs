@@ -13,7 +13,7 @@ internal sealed unsafe class Allocation
 
     public Allocation(long bytes, nint? address, SoftwareContext? context, int ordinal, bool isForeign)
     {
-        Bytes = bytes;
+        (Bytes, MappedBytes) = (bytes, bytes);
         _block = (byte*)NativeMemory.AlignedAlloc((nuint)(bytes + (2 * GuardBytes)), GuardBytes);
         NativeMemory.Fill(_block, GuardBytes, GuardByte);
         NativeMemory.Fill(Data, (nuint)bytes, FreshByte);
@@ -28,6 +28,9 @@ internal sealed unsafe class Allocation
     public nint Address { get; }
 
     public long Bytes { get; }
+
+    /// <summary>Bytes that the program may use; what follows them is reserved only.</summary>
+    public long MappedBytes { get; set; }
 
     public SoftwareContext? Context { get; }
 

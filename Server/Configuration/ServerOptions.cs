@@ -1,0 +1,80 @@
+namespace NativeFfn.Server.Configuration;
+
+/// <summary>
+/// The section <c>Server</c>: what this program adds to the hosted layers. <c>appsettings.json</c> documents every value.
+/// </summary>
+internal sealed class ServerOptions
+{
+    public const string Section = "Server";
+
+    // 128 bits in hexadecimal digits would be 32 characters; shorter than this is a password, not a key.
+    private const int MinimumKeyLength = 16;
+
+    /// <summary>Keys of which a request must bring one; none where only this machine can connect.</summary>
+    public string[] ApiKeys { get; set; } = [];
+
+    /// <summary>The largest body, in bytes: 16 MiB unless configured, 2048 rows of 2048 elements.</summary>
+    public long MaxRequestBytes { get; set; } = 16 * 1024 * 1024;
+
+    /// <summary>Bytes that the bodies of all requests and their answers may occupy at a time: 1 GiB unless configured.</summary>
+    public long MaxBufferedBytes { get; set; } = 1024 * 1024 * 1024;
+
+    /// <summary>Connections that may be open at a time.</summary>
+    public int MaxConnections { get; set; } = 4096;
+
+    /// <summary>The page that shows a layer from inside.</summary>
+    public ExplorerOptions Explorer { get; set; } = new();
+
+    /// <summary>Reads the section.</summary>
+    /// <exception cref="ConfigurationException">A value is missing or out of range; the message names its key.</exception>
+    public static ServerOptions Read(IConfiguration configuration)
+    {
+        ServerOptions options = Bind(configuration);
+        RequireAtLeast(1, options.MaxRequestBytes, nameof(MaxRequestBytes));
+        RequireAtLeast(options.MaxRequestBytes, options.MaxBufferedBytes, nameof(MaxBufferedBytes));
+        RequireAtLeast(1, options.MaxConnections, nameof(MaxConnections));
+        RequireAtLeast(1, options.Explorer.MaxTokens, $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
+        for (int i = 0; i < options.ApiKeys.Length; i++)
+        {
+            // The key itself is not repeated: messages end in logs.
+            if (options.ApiKeys[i].Length < MinimumKeyLength || options.ApiKeys[i].Any(static letter => letter is <= ' ' or > '~'))
+            {
+                throw new ConfigurationException(
+                    $"{Section}:{nameof(ApiKeys)}:{i} must have at least {MinimumKeyLength} characters, all of them visible ASCII. Make " +
+                    "one with: openssl rand -hex 32");
+            }
+        }
+
+        return options;
+    }
+
+    private static ServerOptions Bind(IConfiguration configuration)
+    {
+        try
+        {
+            return configuration.GetSection(Section).Get<ServerOptions>() ?? new ServerOptions();
+        }
+        catch (InvalidOperationException unreadable)
+        {
+            throw new ConfigurationException(unreadable.Message, unreadable);
+        }
+    }
+
+    private static void RequireAtLeast(long minimum, long value, string name)
+    {
+        if (value < minimum)
+        {
+            throw new ConfigurationException($"{Section}:{name} is {value}, but must be at least {minimum}.");
+        }
+    }
+}
+
+/// <summary>The part <c>Server:Explorer</c>.</summary>
+internal sealed class ExplorerOptions
+{
+    /// <summary>Whether the page and its <c>POST /api/compute/ffn</c> are served.</summary>
+    public bool Enabled { get; set; } = true;
+
+    /// <summary>The most rows of one traced forward, which keeps every inner value.</summary>
+    public int MaxTokens { get; set; } = 64;
+}

@@ -1,0 +1,45 @@
+using System.Collections.Frozen;
+using NativeFfn.Hosting;
+
+namespace NativeFfn.Server.Http;
+
+/// <summary>The layers by their names in addresses, found without making a string.</summary>
+internal sealed class LayerCatalog(IFfnClient client)
+{
+    // Longer than any name in a configuration; what is longer is not looked for.
+    private const int MaxNameLength = 256;
+
+    private FrozenDictionary<string, FfnLayerInfo>? _layers;
+
+    /// <summary>All layers, in the order of the configuration.</summary>
+    public IReadOnlyList<FfnLayerInfo> All => client.Layers;
+
+    /// <summary>The layer of a name such as <c>model/3</c>.</summary>
+    /// <exception cref="RequestException">There is no such layer.</exception>
+    public FfnLayerInfo Find(ReadOnlySpan<char> name)
+    {
+        _layers ??= client.Layers.ToFrozenDictionary(static layer => layer.Name);
+        return name.Length <= MaxNameLength && _layers.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out FfnLayerInfo? layer)
+            ? layer
+            : throw new RequestException(
+                ProblemKind.LayerUnknown, $"There is no layer '{Shortened(name)}'; GET /v1/layers lists those that there are.");
+    }
+
+    /// <summary>The layer of an address's two parts.</summary>
+    /// <exception cref="RequestException">There is no such layer.</exception>
+    public FfnLayerInfo Find(string model, string index)
+    {
+        if (model.Length + 1 + index.Length > MaxNameLength)
+        {
+            return Find($"{model}/{index}".AsSpan());
+        }
+
+        Span<char> name = stackalloc char[model.Length + 1 + index.Length];
+        model.CopyTo(name);
+        name[model.Length] = '/';
+        index.CopyTo(name[(model.Length + 1)..]);
+        return Find(name);
+    }
+
+    private static string Shortened(ReadOnlySpan<char> name) => name.Length <= MaxNameLength ? name.ToString() : $"{name[..32]}...";
+}

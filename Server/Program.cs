@@ -1,0 +1,30 @@
+using Microsoft.Extensions.Options;
+using NativeFfn.Checkpoints;
+using NativeFfn.Hosting;
+using NativeFfn.Server.Configuration;
+
+namespace NativeFfn.Server;
+
+/// <summary>The program: runs until it is told to end, or says in one line why it does not start.</summary>
+internal static class Program
+{
+    // What shells and orchestrators take for bad usage, as the command has it.
+    private const int BadInput = 2;
+
+    private static async Task<int> Main(string[] args)
+    {
+        try
+        {
+            await using WebApplication app = ServerApp.Create(args);
+            await app.RunAsync();
+            return 0;
+        }
+        catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
+            or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException
+                or InsufficientMemoryException)
+        {
+            await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
+            return BadInput;
+        }
+    }
+}

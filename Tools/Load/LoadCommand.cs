@@ -1,0 +1,95 @@
+using System.CommandLine;
+using System.Globalization;
+using NativeFfn.Cli.Options;
+
+namespace NativeFfn.Load;
+
+/// <summary>The options of <c>build/load.sh</c>.</summary>
+internal static class LoadCommand
+{
+    private const int MaxSeconds = 3600;
+    private const int MaxClients = 4096;
+    private const int MaxTokens = 4096;
+    private const double MaxFactor = 100;
+
+    /// <summary>Makes the command.</summary>
+    /// <param name="run">Does it and gives the exit code.</param>
+    public static RootCommand Create(Func<LoadPlan, Task<int>> run)
+    {
+        Option<LayerShape?> shape = OptionFactory.Word<LayerShape?>(
+            "--shape", "DxF", "d_model and d_ff of a SwiGLU layer.", "d_model x d_ff, both positive, such as 2048x5632",
+            LayerShape.TryParse);
+        shape.DefaultValueFactory = static _ => new LayerShape(2048, 5632);
+        Option<int> seconds = OptionFactory.Integer("--seconds", "S", "Length of a measurement.", 1, MaxSeconds, 30);
+        Option<int> clients = OptionFactory.Integer("--clients", "C", "Clients that send one request after the other.", 1, MaxClients, 64);
+        Option<int> tokens = OptionFactory.Integer("--tokens", "N", "Tokens of every request; 1 to 8 at random if left out.", 1, MaxTokens);
+        Option<int> batch = OptionFactory.Integer("--batch-tokens", "N", "The server's MaxBatchTokens.", 1, MaxTokens, 64);
+        Option<int> queue = OptionFactory.Integer("--queue-tokens", "N", "The server's QueueCapacityTokens.", 1, 1 << 20, 1024);
+        Option<BackendKind> backend = OptionFactory.Word<BackendKind>(
+            "--backend", string.Join('|', BackendNames.All), "What computes.", "one of " + string.Join(", ", BackendNames.All),
+            BackendNames.TryParse);
+        Option<FfnPrecision> precision = OptionFactory.Word<FfnPrecision>(
+            "--precision",
+            string.Join('|', FfnPrecisionNames.All),
+            "How the weights are kept.",
+            "one of " + string.Join(", ", FfnPrecisionNames.All),
+            FfnPrecisionNames.TryParse);
+        precision.DefaultValueFactory = static _ => FfnPrecision.BFloat16;
+        var compare = new Option<bool>("--compare") { Description = "The same load without batching as well." };
+        Option<double> overload = Factor();
+        Option<int> soak = OptionFactory.Integer("--soak", "S", "Also watch the memory for so many seconds.", 1, MaxSeconds);
+        var faults =
+            new Option<bool>("--faults") { Description = "Also send faults between good requests, delete the model, and stop under load." };
+        Option<string> server = Program("--server");
+        Option<string> command = Program("--command");
+        Option<string> folder = OptionFactory.Text("--folder", "DIR", "Where the checkpoint is made.", required: true);
+        var rest = new Argument<string[]>("KEY=VALUE")
+        {
+            Description = "Further keys for the server, as --NativeFfn:Threads=2, after '--'.",
+            Arity = ArgumentArity.ZeroOrMore,
+        };
+        var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
+        {
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, server, command, folder,
+            rest,
+        };
+        root.SetAction(parsed => run(new LoadPlan
+        {
+            Shape = parsed.GetValue(shape)!,
+            Seconds = parsed.GetValue(seconds),
+            Clients = parsed.GetValue(clients),
+            Tokens = parsed.GetValue(tokens) is > 0 and var given ? given : 8,
+            FixedTokens = parsed.GetValue(tokens) > 0,
+            BatchTokens = parsed.GetValue(batch),
+            QueueTokens = parsed.GetValue(queue),
+            Backend = parsed.GetValue(backend),
+            Precision = parsed.GetValue(precision),
+            Compare = parsed.GetValue(compare),
+            Overload = parsed.GetValue(overload),
+            Soak = parsed.GetValue(soak),
+            Faults = parsed.GetValue(faults),
+            Server = parsed.GetRequiredValue(server),
+            Command = parsed.GetRequiredValue(command),
+            Folder = parsed.GetRequiredValue(folder),
+            ServerArguments = parsed.GetValue(rest) ?? [],
+        }));
+        return root;
+    }
+
+    // Set by build/load.sh.
+    private static Option<string> Program(string name)
+    {
+        Option<string> option = OptionFactory.Text(name, "DLL", "A built program.", required: true);
+        option.Hidden = true;
+        return option;
+    }
+
+    private static Option<double> Factor() => OptionFactory.Word(
+        "--overload",
+        "X",
+        "Also offer so many times the sustainable load.",
+        $"a number above 1, at most {MaxFactor}",
+        (string word, out double value) =>
+            double.TryParse(word, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out value) && value > 1
+                && value <= MaxFactor);
+}
