@@ -22,8 +22,9 @@ internal static class BackendCatalog
 
     /// <summary>Opens the backend that was asked for, or for <see cref="BackendKind.Auto"/> the first that opens and is no reference.</summary>
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here.</exception>
-    public static (IFfnBackend Backend, BackendSelection Selection) Open(BackendKind requested, BackendOptions options)
+    public static (IFfnBackend Backend, BackendSelection Selection) Open(FfnEngineOptions options)
     {
+        BackendKind requested = options.Backend;
         var candidates = ImmutableArray.CreateBuilder<BackendCandidate>();
         foreach (BackendEntry entry in Backends)
         {
@@ -45,18 +46,13 @@ internal static class BackendCatalog
             }
         }
 
-        if (requested != BackendKind.Auto)
-        {
-            throw new ArgumentOutOfRangeException(nameof(requested), requested, $"No such backend. Use {string.Join(", ", BackendNames.All)}.");
-        }
-
         // The managed backend runs anywhere, but not in a precision of GPUs.
         throw new BackendUnavailableException(
-            requested, string.Join("\n", candidates.Select(static candidate => $"{BackendNames.Of(candidate.Kind)}: {candidate.Reason}")));
+            requested, string.Join("\n", candidates.Select(static candidate => $"{Names<BackendKind>.Of(candidate.Kind)}: {candidate.Reason}")));
     }
 
     /// <summary>Opens every backend in turn, and closes it again.</summary>
-    public static ImmutableArray<BackendCandidate> Probe(BackendOptions options)
+    public static ImmutableArray<BackendCandidate> Probe(FfnEngineOptions options)
     {
         var candidates = ImmutableArray.CreateBuilder<BackendCandidate>();
         foreach (BackendEntry entry in Backends)
@@ -70,7 +66,7 @@ internal static class BackendCatalog
     }
 
     private static (IFfnBackend? Backend, BackendCandidate Candidate, Exception? Cause) TryOpen(
-        BackendEntry entry, BackendOptions options)
+        BackendEntry entry, FfnEngineOptions options)
     {
         BackendKind kind = entry.Kind;
         if (!entry.Precisions.Contains(options.Precision))
@@ -94,5 +90,5 @@ internal static class BackendCatalog
         }
     }
 
-    private sealed record BackendEntry(BackendKind Kind, FfnPrecision[] Precisions, Func<BackendOptions, IFfnBackend> Open);
+    private sealed record BackendEntry(BackendKind Kind, FfnPrecision[] Precisions, Func<FfnEngineOptions, IFfnBackend> Open);
 }

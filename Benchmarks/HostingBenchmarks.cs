@@ -23,7 +23,8 @@ public class HostingBenchmarks
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 64, 176);
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Services.AddNativeFfn(options => options.AddLayer("small", spec, new XavierWeights(spec, seed: 1)).Backend = "managed");
+        builder.Services.AddNativeFfn(options => options.AddLayer("small", spec, new XavierWeights(spec, seed: 1))
+            .ConfigureEngine(static engine => engine with { Backend = BackendKind.Managed }));
         _host = builder.Build();
         _host.Start();
         _client = _host.Services.GetRequiredService<IFfnClient>();

@@ -17,7 +17,7 @@ internal static class EngineReport
         {
             if (candidate.Reason is { } reason && candidate.Kind != selection.Chosen.Kind)
             {
-                text.Append("; passed over ").Append(BackendNames.Of(candidate.Kind)).Append(": ").Append(InShort(reason));
+                text.Append("; passed over ").Append(Names<BackendKind>.Of(candidate.Kind)).Append(": ").Append(InShort(reason));
             }
         }
 
@@ -27,7 +27,7 @@ internal static class EngineReport
     /// <summary>How a layer's weights are kept and, where something was lost by it, how much.</summary>
     public static string DescribePrecision(FfnLayer layer)
     {
-        string name = FfnPrecisionNames.Of(layer.Engine.Precision);
+        string name = Names<FfnPrecision>.Of(layer.Engine.Precision);
         return layer.QuantizationError == 0 ? name : $"{name} with a relative error of {layer.QuantizationError:0.0e+00}";
     }
 

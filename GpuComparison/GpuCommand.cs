@@ -36,7 +36,7 @@ internal static class GpuCommand
         Option<ImmutableArray<FfnPrecision>> precisions = OptionFactory.List<FfnPrecision>(
             "--precision", $"Precisions ({names}) with commas between them; bf16 if left out.", $"one or several of {names} with commas between them",
             static (string word, out FfnPrecision precision) =>
-                FfnPrecisionNames.TryParse(word, out precision) && GpuPrecisions.All.Contains(precision));
+                Names<FfnPrecision>.TryParse(word, out precision) && GpuPrecisions.All.Contains(precision));
         Option<double> seconds = OptionFactory.Word(
             "--seconds", "S", "Time for each number; two batches are run in any case.", $"a number above 0, at most {MaxSeconds}",
             static (string word, out double value) =>

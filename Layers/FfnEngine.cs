@@ -44,15 +44,15 @@ public sealed class FfnEngine : IDisposable
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here; the message says why.</exception>
     public static FfnEngine Create(FfnEngineOptions? options = null)
     {
-        options ??= new FfnEngineOptions();
-        (IFfnBackend backend, BackendSelection selection) = BackendCatalog.Open(options.Backend, options.ToBackendOptions());
+        options = (options ?? new FfnEngineOptions()).Resolve();
+        (IFfnBackend backend, BackendSelection selection) = BackendCatalog.Open(options);
         return new FfnEngine(backend, selection, options.Precision);
     }
 
     /// <summary>Tries every backend and says which can be used here and why others cannot. Loads native libraries.</summary>
     /// <param name="options">Threads and library paths to try with; null means the defaults.</param>
     public static ImmutableArray<BackendCandidate> Probe(FfnEngineOptions? options = null) =>
-        BackendCatalog.Probe((options ?? new FfnEngineOptions()).ToBackendOptions());
+        BackendCatalog.Probe((options ?? new FfnEngineOptions()).Resolve());
 
     /// <summary>Makes a layer from weights handed over as spans, which are copied.</summary>
     /// <param name="spec">The layer; a transformer's network (<see cref="FfnSpec.IsFeedForward"/>).</param>

@@ -30,7 +30,7 @@ public enum BackendKind
 public sealed record BackendDescription(BackendKind Kind, string Version, string? Path, int Threads)
 {
     /// <summary>The backend's name as configuration spells it.</summary>
-    public string Name => BackendNames.Of(Kind);
+    public string Name => Names<BackendKind>.Of(Kind);
 
     /// <summary>Times that a mode is run before later forwards find everything in place: 1 where the first run makes all of it.</summary>
     public int WarmupRuns { get; init; } = 1;
@@ -64,52 +64,14 @@ public sealed record BackendSelection(BackendKind Requested, BackendDescription 
     /// <summary>One line for each candidate.</summary>
     public override string ToString()
     {
-        var text = new StringBuilder().Append("requested ").Append(BackendNames.Of(Requested)).Append(", using ").Append(Chosen.Name);
+        var text = new StringBuilder().Append("requested ").Append(Names<BackendKind>.Of(Requested)).Append(", using ").Append(Chosen.Name);
         foreach (BackendCandidate candidate in Candidates)
         {
-            text.AppendLine().Append("  ").Append(BackendNames.Of(candidate.Kind)).Append(": ")
+            text.AppendLine().Append("  ").Append(Names<BackendKind>.Of(candidate.Kind)).Append(": ")
                 .Append(candidate.Reason ?? candidate.Description!.Version);
         }
 
         return text.ToString();
-    }
-}
-
-/// <summary>The spelling of backends in configuration, on the command line and in messages.</summary>
-public static class BackendNames
-{
-    /// <summary>All spellings.</summary>
-    public static ImmutableArray<string> All { get; } = ["auto", "mkl", "managed", "cublas", "reference"];
-
-    /// <summary>A backend's spelling.</summary>
-    /// <param name="kind">The backend.</param>
-    public static string Of(BackendKind kind) => kind switch
-    {
-        BackendKind.Auto => "auto",
-        BackendKind.Mkl => "mkl",
-        BackendKind.Managed => "managed",
-        BackendKind.CuBlas => "cublas",
-        BackendKind.Reference => "reference",
-        _ => throw new ArgumentOutOfRangeException(nameof(kind), kind, "No such backend."),
-    };
-
-    /// <summary>The backend of a spelling, ignoring case.</summary>
-    /// <param name="name">A spelling.</param>
-    /// <param name="kind">The backend found.</param>
-    /// <returns>False where no backend is spelled so.</returns>
-    public static bool TryParse(string? name, out BackendKind kind)
-    {
-        foreach (BackendKind candidate in Enum.GetValues<BackendKind>())
-        {
-            if (string.Equals(Of(candidate), name, StringComparison.OrdinalIgnoreCase))
-            {
-                kind = candidate;
-                return true;
-            }
-        }
-
-        kind = default;
-        return false;
     }
 }
 
@@ -121,7 +83,7 @@ public sealed class BackendUnavailableException : InvalidOperationException
     /// <param name="reason">Why it cannot be used, with the remedy.</param>
     /// <param name="inner">The cause, where there is one.</param>
     public BackendUnavailableException(BackendKind kind, string reason, Exception? inner = null)
-        : base($"Backend '{BackendNames.Of(kind)}' is not available: {reason}", inner)
+        : base($"Backend '{Names<BackendKind>.Of(kind)}' is not available: {reason}", inner)
     {
         Kind = kind;
         Reason = reason;

@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using System.Runtime.Serialization;
 
 namespace NativeFfn;
 
@@ -10,15 +10,18 @@ namespace NativeFfn;
 public enum FfnPrecision
 {
     /// <summary>float32, 4 bytes a weight: what a checkpoint of any type holds, exactly.</summary>
+    [EnumMember(Value = "f32")]
     Float32,
 
     /// <summary>bfloat16, 2 bytes a weight, rounded to nearest even: exact for a bf16 checkpoint, else a relative error up to 2⁻⁹ a weight.</summary>
+    [EnumMember(Value = "bf16")]
     BFloat16,
 
     /// <summary>
     /// IEEE half precision, 2 bytes a weight, rounded to nearest even: exact for an f16 checkpoint, else a relative error up to 2⁻¹² a weight
     /// from 2⁻¹⁴ on. Weights beyond 65504, NaN and infinities are refused.
     /// </summary>
+    [EnumMember(Value = "f16")]
     Float16,
 
     /// <summary>
@@ -37,39 +40,16 @@ public enum FfnPrecision
     /// 8-bit floats (E4M3) with a float32 scale for each row of weights and each token, 1 byte a weight: w ≈ scale · q with
     /// scale = max|w| / 448 of the row. A relative error of about 5 %. cuBLAS only, on devices of compute capability 8.9 or newer.
     /// </summary>
+    [EnumMember(Value = "fp8")]
     Float8,
 }
 
-/// <summary>The spelling of precisions in configuration and on the command line.</summary>
-public static class FfnPrecisionNames
+/// <summary>Precisions in messages.</summary>
+internal static class FfnPrecisionNames
 {
-    /// <summary>All spellings.</summary>
-    public static ImmutableArray<string> All { get; } = ["f32", "bf16", "f16", "int8", "tf32", "fp8"];
-
     /// <summary>A precision's spelling.</summary>
-    /// <param name="precision">The precision.</param>
-    public static string Of(FfnPrecision precision) => All[(int)precision];
-
-    /// <summary>The precision of a spelling, ignoring case.</summary>
-    /// <param name="name">A spelling.</param>
-    /// <param name="precision">The precision found.</param>
-    /// <returns>False where no precision is spelled so.</returns>
-    public static bool TryParse(string? name, out FfnPrecision precision)
-    {
-        int index = All.IndexOf(name ?? string.Empty, 0, All.Length, StringComparer.OrdinalIgnoreCase);
-        precision = index < 0 ? default : (FfnPrecision)index;
-        return index >= 0;
-    }
+    public static string Of(FfnPrecision precision) => Names<FfnPrecision>.Of(precision);
 
     /// <summary>The spellings of the precisions that a kind of processor has.</summary>
-    internal static string Of(ReadOnlySpan<FfnPrecision> precisions)
-    {
-        var names = new string[precisions.Length];
-        for (int i = 0; i < names.Length; i++)
-        {
-            names[i] = Of(precisions[i]);
-        }
-
-        return string.Join(", ", names);
-    }
+    public static string Of(ReadOnlySpan<FfnPrecision> precisions) => string.Join(", ", precisions.ToArray().Select(Names<FfnPrecision>.Of));
 }

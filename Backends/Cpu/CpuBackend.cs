@@ -20,7 +20,7 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="description">Who the backend is.</param>
     /// <param name="options">Threads of a forward, and what is worth one.</param>
     /// <param name="products">How matrices are multiplied.</param>
-    public CpuBackend(BackendDescription description, BackendOptions options, CpuProducts products)
+    public CpuBackend(BackendDescription description, FfnEngineOptions options, CpuProducts products)
     {
         Description = description;
         _products = products;

@@ -27,7 +27,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     private readonly bool _autotunes;
     private readonly int _maxResidentExperts;
 
-    private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, BackendOptions options)
+    private CuBlasBackend(CudaLibraries libraries, CudaContext context, DeviceFormat format, FfnEngineOptions options)
     {
         _libraries = libraries;
         _context = context;
@@ -63,12 +63,12 @@ internal sealed class CuBlasBackend : IFfnBackend
     /// <summary>Opens a device.</summary>
     /// <exception cref="BackendUnavailableException">There is none, or it cannot be used; the message says why.</exception>
     /// <exception cref="NativeLibraryException">A library is missing; the message says where it was looked for.</exception>
-    public static IFfnBackend Open(BackendOptions options)
+    public static IFfnBackend Open(FfnEngineOptions options)
     {
         CudaContext? context = null;
         try
         {
-            CudaLibraries libraries = options.Cuda?.Load() ?? CudaLibraries.Load(options.CudaPath);
+            CudaLibraries libraries = (options.Cuda as CudaSource)?.Load() ?? CudaLibraries.Load(options.CudaPath);
             if (options.Device >= libraries.Driver.DeviceCount)
             {
                 throw Unavailable($"there is no device {options.Device}; this process sees {libraries.Driver.DeviceCount}, numbered from 0.");

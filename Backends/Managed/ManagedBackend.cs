@@ -8,7 +8,7 @@ internal static class ManagedBackend
 {
     /// <summary>Starts a team.</summary>
     /// <exception cref="BackendUnavailableException">MKL's kernel was asked for.</exception>
-    public static IFfnBackend Open(BackendOptions options) => options.Kernel == CpuKernel.Mkl
+    public static IFfnBackend Open(FfnEngineOptions options) => options.Kernel == CpuKernel.Mkl
         ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or panels, or backend mkl.")
         : new CpuBackend(
             new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads) { RowsAreIndependent = true },

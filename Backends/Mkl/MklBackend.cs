@@ -10,7 +10,7 @@ internal static class MklBackend
 {
     /// <summary>Loads MKL and starts a team.</summary>
     /// <exception cref="Bindings.NativeLibraryException">No usable MKL was found.</exception>
-    public static IFfnBackend Open(BackendOptions options)
+    public static IFfnBackend Open(FfnEngineOptions options)
     {
         MklLibrary library = MklLibrary.Load(options.MklPath);
         CpuProducts products = CpuProducts.WithLibrary(

@@ -20,7 +20,7 @@ internal sealed class ReferenceBackend(bool keepsSource) : IFfnBackend
     };
 
     /// <summary>Opens the reference, which is always there.</summary>
-    public static IFfnBackend Open(BackendOptions options) => new ReferenceBackend(options.MaxResidentExperts > 0);
+    public static IFfnBackend Open(FfnEngineOptions options) => new ReferenceBackend(options.MaxResidentExperts > 0);
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) => null;

@@ -69,7 +69,7 @@ internal static class BenchRunner
         {
             if (candidate.Reason is { } reason)
             {
-                skipped($"{BackendNames.Of(candidate.Kind)}: {EngineReport.InShort(reason)}");
+                skipped($"{Names<BackendKind>.Of(candidate.Kind)}: {EngineReport.InShort(reason)}");
                 continue;
             }
 

@@ -21,7 +21,7 @@ internal sealed class BenchSubject : IDisposable
     }
 
     /// <summary>The backend and the precision, for the eye.</summary>
-    public string Name => $"{_engine.Backend.Name} {FfnPrecisionNames.Of(_engine.Precision)}";
+    public string Name => $"{_engine.Backend.Name} {Names<FfnPrecision>.Of(_engine.Precision)}";
 
     /// <summary>Opens the backend that the options name and gives it the layer.</summary>
     public static BenchSubject Open(FfnSpec spec, IFfnWeightSource weights, FfnEngineOptions options)
@@ -78,7 +78,7 @@ internal sealed class BenchSubject : IDisposable
         double bytes = MeasureWeightBytes() + (sizeof(float) * ((double)_input.Length + _output.Length));
         return new BenchRow(
             _engine.Backend.Name,
-            FfnPrecisionNames.Of(_engine.Precision),
+            Names<FfnPrecision>.Of(_engine.Precision),
             spec.Kind.Name,
             spec.DModel,
             spec.DFf,

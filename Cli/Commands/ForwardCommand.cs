@@ -18,14 +18,13 @@ internal static class ForwardCommand
         Option<string> input = OptionFactory.Text("--input", "FILE", "Safetensors with F32 'input' [tokens, d_model].", required: true);
         Option<string> output = OptionFactory.Text("--output", "FILE", "Safetensors to write, with F32 'output'; may be the input file.", required: true);
         Option<FfnMode> mode = CommonOptions.Mode();
-        Option<BackendKind> backend = CommonOptions.Backend();
         Option<string> trace = OptionFactory.Text("--trace", "FILE", "Safetensors to write with the inner values of the forward.");
-        Option<int> residentExperts = CommonOptions.MaxResidentExperts();
         var command = new Command("forward", "Run a layer of a checkpoint on the rows of a file.")
         {
-            model, layer, input, output, trace, mode, backend, residentExperts,
+            model, layer, input, output, trace, mode,
         };
-        EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
+        EngineOptionGroup engine = EngineOptionGroup.AddTo(
+            command, also: [nameof(FfnEngineOptions.Backend), nameof(FfnEngineOptions.MaxResidentExperts)]);
         command.SetAction(parsed => Run(session, new Request(
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
@@ -33,7 +32,7 @@ internal static class ForwardCommand
             parsed.GetRequiredValue(output),
             parsed.GetValue(trace),
             parsed.GetValue(mode),
-            engine.Read(parsed) with { Backend = parsed.GetValue(backend), MaxResidentExperts = parsed.GetValue(residentExperts) })));
+            engine.Read(parsed))));
         return command;
     }
 
@@ -57,7 +56,7 @@ internal static class ForwardCommand
         layer.Inspect(request.Mode, input.Values, output, trace);
         session.Interrupt.WhileWriting(() => Write(request, trace, output, input.Tokens, spec, session.Interrupt.Token));
         session.Terminal.Out.WriteLine(
-            $"{request.Output}: {ModeNames.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, " +
+            $"{request.Output}: {Names<FfnMode>.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, " +
             $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), on {EngineReport.Describe(engine.Selection)}");
         return ExitCode.Done;
     }
@@ -87,7 +86,7 @@ internal static class ForwardCommand
         if (request.Mode != FfnMode.Ffn && !spec.KeepsWidth)
         {
             throw new UsageException(
-                $"--mode {ModeNames.Of(request.Mode)} adds the input to the output, but {spec} turns {spec.InputWidth} elements into {spec.OutputWidth}.");
+                $"--mode {Names<FfnMode>.Of(request.Mode)} adds the input to the output, but {spec} turns {spec.InputWidth} elements into {spec.OutputWidth}.");
         }
     }
 

@@ -10,7 +10,7 @@ internal static class InfoCommand
     public static Command Create(Session session)
     {
         Option<bool> json = CommonOptions.Json();
-        Option<string> mklPath = CommonOptions.MklPath();
+        Option<string> mklPath = EngineOptionGroup.Of(nameof(FfnEngineOptions.MklPath));
         var command = new Command("info", "Show which backends can be used here, why others cannot, and what the processor offers.") { json, mklPath };
         command.SetAction(parsed => Run(session, parsed.GetValue(json), parsed.GetValue(mklPath)));
         return command;

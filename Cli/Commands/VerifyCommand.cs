@@ -22,19 +22,18 @@ internal static class VerifyCommand
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
         Option<ImmutableArray<BackendKind>> required = CommonOptions.RequiredBackends();
         Option<bool> json = CommonOptions.Json();
-        Option<int> residentExperts = CommonOptions.MaxResidentExperts();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, required, residentExperts, json,
+            model, layer, tokens, required, json,
         };
-        EngineOptionGroup engine = EngineOptionGroup.AddTo(command);
+        EngineOptionGroup engine = EngineOptionGroup.AddTo(command, also: nameof(FfnEngineOptions.MaxResidentExperts));
         command.SetAction(parsed => Run(
             session,
             parsed.GetRequiredValue(model),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
             parsed.GetValue(required),
-            engine.Read(parsed) with { MaxResidentExperts = parsed.GetValue(residentExperts) },
+            engine.Read(parsed),
             parsed.GetValue(json)));
         return command;
     }
@@ -69,7 +68,7 @@ internal static class VerifyCommand
     {
         foreach (BackendKind kind in required)
         {
-            if (report.NotVerified.FirstOrDefault(skip => skip.Backend == BackendNames.Of(kind)) is { } skipped)
+            if (report.NotVerified.FirstOrDefault(skip => skip.Backend == Names<BackendKind>.Of(kind)) is { } skipped)
             {
                 throw new BackendUnavailableException(kind, skipped.Reason);
             }

@@ -43,9 +43,9 @@ internal sealed record InfoReport(
         BackendCandidate? best = candidates.FirstOrDefault(static candidate => candidate.Available && candidate.IsAutomatic);
         return new InfoReport(
             typeof(InfoReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
-            best is null ? null : BackendNames.Of(best.Kind),
+            best is null ? null : Names<BackendKind>.Of(best.Kind),
             [.. candidates.Select(static candidate => new BackendInfo(
-                BackendNames.Of(candidate.Kind),
+                Names<BackendKind>.Of(candidate.Kind),
                 candidate.Available,
                 candidate.Description?.Version,
                 candidate.Description?.Path,

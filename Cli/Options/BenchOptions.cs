@@ -31,7 +31,7 @@ internal static class BenchOptions
     /// <summary>Backends; the value is <c>default</c> where the option was left out, and empty for all.</summary>
     public static Option<ImmutableArray<BackendKind>> Backends()
     {
-        string names = $"{AllBackends}, {string.Join(", ", BackendNames.All)}";
+        string names = $"{AllBackends}, {string.Join(", ", Names<BackendKind>.All)}";
         return OptionFactory.Word<ImmutableArray<BackendKind>>(
             "--backend",
             "LIST",
@@ -83,7 +83,7 @@ internal static class BenchOptions
 
         foreach (string word in text.Split(','))
         {
-            if (!BackendNames.TryParse(word, out BackendKind kind) || backends.Contains(kind))
+            if (!Names<BackendKind>.TryParse(word, out BackendKind kind) || backends.Contains(kind))
             {
                 return false;
             }

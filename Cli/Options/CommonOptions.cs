@@ -9,87 +9,36 @@ internal static class CommonOptions
     // More layers than any network has; a bound against a mistyped number.
     private const int MaxLayer = 1_000_000;
 
-    // More GPUs than a machine has; a bound against a mistyped number.
-    private const int MaxDevice = 1023;
-
     // Mixtral's.
     private const int DefaultTopK = 2;
 
     public static Option<string> Model() =>
-        OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.", required: true);
+        OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.",
+            required: true);
 
     public static Option<int> Layer() => OptionFactory.Integer("--layer", "N", "The layer, counted from 0.", 0, MaxLayer, 0);
 
-    public static Option<int> Threads() => OptionFactory.Integer(
-        "--threads", "N", "Threads that one forward may use; all processors if left out.", 1, FfnEngineOptions.MaxThreads);
-
-    public static Option<string> MklPath() =>
-        OptionFactory.Text("--mkl-path", "PATH", "The file or folder of libmkl_rt to use, and no other.");
-
-    public static Option<string> CudaPath() =>
-        OptionFactory.Text("--cuda-path", "DIR", "The folder of libcublasLt and libnvrtc to use, and no other.");
-
-    public static Option<int> Device() => OptionFactory.Integer("--device", "N", "The GPU, by the number that CUDA gives it.", 0, MaxDevice, 0);
-
     public static Option<bool> Json() => new("--json") { Description = "Print JSON instead of text." };
-
-    // Left out, an enum is its first value: auto, ffn.
-    public static Option<BackendKind> Backend() => OptionFactory.Word<BackendKind>(
-        "--backend",
-        string.Join('|', BackendNames.All),
-        "What computes; auto, the best that is available, if left out.",
-        "one of " + string.Join(", ", BackendNames.All),
-        BackendNames.TryParse);
 
     /// <summary>Backends that must be there, of those that are compared with the reference; the value is <c>default</c> where the option was left out.</summary>
     public static Option<ImmutableArray<BackendKind>> RequiredBackends()
     {
         static bool IsCompared(BackendKind kind) => kind is not (BackendKind.Auto or BackendKind.Reference);
-        string names = string.Join(", ", Enum.GetValues<BackendKind>().Where(IsCompared).Select(BackendNames.Of));
+        string names = string.Join(", ", Enum.GetValues<BackendKind>().Where(IsCompared).Select(Names<BackendKind>.Of));
         return OptionFactory.List<BackendKind>(
             "--require",
             $"Backends ({names}) with commas between them, without which the command fails; none if left out.",
             $"one or several of {names} with commas between them",
-            static (string word, out BackendKind kind) => BackendNames.TryParse(word, out kind) && IsCompared(kind));
+            static (string word, out BackendKind kind) => Names<BackendKind>.TryParse(word, out kind) && IsCompared(kind));
     }
 
-    public static Option<CpuKernel> Kernel() => OptionFactory.Word<CpuKernel>(
-        "--kernel",
-        string.Join('|', CpuKernelNames.All),
-        "What the CPU multiplies with; auto, the faster one as measured here, if left out.",
-        "one of " + string.Join(", ", CpuKernelNames.All),
-        CpuKernelNames.TryParse);
-
-    /// <summary>One precision; the value is <c>default</c> where the option was left out.</summary>
-    public static Option<ImmutableArray<FfnPrecision>> Precision() => OptionFactory.Word(
-        "--precision",
-        string.Join('|', FfnPrecisionNames.All),
-        "How matrices are kept in memory; f32 if left out.",
-        "one of " + string.Join(", ", FfnPrecisionNames.All),
-        static (string word, out ImmutableArray<FfnPrecision> precisions) =>
-        {
-            bool found = FfnPrecisionNames.TryParse(word, out FfnPrecision precision);
-            precisions = [precision];
-            return found;
-        });
-
-    /// <summary>Precisions; the value is <c>default</c> where the option was left out.</summary>
-    public static Option<ImmutableArray<FfnPrecision>> Precisions()
-    {
-        string names = string.Join(", ", FfnPrecisionNames.All);
-        return OptionFactory.List<FfnPrecision>(
-            "--precision",
-            $"How matrices are kept in memory, with commas between them ({names}); f32 if left out.",
-            $"one or several of {names} with commas between them",
-            FfnPrecisionNames.TryParse);
-    }
-
+    // Left out, an enumeration is its first value: ffn.
     public static Option<FfnMode> Mode() => OptionFactory.Word<FfnMode>(
         "--mode",
-        "ffn|residual|block",
+        string.Join('|', Names<FfnMode>.All),
         "FFN(x), x + FFN(x), or the whole half block with its norms; ffn if left out.",
-        "one of ffn, residual, block",
-        ModeNames.TryParse);
+        "one of " + string.Join(", ", Names<FfnMode>.All),
+        Names<FfnMode>.TryParse);
 
     public static Option<FfnKind> Kind(string description) => OptionFactory.Word<FfnKind>(
         "--kind", "NAME", description, "one of " + string.Join(", ", FfnKind.Named), FfnKind.TryParse);
@@ -102,9 +51,6 @@ internal static class CommonOptions
 
     public static Option<int> TopK() => OptionFactory.Integer(
         "--top-k", "K", $"Experts that a token is sent to; {DefaultTopK} of --experts if left out.", 1, MixtureSpec.MaxExperts);
-
-    public static Option<int> MaxResidentExperts() => OptionFactory.Integer(
-        "--max-resident-experts", "N", "Experts of a mixture in memory at a time; all if left out.", 1, MixtureSpec.MaxExperts);
 
     /// <summary>The mixture of both options; null where there are no experts.</summary>
     /// <exception cref="UsageException">They contradict each other.</exception>

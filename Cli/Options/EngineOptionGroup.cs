@@ -1,50 +1,96 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using System.Text.Json;
 
 namespace NativeFfn.Cli.Options;
 
-/// <summary>The options of every command that opens engines: what multiplies, how weights are kept, threads, which GPU, and which libraries.</summary>
+/// <summary>The options of every command that opens engines, made from <see cref="FfnEngineOption"/>.</summary>
 internal sealed class EngineOptionGroup
 {
-    private readonly Option<CpuKernel> _kernel = CommonOptions.Kernel();
-    private readonly Option<ImmutableArray<FfnPrecision>> _precisions;
-    private readonly Option<int> _threads = CommonOptions.Threads();
-    private readonly Option<string> _mklPath = CommonOptions.MklPath();
-    private readonly Option<int> _device = CommonOptions.Device();
-    private readonly Option<string> _cudaPath = CommonOptions.CudaPath();
+    // What a command may add has its own defaults and words there; the rest is for code or needs a warm-up.
+    private static readonly ImmutableArray<string> Optional =
+    [
+        nameof(FfnEngineOptions.Backend), nameof(FfnEngineOptions.MaxResidentExperts),
+        nameof(FfnEngineOptions.CudaContext), nameof(FfnEngineOptions.Autotune),
+    ];
 
-    private EngineOptionGroup(Option<ImmutableArray<FfnPrecision>> precisions) => _precisions = precisions;
+    private readonly ImmutableArray<(FfnEngineOption Engine, Option<string> Word)> _options;
+    private readonly Option<ImmutableArray<FfnPrecision>>? _precisions;
+
+    private EngineOptionGroup(
+        ImmutableArray<(FfnEngineOption Engine, Option<string> Word)> options, Option<ImmutableArray<FfnPrecision>>? precisions) =>
+        (_options, _precisions) = (options, precisions);
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
     /// <param name="severalPrecisions">Whether <c>--precision</c> takes a list, for <see cref="ReadEach"/>.</param>
-    public static EngineOptionGroup AddTo(Command command, bool severalPrecisions = false)
+    /// <param name="also">Properties of <see cref="FfnEngineOptions"/> that not every command offers.</param>
+    public static EngineOptionGroup AddTo(Command command, bool severalPrecisions = false, params IReadOnlyCollection<string> also)
     {
-        var group = new EngineOptionGroup(severalPrecisions ? CommonOptions.Precisions() : CommonOptions.Precision());
-        command.Add(group._kernel);
-        command.Add(group._precisions);
-        command.Add(group._threads);
-        command.Add(group._mklPath);
-        command.Add(group._device);
-        command.Add(group._cudaPath);
+        var group = new EngineOptionGroup(
+            [.. FfnEngineOption.All
+                .Where(option => !Optional.Contains(option.Name) || also.Contains(option.Name))
+                .Where(option => !severalPrecisions || option.Name != nameof(FfnEngineOptions.Precision))
+                .Select(static option => (option, Of(option.Name)))],
+            severalPrecisions ? Precisions() : null);
+        foreach ((_, Option<string> word) in group._options)
+        {
+            command.Add(word);
+        }
+
+        if (group._precisions is not null)
+        {
+            command.Add(group._precisions);
+        }
+
         return group;
     }
 
-    /// <summary>The engine asked for; its backend is left to the command.</summary>
-    public FfnEngineOptions Read(ParseResult parsed) => ReadEach(parsed)[0];
+    /// <summary>The option of a property of <see cref="FfnEngineOptions"/>; null where it was left out.</summary>
+    public static Option<string> Of(string name)
+    {
+        FfnEngineOption option = FfnEngineOption.Of(name);
+        return OptionFactory.Word(
+            Switch(name),
+            option.Placeholder,
+            $"{option.Description} Default: {option.Default}.",
+            option.Placeholder.Contains('|', StringComparison.Ordinal) ? "one of " + option.Allowed : option.Allowed,
+            (string word, out string value) => option.TrySet(new FfnEngineOptions(), value = word, out _));
+    }
 
-    /// <summary>The engines asked for, one for each precision in the order given; their backend is left to the command.</summary>
+    /// <summary>The engine asked for; the command may set what it offers in its own way.</summary>
+    public FfnEngineOptions Read(ParseResult parsed)
+    {
+        var engine = new FfnEngineOptions();
+        foreach ((FfnEngineOption option, Option<string> word) in _options)
+        {
+            // What is no value of the option was refused by the parser.
+            if (parsed.GetValue(word) is { } text && option.TrySet(engine, text, out FfnEngineOptions? changed))
+            {
+                engine = changed;
+            }
+        }
+
+        return engine;
+    }
+
+    /// <summary>The engines asked for, one for each precision in the order given.</summary>
     public ImmutableArray<FfnEngineOptions> ReadEach(ParseResult parsed)
     {
-        var engine = new FfnEngineOptions
-        {
-            Kernel = parsed.GetValue(_kernel),
-            Threads = parsed.GetValue(_threads),
-            MklPath = parsed.GetValue(_mklPath),
-            Device = parsed.GetValue(_device),
-            CudaPath = parsed.GetValue(_cudaPath),
-        };
-        ImmutableArray<FfnPrecision> precisions = parsed.GetValue(_precisions);
+        FfnEngineOptions engine = Read(parsed);
+        ImmutableArray<FfnPrecision> precisions = _precisions is null ? default : parsed.GetValue(_precisions);
         return precisions.IsDefault ? [engine] : [.. precisions.Select(precision => engine with { Precision = precision })];
+    }
+
+    private static string Switch(string name) => "--" + JsonNamingPolicy.KebabCaseLower.ConvertName(name);
+
+    private static Option<ImmutableArray<FfnPrecision>> Precisions()
+    {
+        FfnEngineOption option = FfnEngineOption.Of(nameof(FfnEngineOptions.Precision));
+        return OptionFactory.List<FfnPrecision>(
+            Switch(option.Name),
+            $"{option.Description} One or several of {option.Allowed} with commas between them. Default: {option.Default}.",
+            $"one or several of {option.Allowed} with commas between them",
+            Names<FfnPrecision>.TryParse);
     }
 }

@@ -5,7 +5,7 @@ using System.Globalization;
 
 namespace NativeFfn.Cli.Options;
 
-/// <summary>Reads one word of the command line; false comes with what was expected instead, such as <c>a whole number from 1 to 8</c>.</summary>
+/// <summary>Reads one word of the command line; false where it is none that was expected.</summary>
 internal delegate bool WordReader<T>(string word, out T value);
 
 /// <summary>Makes options whose errors name the option, the word and what was expected.</summary>
@@ -23,7 +23,7 @@ internal static class OptionFactory
         CustomParser = result => Read(result, name, expected, read),
     };
 
-    /// <summary>An option with words between commas, none of them twice; the value is <c>default</c> where the option was left out.</summary>
+    /// <summary>An option with words between commas, none twice; the value is <c>default</c> where it was left out.</summary>
     public static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>
         Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) =>
         {
@@ -51,7 +51,8 @@ internal static class OptionFactory
             description,
             $"a whole number from {minimum} to {maximum}",
             (string word, out int number) =>
-                int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number) && number >= minimum && number <= maximum);
+                int.TryParse(word, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out number)
+                    && number >= minimum && number <= maximum);
         if (byDefault is { } value)
         {
             option.DefaultValueFactory = _ => value;

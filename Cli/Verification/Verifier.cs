@@ -36,7 +36,7 @@ internal static class Verifier
         var skipped = new List<VerifySkip>();
         foreach (BackendCandidate candidate in FfnEngine.Probe(options).Where(static candidate => candidate.IsAutomatic))
         {
-            string name = BackendNames.Of(candidate.Kind);
+            string name = Names<BackendKind>.Of(candidate.Kind);
             if (candidate.Reason is { } reason)
             {
                 skipped.Add(new VerifySkip(name, reason));
@@ -74,7 +74,7 @@ internal static class Verifier
             spec.Mixture?.Experts ?? 0,
             spec.Mixture?.TopK ?? 0,
             found.WeightType,
-            FfnPrecisionNames.Of(options.Precision),
+            Names<FfnPrecision>.Of(options.Precision),
             tokens,
             rows.Count > 0 && rows.TrueForAll(static row => row.Passed),
             [.. rows],
@@ -147,7 +147,7 @@ internal static class Verifier
             double tolerance = Comparison.ToleranceOf(layer.Spec, layer.QuantizationError);
             yield return new VerifyRow(
                 backend,
-                Options.ModeNames.Of(mode),
+                Names<FfnMode>.Of(mode),
                 error.RelativeL2,
                 error.MaxAbsoluteError,
                 tolerance,

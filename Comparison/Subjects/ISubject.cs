@@ -53,5 +53,5 @@ internal sealed record Precision(FfnPrecision Kind, double Tolerance)
     public static Precision Int8 { get; } = new(FfnPrecision.Int8, 2e-2);
 
     /// <summary>Its name, such as <c>f32</c>.</summary>
-    public string Name => FfnPrecisionNames.Of(Kind);
+    public string Name => Names<FfnPrecision>.Of(Kind);
 }

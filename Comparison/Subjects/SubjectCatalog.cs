@@ -65,7 +65,7 @@ internal static class SubjectCatalog
 
     private static Entry Engine(BackendKind backend, Precision precision, bool byDefault = true)
     {
-        string name = BackendNames.Of(backend) + (precision == Precision.F32 ? string.Empty : "-" + precision.Name);
+        string name = Names<BackendKind>.Of(backend) + (precision == Precision.F32 ? string.Empty : "-" + precision.Name);
         return new Entry(
             name,
             (weights, threads) => new EngineSubject(name, precision, weights, new FfnEngineOptions { Backend = backend, Threads = threads }),

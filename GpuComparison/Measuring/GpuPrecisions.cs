@@ -11,7 +11,7 @@ internal static class GpuPrecisions
         [FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Float8, FfnPrecision.Tf32, FfnPrecision.Float32];
 
     /// <summary>Their spellings.</summary>
-    public static ImmutableArray<string> Names { get; } = [.. All.Select(FfnPrecisionNames.Of)];
+    public static ImmutableArray<string> Names { get; } = [.. All.Select(Names<FfnPrecision>.Of)];
 
     /// <summary>Both sides of a product, and what it gives: the narrowest type that the precision can go on with.</summary>
     public static (CudaDataType Operand, CudaDataType Output, CublasComputeType Compute) TypesOf(FfnPrecision precision) => precision switch

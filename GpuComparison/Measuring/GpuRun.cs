@@ -53,7 +53,7 @@ internal sealed class GpuRun
     {
         foreach (FfnPrecision precision in _plan.Precisions)
         {
-            string name = FfnPrecisionNames.Of(precision);
+            string name = Names<FfnPrecision>.Of(precision);
             _progress($"preparing {_spec} in {name}");
             try
             {
@@ -67,7 +67,7 @@ internal sealed class GpuRun
 
         if (_rows.Count == 0 && _failures.Count == 0)
         {
-            string names = string.Join(", ", _plan.Precisions.Select(FfnPrecisionNames.Of));
+            string names = string.Join(", ", _plan.Precisions.Select(Names<FfnPrecision>.Of));
             throw new NotSupportedException($"{_context.Device.Name} has none of these precisions: {names}.");
         }
 
@@ -84,7 +84,7 @@ internal sealed class GpuRun
         int first = _rows.Count;
         foreach (int tokens in _plan.Tokens)
         {
-            string what = string.Create(CultureInfo.InvariantCulture, $"{FfnPrecisionNames.Of(precision)}, {tokens} tokens");
+            string what = string.Create(CultureInfo.InvariantCulture, $"{Names<FfnPrecision>.Of(precision)}, {tokens} tokens");
             _progress(what);
             Try(what, () =>
             {
@@ -99,7 +99,7 @@ internal sealed class GpuRun
     private GpuRow RowOf(FfnPrecision precision, int tokens, LayerCopies copies, LayerTimes times, double error) => new()
     {
         Subject = "NativeFfn",
-        Precision = FfnPrecisionNames.Of(precision),
+        Precision = Names<FfnPrecision>.Of(precision),
         Tokens = tokens,
         DeviceMs = times.Queued.MedianMs,
         DeviceMinMs = times.Queued.MinMs,

@@ -39,7 +39,7 @@ internal sealed record GpuRow
     /// <summary>What was measured.</summary>
     public required string Subject { get; init; }
 
-    /// <summary>The precision, as <see cref="FfnPrecisionNames"/> spells it.</summary>
+    /// <summary>The precision, as <see cref="Names{T}"/> spells it.</summary>
     public required string Precision { get; init; }
 
     /// <summary>Rows of one forward.</summary>

@@ -1,6 +1,6 @@
 namespace NativeFfn.Hosting;
 
-/// <summary>Where a model's layers come from. Layers made by code come by <see cref="NativeFfnOptions.AddLayer"/> and need no path.</summary>
+/// <summary>Where a model's layers come from. Code adds them by <see cref="NativeFfnOptions.AddLayer"/> and need no path.</summary>
 public sealed class FfnModelOptions
 {
     /// <summary>A checkpoint: its folder, or its safetensors file or index. Read at start, and closed then.</summary>

@@ -2,14 +2,11 @@ using System.Collections.Immutable;
 
 namespace NativeFfn.Hosting;
 
-/// <summary>Every option's key with the values that it may have: what errors tell, and what the documentation is held against.</summary>
+/// <summary>Every option of the section, described once: what binds, checks and documents it.</summary>
 internal static class OptionTable
 {
     public const int MaxBatchTokens = 65_536;
     public const int MaxQueueTokens = 16_777_216;
-
-    /// <summary>More GPUs than a machine has; a bound against a mistyped number.</summary>
-    public const int MaxDevice = 1023;
 
     /// <summary>A bound against 5, which as a <see cref="TimeSpan"/> is five days, where 5 ms were meant.</summary>
     public static readonly TimeSpan MaxQueueDelay = TimeSpan.FromSeconds(10);
@@ -20,29 +17,71 @@ internal static class OptionTable
     public const string AnyModel = "NAME";
 
     private const string Boolean = "true, false";
+    private static readonly string WaitAllowed = $"longer than MaxQueueDelay, to {MaxWait}";
 
-    public static ImmutableArray<(string Key, string Allowed)> All { get; } =
+    /// <summary>
+    /// The engine's options in this section. A model's file is closed after the start, so experts are not read later, and a CUDA context
+    /// comes from code.
+    /// </summary>
+    public static ImmutableArray<FfnEngineOption> OfEngine { get; } =
     [
-        (nameof(NativeFfnOptions.Backend), string.Join(", ", BackendNames.All)),
-        (nameof(NativeFfnOptions.Threads), $"1 to {FfnEngineOptions.MaxThreads}, or 0 for the processors this process may use"),
-        (nameof(NativeFfnOptions.Kernel), string.Join(", ", CpuKernelNames.All)),
-        (nameof(NativeFfnOptions.Precision), string.Join(", ", FfnPrecisionNames.All)),
-        (nameof(NativeFfnOptions.MklPath), "a libmkl_rt file or its folder"),
-        (nameof(NativeFfnOptions.Device), $"0 to {MaxDevice}"),
-        (nameof(NativeFfnOptions.CudaPath), "the folder of libcublasLt and libnvrtc"),
-        (nameof(NativeFfnOptions.Autotune), Boolean),
-        (ModelKey(nameof(FfnModelOptions.Path)), "a checkpoint's folder, or its safetensors file or index"),
-        (ModelKey(nameof(FfnModelOptions.Layers)), Serving.LayerSelection.Allowed),
-        (BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean),
-        (BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}"),
-        (BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}"),
-        (BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTokens)), $"MaxBatchTokens to {MaxQueueTokens}"),
-        (BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTime)), $"longer than MaxQueueDelay, to {MaxWait}"),
-        (BatchingKey(nameof(FfnBatchingOptions.DefaultDeadline)), $"longer than MaxQueueDelay, to {MaxWait}"),
-        (BatchingKey(nameof(FfnBatchingOptions.BatchInvariant)), Boolean),
-        (WarmupKey(nameof(FfnWarmupOptions.Enabled)), Boolean),
-        (WarmupKey(nameof(FfnWarmupOptions.Tokens)), "a list of 1 to QueueCapacityTokens"),
-        (nameof(NativeFfnOptions.DrainTimeout), $"{TimeSpan.Zero} to {MaxWait}"),
+        .. FfnEngineOption.All.Where(static option =>
+            option.Name is not (nameof(FfnEngineOptions.MaxResidentExperts) or nameof(FfnEngineOptions.CudaContext))),
+    ];
+
+    public static ImmutableArray<HostOption> All { get; } =
+    [
+        .. OfEngine.Select(static option => new HostOption(
+            option.Name, option.Allowed, option.Description, options => option.ValueOf(options.Engine))
+        {
+            IsAllowed = options => option.IsAllowed(options.Engine),
+        }),
+        new(ModelKey(nameof(FfnModelOptions.Path)), "a checkpoint's folder, or its safetensors file or index", "Needed.", static _ => null),
+        new(ModelKey(nameof(FfnModelOptions.Layers)), Serving.LayerSelection.Allowed, "All if left out.", static _ => null),
+        new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.",
+            static options => options.Batching.Enabled),
+        new(BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}", "A larger request runs alone.",
+            static options => options.Batching.MaxBatchTokens)
+        {
+            IsAllowed = static options => options.Batching.MaxBatchTokens is >= 1 and <= MaxBatchTokens,
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}",
+            "How long an idle engine waits for a batch to fill.", static options => options.Batching.MaxQueueDelay)
+        {
+            IsAllowed = static options =>
+                options.Batching.MaxQueueDelay >= TimeSpan.Zero && options.Batching.MaxQueueDelay <= MaxQueueDelay,
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTokens)), $"MaxBatchTokens to {MaxQueueTokens}",
+            "More waiting tokens are refused.", static options => options.Batching.QueueCapacityTokens)
+        {
+            IsAllowed = static options =>
+                options.Batching.QueueCapacityTokens >= options.Batching.MaxBatchTokens
+                && options.Batching.QueueCapacityTokens <= MaxQueueTokens,
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.QueueCapacityTime)), WaitAllowed, "Who would wait longer is refused.",
+            static options => options.Batching.QueueCapacityTime)
+        {
+            IsAllowed = static options => IsWait(options, options.Batching.QueueCapacityTime),
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.DefaultDeadline)), WaitAllowed, "As long as it takes if left out.",
+            static options => options.Batching.DefaultDeadline)
+        {
+            IsAllowed = static options => IsWait(options, options.Batching.DefaultDeadline),
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.BatchInvariant)), Boolean, "Few tokens then cost as much as many.",
+            static options => options.Batching.BatchInvariant),
+        new(WarmupKey(nameof(FfnWarmupOptions.Enabled)), Boolean, "Every layer in every mode, before the server is ready.",
+            static options => options.Warmup.Enabled),
+        new(WarmupKey(nameof(FfnWarmupOptions.Tokens)), "a list of 1 to QueueCapacityTokens", "1 and MaxBatchTokens if left out.",
+            static options => FirstBeyondQueue(options))
+        {
+            IsAllowed = static options => FirstBeyondQueue(options) is null,
+        },
+        new(nameof(NativeFfnOptions.DrainTimeout), $"{TimeSpan.Zero} to {MaxWait}", "Keep it under the host's ShutdownTimeout.",
+            static options => options.DrainTimeout)
+        {
+            IsAllowed = static options => options.DrainTimeout >= TimeSpan.Zero && options.DrainTimeout <= MaxWait,
+        },
     ];
 
     public static string ModelKey(string option, string model = AnyModel) => $"{nameof(NativeFfnOptions.Models)}:{model}:{option}";
@@ -53,4 +92,20 @@ internal static class OptionTable
 
     /// <summary>What a key may be set to.</summary>
     public static string AllowedOf(string key) => All.Single(option => option.Key == key).Allowed;
+
+    private static bool IsWait(NativeFfnOptions options, TimeSpan? wait) =>
+        wait is null || (wait > options.Batching.MaxQueueDelay && wait <= MaxWait);
+
+    private static int? FirstBeyondQueue(NativeFfnOptions options)
+    {
+        foreach (int tokens in options.Warmup.Tokens ?? [])
+        {
+            if (tokens < 1 || tokens > options.Batching.QueueCapacityTokens)
+            {
+                return tokens;
+            }
+        }
+
+        return null;
+    }
 }

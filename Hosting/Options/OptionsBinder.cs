@@ -10,12 +10,30 @@ internal static class OptionsBinder
     public static void Bind(IConfigurationSection section, NativeFfnOptions options)
     {
         options.Section = section.Path;
-        string[] unknown = [.. section.AsEnumerable(makePathsRelative: true)
+        string known = string.Join(", ", OptionTable.All.Select(static option => option.Key));
+        List<string> failures = [.. section.AsEnumerable(makePathsRelative: true)
             .Where(static pair => pair.Key.Length > 0 && !IsKnown(pair.Key, isEmpty: string.IsNullOrEmpty(pair.Value)))
-            .Select(pair => $"{section.Path}:{pair.Key} is no option. There are {string.Join(", ", OptionTable.All.Select(static option => option.Key))}.")];
-        if (unknown.Length > 0)
+            .Select(pair => $"{section.Path}:{pair.Key} is no option. There are {known}.")];
+        foreach (FfnEngineOption option in OptionTable.OfEngine)
         {
-            throw Invalid(unknown);
+            if (section[option.Name] is not { Length: > 0 } text)
+            {
+                continue;
+            }
+
+            if (option.TrySet(options.Engine, text, out FfnEngineOptions? changed))
+            {
+                options.Engine = changed;
+            }
+            else
+            {
+                failures.Add($"{section.Path}:{option.Name} is '{text}'. Allowed: {option.Allowed}.");
+            }
+        }
+
+        if (failures.Count > 0)
+        {
+            throw Invalid(failures);
         }
 
         try
@@ -24,13 +42,15 @@ internal static class OptionsBinder
         }
         catch (InvalidOperationException exception)
         {
-            string allowed = OptionTable.All.Where(option => exception.Message.Contains($"'{section.Path}:{option.Key}", StringComparison.OrdinalIgnoreCase))
+            string allowed = OptionTable.All
+                .Where(option => exception.Message.Contains($"'{section.Path}:{option.Key}", StringComparison.OrdinalIgnoreCase))
                 .Select(static option => $" Allowed: {option.Allowed}.").FirstOrDefault(string.Empty);
             throw Invalid([$"{exception.Message.TrimEnd('.')}.{allowed}"]);
         }
     }
 
-    private static OptionsValidationException Invalid(string[] failures) => new(nameof(NativeFfnOptions), typeof(NativeFfnOptions), failures);
+    private static OptionsValidationException Invalid(IEnumerable<string> failures) =>
+        new(nameof(NativeFfnOptions), typeof(NativeFfnOptions), failures);
 
     // A model's name and the places of a list stand where the table has neither.
     private static bool IsKnown(string key, bool isEmpty)

@@ -212,7 +212,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             return BatchTokens;
         }
 
-        if (Options.Autotune && Options.Warmup.Enabled)
+        if (Options.Engine.Autotune && Options.Warmup.Enabled)
         {
             // The warm-up would replace the algorithms that were tried.
             layer.Tune(BatchTokens);
@@ -233,7 +233,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         {
             if (Options.Warmup.Enabled)
             {
-                EngineWarmup.Run(open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Autotune, WarmupForward, cancellationToken);
+                EngineWarmup.Run(
+                    open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Engine.Autotune, WarmupForward, cancellationToken);
             }
 
             return true;

@@ -8,27 +8,14 @@ internal static class ModelLoader
     /// <exception cref="FfnHostingException">The engine cannot be opened.</exception>
     public static FfnEngine OpenEngine(NativeFfnOptions options)
     {
-        // The names were validated.
-        _ = BackendNames.TryParse(options.Backend, out BackendKind backend);
-        _ = CpuKernelNames.TryParse(options.Kernel, out CpuKernel kernel);
-        _ = FfnPrecisionNames.TryParse(options.Precision, out FfnPrecision precision);
         try
         {
-            return FfnEngine.Create(new FfnEngineOptions
-            {
-                Backend = backend,
-                Threads = options.Threads,
-                Kernel = kernel,
-                Precision = precision,
-                MklPath = options.MklPath,
-                Device = options.Device,
-                CudaPath = options.CudaPath,
-                Autotune = options.Autotune,
-            });
+            return FfnEngine.Create(options.Engine);
         }
         catch (BackendUnavailableException exception)
         {
-            throw new FfnHostingException($"{options.Section}:Backend is '{options.Backend}'. {exception.Message}", exception);
+            string backend = Names<BackendKind>.Of(options.Engine.Backend);
+            throw new FfnHostingException($"{options.Section}:Backend is '{backend}'. {exception.Message}", exception);
         }
     }
 

@@ -20,7 +20,7 @@ foreach (BackendCandidate candidate in FfnEngine.Probe())
 {
     if (!candidate.Available)
     {
-        Console.WriteLine($"{BackendNames.Of(candidate.Kind)}: {candidate.Reason!.Split('\n')[0].TrimEnd()}");
+        Console.WriteLine($"{Names<BackendKind>.Of(candidate.Kind)}: {candidate.Reason!.Split('\n')[0].TrimEnd()}");
         continue;
     }
 

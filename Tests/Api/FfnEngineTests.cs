@@ -98,7 +98,7 @@ public class FfnEngineTests
         {
             Assert.That(refusal.Kind, Is.EqualTo(backend));
             Assert.That(refusal.Reason, Is.Not.Empty);
-            Assert.That(refusal.Message, Does.Contain($"'{BackendNames.Of(backend)}'").And.Contain(refusal.Reason));
+            Assert.That(refusal.Message, Does.Contain($"'{Names<BackendKind>.Of(backend)}'").And.Contain(refusal.Reason));
         }
     }
 

@@ -51,10 +51,10 @@ public class FfnKindTests
     {
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(BackendNames.TryParse(BackendNames.Of(backend).ToUpperInvariant(), out BackendKind parsed), Is.True);
+            Assert.That(Names<BackendKind>.TryParse(Names<BackendKind>.Of(backend).ToUpperInvariant(), out BackendKind parsed), Is.True);
             Assert.That(parsed, Is.EqualTo(backend));
-            Assert.That(BackendNames.All, Does.Contain(BackendNames.Of(backend)));
-            Assert.That(BackendNames.TryParse("mkI", out _), Is.False);
+            Assert.That(Names<BackendKind>.All, Does.Contain(Names<BackendKind>.Of(backend)));
+            Assert.That(Names<BackendKind>.TryParse("mkI", out _), Is.False);
         }
     }
 }

@@ -17,10 +17,10 @@ public sealed class FormTests
     // Begin so. Those of Fuzzing and OptionsTests are whole documents and messages, one a line.
     private static readonly string[] WidePaths =
     [
-        "Backends/", "Benchmarks/", "Bindings/", "Cli/", "Comparison/", "GpuComparison/", "Hosting/Options/", "Layers/",
+        "Backends/", "Benchmarks/", "Bindings/", "Cli/", "Comparison/", "GpuComparison/", "Layers/",
         "Tests/Abi/", "Tests/Api/", "Tests/Bindings/", "Tests/Calibration/", "Tests/Checkpoints/", "Tests/Cli/", "Tests/CuBlas/",
         "Tests/Golden/", "Tests/Kernels/", "Tests/Loading/", "Tests/Mixtures/", "Tests/Packaging/", "Tests/Panels/", "Tests/Parity/",
-        "Tests/Properties/", "Tests/Readme/", "Tests/Samples/", "Tests/SoftwareDevice/", "Tests/Support/", "Tests/Threading/",
+        "Tests/Properties/", "Tests/Samples/", "Tests/SoftwareDevice/", "Tests/Support/", "Tests/Threading/",
         "Tests/Hosting/OptionsTests.cs", "Tools/Fuzzing/SeedCorpus.cs",
     ];
 

@@ -18,7 +18,7 @@ public sealed class UsageTests
     [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, mkl, panels")]
     [TestCase("forward --model m --input i --output o --precision int4", "--precision", "'int4'", "one of f32, bf16, f16, int8")]
     [TestCase("forward --model m --input i --output o --precision f32,int8", "--precision", "'f32,int8'")]
-    [TestCase("forward --model m --input i --output o --threads 0", "--threads", "'0'", "from 1")]
+    [TestCase("forward --model m --input i --output o --threads -1", "--threads", "'-1'", "1 to 1024")]
     [TestCase("forward --model m --input i --output o --what", "--what")]
     [TestCase("verify", "--model", "required")]
     [TestCase("verify --model m --tokens 0", "--tokens", "'0'")]
@@ -49,7 +49,7 @@ public sealed class UsageTests
     [TestCase("init --shape 4x4 --output o --dtype f64", "--dtype", "'f64'", "bf16")]
     [TestCase("init --shape 4x4 --output o --layers 0", "--layers", "'0'")]
     [TestCase("init --shape 4x4 --output o --seed -1", "--seed", "'-1'")]
-    [TestCase("init --shape 4x4 --output o --kind relu", "--kind", "relu", "swiglu, geglu, geglu-tanh, reglu, glu, bilinear")]
+    [TestCase("init --shape 4x4 --output o --kind relu", "--kind", "relu", "bilinear, reglu, geglu, geglu-tanh, swiglu, glu")]
     [TestCase("init --shape 40000x40000 --layers 9999 --output o", "--output", "GB", "free")]
     public void Is_refused(string line, params string[] named) =>
         CommandRun.Of(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ShouldRefuse(named);

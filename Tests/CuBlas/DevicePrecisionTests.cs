@@ -84,7 +84,7 @@ public sealed class DevicePrecisionTests : DeviceTests
     }
 
     private static void Report(string what, FfnPrecision precision, int decodeTokens, double error) => TestContext.Out.WriteLine(
-        $"{FfnPrecisionNames.Of(precision)}, decode kernels up to {decodeTokens} tokens: largest relative L2 error {error:E2} of {what}");
+        $"{Names<FfnPrecision>.Of(precision)}, decode kernels up to {decodeTokens} tokens: largest relative L2 error {error:E2} of {what}");
 
     private static IEnumerable<GoldenAnswer> ReadGolden()
     {

@@ -193,7 +193,8 @@ public sealed class ClientTests : RealBackendTests
     {
         GoldenCase golden = GoldenCases.Find("llama");
         await using FfnServer server = await FfnServer.StartAsync(services => services.AddNativeFfn(FfnServer.Section(
-            ("Backend", BackendNames.Of(Backend)), ("Models:llama:Path", golden.Directory), ("Models:llama:Layers", $"{golden.Layer}"))));
+            ("Backend", Names<BackendKind>.Of(Backend)),
+            ("Models:llama:Path", golden.Directory), ("Models:llama:Layers", $"{golden.Layer}"))));
         FfnLayerInfo info = server.Client.Layers.Single();
         float[] output = new float[golden.Tokens * golden.DModel];
         await server.Client.ForwardAsync($"llama/{golden.Layer}", golden.ReadInput(), output, new FfnRequestOptions(FfnMode.Block));

@@ -74,7 +74,7 @@ public sealed class DeviceServingTests : DeviceTests
         Start(ThirdIsFastest);
         await using FfnServer server = Create(static options =>
         {
-            options.Autotune = true;
+            options.ConfigureEngine(static engine => engine with { Autotune = true });
             options.Warmup.Enabled = true;
             options.Warmup.Tokens = [1, 2, 5];
         });
@@ -107,7 +107,7 @@ public sealed class DeviceServingTests : DeviceTests
         Start(ThirdIsFastest);
         await using FfnServer server = Create(static options =>
         {
-            options.Autotune = true;
+            options.ConfigureEngine(static engine => engine with { Autotune = true });
             options.Warmup.Enabled = true;
             options.Warmup.Tokens = [];
             options.Batching.BatchInvariant = true;
@@ -196,7 +196,7 @@ public sealed class DeviceServingTests : DeviceTests
         }));
         server.Runtime.CreateEngine = options =>
         {
-            FfnEngine engine = FfnEngine.Create(Options(decodeTokens: decodeTokens) with { Autotune = options.Autotune });
+            FfnEngine engine = FfnEngine.Create(Options(decodeTokens: decodeTokens) with { Autotune = options.Engine.Autotune });
             opened?.Invoke();
             return engine;
         };

@@ -64,9 +64,10 @@ internal sealed class FfnServer : IAsyncDisposable
 
     public static void Defaults(NativeFfnOptions options, BackendKind backend = BackendKind.Managed)
     {
-        options.Backend = BackendNames.Of(backend);
-        options.Kernel = backend == BackendKind.Mkl ? "mkl" : "auto";
-        options.Threads = 2;
+        options.ConfigureEngine(engine => engine with
+        {
+            Backend = backend, Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto, Threads = 2,
+        });
         options.Batching.MaxBatchTokens = 8;
         options.Batching.QueueCapacityTokens = 64;
         options.Warmup.Enabled = false;

@@ -15,7 +15,8 @@ public sealed class HostingAllocationTests
     [Test]
     public async Task Nothing_is_allocated([Values(1, 6)] int clients, [Values] bool cancellable, [Values] bool deadline)
     {
-        await using FfnServer server = await FfnServer.StartAsync(static options => options.Threads = 1);
+        await using FfnServer server = await FfnServer.StartAsync(
+            static options => options.ConfigureEngine(static engine => engine with { Threads = 1 }));
         server.Runtime.Open!.Runner.Forward = NativeFfn.Hosting.Batching.LayerForwards.Run;
         using var cancellation = new CancellationTokenSource();
         CancellationToken token = cancellable ? cancellation.Token : default;

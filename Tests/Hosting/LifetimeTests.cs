@@ -115,7 +115,8 @@ public sealed class LifetimeTests
         (FfnSpec spec, FfnMemoryWeights weights) = FfnServer.ExactLayer(70, dModel: 8);
         await using FfnServer server = await FfnServer.StartAsync(services => services
             .AddNativeFfn(static options => FfnServer.Defaults(options))
-            .AddKeyedNativeFfn("small", options => options.AddLayer("s", spec, weights).Backend = "managed"));
+            .AddKeyedNativeFfn("small", options => options.AddLayer("s", spec, weights)
+                .ConfigureEngine(static engine => engine with { Backend = BackendKind.Managed })));
         IFfnClient small = server.Services.GetRequiredKeyedService<IFfnClient>("small");
         await new FfnCall(small, "0", 3, 1, default, default).AssertAnsweredAsync();
         await server.Call("m/1", 3).AssertAnsweredAsync();

@@ -17,14 +17,18 @@ public sealed class OptionsTests
     public void Every_option_is_bound()
     {
         NativeFfnOptions options = Read(
-            ("Backend", "managed"), ("Threads", "3"), ("Kernel", "panels"), ("Precision", "bf16"), ("MklPath", "/mkl"), ("DrainTimeout", "00:00:07"),
+            ("Backend", "managed"), ("Threads", "3"), ("Kernel", "panels"), ("Precision", "bf16"), ("MklPath", "/mkl"), ("Device", "2"), ("CudaPath", "/cuda"), ("Autotune", "true"), ("DrainTimeout", "00:00:07"),
             ("Models:a:Path", Llama), ("Models:a:Layers", "0"), ("Models:b.c-d_e:Path", Llama),
             ("Batching:Enabled", "false"), ("Batching:MaxBatchTokens", "32"), ("Batching:MaxQueueDelay", "00:00:00.002"),
             ("Batching:QueueCapacityTokens", "320"), ("Batching:QueueCapacityTime", "00:00:00.5"), ("Batching:DefaultDeadline", "00:00:01"), ("Batching:BatchInvariant", "true"),
             ("Warmup:Enabled", "false"), ("Warmup:Tokens:0", "4"), ("Warmup:Tokens:1", "5"));
         using (Assert.EnterMultipleScope())
         {
-            Assert.That((options.Backend, options.Threads, options.Kernel, options.Precision, options.MklPath), Is.EqualTo(("managed", 3, "panels", "bf16", "/mkl")));
+            Assert.That(options.Engine, Is.EqualTo(new FfnEngineOptions
+            {
+                Backend = BackendKind.Managed, Threads = 3, Kernel = CpuKernel.Panels, Precision = FfnPrecision.BFloat16, MklPath = "/mkl",
+                Device = 2, CudaPath = "/cuda", Autotune = true,
+            }));
             Assert.That(options.DrainTimeout, Is.EqualTo(TimeSpan.FromSeconds(7)));
             Assert.That((options.Models["a"].Path, options.Models["a"].Layers), Is.EqualTo((Llama, "0")));
             Assert.That(options.Models["b.c-d_e"].Layers, Is.Null);
@@ -38,7 +42,7 @@ public sealed class OptionsTests
 
     [TestCase("Backend", "cuda", "NativeFfn:Backend is 'cuda'. Allowed: auto, mkl, managed, cublas, reference.")]
     [TestCase("Threads", "-1", "NativeFfn:Threads is '-1'. Allowed: 1 to 1024, or 0 for the processors this process may use.")]
-    [TestCase("Threads", "many", "'NativeFfn:Threads' to type 'System.Int32'. Allowed: 1 to 1024, or 0")]
+    [TestCase("Threads", "many", "NativeFfn:Threads is 'many'. Allowed: 1 to 1024, or 0")]
     [TestCase("Precision", "f8", "NativeFfn:Precision is 'f8'. Allowed: f32, bf16, f16, int8, tf32, fp8.")]
     [TestCase("Kernel", "fast", "NativeFfn:Kernel is 'fast'. Allowed: auto, mkl, panels.")]
     [TestCase("DrainTimeout", "5", "NativeFfn:DrainTimeout is '5.00:00:00'. Allowed: 00:00:00 to 01:00:00.")]
@@ -66,6 +70,14 @@ public sealed class OptionsTests
         Dictionary<string, string?> values = new() { ["Models:m:Path"] = Llama, [key] = value };
         OptionsValidationException thrown = Assert.Throws<OptionsValidationException>(() => Read([.. values.Select(static pair => (pair.Key, pair.Value))]))!;
         Assert.That(thrown.Message, Does.Contain(message));
+    }
+
+    [Test]
+    public void What_code_sets_is_checked_as_what_configuration_says()
+    {
+        OptionsValidationException thrown = Assert.Throws<OptionsValidationException>(
+            () => Read(static options => options.ConfigureEngine(static engine => engine with { Device = -1 }), ("Models:m:Path", Llama)))!;
+        Assert.That(thrown.Message, Is.EqualTo("NativeFfn:Device is '-1'. Allowed: 0 to 1023."));
     }
 
     [Test]

@@ -168,7 +168,7 @@ public sealed class ServingFailureTests
         FfnSpec narrowing = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 16, 24, false), new FfnStage(FfnKind.Linear, 24, 5, false));
         await using FfnServer server = FfnServer.Create(services => services.AddNativeFfn(options =>
         {
-            options.Backend = "managed";
+            options.ConfigureEngine(static engine => engine with { Backend = BackendKind.Managed });
             options.AddLayer("a", spec, weights).AddLayer("b", spec.WithoutBlock("a norm is missing."), weights);
             options.AddLayer("c", narrowing, RandomLayers.Gaussian(narrowing, 43));
             options.Batching.MaxBatchTokens = 100;

@@ -27,7 +27,7 @@ public sealed class InstructionSetTests
         }
 
         // One case shows what a width does to the other ways of storing weights; panels of every width have tests of their own.
-        foreach (string precision in CpuPrecisionsAttribute.All.Select(FfnPrecisionNames.Of))
+        foreach (string precision in CpuPrecisionsAttribute.All.Select(Names<FfnPrecision>.Of))
         {
             GoldenCase golden = GoldenCases.Find("llama");
             (int exitCode, string output, string error) = CommandProcess.Run(

@@ -37,7 +37,7 @@ public class RefusalTests : CpuBackendTests
             weights.Set(name, clean);
             string value = weight.ToString("R", System.Globalization.CultureInfo.InvariantCulture);
             Assert.That(refusal.Message, Does.StartWith($"{name}[{row}, {column}] is {value}").And.EndWith($"Use precision {remedy}.").And.Not.Contain("\n"));
-            Assert.That(refusal.Message, Does.Contain(FfnPrecisionNames.Of(precision)));
+            Assert.That(refusal.Message, Does.Contain(Names<FfnPrecision>.Of(precision)));
         }
 
         using FfnLayer layer = engine.CreateLayer(Spec, weights);

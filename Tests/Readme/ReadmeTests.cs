@@ -1,41 +1,40 @@
 using System.Reflection;
-using System.Runtime.CompilerServices;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using NativeFfn.Hosting;
+using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Readme;
 
-/// <summary>What the README says of the code, held against the code.</summary>
+/// <summary>The documents' samples, tables and names, held against the code.</summary>
 public sealed class ReadmeTests
 {
-    private static readonly string Folder = Path.GetDirectoryName(SourceFile())!;
-
-    private static string ReadmeText => File.ReadAllText(Path.Combine(Folder, "..", "..", "README.md"));
-
-    [TestCase("checkpoint")]
-    [TestCase("spans")]
-    [TestCase("stack")]
-    [TestCase("device")]
-    [TestCase("server")]
-    [TestCase("client")]
-    public void A_code_sample_is_code_that_is_compiled_here(string name)
+    [TestCase("checkpoint", "README.md")]
+    [TestCase("spans", "README.md")]
+    [TestCase("stack", "docs/checkpoints.md")]
+    [TestCase("device", "docs/gpu.md")]
+    [TestCase("server", "README.md")]
+    [TestCase("server", "docs/server.md")]
+    [TestCase("client", "docs/server.md")]
+    public void A_code_sample_is_code_that_is_compiled_here(string name, string document)
     {
-        string source = File.ReadAllText(Path.Combine(Folder, "ReadmeSamples.cs"));
+        string source = Documents.Read("Tests/Readme/ReadmeSamples.cs");
         Match sample = Regex.Match(source, $@"// sample: {name}\n(.*?)\n\s*// end", RegexOptions.Singleline);
-        string code = string.Join('\n', sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line));
-        Assert.That(ReadmeText, Does.Contain("```csharp\n" + code + "\n```"));
+        IEnumerable<string> lines = sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line);
+        string code = string.Join('\n', lines);
+        Assert.That(Documents.Read(document), Does.Contain("```csharp\n" + code + "\n```"));
     }
 
     [Test]
     public void The_checkpoint_sample_gives_the_golden_answers()
     {
         GoldenCase golden = GoldenCases.Find("llama");
-        (float[] ffn, float[] residual, float[] block) = ReadmeSamples.RunCheckpointLayer(golden.Directory, golden.Layer, golden.ReadInput());
+        (float[] ffn, float[] residual, float[] block) =
+            ReadmeSamples.RunCheckpointLayer(golden.Directory, golden.Layer, golden.ReadInput());
         Assert.Multiple(() =>
         {
             Assert.That(ffn, Is.EqualTo(golden.ReadExpected(FfnMode.Ffn)).Within(1e-5));
@@ -90,53 +89,58 @@ public sealed class ReadmeTests
     }
 
     [Test]
-    public void The_table_of_a_servers_options_has_each_with_what_is_allowed_and_its_default()
+    public void Every_property_of_the_options_is_described() => Assert.Multiple(() =>
     {
-        (string Key, object? Default)[] options =
-        [
-            .. Defaults(new NativeFfnOptions(), string.Empty), .. Defaults(new FfnModelOptions(), "Models:NAME:"),
-            .. Defaults(new FfnBatchingOptions(), "Batching:"), .. Defaults(new FfnWarmupOptions(), "Warmup:"),
-        ];
-        using (Assert.EnterMultipleScope())
-        {
-            Assert.That(OptionTable.All.Select(static option => option.Key), Is.EquivalentTo(options.Select(static option => option.Key)));
-            foreach ((string key, object? value) in options)
-            {
-                string text = value switch
-                {
-                    null => "none",
-                    bool flag => flag ? "true" : "false",
-                    _ => value.ToString()!,
-                };
-                Assert.That(ReadmeText, Does.Match($@"\| `{Regex.Escape(key)}` \| {Regex.Escape(OptionTable.AllowedOf(key))} \| {Regex.Escape(text)}\b"));
-            }
-        }
-    }
+        Assert.That(
+            FfnEngineOption.All.Select(static option => option.Name),
+            Is.EquivalentTo(Properties(typeof(FfnEngineOptions), string.Empty)));
+        Assert.That(
+            OptionTable.All.Select(static option => option.Key),
+            Is.EquivalentTo(
+            [
+                .. OptionTable.OfEngine.Select(static option => option.Name), .. Properties(typeof(NativeFfnOptions), string.Empty),
+                .. Properties(typeof(FfnModelOptions), "Models:NAME:"), .. Properties(typeof(FfnBatchingOptions), "Batching:"),
+                .. Properties(typeof(FfnWarmupOptions), "Warmup:"),
+            ]));
+    });
 
     [Test]
-    public void The_configuration_table_has_every_option() => Assert.Multiple(() =>
+    public void The_tables_of_options_say_what_the_code_says() => Assert.Multiple(() =>
     {
-        foreach (PropertyInfo option in typeof(FfnEngineOptions).GetProperties(BindingFlags.Public | BindingFlags.Instance | BindingFlags.DeclaredOnly))
+        string text = Documents.Read("docs/configuration.md");
+        string help = CommandRun.Done("forward", "--help").Out;
+        foreach (FfnEngineOption option in FfnEngineOption.All)
         {
-            Assert.That(ReadmeText, Does.Contain($"| `{option.Name}` |"));
+            Match row = Regex.Match(text, $@"^\| `{option.Name}` \|( `(?<switch>--[\w-]+)`)? \| (?<rest>.*) \|$", RegexOptions.Multiline);
+            Assert.That(row.Groups["rest"].Value, Is.EqualTo($"{option.Allowed} | {option.Default} | {option.Description}"), option.Name);
+            Assert.That(help, Does.Contain(row.Groups["switch"].Value));
+        }
+
+        foreach (HostOption option in OptionTable.All.Where(static option => OptionTable.OfEngine.All(engine => engine.Name != option.Key)))
+        {
+            Assert.That(text, Does.Contain($"| `{option.Key}` | {option.Allowed} | {option.Default} | {option.Description} |"));
         }
     });
 
     [Test]
     public void Every_kind_and_family_and_backend_is_named() => Assert.Multiple(() =>
     {
-        string text = ReadmeText;
+        string text = Documents.Read("docs/checkpoints.md");
         foreach (string name in FfnKind.Named.Select(static kind => kind.Name)
-            .Concat(global::NativeFfn.Checkpoints.Families.FamilyCatalog.ModelTypes).Concat(BackendNames.All))
+            .Concat(global::NativeFfn.Checkpoints.Families.FamilyCatalog.ModelTypes))
         {
             Assert.That(text, Does.Contain($"`{name}`"));
+        }
+
+        foreach (string name in Names<BackendKind>.All.Concat(Names<FfnPrecision>.All))
+        {
+            Assert.That(Documents.Read("README.md"), Does.Contain($"`{name}`"));
+            Assert.That(Documents.Read("docs/numerics.md"), Does.Contain($"`{name}`"));
         }
     });
 
     // Sections of their own, and what only code can set, are no options.
-    private static IEnumerable<(string Key, object? Default)> Defaults(object options, string prefix) => options.GetType()
+    private static IEnumerable<string> Properties(Type options, string prefix) => options
         .GetProperties(BindingFlags.Public | BindingFlags.Instance).Where(static option => option.CanWrite)
-        .Select(option => (prefix + option.Name, option.GetValue(options)));
-
-    private static string SourceFile([CallerFilePath] string path = "") => path;
+        .Select(option => prefix + option.Name);
 }

@@ -106,7 +106,7 @@ public sealed class ConfigurationTests
         string[] keys = [.. file.GetSection("NativeFfn").AsEnumerable(makePathsRelative: true).Select(static pair => pair.Key)];
         Assert.Multiple(() =>
         {
-            foreach ((string key, _) in OptionTable.All)
+            foreach (string key in OptionTable.All.Select(static option => option.Key))
             {
                 // Models have no default; what they take is shown by example.
                 if (key.StartsWith("Models:", StringComparison.Ordinal))

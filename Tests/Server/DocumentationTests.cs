@@ -2,19 +2,20 @@ using System.Reflection;
 using Microsoft.AspNetCore.Http;
 using NativeFfn.Server.Configuration;
 using NativeFfn.Server.Http;
+using NativeFfn.Tests.Readme;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
 
-/// <summary>What the README says of the server, held against the server.</summary>
+/// <summary>The documentation of the server, held against the server.</summary>
 public sealed class DocumentationTests
 {
-    private static string ReadmeText => File.ReadAllText(InRoot("README.md"));
+    private static string ServerText => Documents.Read("docs/server.md");
 
     [Test]
     public void Every_error_is_listed_under_its_status()
     {
-        string[] rows = [.. ReadmeText.Split('\n').Where(
+        string[] rows = [.. ServerText.Split('\n').Where(
             static line => line.StartsWith("| 4", StringComparison.Ordinal) || line.StartsWith("| 5", StringComparison.Ordinal))];
         ProblemKind[] kinds = [.. typeof(ProblemKind).GetFields(BindingFlags.Public | BindingFlags.Static)
             .Select(static field => field.GetValue(null)).OfType<ProblemKind>()];
@@ -38,12 +39,12 @@ public sealed class DocumentationTests
         var defaults = new ServerOptions();
         Assert.Multiple(() =>
         {
-            Assert.That(ReadmeText, Does.Match(@"\| `ApiKeys` \|[^|]+\| none \|"));
-            Assert.That(ReadmeText, Does.Match($@"\| `MaxRequestBytes` \|[^|]+\| {defaults.MaxRequestBytes} \|"));
-            Assert.That(ReadmeText, Does.Match($@"\| `MaxBufferedBytes` \|[^|]+\| {defaults.MaxBufferedBytes} \|"));
-            Assert.That(ReadmeText, Does.Match($@"\| `MaxConnections` \|[^|]+\| {defaults.MaxConnections} \|"));
-            Assert.That(ReadmeText, Does.Match(@"\| `Explorer:Enabled` \|[^|]+\| true \|"));
-            Assert.That(ReadmeText, Does.Match($@"\| `Explorer:MaxTokens` \|[^|]+\| {defaults.Explorer.MaxTokens} \|"));
+            Assert.That(ServerText, Does.Match(@"\| `ApiKeys` \|[^|]+\| none \|"));
+            Assert.That(ServerText, Does.Match($@"\| `MaxRequestBytes` \|[^|]+\| {defaults.MaxRequestBytes} \|"));
+            Assert.That(ServerText, Does.Match($@"\| `MaxBufferedBytes` \|[^|]+\| {defaults.MaxBufferedBytes} \|"));
+            Assert.That(ServerText, Does.Match($@"\| `MaxConnections` \|[^|]+\| {defaults.MaxConnections} \|"));
+            Assert.That(ServerText, Does.Match(@"\| `Explorer:Enabled` \|[^|]+\| true \|"));
+            Assert.That(ServerText, Does.Match($@"\| `Explorer:MaxTokens` \|[^|]+\| {defaults.Explorer.MaxTokens} \|"));
             Assert.That(typeof(ServerOptions).GetProperties(), Has.Length.EqualTo(5), "a new option has a row and a line here");
         });
     }
@@ -74,7 +75,4 @@ public sealed class DocumentationTests
             Assert.That(retryAfter, Is.Positive);
         });
     }
-
-    private static string InRoot(string file, [System.Runtime.CompilerServices.CallerFilePath] string path = "") =>
-        Path.Combine(Path.GetDirectoryName(path)!, "..", "..", file);
 }

@@ -114,7 +114,7 @@ public static class TestBackends
         {
             if (IsRequired(backend) && !Opens(options with { Precision = FfnPrecision.Float32 }))
             {
-                Assert.Fail($"{RequiredVariable} promises '{BackendNames.Of(backend)}'. {absent.Message}");
+                Assert.Fail($"{RequiredVariable} promises '{Names<BackendKind>.Of(backend)}'. {absent.Message}");
             }
 
             Assert.Ignore(absent.Message);
@@ -130,7 +130,7 @@ public static class TestBackends
     public static bool IsRequired(BackendKind backend)
     {
         string required = Environment.GetEnvironmentVariable(RequiredVariable) ?? string.Empty;
-        return required.Split(',', StringSplitOptions.TrimEntries).Contains(BackendNames.Of(backend), StringComparer.OrdinalIgnoreCase);
+        return required.Split(',', StringSplitOptions.TrimEntries).Contains(Names<BackendKind>.Of(backend), StringComparer.OrdinalIgnoreCase);
     }
 
     private static bool Opens(FfnEngineOptions options)

@@ -26,14 +26,14 @@ internal static class LoadCommand
         Option<int> batch = OptionFactory.Integer("--batch-tokens", "N", "The server's MaxBatchTokens.", 1, MaxTokens, 64);
         Option<int> queue = OptionFactory.Integer("--queue-tokens", "N", "The server's QueueCapacityTokens.", 1, 1 << 20, 1024);
         Option<BackendKind> backend = OptionFactory.Word<BackendKind>(
-            "--backend", string.Join('|', BackendNames.All), "What computes.", "one of " + string.Join(", ", BackendNames.All),
-            BackendNames.TryParse);
+            "--backend", string.Join('|', Names<BackendKind>.All), "What computes.", "one of " + string.Join(", ", Names<BackendKind>.All),
+            Names<BackendKind>.TryParse);
         Option<FfnPrecision> precision = OptionFactory.Word<FfnPrecision>(
             "--precision",
-            string.Join('|', FfnPrecisionNames.All),
+            string.Join('|', Names<FfnPrecision>.All),
             "How the weights are kept.",
-            "one of " + string.Join(", ", FfnPrecisionNames.All),
-            FfnPrecisionNames.TryParse);
+            "one of " + string.Join(", ", Names<FfnPrecision>.All),
+            Names<FfnPrecision>.TryParse);
         precision.DefaultValueFactory = static _ => FfnPrecision.BFloat16;
         var compare = new Option<bool>("--compare") { Description = "The same load without batching as well." };
         Option<double> overload = Factor();

@@ -44,7 +44,8 @@ static async Task<int> MeasureAsync(LoadPlan plan)
     RequestSet requests = RequestSet.Create(plan, model);
     string size = plan.FixedTokens ? $"{plan.Tokens} tokens" : $"1 to {plan.Tokens} tokens";
     Console.WriteLine(
-        $"swiglu {plan.Shape}, {plan.Clients} clients with {size} each for {plan.Seconds} s, on backend {BackendNames.Of(plan.Backend)}");
+        $"swiglu {plan.Shape}, {plan.Clients} clients with {size} each for {plan.Seconds} s, "
+        + $"on backend {Names<BackendKind>.Of(plan.Backend)}");
 
     Text.Heading($"batching, at most {plan.BatchTokens} tokens");
     SteadyResult steady = await SteadyScenario.RunAsync(plan, model, requests, batching: true);

@@ -16,7 +16,8 @@ internal static class Bench
         foreach (string argument in (string[])
         [
             plan.Command, "bench", "--shape", plan.Shape.ToString(), "--tokens", tokens.ToString(CultureInfo.InvariantCulture),
-            "--backend", BackendNames.Of(plan.Backend), "--precision", FfnPrecisionNames.Of(plan.Precision), "--seconds", Seconds, "--json",
+            "--backend", Names<BackendKind>.Of(plan.Backend), "--precision", Names<FfnPrecision>.Of(plan.Precision),
+            "--seconds", Seconds, "--json",
             "-",
         ])
         {

@@ -59,8 +59,8 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         [
             plan.Server,
             "--model", model,
-            "--backend", BackendNames.Of(plan.Backend),
-            "--precision", FfnPrecisionNames.Of(plan.Precision),
+            "--backend", Names<BackendKind>.Of(plan.Backend),
+            "--precision", Names<FfnPrecision>.Of(plan.Precision),
             "--urls", $"http://127.0.0.1:{port}",
             "--grpc-urls", "http://127.0.0.1:0",
             "--NativeFfn:Batching:Enabled", batching ? "true" : "false",

@@ -1,12 +1,20 @@
-using NativeFfn.Backends;
-
 namespace NativeFfn;
 
-/// <summary>How an <see cref="FfnEngine"/> is opened. Immutable.</summary>
+/// <summary>How an engine is opened, from the application down to the backend. Immutable.</summary>
+/// <remarks><see cref="FfnEngineOption"/> describes each option once, for configuration, the command line and the documentation.</remarks>
 public sealed record FfnEngineOptions
 {
     /// <summary>The most threads an engine may be given: a bound against a mistyped number.</summary>
     public const int MaxThreads = 1024;
+
+    /// <summary>More GPUs than a machine has: a bound against a mistyped number.</summary>
+    public const int MaxDevice = 1023;
+
+    /// <summary>
+    /// Multiply-adds that are worth handing to another thread: about 1 MB of weights read for one token, some 50 µs, ten times what
+    /// waking a thread costs.
+    /// </summary>
+    private const long DefaultMinimumSliceWork = 256 * 1024;
 
     /// <summary>
     /// The backend. <see cref="BackendKind.Auto"/> takes the best that is available; any other is used or refused with the reason, never
@@ -29,7 +37,9 @@ public sealed record FfnEngineOptions
     /// </summary>
     public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
 
-    /// <summary>How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.</summary>
+    /// <summary>
+    /// How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.
+    /// </summary>
     public FfnPrecision Precision { get; init; } = FfnPrecision.Float32;
 
     /// <summary>
@@ -54,7 +64,7 @@ public sealed record FfnEngineOptions
     public nint CudaContext { get; init; }
 
     /// <summary>
-    /// Whether <see cref="FfnLayer.Warmup"/> times the algorithms that cuBLASLt proposes and keeps the fastest, in the user's cache folder
+    /// Whether <c>FfnLayer.Warmup</c> times the algorithms that cuBLASLt proposes and keeps the fastest, in the user's cache folder
     /// too. It takes a moment for each token count, and gives other bits than the first proposal. cuBLAS only.
     /// </summary>
     public bool Autotune { get; init; }
@@ -62,55 +72,27 @@ public sealed record FfnEngineOptions
     /// <summary>The most tokens for the decode kernels of a GPU; null measures it. Tests set it.</summary>
     internal int? DecodeTokens { get; init; }
 
-    /// <summary>A CUDA device of the tests' own.</summary>
-    internal Backends.CuBlas.CudaSource? Cuda { get; init; }
+    /// <summary>CUDA's libraries; null looks for the real ones. Tests give a device of their own.</summary>
+    internal DeviceSource? Cuda { get; init; }
 
-    /// <summary>Multiply-adds that are worth another thread; tests lower it, so that small layers are cut too.</summary>
-    internal long MinimumSliceWork { get; init; } = BackendOptions.DefaultMinimumSliceWork;
+    /// <summary>Multiply-adds of a slice at least; tests lower it, so that layers of any size are cut.</summary>
+    internal long MinimumSliceWork { get; init; } = DefaultMinimumSliceWork;
 
-    internal BackendOptions ToBackendOptions()
+    /// <summary>These options with the number of threads that 0 stands for.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
+    internal FfnEngineOptions Resolve()
     {
-        if (Threads is < 0 or > MaxThreads)
+        foreach (FfnEngineOption option in FfnEngineOption.All)
         {
-            throw new ArgumentOutOfRangeException(
-                nameof(Threads), Threads, $"Threads must be 1 to {MaxThreads}, or 0 for the processors this process may use.");
+            if (!option.IsAllowed(this))
+            {
+                throw new ArgumentOutOfRangeException(option.Name, option.ValueOf(this), $"{option.Name} must be {option.Allowed}.");
+            }
         }
 
-        if (!Enum.IsDefined(Kernel))
-        {
-            throw new ArgumentOutOfRangeException(nameof(Kernel), Kernel, $"No such kernel. Use {string.Join(", ", Enum.GetNames<CpuKernel>())}.");
-        }
-
-        if (!Enum.IsDefined(Precision))
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(Precision), Precision, $"No such precision. Use {string.Join(", ", Enum.GetNames<FfnPrecision>())}.");
-        }
-
-        if (MaxResidentExperts < 0)
-        {
-            throw new ArgumentOutOfRangeException(
-                nameof(MaxResidentExperts), MaxResidentExperts, "The bound on resident experts must be positive, or 0 for none.");
-        }
-
-        if (Device < 0)
-        {
-            throw new ArgumentOutOfRangeException(nameof(Device), Device, "Devices are numbered from 0.");
-        }
-
-        int threads = Threads == 0 ? Math.Min(Environment.ProcessorCount, MaxThreads) : Threads;
-        return new BackendOptions(threads, MklPath)
-        {
-            Kernel = Kernel,
-            Precision = Precision,
-            MaxResidentExperts = MaxResidentExperts,
-            CudaPath = CudaPath,
-            Device = Device,
-            CudaContext = CudaContext,
-            Autotune = Autotune,
-            DecodeTokens = DecodeTokens,
-            Cuda = Cuda,
-            MinimumSliceWork = MinimumSliceWork,
-        };
+        return Threads > 0 ? this : this with { Threads = Math.Min(Environment.ProcessorCount, MaxThreads) };
     }
 }
+
+/// <summary>Where a device's libraries come from; each backend knows its own kind.</summary>
+internal abstract record DeviceSource;
