@@ -20,16 +20,15 @@ internal static class CommonOptions
 
     public static Option<bool> Json() => new("--json") { Description = "Print JSON instead of text." };
 
-    /// <summary>Backends that must be there, of those that are compared with the reference; the value is <c>default</c> where the option was left out.</summary>
+    /// <summary>Backends that must be there; the value is <c>default</c> where the option was left out.</summary>
     public static Option<ImmutableArray<BackendKind>> RequiredBackends()
     {
-        static bool IsCompared(BackendKind kind) => kind is not (BackendKind.Auto or BackendKind.Reference);
-        string names = string.Join(", ", Enum.GetValues<BackendKind>().Where(IsCompared).Select(Names<BackendKind>.Of));
+        string names = string.Join(", ", Names<BackendKind>.All.Skip(1));
         return OptionFactory.List<BackendKind>(
             "--require",
             $"Backends ({names}) with commas between them, without which the command fails; none if left out.",
             $"one or several of {names} with commas between them",
-            static (string word, out BackendKind kind) => Names<BackendKind>.TryParse(word, out kind) && IsCompared(kind));
+            static (string word, out BackendKind kind) => Names<BackendKind>.TryParse(word, out kind) && kind != BackendKind.Auto);
     }
 
     // Left out, an enumeration is its first value: ffn.

@@ -60,7 +60,8 @@ public sealed class Float64ForwardTests
     [Test]
     public void A_stack_that_changes_its_width_has_no_residual()
     {
-        FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 1, 2, false), new FfnStage(FfnKind.Relu, 2, 2, false), new FfnStage(FfnKind.Linear, 2, 3, false));
+        FfnSpec spec = FfnSpec.Stack(
+            new FfnStage(FfnKind.Relu, 1, 2, false), new FfnStage(FfnKind.Relu, 2, 2, false), new FfnStage(FfnKind.Linear, 2, 3, false));
         FfnMemoryWeights weights = new FfnMemoryWeights(spec)
             .Set("layers.0.weight", new float[] { 1, 2 })
             .Set("layers.1.weight", new float[] { 1, 1, 1, -1 })
@@ -87,7 +88,8 @@ public sealed class Float64ForwardTests
         using FfnLayer layer = engine.CreateLayer(spec, weights);
         foreach ((FfnMode mode, double[] expected) in Compute(spec, weights, input))
         {
-            Assert.That(EngineTests.Forward(layer, mode, input), Is.EqualTo(Array.ConvertAll(expected, static value => (float)value)), $"{mode}");
+            float[] rounded = Array.ConvertAll(expected, static value => (float)value);
+            Assert.That(EngineTests.Forward(layer, mode, input), Is.EqualTo(rounded), $"{mode}");
         }
 
         Assert.That(layer.WeightBytes, Is.EqualTo(spec.ParameterCount * sizeof(float)));
