@@ -2,11 +2,12 @@ using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Backends.CuBlas;
+using NativeFfn.Backends.Reference;
 using NativeFfn.Bindings;
 
 namespace NativeFfn.Backends;
 
-/// <summary>Every backend in order of preference, and the choice among them.</summary>
+/// <summary>Every backend in order of preference, the reference last, and the choice among them.</summary>
 internal static class BackendCatalog
 {
     private static readonly ImmutableArray<BackendEntry> Backends =
@@ -14,12 +15,10 @@ internal static class BackendCatalog
         new(BackendKind.CuBlas, DeviceFormat.Precisions, CuBlasBackend.Open),
         new(BackendKind.Mkl, CpuBackend.Precisions, MklBackend.Open),
         new(BackendKind.Managed, CpuBackend.Precisions, ManagedBackend.Open),
+        new(BackendKind.Reference, ReferenceBackend.Precisions, ReferenceBackend.Open),
     ];
 
-    /// <summary>The precisions that a backend has.</summary>
-    public static ReadOnlySpan<FfnPrecision> PrecisionsOf(BackendKind kind) => Backends.Single(entry => entry.Kind == kind).Precisions;
-
-    /// <summary>Opens the backend that was asked for, or for <see cref="BackendKind.Auto"/> the first that opens.</summary>
+    /// <summary>Opens the backend that was asked for, or for <see cref="BackendKind.Auto"/> the first that opens and is no reference.</summary>
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here.</exception>
     public static (IFfnBackend Backend, BackendSelection Selection) Open(FfnEngineOptions options)
     {
@@ -27,7 +26,7 @@ internal static class BackendCatalog
         var candidates = ImmutableArray.CreateBuilder<BackendCandidate>();
         foreach (BackendEntry entry in Backends)
         {
-            if (requested != BackendKind.Auto && requested != entry.Kind)
+            if (requested == BackendKind.Auto ? entry.Kind == BackendKind.Reference : requested != entry.Kind)
             {
                 continue;
             }

@@ -17,6 +17,9 @@ public enum BackendKind
 
     /// <summary>cuBLAS on an NVIDIA GPU.</summary>
     CuBlas,
+
+    /// <summary>float64 by the formulas on one thread, for comparing with; always available in f32, slow, and used only where it is named.</summary>
+    Reference,
 }
 
 /// <summary>Who a backend is.</summary>
@@ -47,6 +50,9 @@ public sealed record BackendCandidate(BackendKind Kind, BackendDescription? Desc
 {
     /// <summary>Whether it can be used here.</summary>
     public bool Available => Description is not null;
+
+    /// <summary>Whether <see cref="BackendKind.Auto"/> may choose it: every backend but the reference.</summary>
+    public bool IsAutomatic => Kind != BackendKind.Reference;
 }
 
 /// <summary>What was asked for, what was chosen, and why every better candidate was passed over.</summary>

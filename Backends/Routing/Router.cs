@@ -5,8 +5,8 @@ namespace NativeFfn.Backends.Routing;
 /// <summary>Chooses a token's experts from its logits; the formula is <see cref="MixtureSpec"/>'s.</summary>
 internal static class Router
 {
-    // What DeepSeek-V3 adds to the sum of the chosen scores: sigmoids may all have underflowed.
-    private const float SmallestSum = 1e-20f;
+    /// <summary>What DeepSeek-V3 adds to the sum of the chosen scores: sigmoids may all have underflowed.</summary>
+    public const float SmallestSum = 1e-20f;
 
     /// <summary>Chooses experts, best first.</summary>
     /// <param name="mixture">How tokens are routed.</param>

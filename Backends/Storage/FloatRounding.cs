@@ -1,41 +1,12 @@
 namespace NativeFfn.Backends.Storage;
 
-/// <summary>Turns float32 into narrower floats, to the nearest and from halfway to the even one.</summary>
+/// <summary>E4M3, to the nearest and from halfway to the even one.</summary>
 internal static class FloatRounding
 {
     /// <summary>The largest number of E4M3, and of its 8 bits 0x7E.</summary>
     public const float LargestE4M3 = 448;
 
     private const byte E4M3NaN = 0x7F;
-
-    /// <summary>bfloat16; what is too large becomes infinite, and a NaN keeps its upper bits and is made quiet: rounding could carry it into an infinity.</summary>
-    public static ushort ToBFloat16(float value)
-    {
-        const uint quietNaN = 0x0040_0000;
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        return (ushort)((float.IsNaN(value) ? bits | quietNaN : bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-    }
-
-    /// <summary>The same for many.</summary>
-    public static void ToBFloat16(ReadOnlySpan<float> source, Span<ushort> destination)
-    {
-        for (int i = 0; i < source.Length; i++)
-        {
-            destination[i] = ToBFloat16(source[i]);
-        }
-    }
-
-    /// <summary>A bfloat16 as float32, exactly.</summary>
-    public static float FromBFloat16(ushort bits) => BitConverter.UInt32BitsToSingle((uint)bits << 16);
-
-    /// <summary>IEEE half precision; what is too large becomes infinite.</summary>
-    public static void ToFloat16(ReadOnlySpan<float> source, Span<ushort> destination)
-    {
-        for (int i = 0; i < source.Length; i++)
-        {
-            destination[i] = BitConverter.HalfToUInt16Bits((Half)source[i]);
-        }
-    }
 
     /// <summary>
     /// E4M3 in its finite form (Micikevicius et al. 2022, "FP8 Formats for Deep Learning"): 4 bits of exponent with bias 7, 3 of mantissa, no

@@ -60,7 +60,7 @@ internal static class BenchRunner
             return;
         }
 
-        ImmutableArray<BackendCandidate> candidates = FfnEngine.Probe(plan.Engines[0]);
+        ImmutableArray<BackendCandidate> candidates = [.. FfnEngine.Probe(plan.Engines[0]).Where(static candidate => candidate.IsAutomatic)];
         foreach (BackendCandidate candidate in candidates)
         {
             if (candidate.Reason is { } reason)

@@ -20,7 +20,7 @@ internal sealed record BackendInfo(string Name, bool Available, string? Version,
 /// <summary>The answer of <c>info --json</c>.</summary>
 /// <param name="Version">NativeFfn's version.</param>
 /// <param name="Auto">The backend that <c>auto</c> takes.</param>
-/// <param name="Backends">Every backend in order of preference.</param>
+/// <param name="Backends">Every backend in order of preference, the reference last.</param>
 /// <param name="InstructionSets">What the processor offers and the runtime, or the compiler ahead of time, uses.</param>
 /// <param name="Threads">Processors that this process may use.</param>
 /// <param name="OperatingSystem">Name and version.</param>
@@ -40,7 +40,7 @@ internal sealed record InfoReport(
     public static InfoReport Collect(FfnEngineOptions options)
     {
         ImmutableArray<BackendCandidate> candidates = FfnEngine.Probe(options);
-        BackendCandidate? best = candidates.FirstOrDefault(static candidate => candidate.Available);
+        BackendCandidate? best = candidates.FirstOrDefault(static candidate => candidate.Available && candidate.IsAutomatic);
         return new InfoReport(
             typeof(InfoReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
             best is null ? null : Names<BackendKind>.Of(best.Kind),

@@ -33,7 +33,7 @@ internal static class BenchOptions
         return OptionFactory.Word<ImmutableArray<BackendKind>>(
             "--backend",
             "LIST",
-            $"Backends to compare, with commas between them ({names}); every available one if left out.",
+            $"Backends to compare, with commas between them ({names}); every available one but the reference if left out.",
             $"one or several of {names} with commas between them",
             TryParseBackends);
     }

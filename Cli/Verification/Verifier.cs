@@ -1,9 +1,14 @@
 using System.Runtime.ExceptionServices;
+using NativeFfn.Backends.Reference;
 using NativeFfn.Checkpoints;
 
 namespace NativeFfn.Cli.Verification;
 
 /// <summary>Runs a layer on every available backend and compares with the reference.</summary>
+/// <remarks>
+/// The reference's forward runs on the checkpoint itself and its answers stay float64: no second copy of the layer, no rounding, and a
+/// precision is measured from the numbers that the checkpoint holds.
+/// </remarks>
 internal static class Verifier
 {
     private const int InputSeed = 1;
@@ -23,13 +28,13 @@ internal static class Verifier
     public static VerifyReport Run(string model, FfnCheckpointLayer found, int tokens, FfnEngineOptions options)
     {
         FfnSpec spec = found.Spec;
-        var reference = new Float64Reference(spec, found.Weights);
+        var reference = new Float64Forward(spec, found.Weights);
         float[]? input = null;
         Dictionary<FfnMode, double[]>? expected = null;
         NotSupportedException? refusal = null;
         var rows = new List<VerifyRow>();
         var skipped = new List<VerifySkip>();
-        foreach (BackendCandidate candidate in FfnEngine.Probe(options))
+        foreach (BackendCandidate candidate in FfnEngine.Probe(options).Where(static candidate => candidate.IsAutomatic))
         {
             string name = Names<BackendKind>.Of(candidate.Kind);
             if (candidate.Reason is { } reason)
@@ -45,7 +50,7 @@ internal static class Verifier
             {
                 using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
                 input ??= CreateRows(reference, spec, tokens);
-                expected ??= reference.Compute(input);
+                expected ??= Compute(reference, spec, input);
                 rows.AddRange(Compare(layer, name, input, expected));
             }
             catch (NotSupportedException unsupported)
@@ -76,14 +81,24 @@ internal static class Verifier
             [.. skipped]);
     }
 
+    /// <summary>The reference's answers in every mode; without norms, a block is the residual mode.</summary>
+    internal static Dictionary<FfnMode, double[]> Compute(Float64Forward reference, FfnSpec spec, float[] input)
+    {
+        double[] x = Array.ConvertAll(input, static value => (double)value);
+        double[] plain = reference.Network(x);
+        return spec.Modes.Where(mode => mode != FfnMode.Block || spec.HasNorms).ToDictionary(
+            static mode => mode,
+            mode => reference.Finish(mode, x, mode == FfnMode.Block && spec.PreNorm is not null ? reference.Network(reference.Prologue(x)) : plain));
+    }
+
     // Rows whose experts are not well decided are replaced by others.
-    private static float[] CreateRows(Float64Reference reference, FfnSpec spec, int tokens)
+    private static float[] CreateRows(Float64Forward reference, FfnSpec spec, int tokens)
     {
         int width = spec.InputWidth;
         float[] rows = RandomRows.Create(tokens, width, InputSeed);
         for (int attempt = 1; attempt <= RoutingAttempts; attempt++)
         {
-            double[] margins = reference.RoutingMargins(rows);
+            double[] margins = RoutingMargins(reference, spec, rows);
             if (Array.TrueForAll(margins, static margin => margin >= LeastRoutingMargin))
             {
                 break;
@@ -100,6 +115,23 @@ internal static class Verifier
         }
 
         return rows;
+    }
+
+    // By how much each row's routing was decided, in the mode where it was closest; infinite in a layer without a router.
+    private static double[] RoutingMargins(Float64Forward reference, FfnSpec spec, float[] input)
+    {
+        double[] x = Array.ConvertAll(input, static value => (double)value);
+        double[] margins = new double[x.Length / spec.InputWidth];
+        Array.Fill(margins, double.PositiveInfinity);
+        if (spec.Mixture is not null)
+        {
+            foreach (double[] rows in spec.PreNorm is null ? (double[][])[x] : [x, reference.Prologue(x)])
+            {
+                margins = [.. margins.Zip(reference.Route(rows), static (margin, route) => Math.Min(margin, route.Margin))];
+            }
+        }
+
+        return margins;
     }
 
     private static IEnumerable<VerifyRow> Compare(

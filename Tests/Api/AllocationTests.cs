@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Api;
 
 /// <summary>A steady forward allocates nothing, on no thread.</summary>
 [NonParallelizable]
-public class AllocationTests : BackendTests
+public class AllocationTests : FastBackendTests
 {
     private const int Forwards = 200;
 
@@ -49,7 +49,7 @@ public class AllocationTests : BackendTests
     public void Nothing_is_allocated_in_any_precision(
         [Values] FfnPrecision precision, [Values(1, 40)] int tokens)
     {
-        if (!TestBackends.Has(Backend, precision))
+        if (!TestBackends.PrecisionsOf(Backend).Contains(precision))
         {
             Assert.Pass($"{Backend} has no {precision}.");
         }

@@ -68,7 +68,9 @@ public class FfnEngineTests
         var candidates = FfnEngine.Probe();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(candidates.Select(static candidate => candidate.Kind), Is.EquivalentTo(Preference));
+            Assert.That(candidates.Select(static candidate => candidate.Kind), Is.EqualTo((BackendKind[])[.. Preference, BackendKind.Reference]));
+            Assert.That(candidates[^1].Available, Is.True, "the reference is always there");
+            Assert.That(candidates.Where(static candidate => !candidate.IsAutomatic), Is.EqualTo(new[] { candidates[^1] }));
             foreach (BackendCandidate candidate in candidates)
             {
                 Assert.That(candidate.Reason is null, Is.EqualTo(candidate.Available), $"{candidate.Kind} is available or has a reason");
@@ -79,6 +81,7 @@ public class FfnEngineTests
     [TestCase(BackendKind.Mkl)]
     [TestCase(BackendKind.Managed)]
     [TestCase(BackendKind.CuBlas)]
+    [TestCase(BackendKind.Reference)]
     public void A_named_backend_is_used_or_refused_with_the_probes_reason_and_never_replaced(BackendKind backend)
     {
         BackendCandidate probed = FfnEngine.Probe().Single(candidate => candidate.Kind == backend);

@@ -50,7 +50,7 @@ public sealed partial class ArrowTests
         ("Layers/Checkpoints", [.. BackendTables]),
         ("Layers", [.. BackendTables, "Backends", "Backends/BackendCatalog.cs", "Layers/Checkpoints"]),
         ("Hosting", [.. Library]),
-        ("Cli", [.. Library]),
+        ("Cli", [.. Library, "Backends/Reference"]),
         ("Server", [.. Library, "Hosting"]),
         ("Samples", [.. Library]),
         ("Tools", [Anything]),

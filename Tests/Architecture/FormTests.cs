@@ -27,7 +27,7 @@ public sealed class FormTests
     // The entry points of programs, each of its own; and twins that two areas have.
     private static readonly string[] Twins =
     [
-        "Program", "Float64Reference", "KernelTests", "MemoryTests", "MixtureForward", "MixtureScratch", "MixtureWeights", "NativeCall",
+        "Program", "KernelTests", "MemoryTests", "MixtureForward", "MixtureScratch", "MixtureWeights", "NativeCall",
         "RandomRows", "ServerJson",
     ];
 

@@ -6,7 +6,7 @@ using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Cli;
 using NativeFfn.Cli.Benchmarking;
-using NativeFfn.Cli.Verification;
+using NativeFfn.Backends.Reference;
 using NativeFfn.Tests.Checkpoints;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
@@ -225,7 +225,7 @@ public sealed class GpuComparisonTests
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 40, 72);
         float[] input = [.. Enumerable.Repeat(1f, spec.DModel)];
         var weights = new XavierWeights(spec, 1);
-        double[] branch = new Float64Reference(spec, weights).Compute(input)[FfnMode.Ffn];
+        double[] branch = new Float64Forward(spec, weights).Network(Array.ConvertAll(input, static value => (double)value));
         var rows = new SampledRows(spec, weights, input, [1]);
         using (Assert.EnterMultipleScope())
         {

@@ -10,7 +10,7 @@ public sealed class InfoTests
     {
         using JsonDocument json = JsonDocument.Parse(CommandRun.Done("info", "--json").Out);
         JsonElement[] backends = [.. json.RootElement.GetProperty("backends").EnumerateArray()];
-        Assert.That(backends.Select(static backend => backend.GetProperty("name").GetString()), Is.EqualTo(new[] { "cublas", "mkl", "managed" }));
+        Assert.That(backends.Select(static backend => backend.GetProperty("name").GetString()), Is.EqualTo(new[] { "cublas", "mkl", "managed", "reference" }));
         foreach (JsonElement backend in backends)
         {
             bool available = backend.GetProperty("available").GetBoolean();
@@ -29,6 +29,6 @@ public sealed class InfoTests
         using var folder = new CommandFolder();
         string nowhere = folder[new string('x', 200)];
         string text = CommandRun.Done("info", "--mkl-path", nowhere).Out;
-        Assert.That(text, Does.Contain(nowhere).And.Contain("managed       available, chosen by auto").And.Not.Contain("\e["));
+        Assert.That(text, Does.Contain(nowhere).And.Contain("managed       available, chosen by auto").And.Contain("reference     available\n").And.Not.Contain("\e["));
     }
 }

@@ -16,6 +16,7 @@ public sealed class VerifyTests
         Assert.That(report.GetProperty("passed").GetBoolean(), Is.True);
         Assert.That(report.GetProperty("weightType").GetString(), Is.EqualTo(type.ToUpperInvariant()));
         Assert.That(ModesOf(report, "managed"), Is.EqualTo(new[] { "ffn", "residual", "block" }));
+        Assert.That(ModesOf(report, "reference"), Is.Empty, "what the others are compared with");
         foreach (JsonElement row in report.GetProperty("rows").EnumerateArray())
         {
             Assert.That(row.GetProperty("relativeL2").GetDouble(), Is.InRange(1e-9, row.GetProperty("tolerance").GetDouble()));
@@ -40,7 +41,7 @@ public sealed class VerifyTests
         bool lossless = precision == "f32" || precision == type;
         foreach (JsonElement row in report.GetProperty("rows").EnumerateArray())
         {
-            double lost = row.GetProperty("weightError").GetDouble();
+            double lost = row.GetProperty("quantizationError").GetDouble();
             Assert.That(lost, lossless ? Is.Zero : Is.Positive);
 
             // 1e-6 + 2⁻²⁴ · √72 + 4 · e

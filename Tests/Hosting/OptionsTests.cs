@@ -40,7 +40,7 @@ public sealed class OptionsTests
         }
     }
 
-    [TestCase("Backend", "cuda", "NativeFfn:Backend is 'cuda'. Allowed: auto, mkl, managed, cublas.")]
+    [TestCase("Backend", "cuda", "NativeFfn:Backend is 'cuda'. Allowed: auto, mkl, managed, cublas, reference.")]
     [TestCase("Threads", "-1", "NativeFfn:Threads is '-1'. Allowed: 1 to 1024, or 0 for the processors this process may use.")]
     [TestCase("Threads", "many", "NativeFfn:Threads is 'many'. Allowed: 1 to 1024, or 0")]
     [TestCase("Precision", "f8", "NativeFfn:Precision is 'f8'. Allowed: f32, bf16, f16, int8, tf32, fp8.")]

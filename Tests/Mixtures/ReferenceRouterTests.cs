@@ -1,4 +1,4 @@
-using NativeFfn.Cli.Verification;
+using NativeFfn.Backends.Reference;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 

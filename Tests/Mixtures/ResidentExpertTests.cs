@@ -47,6 +47,11 @@ public class ResidentExpertTests : BackendTests
         layer.Inspect(FfnMode.Ffn, input, new float[input.Length], trace);
         Assert.That(source.Experts, Is.EquivalentTo(trace.Routing!.Experts));
 
+        if (Backend == BackendKind.Reference)
+        {
+            Assert.Pass("It reads experts in every forward and keeps none.");
+        }
+
         int reads = source.Reads;
         layer.Inspect(FfnMode.Ffn, input, new float[input.Length]);
         Assert.That(source.Reads, Is.EqualTo(reads), "what is in memory is not read again");
@@ -115,7 +120,7 @@ public class ResidentExpertTests : BackendTests
     [Test]
     public void A_negative_bound_is_refused() => Assert.That(
         () => FfnEngine.Create(new FfnEngineOptions { MaxResidentExperts = -1 }),
-        Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("resident experts"));
+        Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("MaxResidentExperts"));
 
     // A GPU's backend keeps all experts, and says so where it is asked for less.
     private FfnEngine Bounded(int threads, int experts)

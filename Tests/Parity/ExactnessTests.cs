@@ -50,8 +50,8 @@ public class ExactnessTests : BackendTests
             float[] expected = Array.ConvertAll(Oracle.Run(spec, weights, mode, input, residual).Output.Values, static x => (float)x);
             foreach (int threads in ThreadCounts)
             {
-                // An int8 is an integer times a scale that is none; and a GPU rounds hidden rows to the precision, too.
-                foreach (FfnPrecision precision in Backend == BackendKind.CuBlas
+                // An int8 is an integer times a scale that is none; and a GPU rounds hidden rows to the precision, too. The reference has one.
+                foreach (FfnPrecision precision in Backend is BackendKind.CuBlas or BackendKind.Reference
                     ? (FfnPrecision[])[FfnPrecision.Float32]
                     : [FfnPrecision.Float32, FfnPrecision.BFloat16, FfnPrecision.Float16])
                 {

@@ -4,7 +4,7 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Parity;
 
 /// <summary>Shapes of a model's proportions, and token counts on both sides of where a backend would cut a batch.</summary>
-public class LargeShapeTests : BackendTests
+public class LargeShapeTests : FastBackendTests
 {
     private const int MostTokens = 600;
 

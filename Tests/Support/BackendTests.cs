@@ -13,6 +13,16 @@ public abstract class BackendTests : EngineTests
     }
 }
 
+/// <summary>The same for what is promised of fast backends alone: every one but the reference.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.FastFixtures))]
+public abstract class FastBackendTests : EngineTests
+{
+    protected FastBackendTests(BackendKind backend)
+        : base(backend, FfnPrecision.Float32)
+    {
+    }
+}
+
 /// <summary>The same without the software device, for tests that make their engines by configuration.</summary>
 [TestFixtureSource(typeof(TestBackends), nameof(TestBackends.RealFixtures))]
 public abstract class RealBackendTests : EngineTests
@@ -71,8 +81,8 @@ public abstract class EngineTests
 
     protected EngineTests(BackendKind backend, FfnPrecision precision) => (Backend, Precision) = (backend, precision);
 
-    /// <summary>Thread counts that tests run with: the caller alone, an even split, and one that no size divides by.</summary>
-    protected static int[] ThreadCounts { get; } = [1, 2, 3];
+    /// <summary>Thread counts that tests run with: the caller alone, an even split, and one that no size divides by; the reference has one thread.</summary>
+    protected int[] ThreadCounts => Backend == BackendKind.Reference ? [1] : [1, 2, 3];
 
     protected BackendKind Backend { get; }
 

@@ -1,4 +1,3 @@
-using NativeFfn.Backends;
 using NativeFfn.Tests.Software;
 using NUnit.Framework;
 using NUnit.Framework.Internal;
@@ -24,11 +23,15 @@ public static class TestBackends
     /// <summary>One fixture a backend, in a category of the backend's name, so that a run can count what ran where.</summary>
     public static IEnumerable<TestFixtureData> Fixtures()
     {
-        foreach (BackendKind backend in (BackendKind[])[.. OnCpu, BackendKind.CuBlas])
+        foreach (BackendKind backend in (BackendKind[])[.. OnCpu, BackendKind.CuBlas, BackendKind.Reference])
         {
             yield return Fixture(backend, backend);
         }
     }
+
+    /// <summary>The same without the reference, which is slow and allocates.</summary>
+    public static IEnumerable<TestFixtureData> FastFixtures() =>
+        ((BackendKind[])[.. OnCpu, BackendKind.CuBlas]).Select(static backend => Fixture(backend, backend));
 
     /// <summary>The same for tests that cannot be given the software device.</summary>
     public static IEnumerable<TestFixtureData> RealFixtures() =>
@@ -42,7 +45,9 @@ public static class TestBackends
 
     /// <summary>One fixture a backend and precision; of a GPU's, those in which it rounds nothing but weights.</summary>
     public static IEnumerable<TestFixtureData> PrecisionFixtures() =>
-        CpuPrecisionFixtures().Append(Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32));
+        CpuPrecisionFixtures()
+            .Append(Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32))
+            .Append(Fixture(BackendKind.Reference, BackendKind.Reference, FfnPrecision.Float32));
 
     /// <summary>One fixture a precision and backend on the CPU.</summary>
     public static IEnumerable<TestFixtureData> CpuPrecisionFixtures()
@@ -65,11 +70,12 @@ public static class TestBackends
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float16),
         Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32),
+        Fixture(BackendKind.Reference, BackendKind.Reference, FfnPrecision.Float32),
     ];
 
     /// <summary>The precisions that a backend has here; a GPU may lack some that its backend knows.</summary>
     public static FfnPrecision[] PrecisionsOf(BackendKind backend) =>
-        [.. Enum.GetValues<FfnPrecision>().Where(precision => Has(backend, precision) && Opens(OptionsOf(backend, 1) with { Precision = precision }))];
+        [.. Enum.GetValues<FfnPrecision>().Where(precision => Opens(OptionsOf(backend, 1) with { Precision = precision }))];
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(BackendKind backend, int threads) => Open(OptionsOf(backend, threads));
@@ -116,9 +122,6 @@ public static class TestBackends
         }
     }
 
-    /// <summary>Whether a backend has a precision.</summary>
-    internal static bool Has(BackendKind backend, FfnPrecision precision) => BackendCatalog.PrecisionsOf(backend).Contains(precision);
-
     /// <summary>Opens an engine of a precision.</summary>
     public static FfnEngine Open(BackendKind backend, int threads, FfnPrecision precision) =>
         Open(OptionsOf(backend, threads) with { Precision = precision });
@@ -130,8 +133,18 @@ public static class TestBackends
         return required.Split(',', StringSplitOptions.TrimEntries).Contains(Names<BackendKind>.Of(backend), StringComparer.OrdinalIgnoreCase);
     }
 
-    private static bool Opens(FfnEngineOptions options) =>
-        FfnEngine.Probe(options).Any(candidate => candidate.Kind == options.Backend && candidate.Available);
+    private static bool Opens(FfnEngineOptions options)
+    {
+        try
+        {
+            FfnEngine.Create(options).Dispose();
+            return true;
+        }
+        catch (BackendUnavailableException)
+        {
+            return false;
+        }
+    }
 
     private static TestFixtureData Fixture(BackendKind backend, params object[] arguments)
     {

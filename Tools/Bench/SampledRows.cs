@@ -1,4 +1,4 @@
-using NativeFfn.Cli.Verification;
+using NativeFfn.Backends.Reference;
 
 namespace NativeFfn.Bench;
 
@@ -25,7 +25,7 @@ internal sealed class SampledRows
             input.Slice(_rows[i] * _width, _width).CopyTo(_input.AsSpan(i * _width));
         }
 
-        _branches = new Float64Reference(spec, weights).Compute(_input)[FfnMode.Ffn];
+        _branches = new Float64Forward(spec, weights).Network(Array.ConvertAll(_input, static value => (double)value));
     }
 
     /// <summary>

@@ -51,7 +51,7 @@ internal static class GemmSteps
         {
             FfnStage shape = group.Network.Stages[stage].Shape;
             throw new NotSupportedException(
-                $"cuBLASLt has no algorithm on {group.Run.Slot.Context.Device.Name} for {group.Run.Tokens} tokens of a {shape.InputWidth} -> {shape.Width} projection in {FfnPrecisionNames.Of(group.Format.Precision)}. Use another precision, or backend mkl.");
+                $"cuBLASLt has no algorithm on {group.Run.Slot.Context.Device.Name} for {group.Run.Tokens} tokens of a {shape.InputWidth} -> {shape.Width} projection in {Names<FfnPrecision>.Of(group.Format.Precision)}. Use another precision, or backend mkl.");
         }
     }
 

@@ -1,34 +1,49 @@
-namespace NativeFfn.Cli.Verification;
+using System.Diagnostics;
+using NativeFfn.Backends.Routing;
 
-/// <summary>A mixture of experts in double; only the weights of chosen experts are read.</summary>
+namespace NativeFfn.Backends.Reference;
+
+/// <summary>The experts of a mixture in float64; only the weights of chosen experts are read.</summary>
 internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
 {
     private MixtureSpec Mixture => spec.Mixture!;
 
     /// <summary>Where each row goes.</summary>
+    /// <exception cref="ArgumentException">A token's logits are not all finite as float32, in which every other backend has them.</exception>
     public Float64Route[] Route(double[] x)
     {
-        double[] logits = network.Logits(x);
-        float[] bias = network.ReadVector(FfnTensorRole.RouterSelectionBias);
+        double[] logits = network.Project(x, new TensorKey(FfnTensorRole.RouterWeight));
+        float[] bias = network.ReadVector(new TensorKey(FfnTensorRole.RouterSelectionBias));
+        long start = Stopwatch.GetTimestamp();
+        int unroutable = Array.FindIndex(logits, static logit => !float.IsFinite((float)logit));
+        if (unroutable >= 0)
+        {
+            throw Router.Unroutable(unroutable / Mixture.Experts);
+        }
+
         var routes = new Float64Route[logits.Length / Mixture.Experts];
         for (int token = 0; token < routes.Length; token++)
         {
             routes[token] = Float64Router.Route(Mixture, logits.AsSpan(token * Mixture.Experts, Mixture.Experts), bias);
         }
 
+        network.AddTime(FfnStep.Routing, start);
         return routes;
     }
 
     /// <summary>y = Σ w_e · expert_e(x) + [σ(g · x)] · shared(x)</summary>
-    public double[] Run(double[] x)
+    /// <param name="x">The rows.</param>
+    /// <param name="routes">Where each goes.</param>
+    /// <param name="counts">Counts the tokens of each expert where it is given.</param>
+    public double[] Run(double[] x, Float64Route[] routes, ExpertTokens? counts)
     {
-        Float64Route[] routes = Route(x);
         double[] y = RunShared(x);
         for (int expert = 0; expert < Mixture.Experts; expert++)
         {
             int[] tokens = [.. Enumerable.Range(0, routes.Length).Where(token => routes[token].Experts.Contains(expert))];
             if (tokens.Length > 0)
             {
+                counts?.Add(expert, tokens.Length);
                 AddExpert(expert, tokens, routes, x, y);
             }
         }
@@ -44,16 +59,18 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
         }
 
         double[] y = network.Run(shared.Stages, x, FfnTensor.SharedExpert);
-        float[] gate = network.ReadVector(FfnTensorRole.SharedGateWeight);
-        for (int start = 0; gate.Length > 0 && start < y.Length; start += gate.Length)
+        long start = Stopwatch.GetTimestamp();
+        float[] gate = network.ReadVector(new TensorKey(FfnTensorRole.SharedGateWeight));
+        for (int first = 0; gate.Length > 0 && first < y.Length; first += gate.Length)
         {
-            double open = SigmoidActivation.Of(Float64Network.Dot(x.AsSpan(start, gate.Length), gate));
-            foreach (ref double value in y.AsSpan(start, gate.Length))
+            double open = SigmoidActivation.Of(Float64Network.Dot(x.AsSpan(first, gate.Length), gate));
+            foreach (ref double value in y.AsSpan(first, gate.Length))
             {
                 value *= open;
             }
         }
 
+        network.AddTime(FfnStep.Routing, start);
         return y;
     }
 
@@ -62,6 +79,7 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
         int width = spec.InputWidth;
         double[] rows = [.. tokens.SelectMany(token => x.AsSpan(token * width, width).ToArray())];
         double[] results = network.Run(spec.Stages, rows, expert);
+        long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < tokens.Length; i++)
         {
             Float64Route route = routes[tokens[i]];
@@ -71,5 +89,7 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
                 y[(tokens[i] * width) + column] += weight * results[(i * width) + column];
             }
         }
+
+        network.AddTime(FfnStep.Routing, start);
     }
 }

@@ -1,4 +1,6 @@
-namespace NativeFfn.Cli.Verification;
+using NativeFfn.Backends.Routing;
+
+namespace NativeFfn.Backends.Reference;
 
 /// <summary>Where one token goes.</summary>
 /// <param name="Experts">The chosen experts, best first.</param>
@@ -9,7 +11,7 @@ namespace NativeFfn.Cli.Verification;
 /// </param>
 internal sealed record Float64Route(int[] Experts, double[] Weights, double Margin);
 
-/// <summary>The routing of a mixture in double, by the formula of <see cref="MixtureSpec"/>.</summary>
+/// <summary>The routing of a mixture in float64, by the formula of <see cref="MixtureSpec"/>.</summary>
 internal static class Float64Router
 {
     /// <summary>Routes one token.</summary>
@@ -42,7 +44,7 @@ internal static class Float64Router
         int[] order = [.. candidates.OrderByDescending(expert => choice[expert])];
         int[] chosen = order[..mixture.TopK];
         double[] weights = [.. chosen.Select(expert => scores[expert])];
-        double divisor = mixture.Renormalize ? weights.Sum() : 1;
+        double divisor = !mixture.Renormalize ? 1 : weights.Sum() + (mixture.Scoring == RouterScoring.Sigmoid ? Router.SmallestSum : 0);
         return new Float64Route(
             chosen,
             [.. weights.Select(weight => weight / divisor * mixture.Scaling)],
