@@ -104,6 +104,11 @@ internal readonly struct ForwardScratch
         DeviceMixture? mixture = layer.Mixture;
         long stride = mixture is null ? 0 : StrideOf(layer.Spec);
         long network = NetworkScratch.BytesOf(layer.Networks[0], tokens);
+        foreach (DeviceNetwork? other in (ReadOnlySpan<DeviceNetwork?>)[mixture?.Router, mixture?.Shared])
+        {
+            network = other is null ? network : Math.Max(network, NetworkScratch.BytesOf(other, tokens));
+        }
+
         HostLayout host = HostLayout.Add(ref layout, layer.Spec, fromHost ? tokens : 0);
         return new ForwardScratch
         {
@@ -115,7 +120,7 @@ internal readonly struct ForwardScratch
             Tables = In(layout.Add(mixture is null ? 0 : RoutingTables.WordsOf(mixture.Spec, tokens), sizeof(int))),
             Routed = In(layout.Add(checked(tokens * stride * (mixture?.Spec.TopK ?? 0)), sizeof(float))),
             Shared = In(layout.Add(mixture?.Shared is null ? 0 : tokens * stride, sizeof(float))),
-            Network = In(layout.Add(mixture?.Shared is { } shared ? Math.Max(network, NetworkScratch.BytesOf(shared, tokens)) : network, 1)),
+            Network = In(layout.Add(network, 1)),
         };
 
         DeviceRegion In(MemoryPart part) => memory is { } given ? part.In(given) : default;
