@@ -18,8 +18,8 @@ internal sealed record LlamaConfig(
     /// <summary>ε of the norm before the network.</summary>
     public const double NormEpsilon = 1e-5;
 
-    /// <summary>Kinds that the layout can express: it is gated.</summary>
-    public static IEnumerable<FfnKind> Kinds => FfnKind.Named.Where(static kind => kind.Gated);
+    /// <summary>Kinds that the layout can express: it is gated, and configurations must have a word for the activation.</summary>
+    public static IEnumerable<FfnKind> Kinds => FfnKind.Named.Where(static kind => kind.Gated && !kind.Activation.ConfigNames.IsEmpty);
 
     /// <summary>The configuration of a checkpoint of equal layers, each a mixture where one is given.</summary>
     /// <exception cref="UsageException">The layout cannot express the kind.</exception>

@@ -70,7 +70,8 @@ internal static class Oracle
         }
 
         Estimate up = Project(stage, rows, Find(spec, weights, FfnTensorRole.UpWeight, index), Find(spec, weights, FfnTensorRole.UpBias, index));
-        return new OracleStage(pre, activated, up, activated.Times(up));
+        Estimate factor = up.Select(x => ReferenceMath.Factor(activation, x), static (_, scale) => scale);
+        return new OracleStage(pre, activated, up, activated.Times(factor));
     }
 
     private static Estimate Project(FfnStage stage, Estimate rows, float[]? weight, float[]? bias)

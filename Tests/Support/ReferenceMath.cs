@@ -22,6 +22,12 @@ internal static class ReferenceMath
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
+    /// <summary>What a gated stage multiplies the activated gate with: up itself, unless the activation says otherwise.</summary>
+    public static double Factor(Activation activation, double up) => activation.Name switch
+    {
+        _ => up,
+    };
+
     /// <summary>The activation of a name that a test case has.</summary>
     public static Activation Named(string name) =>
         Activation.TryParse(name, out Activation? activation) ? activation : throw new ArgumentException($"No activation is called {name}.");

@@ -149,7 +149,7 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
                     NumberFormat.Float32, steps[step][token, column], expected, error, () => $"step {step} width {width} token {token} column {column}");
                 double errorOfHidden = stage.ErrorOfHidden(activation, token, column);
                 AssertStep(0, stage.PreActivation(token, column), stage.ErrorOfPreActivation(token, column));
-                AssertStep(1, stage.Activated(activation, token, column), errorOfHidden / Math.Min(1, Math.Abs(stage.Up(token, column))));
+                AssertStep(1, stage.Activated(activation, token, column), errorOfHidden / Math.Min(1, Math.Abs(stage.Factor(activation, token, column))));
                 AssertStep(3, stage.Hidden(activation, token, column), errorOfHidden);
                 if (gated)
                 {

@@ -56,7 +56,11 @@ internal sealed class StageOracle : IDisposable
     public double Activated(Activation activation, int token, int column) =>
         ReferenceMath.Activate(activation, PreActivation(token, column));
 
-    public double Hidden(Activation activation, int token, int column) => Activated(activation, token, column) * Up(token, column);
+    public double Hidden(Activation activation, int token, int column) => Activated(activation, token, column) * Factor(activation, token, column);
+
+    /// <summary>What the activated gate is multiplied with.</summary>
+    public double Factor(Activation activation, int token, int column) =>
+        _gated ? ReferenceMath.Factor(activation, Up(token, column)) : 1;
 
     /// <summary>How far float32 may be off before the activation.</summary>
     public double ErrorOfPreActivation(int token, int column)
@@ -72,7 +76,7 @@ internal sealed class StageOracle : IDisposable
         double steepness = activation == Activation.SquaredRelu && double.IsFinite(x) ? 2 * Math.Max(1, Math.Abs(x)) : 2;
         double activated = (steepness * ErrorOfPreActivation(token, column))
             + Tolerances.OfActivation(activation, Activated(activation, token, column));
-        return (activated * Math.Abs(Up(token, column)))
+        return (activated * Math.Abs(Factor(activation, token, column)))
             + (_gated ? ErrorOfPreActivation(token, _padded + column) * Math.Abs(Activated(activation, token, column)) : 0)
             + Tolerances.OfKernel(Hidden(activation, token, column));
     }

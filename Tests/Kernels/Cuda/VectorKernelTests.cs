@@ -183,7 +183,7 @@ public class VectorKernelTests(string precision) : KernelTests(precision)
             for (int row = 0; row < stage.Rows; row++)
             {
                 double gate = stage.Value(token, row);
-                double up = stage.Gated ? stage.Value(token, stage.PaddedRows + row) : 1;
+                double up = stage.Gated ? ReferenceMath.Factor(activation, stage.Value(token, stage.PaddedRows + row)) : 1;
                 double activated = ReferenceMath.Activate(activation, gate);
                 double steepness = activation == Activation.SquaredRelu ? 2 * Math.Max(1, Math.Abs(gate)) : 2;
                 double errorOfActivated = (steepness * stage.Error(token, row)) + Tolerances.OfActivation(activation, activated);
