@@ -16,5 +16,6 @@ internal static class Activations
         Activation.QuickGelu,
         Activation.Silu,
         Activation.Sigmoid,
+        Activation.ClampedSilu,
     ];
 }

@@ -50,6 +50,8 @@ public sealed class Float64ActivationTests
     [TestCase("gelu", 1, 0.84134474606854294859)]
     [TestCase("gelu", -3, -0.00404969409489028358)]
     [TestCase("gelu-tanh", 1, 0.84119199060827670478)]
+    [TestCase("clamped-silu", 1, 0.8457957687936359)]
+    [TestCase("clamped-silu", 100, 6.999953128310514)]
     [TestCase("quick-gelu", 1, 0.84579576593282129571)]
     [TestCase("silu", 1, 0.73105857863000487926)]
     [TestCase("sigmoid", -1, 0.26894142136999512075)]

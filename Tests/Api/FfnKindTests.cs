@@ -17,6 +17,7 @@ public class FfnKindTests
     [TestCase("geglu-tanh", true, "gelu-tanh")]
     [TestCase("reglu", true, "relu")]
     [TestCase("glu", true, "sigmoid")]
+    [TestCase("clamped-swiglu", true, "clamped-silu")]
     [TestCase("bilinear", true, "identity")]
     [TestCase("identity", false, "identity")]
     [TestCase("sigmoid", false, "sigmoid")]

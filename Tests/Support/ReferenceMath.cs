@@ -7,6 +7,10 @@ internal static class ReferenceMath
     private const double SeriesLimit = 3;
     private const int ContinuedFractionDepth = 120;
 
+    // gpt-oss's, which every test uses.
+    private const double OssLimit = 7;
+    private const double OssAlpha = 1.702f;
+
     private static readonly double SqrtPi = Math.Sqrt(Math.PI);
 
     public static double Activate(Activation activation, double x) => activation.Name switch
@@ -19,12 +23,14 @@ internal static class ReferenceMath
         "quick-gelu" => x * Sigmoid(1.702 * x),
         "silu" => x * Sigmoid(x),
         "sigmoid" => Sigmoid(x),
+        "clamped-silu" => Math.Min(x, OssLimit) * Sigmoid(OssAlpha * Math.Min(x, OssLimit)),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
     /// <summary>What a gated stage multiplies the activated gate with: up itself, unless the activation says otherwise.</summary>
     public static double Factor(Activation activation, double up) => activation.Name switch
     {
+        "clamped-silu" => Math.Clamp(up, -OssLimit, OssLimit) + 1,
         _ => up,
     };
 

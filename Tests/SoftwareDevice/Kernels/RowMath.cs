@@ -20,10 +20,14 @@ internal static class RowMath
         ["quick-gelu"] = static (x, _) => x / (1 + MathF.Exp(-1.702f * x)),
         ["silu"] = static (x, _) => x / (1 + MathF.Exp(-x)),
         ["sigmoid"] = static (x, _) => 1 / (1 + MathF.Exp(-x)),
+        ["clamped-silu"] = static (x, kind) => MathF.Min(x, kind.Limit) / (1 + MathF.Exp(-kind.Alpha * MathF.Min(x, kind.Limit))),
     };
 
     // Of those activations whose gate is no plain product.
-    private static readonly Dictionary<string, Func<float, float, KindArguments, float>> Gates = [];
+    private static readonly Dictionary<string, Func<float, float, KindArguments, float>> Gates = new()
+    {
+        ["clamped-silu"] = static (y, up, kind) => y * (Math.Clamp(up, -kind.Limit, kind.Limit) + kind.UpOffset),
+    };
 
     /// <summary>Σ left · right, of partial sums as wide as a vector.</summary>
     public static float Dot(ReadOnlySpan<float> left, ReadOnlySpan<float> right)
