@@ -38,7 +38,7 @@ public enum FfnPrecision
 
     /// <summary>
     /// 8-bit floats (E4M3) with a float32 scale for each row of weights and each token, 1 byte a weight: w ≈ scale · q with
-    /// scale = max|w| / 448 of the row. A relative error of about 5 %. cuBLAS only, on devices of compute capability 8.9 or newer.
+    /// scale = max|w| / 448 of the row. A relative error of about 5 %. A GPU needs compute capability 8.9; on a CPU rows stay float32.
     /// </summary>
     [EnumMember(Value = "fp8")]
     Float8,

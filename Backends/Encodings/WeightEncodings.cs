@@ -24,6 +24,7 @@ internal static class WeightEncodings
         BFloat16,
         Float16,
         Int8,
+        new E4M3Encoding(),
     ];
 
     /// <summary>The encoding in which an engine of a precision keeps weights in the host's memory, or null.</summary>

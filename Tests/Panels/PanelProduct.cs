@@ -57,8 +57,17 @@ internal static unsafe class PanelProduct
         {
             int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
             byte* start = weights.Panel(panel) + ((long)block * weights.Kernel.GroupBytes);
+            PanelKernel kernel = weights.Kernel;
+            using var decoded = new GuardedBuffer(count * PanelFormat.GroupColumns * rowsOfPanel, side);
+            if (kernel.GroupBytes == 0)
+            {
+                kernel.Unpack(start, weights.Columns, block, count, decoded.Pointer, rowsOfPanel);
+                start = (byte*)decoded.Pointer;
+                kernel = kernel.Widened;
+            }
+
             byte* next = start + ((long)count * weights.Kernel.GroupBytes);
-            weights.Kernel.Multiply(
+            kernel.Multiply(
                 start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next, count * weights.Kernel.GroupBytes);
         }
 

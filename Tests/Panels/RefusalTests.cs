@@ -22,6 +22,8 @@ public class RefusalTests : CpuBackendTests
     [TestCase(FfnPrecision.Int8, float.PositiveInfinity, "f32 or bf16")]
     [TestCase(FfnPrecision.Int8, float.NegativeInfinity, "f32 or bf16")]
     [TestCase(FfnPrecision.Int8, float.MaxValue, "f32 or bf16", Description = "127 of its steps round to infinity.")]
+    [TestCase(FfnPrecision.Float8, float.NaN, "f32 or bf16")]
+    [TestCase(FfnPrecision.Float8, float.NegativeInfinity, "f32 or bf16")]
     [TestCase(FfnPrecision.BFloat16, float.MaxValue, "f32")]
     [TestCase(FfnPrecision.BFloat16, -3.3961775e38f, "f32")]
     public void A_weight_out_of_range_is_named_with_its_place_and_the_remedy(FfnPrecision precision, float weight, string remedy)
@@ -52,6 +54,8 @@ public class RefusalTests : CpuBackendTests
     [TestCase(FfnPrecision.Int8, 3.4e38f)]
     [TestCase(FfnPrecision.Int8, 1e-37f)]
     [TestCase(FfnPrecision.Int8, 1e-45f)]
+    [TestCase(FfnPrecision.Float8, 3.4e38f)]
+    [TestCase(FfnPrecision.Float8, 1e-35f)]
     public void The_largest_and_the_smallest_weights_are_kept(FfnPrecision precision, float weight)
     {
         FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, 1, 1, false));
