@@ -193,7 +193,7 @@ public sealed class GpuComparisonTests
         float[] input = RandomRows.Create(3, spec.InputWidth, seed: 1);
         var rows = new SampledRows(spec, new XavierWeights(spec, 1), input, [1, 3]);
         Assert.That(rows.Error(input), Is.EqualTo(1).Within(1e-9), "nothing was added");
-        Assert.That(rows.Error(input[..spec.InputWidth]), Is.EqualTo(1).Within(1e-9), "nor to the one row");
+        Assert.That(rows.Error(input.AsSpan(0, spec.InputWidth)), Is.EqualTo(1).Within(1e-9), "nor to the one row");
         float[] wrong = [.. input];
         foreach (int element in (int[])[0, input.Length - 1])
         {

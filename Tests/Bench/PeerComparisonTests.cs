@@ -134,7 +134,7 @@ public sealed class PeerComparisonTests
         LayerWeights[] used = [.. Enumerable.Range(0, 4).Select(_ => copies.Next())];
         Assert.That(copies.Rotation, Is.EqualTo(new WeightRotation(2, true)));
         Assert.That(used[0], Is.Not.SameAs(used[1]));
-        Assert.That(used[2..], Is.EqualTo(used[..2]));
+        Assert.That((used[2], used[3]), Is.EqualTo((used[0], used[1])));
         Assert.That(used[0].Down.Span.ToArray(), Is.EqualTo(used[1].Down.Span.ToArray()));
     }
 

@@ -61,12 +61,14 @@ public static class TestBackends
         }
     }
 
-    /// <summary>One fixture a form: panels of 4, 2 and 1 bytes a weight, and for a library rows, and panels that are widened for it.</summary>
+    /// <summary>One fixture a form: panels of 4, 2 and 1 bytes a weight, panels that are decoded, and for a library rows, and panels that are widened for it.</summary>
     public static IEnumerable<TestFixtureData> StorageFixtures() =>
     [
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float32),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.BFloat16),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int8),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float8),
+        Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float8),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float16),
         Fixture(BackendKind.CuBlas, BackendKind.CuBlas, FfnPrecision.Float32),
