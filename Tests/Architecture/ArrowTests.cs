@@ -28,9 +28,8 @@ public sealed partial class ArrowTests
         ("Backends/Encodings", ["Backends/Contracts", "Backends/Simd", "Bindings"]),
         ("Backends/Routing", ["Backends/Contracts"]),
         ("Backends/Storage", ["Backends/Contracts", "Bindings"]),
-        ("Backends/Forward", [.. BackendTables]),
-        ("Backends/Parallel", [.. BackendTables, "Backends/Forward", "Bindings"]),
-        ("Backends/Reference", [.. BackendTables, "Backends/Forward", "Backends"]),
+        ("Backends/Parallel", [.. BackendTables, "Bindings"]),
+        ("Backends/Reference", [.. BackendTables, "Backends"]),
         ("Backends/Cpu", [.. DeviceMayUse, "Backends/Cpu/Gemm/GemmList.cs"]),
 
         // Every way to multiply is known to the list alone.
@@ -63,7 +62,7 @@ public sealed partial class ArrowTests
     private static string[] BackendTables =>
         ["Backends/Contracts", "Backends/Simd", "Backends/Activations", "Backends/Encodings", "Backends/Routing", "Backends/Storage"];
 
-    private static string[] DeviceMayUse => [.. BackendTables, "Backends/Forward", "Backends/Parallel", "Backends", "Bindings"];
+    private static string[] DeviceMayUse => [.. BackendTables, "Backends/Parallel", "Backends", "Bindings"];
 
     private static string[] Library => ["Layers", "Layers/Checkpoints", "Backends/Contracts", "Backends/Activations"];
 
