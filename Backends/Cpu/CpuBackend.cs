@@ -43,7 +43,7 @@ internal sealed class CpuBackend : IFfnBackend
 
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>
-        new CpuLoadedLayer(new LayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards);
+        new CpuLoadedLayer(new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -8,7 +8,7 @@ namespace NativeFfn.Backends.Cpu;
 /// <summary>A layer whose weights are in native memory, run by whichever forward state is free.</summary>
 /// <param name="weights">The weights.</param>
 /// <param name="forwards">Forward states.</param>
-internal sealed class CpuLoadedLayer(LayerWeights weights, ObjectSlots<CpuForward> forwards) : ILoadedLayer
+internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuForward> forwards) : ILoadedLayer
 {
     /// <inheritdoc/>
     public long WeightBytes => weights.Bytes;

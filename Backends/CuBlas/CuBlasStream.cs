@@ -93,7 +93,7 @@ internal sealed class CuBlasStream : IDeviceStream
             IsBlock = rows.Mode == FfnMode.Block,
         };
         slot.Reserve(ForwardScratch.BytesOf(layer, ForwardScratch.ChunkTokens(layer, run.Tokens, fromHost: false), fromHost: false));
-        LayerForward.Queue(run, layer, fromHost: false);
+        DeviceForward.Queue(run, layer, fromHost: false);
     }
 
     // A wrong address would end the context, and with it every engine of the process.

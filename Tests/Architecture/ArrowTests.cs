@@ -30,16 +30,15 @@ public sealed partial class ArrowTests
         ("Backends/Storage", ["Backends/Contracts", "Bindings"]),
         ("Backends/Parallel", [.. BackendTables, "Bindings"]),
         ("Backends/Reference", [.. BackendTables, "Backends"]),
-        ("Backends/Cpu", [.. DeviceMayUse, "Backends/Cpu/Gemm/GemmList.cs"]),
+        ("Backends/Cpu", [.. DeviceMayUse, "Backends/Cpu/Gemm/GemmList.cs", "Backends/Cpu/Gemm/Autotuning"]),
 
         // Every way to multiply is known to the list alone.
         ("Backends/Cpu/Gemm/GemmList.cs", [.. DeviceMayUse, "Backends/Cpu/**"]),
         ("Backends/Cpu/Gemm/Managed", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Gemm/Generated"]),
         ("Backends/Cpu/Gemm/Generated", [.. DeviceMayUse, "Backends/Cpu"]),
-        ("Backends/Cpu/Gemm/Mkl", [.. DeviceMayUse, "Backends/Cpu"]),
+        ("Backends/Cpu/Gemm/Mkl", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Gemm/Managed"]),
+        ("Backends/Cpu/Gemm/Autotuning", [.. DeviceMayUse, "Backends/Cpu/**"]),
         ("Backends/Cpu/Gemm/Cblas", [.. DeviceMayUse, "Backends/Cpu"]),
-        ("Backends/Managed", [.. DeviceMayUse, "Backends/Cpu/**"]),
-        ("Backends/Mkl", [.. DeviceMayUse, "Backends/Cpu/**"]),
         ("Backends/CuBlas", [.. DeviceMayUse, CudaOfTests]),
         (CudaOfTests, ["Bindings", "Backends/Contracts"]),
 

@@ -18,7 +18,7 @@ public sealed class FormTests
     private static readonly string[] WidePaths =
     [
         "Backends/", "Bindings/", "Cli/", "Layers/", "Tools/Bench/",
-        "Tests/Abi/", "Tests/Api/", "Tests/Bindings/", "Tests/Calibration/", "Tests/Checkpoints/", "Tests/Cli/", "Tests/CuBlas/",
+        "Tests/Abi/", "Tests/Api/", "Tests/Bindings/", "Tests/Checkpoints/", "Tests/Cli/", "Tests/CuBlas/",
         "Tests/Golden/", "Tests/Kernels/", "Tests/Loading/", "Tests/Mixtures/", "Tests/Packaging/", "Tests/Panels/", "Tests/Parity/",
         "Tests/Properties/", "Tests/Samples/", "Tests/SoftwareDevice/", "Tests/Support/", "Tests/Threading/",
         "Tests/Hosting/OptionsTests.cs", "Tools/Fuzzing/SeedCorpus.cs",

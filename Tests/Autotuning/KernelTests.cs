@@ -8,7 +8,8 @@ public sealed class KernelTests
 {
     [Test]
     [Category("Mkl")]
-    public void Every_kernel_of_mkl_gives_the_same_layer([Values] CpuKernel kernel, [Values(1, 3, 40)] int tokens, [CpuPrecisions] FfnPrecision precision)
+    public void Every_kernel_of_mkl_gives_the_same_layer(
+        [Values] CpuKernel kernel, [Values(1, 3, 40)] int tokens, [CpuPrecisions] FfnPrecision precision)
     {
         MklUnderTest.Load();
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 65, 130, bias: true);
@@ -22,7 +23,8 @@ public sealed class KernelTests
             layer.Forward(input, expected);
         }
 
-        using (FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Kernel = kernel, Precision = precision }))
+        using (FfnEngine engine = FfnEngine.Create(
+            new FfnEngineOptions { Backend = BackendKind.Mkl, Kernel = kernel, Precision = precision }))
         {
             using FfnLayer layer = engine.CreateLayer(spec, weights);
             layer.Forward(input, actual);

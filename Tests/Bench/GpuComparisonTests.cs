@@ -14,7 +14,9 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Bench;
 
-/// <summary>The comparison on a GPU, run on the software device: what takes turns, what is timed, what is refused and what is written.</summary>
+/// <summary>
+/// The comparison on a GPU, run on the software device: what takes turns, what is timed, what is refused and what is written.
+/// </summary>
 [NonParallelizable]
 public sealed class GpuComparisonTests
 {
@@ -104,9 +106,11 @@ public sealed class GpuComparisonTests
         {
             report = Run(device, plan);
             MatmulLaunch[] products = [.. device.Executed.Select(static launch => launch.Matmul).OfType<MatmulLaunch>()];
-            Assert.That(products.Select(static product => (product.M, product.K)), Is.SupersetOf(new[] { (160, 48), (48, 80) }), "padded to 16");
             Assert.That(
-                device.Executed.Count(static launch => launch.Kind == LaunchKind.Graph), Is.GreaterThanOrEqualTo(9 * 96), "three batches of captured forwards each");
+                products.Select(static product => (product.M, product.K)), Is.SupersetOf(new[] { (160, 48), (48, 80) }), "padded to 16");
+            Assert.That(
+                device.Executed.Count(static launch => launch.Kind == LaunchKind.Graph), Is.GreaterThanOrEqualTo(9 * 96),
+                "three batches of captured forwards each");
             device.AssertClean();
         }
         finally
@@ -174,7 +178,8 @@ public sealed class GpuComparisonTests
     {
         using SoftwareDevice device = SoftwareDevice.Start(Machine());
         List<GpuReport> saved = [];
-        Assert.That(() => Measure(device, PlanOf($"{Small} --precision f32"), LoseAtThreeTokens, saved.Add), Throws.TypeOf<CudaException>());
+        Assert.That(
+            () => Measure(device, PlanOf($"{Small} --precision f32"), LoseAtThreeTokens, saved.Add), Throws.TypeOf<CudaException>());
         Assert.That(saved[^1].Rows.Select(static row => row.Tokens), Is.EqualTo(new[] { 1 }));
 
         void LoseAtThreeTokens(string line)
@@ -274,7 +279,8 @@ public sealed class GpuComparisonTests
 
         // As Tools/Bench/peers/torch_ffn.py writes it.
         string peer = folder.Write("torch.json", """
-            {"program": "PyTorch", "version": "2.9, CUDA 12.8", "device": "a GPU", "dModel": 64, "dFf": 176, "copyBytesPerSecond": null, "rows": [
+            {"program": "PyTorch", "version": "2.9, CUDA 12.8", "device": "a GPU", "dModel": 64, "dFf": 176,
+             "copyBytesPerSecond": null, "rows": [
               {"subject": "eager", "precision": "bf16", "tokens": 1, "deviceMs": 0.1, "deviceMinMs": 0.09, "runs": 64,
                "weightBytes": 67584, "weightCopies": 3, "isPastCache": true},
               {"subject": "compiled", "precision": "bf16", "tokens": 1, "deviceMs": 0.05, "deviceMinMs": 0.04, "runs": 64,
@@ -283,7 +289,8 @@ public sealed class GpuComparisonTests
         using var text = new StringWriter();
         GpuText.Write(text, [read, GpuJson.Read(peer)]);
         Assert.That(text.ToString(), Does.Contain("/ eager").And.Contain("graph / compiled").And.Contain("PyTorch: 2.9, CUDA 12.8"));
-        string[] last = [.. text.ToString().TrimEnd().Split('\n')[^1].Split('|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
+        string[] last = [.. text.ToString().TrimEnd().Split('\n')[^1].Split(
+            '|', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries)];
         Assert.That(last, Is.EqualTo(new[] { "bf16", "1", "0.0800", "0.0750", "0.1000", "0.0500", "0.80", "1.60", "0.75", "1.50" }));
 
         GpuReport other = ours with { Device = "another GPU" };
@@ -300,7 +307,8 @@ public sealed class GpuComparisonTests
     [TestCase("--device -1", "'-1'")]
     public void Is_refused(string line, string named)
     {
-        ParseResult parsed = Root(static _ => Assert.Fail("nothing should run"), static _ => Assert.Fail()).Parse(["gpu", .. line.Split(' ')]);
+        ParseResult parsed = Root(static _ => Assert.Fail("nothing should run"), static _ => Assert.Fail()).Parse(
+            ["gpu", .. line.Split(' ')]);
         Assert.That(parsed.Errors, Has.Count.EqualTo(1));
         Assert.That(parsed.Errors[0].Message, Does.Contain(named));
     }
@@ -351,7 +359,8 @@ public sealed class GpuComparisonTests
         [
             new GpuRow
             {
-                Subject = subject, Precision = "bf16", Tokens = 1, DeviceMs = device, DeviceMinMs = device, Runs = 64, CapturedMs = captured, HostMs = 0.2,
+                Subject = subject, Precision = "bf16", Tokens = 1, DeviceMs = device, DeviceMinMs = device, Runs = 64,
+                CapturedMs = captured, HostMs = 0.2,
                 PlainProductsMs = 0.06, CopyRateMs = 0.05, ComputeFloorMs = 0.01, WeightBytes = 67584, WeightCopies = 3, IsPastCache = true,
                 RelativeL2 = 3e-3,
             },

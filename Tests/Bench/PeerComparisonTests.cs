@@ -19,7 +19,8 @@ public sealed class PeerComparisonTests
     public void Reduced_precisions_are_measured_unless_others_are_named()
     {
         Assert.That(
-            SubjectCatalog.DefaultNames, Is.EqualTo(new[] { "managed", "managed-bf16", "managed-int8", "mkl", "onnx", "mkl-sgemm", "openblas" }));
+            SubjectCatalog.DefaultNames,
+            Is.EqualTo(new[] { "managed", "managed-bf16", "managed-int8", "mkl", "onnx", "mkl-sgemm", "openblas" }));
         Assert.That(SubjectCatalog.Names, Is.SupersetOf(SubjectCatalog.DefaultNames).And.Unique);
         Assert.That(PlanOf("").Subjects, Is.Empty);
         Assert.That(PlanOf("--subjects mkl-int8,managed-f16,onnx").Subjects, Is.EqualTo(new[] { "mkl-int8", "managed-f16", "onnx" }));
@@ -54,7 +55,8 @@ public sealed class PeerComparisonTests
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 64, 193);
         using var weights = new LayerWeights(spec);
         using var again = new LayerWeights(spec);
-        double[] values = [.. weights.Gate.Span.ToArray().Concat(weights.Up.Span.ToArray()).Concat(weights.Down.Span.ToArray()).Select(static w => (double)w)];
+        double[] values = [.. weights.Gate.Span.ToArray().Concat(weights.Up.Span.ToArray()).Concat(weights.Down.Span.ToArray()).Select(
+            static w => (double)w)];
         double deviation = Math.Sqrt(2.0 / (64 + 193));
         Assert.Multiple(() =>
         {
@@ -74,7 +76,8 @@ public sealed class PeerComparisonTests
         using JsonDocument json = JsonDocument.Parse(JsonOf(result));
         JsonElement shape = json.RootElement.GetProperty("shapes")[0];
         Dictionary<string, double> errors = shape.GetProperty("subjects").EnumerateArray()
-            .ToDictionary(static subject => subject.GetProperty("precision").GetString()!, static subject => subject.GetProperty("quantizationError").GetDouble());
+            .ToDictionary(static subject => subject.GetProperty("precision")
+                .GetString()!, static subject => subject.GetProperty("quantizationError").GetDouble());
         Assert.That(errors.Keys, Is.EqualTo(new[] { "f32", "bf16", "f16", "int8" }));
         Assert.That(errors["f32"], Is.Zero);
         Assert.That(errors["int8"], Is.InRange(4e-3, 6.5e-3), "Gaussian weights in groups of 32");
@@ -86,7 +89,8 @@ public sealed class PeerComparisonTests
             Assert.That(count[0].GetProperty("overOurF32").ValueKind, Is.EqualTo(JsonValueKind.Null));
             foreach (JsonElement row in count.Skip(1))
             {
-                Assert.That(row.GetProperty("overOurF32").GetDouble(), Is.EqualTo(row.GetProperty("medianMs").GetDouble() / full).Within(1e-9));
+                Assert.That(
+                    row.GetProperty("overOurF32").GetDouble(), Is.EqualTo(row.GetProperty("medianMs").GetDouble() / full).Within(1e-9));
                 Assert.That(row.GetProperty("overBestPeer").ValueKind, Is.EqualTo(JsonValueKind.Null));
                 Assert.That(row.GetProperty("relativeL2").GetDouble(), Is.InRange(1e-4, 1.2e-2));
             }
@@ -164,7 +168,7 @@ public sealed class PeerComparisonTests
             Assert.That(server.Callers, Is.EqualTo(3));
             Assert.That(
                 server.Rates.Select(static rate => (rate.Tokens, rate.Subject)),
-                Is.EqualTo(new[] { (1, "managed"), (1, "managed-int8"), (4, "managed"), (4, "managed-int8"), (16, "managed"), (16, "managed-int8") }));
+                Is.EqualTo(from m in (int[])[1, 4, 16] from subject in (string[])["managed", "managed-int8"] select (m, subject)));
             Assert.That(server.Rates.Select(static rate => rate.ManyTokensPerSec), Is.All.Positive);
             Assert.That(server.Rates.Select(static rate => rate.OneTokensPerSec), Is.All.Positive);
             Assert.That(server.Rests.Select(static rest => rest.Subject), Is.EqualTo(new[] { "managed", "managed-int8" }));

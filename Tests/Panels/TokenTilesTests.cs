@@ -1,3 +1,4 @@
+using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;

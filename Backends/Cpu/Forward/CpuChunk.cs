@@ -16,7 +16,7 @@ internal sealed unsafe class CpuChunk
     private long _workerElements;
 
     /// <summary>The layer.</summary>
-    public LayerWeights Layer { get; private set; } = null!;
+    public CpuLayerWeights Layer { get; private set; } = null!;
 
     /// <summary>Receives inner values; null where nobody wants them.</summary>
     public FfnTrace? Trace { get; private set; }
@@ -61,7 +61,7 @@ internal sealed unsafe class CpuChunk
     public NormSpec? PostNorm => IsBlock ? Layer.Spec.PostNorm : null;
 
     /// <summary>Takes a forward's rows, whose memory is pinned until <see cref="Clear"/>.</summary>
-    public void Open(LayerWeights layer, in FfnRows rows, float* input, float* residual, float* output)
+    public void Open(CpuLayerWeights layer, in FfnRows rows, float* input, float* residual, float* output)
     {
         Layer = layer;
         (Trace, Profile, IsBlock) = (rows.Trace, rows.Profile, rows.Mode == FfnMode.Block);

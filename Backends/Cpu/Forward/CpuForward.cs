@@ -44,7 +44,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
 
     /// <summary>Runs rows that were proven to fit the layer, of which there is at least one.</summary>
     /// <exception cref="ArgumentException">A token of a mixture has logits that are not all finite.</exception>
-    public void Run(LayerWeights layer, in FfnRows rows)
+    public void Run(CpuLayerWeights layer, in FfnRows rows)
     {
         long start = Stopwatch.GetTimestamp();
         try
@@ -126,7 +126,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         }
     }
 
-    private void RunMixture(LayerWeights layer, int tokens)
+    private void RunMixture(CpuLayerWeights layer, int tokens)
     {
         int chunkTokens = ChunkSize.OfMixture(Spec, tokens);
         ReserveMixture(chunkTokens);
@@ -167,7 +167,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         }
     }
 
-    private void PlanMixture(LayerWeights layer)
+    private void PlanMixture(CpuLayerWeights layer)
     {
         int experts = Spec.Mixture!.Experts;
         _chunk.Routes.Sort(experts, _chunk.FirstToken, _chunk.Tokens);
@@ -307,7 +307,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             switch (_step)
             {
                 case Step.Normalize:
-                    InputRows.Normalize(_chunk, Spec.PreNorm!, token, _normalized.Row(token));
+                    Prologue.Normalize(_chunk, Spec.PreNorm!, token, _normalized.Row(token));
                     break;
                 case Step.Route:
                     Route(token);

@@ -1,5 +1,4 @@
 using NativeFfn.Backends.Cpu.Gemm;
-using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Cpu.Weights;
 
 namespace NativeFfn.Backends.Cpu.Forward;

@@ -116,22 +116,22 @@ internal readonly ref struct HostForward
         run.Clock?.Mark(null);
         if (_step.IsRouted && !HasInput)
         {
-            LayerForward.QueueRows(_chunk);
+            DeviceForward.QueueRows(_chunk);
         }
 
         if (_next.IsEmpty)
         {
-            LayerForward.Queue(_chunk);
+            DeviceForward.Queue(_chunk);
         }
         else
         {
-            LayerForward.Queue(run, _layer, fromHost: true);
+            DeviceForward.Queue(run, _layer, fromHost: true);
         }
 
         foreach (ILoadedLayer next in _next)
         {
             DeviceRun following = run with { Input = run.Output, Residual = _addsInput ? run.Output : default };
-            LayerForward.Queue(following, CuBlasLayer.LayerOf(next), fromHost: true);
+            DeviceForward.Queue(following, CuBlasLayer.LayerOf(next), fromHost: true);
         }
 
         run.Stream.CopyToHost(_chunk.Scratch.Output, Slot.Host.At(OutputOffset));
@@ -194,7 +194,7 @@ internal readonly ref struct HostForward
         {
             CopyInput();
             _chunk.Run.Clock?.Mark(null);
-            LayerForward.QueueLogits(_chunk, _rows.Trace);
+            DeviceForward.QueueLogits(_chunk, _rows.Trace);
             return;
         }
 

@@ -72,7 +72,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
         TokenPanels panels = Tokens(chunk, group, 0);
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
         {
-            Matrix rows = InputRows.Collect(chunk, group, group.Tiles.FirstToken(tile), group.Tiles.TokensOf(tile), room);
+            Matrix rows = Prologue.Collect(chunk, group, group.Tiles.FirstToken(tile), group.Tiles.TokensOf(tile), room);
             long start = chunk.Now();
             panels.Write(tile, 0, rows.Pointer, rows.Stride, width);
             panels.Clear(tile, width);

@@ -67,7 +67,7 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
         var packed = new Matrix(chunk.Rows(group, 0), NativeBuffer.Align(group.Network.InputWidth));
         for (int row = region.FirstRow; row < region.EndRow; row++)
         {
-            Matrix collected = InputRows.Collect(chunk, group, row, 1, packed.From(row));
+            Matrix collected = Prologue.Collect(chunk, group, row, 1, packed.From(row));
             RowKernel.Copy(packed.Row(row), collected.Pointer, group.Network.InputWidth);
         }
     }

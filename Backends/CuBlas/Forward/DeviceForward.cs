@@ -10,7 +10,7 @@ namespace NativeFfn.Backends.CuBlas.Forward;
 /// that cannot be routed leaves the output as it was. A token's results are added by one thread for each column, best expert first, the
 /// shared network after them and the residual last, so that bits do not depend on the order in which experts are done.
 /// </remarks>
-internal static class LayerForward
+internal static class DeviceForward
 {
     /// <summary>Queues a forward on rows in the device's memory; the slot's memory is reserved for a chunk of them.</summary>
     /// <param name="run">The rows.</param>

@@ -4,12 +4,12 @@ using NativeFfn.Backends.Cpu.Weights;
 namespace NativeFfn.Backends.Cpu.Forward;
 
 /// <summary>The prologue: tokens' rows as networks read them.</summary>
-internal static unsafe class InputRows
+internal static unsafe class Prologue
 {
     /// <summary>normalized = norm(input), for one token.</summary>
     public static void Normalize(CpuChunk chunk, NormSpec norm, int token, float* normalized)
     {
-        LayerWeights layer = chunk.Layer;
+        CpuLayerWeights layer = chunk.Layer;
         int width = layer.Spec.InputWidth;
         float* weight = layer.Vector(FfnTensorRole.PreNormWeight);
         NormKernel.Apply(norm, weight, layer.Vector(FfnTensorRole.PreNormBias), chunk.Input.Row(token), normalized, width);

@@ -1,4 +1,4 @@
-namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+namespace NativeFfn.Backends.Cpu.Gemm;
 
 /// <summary>The cut of tokens into tiles for the panel kernels: tiles of one size, but for a smaller last one.</summary>
 internal readonly struct TokenTiles

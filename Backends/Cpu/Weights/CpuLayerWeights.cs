@@ -7,7 +7,7 @@ using NativeFfn.Backends.Routing;
 namespace NativeFfn.Backends.Cpu.Weights;
 
 /// <summary>All weights of a layer: its network, or a mixture's router and experts, and the vectors around them. Holding a reference keeps them from being freed.</summary>
-internal sealed unsafe class LayerWeights : SafeHandle
+internal sealed unsafe class CpuLayerWeights : SafeHandle
 {
     private readonly NativeBuffer _vectors;
     private readonly Dictionary<FfnTensorRole, nint> _places = [];
@@ -17,7 +17,7 @@ internal sealed unsafe class LayerWeights : SafeHandle
     /// <param name="source">Its weights.</param>
     /// <param name="gemms">How networks are multiplied, and so kept.</param>
     /// <param name="maxResidentExperts">Experts in memory at a time; 0 for all.</param>
-    public LayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
+    public CpuLayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
         : base(0, ownsHandle: true)
     {
         Spec = spec;
