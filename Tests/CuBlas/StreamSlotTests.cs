@@ -94,7 +94,7 @@ public sealed class StreamSlotTests : DeviceTests
         own.BeginCapture();
         Assert.That(() => layer.ForwardBlock(stream, many, many), Throws.InstanceOf<InvalidOperationException>().With.Message.Contains("Run it once on this stream before"));
         Assert.That(
-            () => layer.Forward(stream, few, few), Throws.InstanceOf<InvalidOperationException>().With.Message.Contains("a plan of a product"));
+            () => layer.Forward(stream, few, few), Throws.InstanceOf<InvalidOperationException>().With.Message.Contains("a plan of a GEMM"));
         layer.ForwardBlock(stream, few, few);
         own.EndCapture().Dispose();
         Assert.That(engine.Failure, Is.Null);
