@@ -3,10 +3,24 @@
 
 root=$(cd -P "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.." && pwd)
 
-# Downloads that outlive a clone. The library looks for MKL by the same rule.
-cache=${NATIVEFFN_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/nativeffn}
-
 artifacts=$root/artifacts
+
+# HOME may be unset, and then the user's entry counts; a user without a folder has none, and dotnet needs another place for what it keeps.
+home=${HOME:-}
+[[ -n $home ]] || home=~
+[[ $home == /* && -d $home && -x $home ]] || home=
+if [[ -n $home ]]; then
+    export HOME=$home
+else
+    export DOTNET_CLI_HOME=${DOTNET_CLI_HOME:-$artifacts/home} NUGET_PACKAGES=${NUGET_PACKAGES:-$artifacts/home/packages}
+fi
+
+# Downloads that outlive a clone. The library looks for MKL by the same rule: an absolute folder, never one below the current folder.
+caches=${XDG_CACHE_HOME:-}
+[[ $caches == /* ]] || caches=${home:+$home/.cache}
+cache=${NATIVEFFN_CACHE:-${caches:-$artifacts/home/.cache}/nativeffn}
+[[ -n $caches ]] || export NATIVEFFN_CACHE=$cache
+
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1
 
 # A build must not leave workers behind that hold a pipe of whoever called the script.
@@ -19,10 +33,12 @@ fail() {
     exit 1
 }
 
+[[ $cache == /* ]] || fail "NATIVEFFN_CACHE is '$cache', which is no absolute path."
+
 # Puts an SDK that can build this on the path, or says how to get one.
 require_sdk() {
-    if ! command -v dotnet >/dev/null && [[ -x $HOME/.dotnet/dotnet ]]; then
-        export PATH=$HOME/.dotnet:$PATH DOTNET_ROOT=$HOME/.dotnet
+    if ! command -v dotnet >/dev/null && [[ -n $home && -x $home/.dotnet/dotnet ]]; then
+        export PATH=$home/.dotnet:$PATH DOTNET_ROOT=$home/.dotnet
     fi
 
     command -v dotnet >/dev/null ||

@@ -10,7 +10,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 seconds=${1:-60}
 [[ $seconds =~ ^[1-9][0-9]*$ ]] || { echo "fuzz.sh: error: '$seconds' is no number of seconds; usage: build/fuzz.sh [SECONDS]" >&2; exit 2; }
 
-cache=${XDG_CACHE_HOME:-$HOME/.cache}/nativeffn/afl
+cache=${XDG_CACHE_HOME:-${HOME:-$root/artifacts/home}/.cache}/nativeffn/afl
+[[ $cache == /* ]] || cache=$root/artifacts/home/.cache/nativeffn/afl
 work=$root/artifacts/fuzz
 sharpfuzz_version=2.3.0
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1

@@ -19,7 +19,7 @@ internal sealed class MeasurementFile
     // A bound on what is read and kept; more shapes than a machine ever sees.
     private const int MaxLines = 10_000;
 
-    private readonly string _path;
+    private readonly string? _path;
     private readonly string _heading;
     private readonly Lazy<ConcurrentDictionary<string, string>> _values;
     private volatile bool _isSound;
@@ -32,7 +32,7 @@ internal sealed class MeasurementFile
         key = key.ReplaceLineEndings(" ");
         _heading = "# " + key;
         string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(key)).AsSpan(0, 8));
-        _path = Path.Combine(UserCache.Folder, folder, name + ".txt");
+        _path = UserCache.File(folder, name + ".txt");
         _values = new(Load);
     }
 
@@ -50,6 +50,11 @@ internal sealed class MeasurementFile
         }
 
         _values.Value[name] = value;
+        if (_path is null)
+        {
+            return;
+        }
+
         try
         {
             Directory.CreateDirectory(Path.GetDirectoryName(_path)!);
@@ -60,7 +65,7 @@ internal sealed class MeasurementFile
             }
             else
             {
-                Rewrite();
+                Rewrite(_path);
             }
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
@@ -75,7 +80,7 @@ internal sealed class MeasurementFile
         try
         {
             int lines = 0;
-            foreach (string line in File.Exists(_path) ? File.ReadLines(_path) : [])
+            foreach (string line in _path is not null && FileOwnership.IsReadable(_path) ? File.ReadLines(_path) : [])
             {
                 if (lines++ == 0)
                 {
@@ -103,11 +108,11 @@ internal sealed class MeasurementFile
     }
 
     // Whole or not at all.
-    private void Rewrite()
+    private void Rewrite(string path)
     {
-        string partial = $"{_path}.{Guid.NewGuid():N}";
+        string partial = $"{path}.{Guid.NewGuid():N}";
         File.WriteAllLines(partial, [_heading, .. _values.Value.Select(static entry => $"{entry.Key} {entry.Value}")]);
-        File.Move(partial, _path, overwrite: true);
+        File.Move(partial, path, overwrite: true);
         _isSound = true;
     }
 }

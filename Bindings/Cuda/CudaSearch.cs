@@ -20,8 +20,8 @@ internal static class CudaSearch
             locations = locations.Append(LibraryCandidate.Folder("Windows Subsystem for Linux", "/usr/lib/wsl/lib", files));
         }
 
-        return LibraryCandidate.Configured(configuredPath, PathVariable) is var (place, path)
-            ? locations.Prepend(LibraryCandidate.Folder(place, FolderOf(path), files))
+        return Configured(configuredPath, files) is { } first
+            ? locations.Prepend(first)
             : locations;
     }
 
@@ -30,8 +30,8 @@ internal static class CudaSearch
     /// <param name="files">The names that the library may go by, best first.</param>
     /// <param name="symbol">A function that it exports.</param>
     public static IEnumerable<LibraryCandidate> Toolkit(string? configuredPath, string[] files, string symbol) =>
-        LibraryCandidate.Configured(configuredPath, PathVariable) is var (place, path)
-            ? [LibraryCandidate.Folder(place, FolderOf(path), files)]
+        Configured(configuredPath, files) is { } only
+            ? [only]
             :
             [
                 .. LibraryCandidate.AlreadyLoaded(files, symbol),
@@ -42,6 +42,8 @@ internal static class CudaSearch
                     ? ToolkitFolders.Select(folder => LibraryCandidate.Folder("CUDA toolkit", Path.Combine("/usr/local/cuda", folder), files))
                     : [],
                 .. LibraryCandidate.Environment("CONDA_PREFIX", ["lib"], files),
+                .. Environment.GetEnvironmentVariable("VIRTUAL_ENV") is { Length: > 0 } python
+                    && LibraryCandidate.Absolute("VIRTUAL_ENV", python) is { } refused ? [refused] : Array.Empty<LibraryCandidate>(),
                 Python(files),
                 .. LibraryCandidate.Cache("build/fetch-cuda.sh", "cuda", files),
                 .. LibraryCandidate.SystemLoader(files),
@@ -51,6 +53,9 @@ internal static class CudaSearch
         OperatingSystem.IsWindows() ? [Path.Combine("bin", "x64"), "bin"] : ["lib64", Path.Combine("targets", LinuxTarget, "lib")];
 
     private static string LinuxTarget => RuntimeInformation.ProcessArchitecture == Architecture.Arm64 ? "sbsa-linux" : "x86_64-linux";
+
+    private static LibraryCandidate? Configured(string? configuredPath, string[] files) => LibraryCandidate.Configured(
+        configuredPath, PathVariable, (place, path) => LibraryCandidate.Folder(place, FolderOf(path), files));
 
     private static string FolderOf(string path) =>
         Directory.Exists(path) ? path : Path.GetDirectoryName(Path.GetFullPath(path)) ?? path;
@@ -74,7 +79,7 @@ internal static class CudaSearch
             Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".local"),
             .. OperatingSystem.IsWindows() ? Array.Empty<string>() : ["/usr/local", "/usr", "/opt/conda"],
         ];
-        foreach (string root in roots.OfType<string>().Where(static root => root.Length > 0))
+        foreach (string root in roots.OfType<string>().Where(Path.IsPathFullyQualified))
         {
             yield return Path.Combine(root, "Lib", "site-packages");
             foreach (string python in Subfolders(Path.Combine(root, "lib"), "python3*"))

@@ -92,8 +92,24 @@ internal static unsafe class DynamicLinker
             }
         }
 
+        // What the process has already was run already; the application's folder is the application.
+        if (Path.IsPathRooted(path) && !IsLoaded(path) && WhyUnsafe(path) is { } reason)
+        {
+            (handle, problem) = (0, reason);
+            return false;
+        }
+
         handle = Open(path, flags, out problem);
         return handle != 0;
+    }
+
+    /// <summary>Why a file must not be given to the loader, or null: it would kill the process, or is another user's to change.</summary>
+    /// <param name="path">The file.</param>
+    public static string? WhyUnsafe(string path)
+    {
+        string file = LibraryCandidate.RealPath(path);
+        return ElfFile.WhyBroken(file)
+            ?? (file.StartsWith(AppContext.BaseDirectory, StringComparison.Ordinal) ? null : FileOwnership.WhyChangeable(file));
     }
 
     private static nint Open(string path, int flags, out string? problem)

@@ -6,13 +6,15 @@ namespace NativeFfn.Bindings.Loading;
 /// <param name="Place">Why it is looked for there, such as an option or an environment variable.</param>
 /// <param name="Location">The file, folder or name.</param>
 /// <param name="Files">Files that are there.</param>
-internal readonly record struct LibraryCandidate(string Place, string Location, string[] Files)
+/// <param name="Problem">Why the place is not looked at, or null.</param>
+internal readonly record struct LibraryCandidate(string Place, string Location, string[] Files, string? Problem = null)
 {
-    /// <summary>The path that a setting names and no other is tried beside, or null where neither names one.</summary>
-    public static (string Place, string Path)? Configured(string? configuredPath, string variable) =>
-        configuredPath is not null ? ("configured path", configuredPath)
-        : System.Environment.GetEnvironmentVariable(variable) is { Length: > 0 } path ? ($"environment variable {variable}", path)
-        : null;
+    /// <summary>The place that a setting names and no other is tried beside, or null where neither names one.</summary>
+    public static LibraryCandidate? Configured(string? configuredPath, string variable, Func<string, string, LibraryCandidate> candidate) =>
+        configuredPath is not null ? candidate("configured path", configuredPath)
+        : System.Environment.GetEnvironmentVariable(variable) is { Length: > 0 } path
+            ? Absolute(variable, path) ?? candidate($"environment variable {variable}", path)
+            : null;
 
     /// <summary>A folder's files of some names, in the names' order.</summary>
     public static LibraryCandidate Folder(string place, string folder, string[] names) => new(place, folder, FilesIn([folder], names));
@@ -35,13 +37,25 @@ internal readonly record struct LibraryCandidate(string Place, string Location, 
     /// <summary>Folders below the one that an environment variable names, if it is set.</summary>
     public static IEnumerable<LibraryCandidate> Environment(string variable, string[] folders, string[] names) =>
         System.Environment.GetEnvironmentVariable(variable) is { Length: > 0 } root
-            ? folders.Select(folder => Folder($"environment variable {variable}", Path.Combine(root, folder), names))
+            ? Absolute(variable, root) is { } refused
+                ? [refused]
+                : folders.Select(folder => Folder($"environment variable {variable}", Path.Combine(root, folder), names))
             : [];
+
+    /// <summary>The refusal of a relative path in the environment, whose meaning the current folder would decide; null for an absolute one.</summary>
+    public static LibraryCandidate? Absolute(string variable, string path) => Path.IsPathFullyQualified(path)
+        ? null
+        : new LibraryCandidate($"environment variable {variable}", path, [], "not an absolute path, so it is ignored");
 
     /// <summary>Every version that a script has fetched, the newest first.</summary>
     public static IEnumerable<LibraryCandidate> Cache(string script, string library, string[] names)
     {
-        string cache = Path.Combine(UserCache.Folder, library);
+        if (!UserCache.TryFind(out string? folder, out string? problem))
+        {
+            return [new LibraryCandidate($"cache of {script}", library, [], problem)];
+        }
+
+        string cache = Path.Combine(folder, library);
         string[] versions = Directory.Exists(cache) ? Directory.GetDirectories(cache) : [];
         return versions.Length == 0
             ? [Folder($"cache of {script}", cache, names)]
@@ -71,7 +85,7 @@ internal readonly record struct LibraryCandidate(string Place, string Location, 
         {
             if (candidate.Files.Length == 0)
             {
-                attempts.Add(new LibraryAttempt(candidate.Place, candidate.Location, $"no {string.Join(", ", names)} there"));
+                attempts.Add(new LibraryAttempt(candidate.Place, candidate.Location, candidate.Problem ?? $"no {string.Join(", ", names)} there"));
             }
 
             foreach (string file in candidate.Files)

@@ -128,6 +128,16 @@ internal sealed unsafe class MklLibrary
             return null;
         }
 
+        // MKL opens more files of its own at its first call, the kernels for this processor among them.
+        string pattern = System.IO.Path.GetFileName(LayerBeside(path, "libmkl_*"));
+        foreach (string file in Directory.GetFiles(System.IO.Path.GetDirectoryName(path)!, pattern))
+        {
+            if (DynamicLinker.WhyUnsafe(file) is { } unsafeFile)
+            {
+                return unsafeFile;
+            }
+        }
+
         // Held for good on success: MKL would load the same files at its first call, and ends the process if it cannot.
         var layers = new List<nint>();
         foreach (string layer in Libraries.MklLayers)

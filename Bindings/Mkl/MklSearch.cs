@@ -10,8 +10,9 @@ internal static class MklSearch
 
     /// <summary>The locations in order. A configured path, or else one in the environment, is the only one.</summary>
     public static IEnumerable<LibraryCandidate> Candidates(string? configuredPath) =>
-        LibraryCandidate.Configured(configuredPath, PathVariable) is var (place, path)
-            ? [LibraryCandidate.FileOrFolder(place, path, Libraries.MklRtFiles)]
+        LibraryCandidate.Configured(
+            configuredPath, PathVariable, static (place, path) => LibraryCandidate.FileOrFolder(place, path, Libraries.MklRtFiles)) is { } only
+            ? [only]
             : UsualLocations();
 
     private static IEnumerable<LibraryCandidate> UsualLocations()

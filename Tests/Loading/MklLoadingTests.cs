@@ -59,6 +59,40 @@ public sealed class MklLoadingTests
         Assert.That(ErrorOf(_folder), Does.Contain(layer).And.Contain("missing"));
     }
 
+    [TestCase("libmkl_rt.so")]
+    [TestCase("libmkl_core.so")]
+    [TestCase("libmkl_sequential.so")]
+    [TestCase("libmkl_avx2.so")]
+    public void A_truncated_file_is_an_error_and_not_the_end_of_the_process(string truncated)
+    {
+        string source = Path.GetDirectoryName(MklUnderTest.Load().Path)!;
+        foreach (string file in Directory.GetFiles(source, "libmkl_*.so").Append(Path.Combine(source, truncated)).Distinct())
+        {
+            string copy = Path.Combine(_folder, Path.GetFileName(file));
+            if (Path.GetFileName(file) != truncated)
+            {
+                File.CreateSymbolicLink(copy, file);
+            }
+            else
+            {
+                File.Copy(LibraryCandidate.RealPath(file), copy);
+                File.SetUnixFileMode(copy, UnixFileMode.UserRead | UnixFileMode.UserWrite);
+                using FileStream cut = File.OpenWrite(copy);
+                cut.SetLength(cut.Length / 2);
+            }
+        }
+
+        // The single library itself is no link, so that its layers are looked for here.
+        string single = Path.Combine(_folder, "libmkl_rt.so");
+        if (truncated != "libmkl_rt.so")
+        {
+            File.Delete(single);
+            File.Copy(MklUnderTest.Load().Path, single);
+        }
+
+        Assert.That(ErrorOf(_folder), Does.Contain(truncated).And.Contain("truncated"));
+    }
+
     [Test]
     public void A_link_leads_to_the_layers_beside_its_target()
     {

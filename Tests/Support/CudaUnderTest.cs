@@ -22,7 +22,7 @@ internal static class CudaUnderTest
     /// <summary>The machine's own driver, or the one that build/fetch-cuda.sh --all fetches, which finds no GPU.</summary>
     public static LoadedLibrary Driver()
     {
-        string cache = Path.Combine(UserCache.Folder, "cuda");
+        string cache = Path.Combine(UserCache.Folder ?? string.Empty, "cuda");
         string? fetched = Directory.Exists(cache) ? Directory.GetFiles(cache, "libcuda.so.1", SearchOption.AllDirectories).FirstOrDefault() : null;
         return Load(() => TryLoad(null) ?? CudaLoader.Driver(fetched), isRequired: false);
     }

@@ -57,10 +57,10 @@ internal sealed unsafe class NativeBuffer : SafeHandle
     public static void RequireRoom(long bytes, string purpose)
     {
         // The system promises memory that it does not have and ends the process that touches it, so ask what there is.
-        long available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
-        if (bytes > available)
+        MemoryLimit limit = MemoryLimit.Process;
+        if (bytes > limit.Bytes)
         {
-            throw new InsufficientMemoryException($"{purpose} need {bytes} bytes; this process may use {available} in all.");
+            throw new InsufficientMemoryException($"{purpose} need {bytes} bytes; {limit.Source} has {limit.Bytes} in all.");
         }
     }
 

@@ -21,15 +21,19 @@ internal static class KernelProgram
     public static CudaModule Load(CudaContext context, NvrtcCompiler compiler, DeviceFormat format)
     {
         string[] options = Options(context.Device, format);
-        string path = PathOf(compiler, options);
-        if (ReadKept(path) is { } kept && TryLoad(context, kept) is { } module)
+        string? path = PathOf(compiler, options);
+        if (path is not null && ReadKept(path) is { } kept && TryLoad(context, kept) is { } module)
         {
             return module;
         }
 
         byte[] compiled = compiler.Compile(KernelSources.MainName, KernelSources.Main, KernelSources.Headers.AsSpan(), options);
         CudaModule fresh = context.LoadModule(compiled);
-        Keep(path, compiled);
+        if (path is not null)
+        {
+            Keep(path, compiled);
+        }
+
         return fresh;
     }
 
@@ -48,7 +52,7 @@ internal static class KernelProgram
             : null;
     }
 
-    private static string PathOf(NvrtcCompiler compiler, string[] options)
+    private static string? PathOf(NvrtcCompiler compiler, string[] options)
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         Add($"{compiler.Version.Major}.{compiler.Version.Minor} {string.Join(' ', options)}");
@@ -59,7 +63,7 @@ internal static class KernelProgram
             Add(text);
         }
 
-        return Path.Combine(UserCache.Folder, Folder, Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16)) + ".cubin");
+        return UserCache.File(Folder, Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 16)) + ".cubin");
 
         void Add(string text)
         {
@@ -73,6 +77,11 @@ internal static class KernelProgram
     {
         try
         {
+            if (!FileOwnership.IsReadable(path))
+            {
+                return null;
+            }
+
             byte[] file = File.ReadAllBytes(path);
             return file.Length > SHA256.HashSizeInBytes
                 && SHA256.HashData(file.AsSpan(SHA256.HashSizeInBytes)).AsSpan().SequenceEqual(file.AsSpan(0, SHA256.HashSizeInBytes))

@@ -36,12 +36,12 @@ internal static class OpenBlasSearch
     // The same rule as in build/common.sh.
     private static string CacheFolder()
     {
-        if (Environment.GetEnvironmentVariable("NATIVEFFN_CACHE") is { Length: > 0 } own)
+        if (Environment.GetEnvironmentVariable("NATIVEFFN_CACHE") is { } own && Path.IsPathFullyQualified(own))
         {
             return own;
         }
 
-        string caches = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { Length: > 0 } shared
+        string caches = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } shared && Path.IsPathFullyQualified(shared)
             ? shared
             : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
         return Path.Combine(caches, "nativeffn");
