@@ -25,6 +25,7 @@ internal static class ServerApp
         WebApplicationBuilder builder = WebApplication.CreateBuilder(
             new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         CommandLine.Add(builder.Configuration, arguments);
+        ModelNames.RequireDistinct(builder.Configuration, arguments, Environment.GetEnvironmentVariables());
         ServerOptions options = ServerOptions.Read(builder.Configuration);
         BindingPolicy.RequireKeysOrLoopback(builder.Configuration, options);
         AddServices(builder, options);
