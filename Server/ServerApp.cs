@@ -40,6 +40,7 @@ internal static class ServerApp
 
         app.UseRouting();
         app.UseMiddleware<ApiKeyMiddleware>();
+        app.UseMiddleware<ContentEncodings>();
         MapEndpoints(app, options);
         return app;
     }
