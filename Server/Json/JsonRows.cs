@@ -17,7 +17,7 @@ internal static class JsonRows
     /// <exception cref="RequestException">It is no such JSON, or a row has another width.</exception>
     public static void Read(ReadOnlySpan<byte> text, int width, RowBuffer rows)
     {
-        var reader = new Utf8JsonReader(text);
+        var reader = new Utf8JsonReader(JsonText.Utf8(text));
         try
         {
             Require(ref reader, JsonTokenType.StartObject, "an object");
@@ -39,6 +39,11 @@ internal static class JsonRows
         catch (JsonException bad)
         {
             throw Bad($"The JSON ends or breaks at line {bad.LineNumber + 1}, byte {bad.BytePositionInLine + 1}.");
+        }
+        catch (InvalidOperationException)
+        {
+            // What the reader throws for a string that it cannot decode.
+            throw Bad(JsonText.NoUnicode);
         }
     }
 
