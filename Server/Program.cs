@@ -1,3 +1,5 @@
+using System.Net.Sockets;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
 using NativeFfn.Checkpoints;
 using NativeFfn.Hosting;
@@ -21,7 +23,8 @@ internal static class Program
         }
         catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
             or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException
-                or InsufficientMemoryException)
+                or InsufficientMemoryException or InvalidDataException or InvalidOperationException or SocketException
+                    or UnauthorizedAccessException or CryptographicException)
         {
             await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
             return BadInput;

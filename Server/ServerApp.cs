@@ -27,6 +27,7 @@ internal static class ServerApp
         CommandLine.Add(builder.Configuration, arguments);
         ModelNames.RequireDistinct(builder.Configuration, arguments, Environment.GetEnvironmentVariables());
         ServerOptions options = ServerOptions.Read(builder.Configuration);
+        BindingPolicy.RequireAddresses(builder.Configuration);
         BindingPolicy.RequireKeysOrLoopback(builder.Configuration, options);
         AddServices(builder, options);
         configure?.Invoke(builder.Services);

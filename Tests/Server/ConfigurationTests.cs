@@ -29,6 +29,21 @@ public sealed class ConfigurationTests
         Assert.That(() => BindingPolicy.RequireKeysOrLoopback(keyed, ServerOptions.Read(keyed)), Throws.Nothing);
     }
 
+    [TestCase("http://127.0.0.1:8080/base", "has a path, '/base'")]
+    [TestCase("http://localhost:0", "free port")]
+    [TestCase("http://127.0.0.1:99999", "port 99999")]
+    [TestCase("http://127.0.0.1:-1", "port")]
+    [TestCase("http://127.0.0.1:x", "port is no number")]
+    [TestCase("ftp://127.0.0.1", "scheme 'ftp'")]
+    [TestCase("nonsense", "no address")]
+    [TestCase("", "no address")]
+    public void An_address_that_cannot_be_is_refused_by_its_key(string address, string why)
+    {
+        ConfigurationException thrown = Assert.Throws<ConfigurationException>(
+            () => ServerApp.Create(["--grpc-urls", address, "--Server:ApiKeys:0", "0123456789abcdef0123"]))!;
+        Assert.That(thrown.Message, Does.StartWith($"Kestrel:Endpoints:Grpc:Url is '{address}'").And.Contain(why));
+    }
+
     [TestCase("http://127.0.0.1:8080")]
     [TestCase("http://127.0.0.2:8080")]
     [TestCase("http://localhost:8080")]

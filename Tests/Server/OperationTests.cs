@@ -118,6 +118,8 @@ public sealed class OperationTests
     [TestCase("--urls=http://0.0.0.0:0", "Server:ApiKeys")]
     [TestCase("--NativeFfn:Backend=fpga", "NativeFfn:Backend")]
     [TestCase("--NativeFfn:Batching:MaxBatchTokens=0", "NativeFfn:Batching:MaxBatchTokens")]
+    [TestCase("--urls=http://127.0.0.1:8080/base", "Kestrel:Endpoints:Http:Url")]
+    [TestCase("--Logging:LogLevel:Default=loud", "loud")]
     [TestCase("--model=/nowhere", "/nowhere")]
     [TestCase("--colour=red", "--colour")]
     public void A_start_that_is_refused_says_why_in_one_line(string argument, string named)
