@@ -146,6 +146,16 @@ public sealed class ConfigurationTests
     public void An_argument_that_says_nothing_is_refused(params string[] arguments) => Assert.That(
         () => ServerApp.Create(arguments), Throws.TypeOf<ConfigurationException>().With.Message.Contains(arguments[0]));
 
+    [Test]
+    public async Task No_file_of_the_configuration_is_watched()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync();
+        Assert.That(
+            ((IConfigurationRoot)server.App.Configuration).Providers.OfType<FileConfigurationProvider>().Select(
+                static provider => provider.Source.ReloadOnChange),
+            Is.Not.Empty.And.All.False);
+    }
+
     // The web SDK's own default is a heap for each processor, which keeps far more memory.
     [Test]
     public void The_program_has_one_heap()
