@@ -1,4 +1,5 @@
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
 using NativeFfn.Checkpoints;
@@ -18,6 +19,7 @@ internal static class Program
         try
         {
             await using WebApplication app = ServerApp.Create(args);
+            using PosixSignalRegistration hangUp = DrainOnHangUp(app.Lifetime);
             await app.RunAsync();
             return 0;
         }
@@ -30,4 +32,13 @@ internal static class Program
             return BadInput;
         }
     }
+
+    // A terminal that closes ends the server as SIGTERM does; by itself .NET would end the process at once.
+    private static PosixSignalRegistration DrainOnHangUp(IHostApplicationLifetime lifetime) => PosixSignalRegistration.Create(
+        PosixSignal.SIGHUP,
+        signal =>
+        {
+            signal.Cancel = true;
+            lifetime.StopApplication();
+        });
 }
