@@ -1,3 +1,6 @@
+using System.Net.Sockets;
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using Microsoft.Extensions.Options;
 using NativeFfn.Checkpoints;
 using NativeFfn.Hosting;
@@ -16,15 +19,26 @@ internal static class Program
         try
         {
             await using WebApplication app = ServerApp.Create(args);
+            using PosixSignalRegistration hangUp = DrainOnHangUp(app.Lifetime);
             await app.RunAsync();
             return 0;
         }
         catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
             or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException
-                or InsufficientMemoryException)
+                or InsufficientMemoryException or InvalidDataException or InvalidOperationException or SocketException
+                    or UnauthorizedAccessException or CryptographicException)
         {
             await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
             return BadInput;
         }
     }
+
+    // A terminal that closes ends the server as SIGTERM does; by itself .NET would end the process at once.
+    private static PosixSignalRegistration DrainOnHangUp(IHostApplicationLifetime lifetime) => PosixSignalRegistration.Create(
+        PosixSignal.SIGHUP,
+        signal =>
+        {
+            signal.Cancel = true;
+            lifetime.StopApplication();
+        });
 }

@@ -15,6 +15,9 @@ internal static class ServerApp
     // Kestrel waits for the requests in flight, then the queue runs empty; both within the host's time.
     private static readonly TimeSpan ShutdownTimeout = TimeSpan.FromSeconds(30);
 
+    // The configuration is not watched, which would take an inotify instance of the few that a user has.
+    private static readonly string[] ReadOnce = ["--hostBuilder:reloadConfigOnChange=false"];
+
     /// <summary>Makes a server that is ready to start.</summary>
     /// <param name="arguments">Configuration keys, as <see cref="CommandLine"/> takes them.</param>
     /// <param name="configure">Changes the services, for tests.</param>
@@ -23,9 +26,11 @@ internal static class ServerApp
     {
         // appsettings.json and the page lie beside the program, wherever it is started from.
         WebApplicationBuilder builder = WebApplication.CreateBuilder(
-            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, Args = ReadOnce });
         CommandLine.Add(builder.Configuration, arguments);
+        ModelNames.RequireDistinct(builder.Configuration, arguments, Environment.GetEnvironmentVariables());
         ServerOptions options = ServerOptions.Read(builder.Configuration);
+        BindingPolicy.RequireAddresses(builder.Configuration);
         BindingPolicy.RequireKeysOrLoopback(builder.Configuration, options);
         AddServices(builder, options);
         configure?.Invoke(builder.Services);
@@ -39,6 +44,7 @@ internal static class ServerApp
 
         app.UseRouting();
         app.UseMiddleware<ApiKeyMiddleware>();
+        app.UseMiddleware<ContentEncodings>();
         MapEndpoints(app, options);
         return app;
     }

@@ -65,10 +65,7 @@ internal sealed class BatchRunner
     {
         foreach (FfnRequest request in _batch.Expired)
         {
-            TimeSpan waited = _time.GetElapsedTime(request.ArrivedAt);
-            _metrics.Rejected(request.Queue, RejectionReason.Deadline);
-            request.Complete(new FfnDeadlineException(
-                $"The deadline passed while the request waited, {waited.TotalMilliseconds:0.#} ms so far; it was not run."));
+            _queue.RefuseLate(request);
         }
     }
 

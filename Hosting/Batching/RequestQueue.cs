@@ -11,7 +11,7 @@ namespace NativeFfn.Hosting.Batching;
 /// A bounded channel would count requests instead of tokens, could not take those of one layer out of its middle, and would keep cancelled
 /// ones. Here a lock is held for a few assignments; nothing runs under it. Taken by one runner, filled by any number of threads.
 /// </remarks>
-internal sealed class RequestQueue : IDisposable
+internal sealed partial class RequestQueue : IDisposable
 {
     // What a full queue says before anything was measured: HTTP's smallest Retry-After.
     private static readonly TimeSpan UnmeasuredRetry = TimeSpan.FromSeconds(1);
@@ -37,6 +37,8 @@ internal sealed class RequestQueue : IDisposable
         _time = time;
         _metrics = metrics;
         _delay = ToTicks(options.MaxQueueDelay);
+        _expiry = time.CreateTimer(
+            static queue => ((RequestQueue)queue!).Expire(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         if (_delay > 0)
         {
             _timer = time.CreateTimer(
@@ -116,6 +118,7 @@ internal sealed class RequestQueue : IDisposable
                 _free = request.Next;
                 request.Begin(queue, input, output, tokens, now, deadlineAt, parent);
                 Append(request);
+                ExpireAt(deadlineAt, now);
             }
         }
 
@@ -215,7 +218,11 @@ internal sealed class RequestQueue : IDisposable
         return failed;
     }
 
-    public void Dispose() => _timer?.Dispose();
+    public void Dispose()
+    {
+        _expiry.Dispose();
+        _timer?.Dispose();
+    }
 
     private ValueTask RefuseClosed(LayerQueue queue, FfnUnavailableException reason)
     {

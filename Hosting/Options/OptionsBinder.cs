@@ -1,3 +1,4 @@
+using System.Globalization;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Options;
 
@@ -14,6 +15,19 @@ internal static class OptionsBinder
         List<string> failures = [.. section.AsEnumerable(makePathsRelative: true)
             .Where(static pair => pair.Key.Length > 0 && !IsKnown(pair.Key, isEmpty: string.IsNullOrEmpty(pair.Value)))
             .Select(pair => $"{section.Path}:{pair.Key} is no option. There are {known}.")];
+        string tokens = OptionTable.WarmupKey(nameof(FfnWarmupOptions.Tokens));
+        if (!string.IsNullOrEmpty(section.Value))
+        {
+            failures.Add($"{section.Path} is '{section.Value}', but is a section. There are {known}.");
+        }
+
+        if (section[tokens] is { Length: > 0 } list)
+        {
+            failures.Add(
+                $"{section.Path}:{tokens} is '{list}'. Allowed: {OptionTable.AllowedOf(tokens)}, whose places are keys, the first " +
+                $"{section.Path}:{tokens}:0.");
+        }
+
         foreach (FfnEngineOption option in OptionTable.OfEngine)
         {
             if (section[option.Name] is not { Length: > 0 } text)
@@ -61,7 +75,8 @@ internal static class OptionsBinder
             parts[1] = OptionTable.AnyModel;
         }
 
-        if (parts.Length == 3 && IsKey(string.Join(':', parts[..2]), OptionTable.WarmupKey(nameof(FfnWarmupOptions.Tokens))))
+        if (parts.Length == 3 && IsKey(string.Join(':', parts[..2]), OptionTable.WarmupKey(nameof(FfnWarmupOptions.Tokens)))
+            && int.TryParse(parts[2], NumberStyles.None, CultureInfo.InvariantCulture, out _))
         {
             parts = parts[..2];
         }

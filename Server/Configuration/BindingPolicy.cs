@@ -28,6 +28,20 @@ internal static class BindingPolicy
         }
     }
 
+    /// <summary>Refuses an address that cannot be listened on, before the start would end in it.</summary>
+    /// <exception cref="ConfigurationException">There is such an address; the message names its key.</exception>
+    public static void RequireAddresses(IConfiguration configuration)
+    {
+        foreach ((string key, string address) in Addresses(configuration))
+        {
+            if (WhyNoAddress(address) is { } why)
+            {
+                throw new ConfigurationException(
+                    $"{key} is '{address}', {why}. Give a scheme, a host and a port, such as http://127.0.0.1:8080.");
+            }
+        }
+    }
+
     /// <summary>Whether a host, as a URL or a Host header has it, is this machine's own.</summary>
     public static bool IsLoopbackHost(string host) =>
         host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
@@ -60,6 +74,48 @@ internal static class BindingPolicy
                 yield return (key, $"*:{port}");
             }
         }
+    }
+
+    private static string? WhyNoAddress(string address)
+    {
+        BindingAddress parsed;
+        try
+        {
+            // Older keys of ports have no scheme.
+            parsed = BindingAddress.Parse(address.StartsWith("*:", StringComparison.Ordinal) ? $"http://{address}" : address);
+        }
+        catch (FormatException)
+        {
+            return "which is no address";
+        }
+
+        if (parsed.Scheme is not ("http" or "https"))
+        {
+            return $"whose scheme '{parsed.Scheme}' is neither http nor https";
+        }
+
+        if (parsed.PathBase.Length > 0)
+        {
+            return $"which has a path, '{parsed.PathBase}', that the server does not listen under";
+        }
+
+        if (parsed.IsUnixPipe || parsed.IsNamedPipe)
+        {
+            return null;
+        }
+
+        if (parsed.Port is < 0 or > ushort.MaxValue)
+        {
+            return $"whose port {parsed.Port} is beyond {ushort.MaxValue}";
+        }
+
+        if (parsed.Host.Contains(':', StringComparison.Ordinal) && !parsed.Host.StartsWith('['))
+        {
+            return "whose port is no number";
+        }
+
+        return parsed.Port == 0 && parsed.Host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+            ? "but a free port (0) needs one address, 127.0.0.1 or [::1], and localhost is both" : null;
     }
 
     private static string[] Split(string? list) =>

@@ -15,6 +15,9 @@ internal static class CommandLine
         ["--grpc-urls"] = GrpcUrl,
     };
 
+    // A key elsewhere would be ignored without a word.
+    private static readonly string[] Sections = ["NativeFfn", ServerOptions.Section, "Kestrel", "Logging"];
+
     private const string HttpUrl = "Kestrel:Endpoints:Http:Url";
     private const string GrpcUrl = "Kestrel:Endpoints:Grpc:Url";
 
@@ -33,8 +36,7 @@ internal static class CommandLine
             string argument = arguments[i];
             int equals = argument.IndexOf('=', StringComparison.Ordinal);
             string name = equals < 0 ? argument : argument[..equals];
-            if (!ShortNames.ContainsKey(name)
-                && !(name.StartsWith("--", StringComparison.Ordinal) && name.Contains(':', StringComparison.Ordinal)))
+            if (!ShortNames.ContainsKey(name) && !IsKeyOfSection(name))
             {
                 throw new ConfigurationException(
                     $"There is no argument '{argument}'; there are {string.Join(", ", ShortNames.Keys)} and every key of " +
@@ -47,4 +49,7 @@ internal static class CommandLine
             }
         }
     }
+
+    private static bool IsKeyOfSection(string name) =>
+        Sections.Any(section => name.StartsWith($"--{section}:", StringComparison.OrdinalIgnoreCase));
 }

@@ -26,7 +26,7 @@ internal sealed class ServerOptions
     public ExplorerOptions Explorer { get; set; } = new();
 
     /// <summary>Reads the section.</summary>
-    /// <exception cref="ConfigurationException">A value is missing or out of range; the message names its key.</exception>
+    /// <exception cref="ConfigurationException">A key is none, or its value is out of range; the message names it.</exception>
     public static ServerOptions Read(IConfiguration configuration)
     {
         ServerOptions options = Bind(configuration);
@@ -50,6 +50,7 @@ internal sealed class ServerOptions
 
     private static ServerOptions Bind(IConfiguration configuration)
     {
+        ServerKeys.RequireKnown(configuration.GetSection(Section));
         try
         {
             return configuration.GetSection(Section).Get<ServerOptions>() ?? new ServerOptions();

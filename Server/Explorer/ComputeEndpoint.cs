@@ -8,7 +8,8 @@ namespace NativeFfn.Server.Explorer;
 
 /// <summary><c>POST /api/compute/ffn</c>: the trace behind the explorer page.</summary>
 /// <remarks>It runs beside the queue, one request at a time, so that looking never takes more than its turn from serving.</remarks>
-internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, LayerProbe probe, ServerOptions options) : IDisposable
+internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, LayerProbe probe, RowMemory memory, ServerOptions options)
+    : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -54,11 +55,13 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
 
     public void Dispose() => _turn.Dispose();
 
-    private static async Task<ComputeRequest> ReadAsync(HttpContext context)
+    private async Task<ComputeRequest> ReadAsync(HttpContext context)
     {
+        using var text = new RowBuffer(memory);
+        await BodyReader.ReadAsync(context.Request, text, options.MaxRequestBytes, context.RequestAborted);
         try
         {
-            return await JsonSerializer.DeserializeAsync(context.Request.Body, ServerJson.Default.ComputeRequest, context.RequestAborted)
+            return JsonSerializer.Deserialize(JsonText.Utf8(text.Bytes), ServerJson.Default.ComputeRequest)
                 ?? throw new RequestException(ProblemKind.BadRequest, "The body is null; it must be an object with a layer.");
         }
         catch (JsonException bad)
@@ -67,6 +70,10 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
                 ProblemKind.BadRequest,
                 $"The JSON is not what this address takes, at {bad.Path ?? "$"}, line {bad.LineNumber + 1}, byte " +
                 $"{bad.BytePositionInLine + 1}.");
+        }
+        catch (InvalidOperationException)
+        {
+            throw new RequestException(ProblemKind.BadRequest, JsonText.NoUnicode);
         }
     }
 

@@ -43,6 +43,7 @@ internal static class BodyReader
         }
     }
 
-    private static RequestException TooLarge(long bytes, long limit) =>
+    /// <summary>The error of a body that is larger than the limit.</summary>
+    public static RequestException TooLarge(long bytes, long limit) =>
         new(ProblemKind.BodyTooLarge, $"The body has {bytes} bytes or more; at most {limit} are taken. Send fewer rows at a time.");
 }

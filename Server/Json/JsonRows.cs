@@ -17,7 +17,7 @@ internal static class JsonRows
     /// <exception cref="RequestException">It is no such JSON, or a row has another width.</exception>
     public static void Read(ReadOnlySpan<byte> text, int width, RowBuffer rows)
     {
-        var reader = new Utf8JsonReader(text);
+        var reader = new Utf8JsonReader(JsonText.Utf8(text));
         try
         {
             Require(ref reader, JsonTokenType.StartObject, "an object");
@@ -40,6 +40,11 @@ internal static class JsonRows
         {
             throw Bad($"The JSON ends or breaks at line {bad.LineNumber + 1}, byte {bad.BytePositionInLine + 1}.");
         }
+        catch (InvalidOperationException)
+        {
+            // What the reader throws for a string that it cannot decode.
+            throw Bad(JsonText.NoUnicode);
+        }
     }
 
     /// <summary>Writes an answer.</summary>
@@ -57,6 +62,10 @@ internal static class JsonRows
             foreach (float value in rows.Slice(first, width))
             {
                 WriteNumber(writer, value);
+                if (writer.BytesPending > FlushBytes)
+                {
+                    writer.Flush();
+                }
             }
 
             writer.WriteEndArray();
@@ -67,20 +76,37 @@ internal static class JsonRows
         writer.Flush();
     }
 
-    private static void WriteNumber(Utf8JsonWriter writer, float value)
+    /// <summary>Writes a number, or the string that stands for one that is not finite.</summary>
+    public static void WriteNumber(Utf8JsonWriter writer, float value)
     {
         if (float.IsFinite(value))
         {
             writer.WriteNumberValue(value);
-            if (writer.BytesPending > FlushBytes)
-            {
-                writer.Flush();
-            }
         }
         else
         {
             writer.WriteStringValue(float.IsNaN(value) ? "NaN"u8 : value > 0 ? "Infinity"u8 : "-Infinity"u8);
         }
+    }
+
+    /// <summary>Reads a number, or a string that stands for one that is not finite.</summary>
+    public static bool TryReadNumber(ref Utf8JsonReader reader, out float value)
+    {
+        value = 0;
+        if (reader.TokenType == JsonTokenType.Number)
+        {
+            return reader.TryGetSingle(out value) && float.IsFinite(value);
+        }
+
+        if (reader.TokenType == JsonTokenType.String)
+        {
+            value = reader.ValueTextEquals("NaN"u8) ? float.NaN
+                : reader.ValueTextEquals("Infinity"u8) ? float.PositiveInfinity
+                : reader.ValueTextEquals("-Infinity"u8) ? float.NegativeInfinity : 0;
+            return value != 0;
+        }
+
+        return false;
     }
 
     private static void ReadRow(ref Utf8JsonReader reader, int row, int width, RowBuffer rows)
@@ -107,35 +133,11 @@ internal static class JsonRows
         }
     }
 
-    private static float ReadNumber(ref Utf8JsonReader reader, int row, int column)
-    {
-        if (reader.TokenType == JsonTokenType.Number && reader.TryGetSingle(out float value) && float.IsFinite(value))
-        {
-            return value;
-        }
-
-        if (reader.TokenType == JsonTokenType.String)
-        {
-            if (reader.ValueTextEquals("NaN"u8))
-            {
-                return float.NaN;
-            }
-
-            if (reader.ValueTextEquals("Infinity"u8))
-            {
-                return float.PositiveInfinity;
-            }
-
-            if (reader.ValueTextEquals("-Infinity"u8))
-            {
-                return float.NegativeInfinity;
-            }
-        }
-
-        throw Bad(
+    private static float ReadNumber(ref Utf8JsonReader reader, int row, int column) => TryReadNumber(ref reader, out float value)
+        ? value
+        : throw Bad(
             $"Element {column} of row {row} is {Named(reader.TokenType)} that is no float32; use numbers, \"NaN\", \"Infinity\" or " +
             "\"-Infinity\".");
-    }
 
     private static JsonTokenType Next(ref Utf8JsonReader reader)
     {

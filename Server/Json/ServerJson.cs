@@ -11,6 +11,7 @@ namespace NativeFfn.Server.Json;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
+    Converters = [typeof(FiniteSingleConverter)],
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(Problem))]
 [JsonSerializable(typeof(LayerList))]

@@ -133,6 +133,34 @@ public sealed class AdmissionTests
     }
 
     [Test]
+    public async Task A_deadline_that_passes_behind_a_running_batch_is_told_then_and_frees_its_place()
+    {
+        await using FfnServer server = await FfnServer.StartAsync();
+        FfnCall held = await server.HoldAsync();
+        FfnCall later = server.Call("m/1", 20, 1, deadline: 2 * Deadline);
+        FfnCall patient = server.Call("m/0", 3, 2);
+        FfnCall late = server.Call("m/0", 40, 3, deadline: Deadline);
+        server.Time.Advance(Deadline - TimeSpan.FromMilliseconds(1));
+        Assert.That(late.Task.IsCompleted, Is.False);
+        server.Time.Advance(TimeSpan.FromMilliseconds(1));
+
+        // The batch still runs; a test of the faulty queue ends here and does not hang.
+        FfnDeadlineException thrown = (await Assert.ThrowsAsync<FfnDeadlineException>(
+            () => late.Task.WaitAsync(TimeSpan.FromSeconds(30))))!;
+        FfnCall inItsPlace = server.Call("m/0", 41, 4);
+        Assert.That((held.Task.IsCompleted, later.Task.IsCompleted), Is.EqualTo((false, false)));
+        server.Time.Advance(Deadline);
+        await Assert.ThrowsAsync<FfnDeadlineException>(() => later.Task.WaitAsync(TimeSpan.FromSeconds(30)));
+        server.Gate.Open();
+        await Task.WhenAll(new[] { held, patient, inItsPlace }.Select(static call => call.AssertAnsweredAsync()));
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(thrown.Message, Does.Contain("10 ms so far"));
+            Assert.That(server.Gate.Rows, Is.EqualTo(new[] { 3, 41 }));
+        }
+    }
+
+    [Test]
     public async Task A_deadline_that_has_passed_already_is_refused_at_once()
     {
         await using FfnServer server = await FfnServer.StartAsync();

@@ -64,12 +64,26 @@ public sealed class OptionsTests
     [TestCase("Bakend", "mkl", "NativeFfn:Bakend is no option. There are Backend, Threads,")]
     [TestCase("Batching", "true", "NativeFfn:Batching is no option.")]
     [TestCase("Models:m:Layer", "1", "NativeFfn:Models:m:Layer is no option.")]
+    [TestCase("Warmup:Tokens", "1,64", "NativeFfn:Warmup:Tokens is '1,64'. Allowed: a list of 1 to QueueCapacityTokens, whose places are keys")]
+    [TestCase("warmup:tokens:first", "1", "NativeFfn:warmup:tokens:first is no option.")]
+    [TestCase("Models", "/a/path", "NativeFfn:Models is no option.")]
+    [TestCase("Models:m", "/a/path", "NativeFfn:Models:m is no option.")]
     [TestCase("Warmup:Tokens:0:x", "1", "NativeFfn:Warmup:Tokens:0:x is no option.")]
     public void What_is_wrong_is_named_with_what_is_allowed(string key, string value, string message)
     {
         Dictionary<string, string?> values = new() { ["Models:m:Path"] = Llama, [key] = value };
         OptionsValidationException thrown = Assert.Throws<OptionsValidationException>(() => Read([.. values.Select(static pair => (pair.Key, pair.Value))]))!;
         Assert.That(thrown.Message, Does.Contain(message));
+    }
+
+    [Test]
+    public void A_value_in_place_of_the_section_is_refused()
+    {
+        IConfigurationSection section = new ConfigurationBuilder()
+            .AddInMemoryCollection(new Dictionary<string, string?> { ["NativeFfn"] = "managed" }).Build().GetSection("NativeFfn");
+        Assert.That(
+            () => new ServiceCollection().AddNativeFfn(section).BuildServiceProvider().GetRequiredService<IOptions<NativeFfnOptions>>().Value,
+            Throws.TypeOf<OptionsValidationException>().With.Message.Contains("NativeFfn is 'managed', but is a section."));
     }
 
     [Test]

@@ -29,6 +29,21 @@ public sealed class ConfigurationTests
         Assert.That(() => BindingPolicy.RequireKeysOrLoopback(keyed, ServerOptions.Read(keyed)), Throws.Nothing);
     }
 
+    [TestCase("http://127.0.0.1:8080/base", "has a path, '/base'")]
+    [TestCase("http://localhost:0", "free port")]
+    [TestCase("http://127.0.0.1:99999", "port 99999")]
+    [TestCase("http://127.0.0.1:-1", "port")]
+    [TestCase("http://127.0.0.1:x", "port is no number")]
+    [TestCase("ftp://127.0.0.1", "scheme 'ftp'")]
+    [TestCase("nonsense", "no address")]
+    [TestCase("", "no address")]
+    public void An_address_that_cannot_be_is_refused_by_its_key(string address, string why)
+    {
+        ConfigurationException thrown = Assert.Throws<ConfigurationException>(
+            () => ServerApp.Create(["--grpc-urls", address, "--Server:ApiKeys:0", "0123456789abcdef0123"]))!;
+        Assert.That(thrown.Message, Does.StartWith($"Kestrel:Endpoints:Grpc:Url is '{address}'").And.Contain(why));
+    }
+
     [TestCase("http://127.0.0.1:8080")]
     [TestCase("http://127.0.0.2:8080")]
     [TestCase("http://localhost:8080")]
@@ -61,18 +76,85 @@ public sealed class ConfigurationTests
     public void A_value_that_cannot_be_is_refused_by_its_key(string key, string value, string named) =>
         Assert.That(() => ServerOptions.Read(Of((key, value))), Throws.TypeOf<ConfigurationException>().With.Message.Contains(named));
 
+    [TestCase("Server:ApiKeys:0")]
+    [TestCase("Server:ApiKeys")]
+    [TestCase("Server:ApiKeys:first")]
+    [TestCase("Server:ApiKey")]
+    [TestCase("Server")]
+    public void A_refused_key_is_not_repeated(string key) => Assert.That(
+        () => ServerOptions.Read(Of((key, "secret"))),
+        Throws.TypeOf<ConfigurationException>().With.Message.Not.Contain("secret").And.Message.StartsWith(key));
+
+    [TestCase("Server:ApiKeys", "0123456789abcdef0123", "is a list; set its places, the first as Server:ApiKeys:0")]
+    [TestCase("Server:ApiKey", "0123456789abcdef0123", "is no option. There are Server:ApiKeys:0, Server:MaxRequestBytes,")]
+    [TestCase("Server:ApiKeys:first", "0123456789abcdef0123", "places of the list are numbers")]
+    [TestCase("Server:ApiKeys:0", "", "places of the list are numbers")]
+    [TestCase("Server:Explorer", "false", "is no option. There are")]
+    [TestCase("Server:Explorer:Enable", "false", "is no option. There are")]
+    [TestCase("Server:Explorer:Enabled:x", "false", "is no option. There are")]
+    [TestCase("Server:Explorer:Enabled", "no", "")]
+    [TestCase("Server:MaxRequestByte", "5", "is no option. There are")]
+    [TestCase("Server", "on", "has a value itself, but is a section")]
+    public void A_key_that_would_be_ignored_is_refused(string key, string value, string why) => Assert.That(
+        () => ServerOptions.Read(Of((key, value))), Throws.TypeOf<ConfigurationException>().With.Message.Contains(key).And.Message.Contains(why));
+
     [Test]
-    public void A_refused_key_is_not_repeated() => Assert.That(
-        () => ServerOptions.Read(Of(("Server:ApiKeys:0", "secret"))),
-        Throws.TypeOf<ConfigurationException>().With.Message.Not.Contain("secret"));
+    public void Keys_are_known_in_any_case_and_empty_sections_say_nothing()
+    {
+        ServerOptions options = ServerOptions.Read(Of(
+            ("SERVER:APIKEYS", ""), ("SERVER:APIKEYS:0", "0123456789abcdef0123"), ("server:explorer", ""), ("server:explorer:enabled", "false")));
+        Assert.That((options.ApiKeys.Length, options.Explorer.Enabled), Is.EqualTo((1, false)));
+    }
+
+    [Test]
+    public void Two_models_that_differ_in_case_are_refused_wherever_they_are_named()
+    {
+        const string Upper = "NativeFfn:Models:Llama:Path";
+        const string Lower = "NativeFfn:Models:llama:Path";
+        var none = new Dictionary<string, string>();
+        var variable = new Dictionary<string, string> { ["NATIVEFFN__MODELS__LLAMA__PATH"] = "x", ["NativeFfn__Models__llama__Path"] = "x" };
+        Assert.Multiple(() =>
+        {
+            Assert.That(() => ModelNames.RequireDistinct(Two(Upper, Lower), [], none), Refused("'Llama' and of 'llama'"));
+            Assert.That(() => ModelNames.RequireDistinct(Two(), [$"--{Upper}=x", $"--{Lower}", "y"], none), Refused("'Llama' and of 'llama'"));
+            Assert.That(() => ModelNames.RequireDistinct(Two(), [], variable), Refused("'llama'"));
+            Assert.That(() => ModelNames.RequireDistinct(Two(Lower, Lower), [$"--{Lower}=x"], none), Throws.Nothing);
+            Assert.That(() => ModelNames.RequireDistinct(Two(Upper, "NativeFfn:Models:llama:Layers"), [], none), Throws.Nothing);
+        });
+
+        static NUnit.Framework.Constraints.IResolveConstraint Refused(string names) =>
+            Throws.TypeOf<ConfigurationException>().With.Message.Contains(names);
+
+        static IConfigurationRoot Two(params string[] keys)
+        {
+            var builder = new ConfigurationBuilder();
+            foreach (string key in keys)
+            {
+                builder.AddInMemoryCollection([KeyValuePair.Create(key, (string?)"x")]);
+            }
+
+            return builder.Build();
+        }
+    }
 
     [TestCase("--modle=x")]
     [TestCase("--modle", "x")]
+    [TestCase("--Sever:ApiKeys:0=0123456789abcdef0123")]
     [TestCase("model")]
     [TestCase("--model")]
     [TestCase("--Server:MaxRequestBytes")]
     public void An_argument_that_says_nothing_is_refused(params string[] arguments) => Assert.That(
         () => ServerApp.Create(arguments), Throws.TypeOf<ConfigurationException>().With.Message.Contains(arguments[0]));
+
+    [Test]
+    public async Task No_file_of_the_configuration_is_watched()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync();
+        Assert.That(
+            ((IConfigurationRoot)server.App.Configuration).Providers.OfType<FileConfigurationProvider>().Select(
+                static provider => provider.Source.ReloadOnChange),
+            Is.Not.Empty.And.All.False);
+    }
 
     // The web SDK's own default is a heap for each processor, which keeps far more memory.
     [Test]

@@ -104,6 +104,19 @@ public sealed class ExplorerTests
         await ServerUnderTest.AssertProblemAsync(answer, status, problem);
     }
 
+    [TestCase("1e39", 400)]
+    [TestCase("-1e39", 400)]
+    [TestCase("\"1\"", 400)]
+    [TestCase("3e38", 200)]
+    [TestCase("\"Infinity\"", 200)]
+    [TestCase("\"NaN\"", 200)]
+    public async Task A_number_beyond_float32_is_refused_as_by_forward(string number, int status)
+    {
+        string row = $"[{string.Join(',', Enumerable.Repeat("0.5", ServerUnderTest.Width - 1))}, {number}]";
+        using HttpResponseMessage answer = await PostAsync($"{{\"layer\": \"model/1\", \"rows\": [{row}]}}");
+        Assert.That((int)answer.StatusCode, Is.EqualTo(status), await answer.Content.ReadAsStringAsync());
+    }
+
     [Test]
     public async Task Another_media_type_is_415()
     {

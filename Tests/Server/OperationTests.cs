@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using System.Net;
 using NativeFfn.Load.Wire;
 using NativeFfn.Server.Http;
+using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -115,9 +117,43 @@ public sealed class OperationTests
         Assert.That(((RowMemory)server.App.Services.GetService(typeof(RowMemory))!).Used, Is.Zero);
     }
 
+    [TestCase("HUP")]
+    [TestCase("TERM")]
+    public async Task A_signal_drains_the_server_and_ends_it_well(string signal)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            Assert.Ignore("Windows has no such signals.");
+        }
+
+        using var folder = new CommandFolder();
+        using Process process = DotnetProcess.Start(
+            AppContext.BaseDirectory, new Dictionary<string, string?>(), "NativeFfn.Server.dll", "--model", folder.Checkpoint(),
+            "--backend=managed", "--urls=http://127.0.0.1:0", "--grpc-urls=http://127.0.0.1:0", "--Logging:LogLevel:Microsoft=Information");
+        try
+        {
+            string said = string.Empty;
+            while (!said.Contains("Application started", StringComparison.Ordinal))
+            {
+                said += await process.StandardOutput.ReadLineAsync().WaitAsync(Patience) ?? throw new AssertionException(said);
+            }
+
+            using Process kill = Process.Start("kill", ["-" + signal, $"{process.Id}"]);
+            said = await process.StandardOutput.ReadToEndAsync().WaitAsync(Patience);
+            await process.WaitForExitAsync().WaitAsync(Patience);
+            Assert.That((process.ExitCode, said.Contains("is drained", StringComparison.Ordinal)), Is.EqualTo((0, true)), said);
+        }
+        finally
+        {
+            process.Kill();
+        }
+    }
+
     [TestCase("--urls=http://0.0.0.0:0", "Server:ApiKeys")]
     [TestCase("--NativeFfn:Backend=fpga", "NativeFfn:Backend")]
     [TestCase("--NativeFfn:Batching:MaxBatchTokens=0", "NativeFfn:Batching:MaxBatchTokens")]
+    [TestCase("--urls=http://127.0.0.1:8080/base", "Kestrel:Endpoints:Http:Url")]
+    [TestCase("--Logging:LogLevel:Default=loud", "loud")]
     [TestCase("--model=/nowhere", "/nowhere")]
     [TestCase("--colour=red", "--colour")]
     public void A_start_that_is_refused_says_why_in_one_line(string argument, string named)
