@@ -86,6 +86,26 @@ public sealed class FamilyTests
         }
     }
 
+    [TestCase("mlp.up_proj.weight_scale")]
+    [TestCase("mlp.down_proj.weight_zero_point")]
+    [TestCase("mlp.ffn_layernorm.weight")]
+    [TestCase("mlp.gate_proj.lora_A.weight")]
+    [TestCase("mlp.experts.0.up_proj.weight")]
+    [TestCase("block_sparse_moe.gate.weight")]
+    [TestCase("post_attention_layernorm.bias")]
+    [TestCase("post_feedforward_layernorm.weight")]
+    public void A_tensor_that_the_formula_has_no_place_for_is_refused_by_name(string stranger)
+    {
+        using var model = new TempModel(
+            $$"""{"model_type":"llama",{{LlamaSizes}}}""",
+            [
+                .. LlamaTensors("model.layers.0."),
+                ("model.layers.0.input_layernorm.weight", [2]), ("model.layers.0.self_attn.q_norm.weight", [2]), ("model.layers.0." + stranger, [1]),
+            ]);
+        Assert.That(
+            () => model.Layer(0), Throws.TypeOf<CheckpointException>().With.Message.Contains($"has tensor 'model.layers.0.{stranger}', but"));
+    }
+
     [Test]
     public void A_missing_norm_takes_only_the_block_away()
     {
