@@ -128,6 +128,17 @@ public sealed class FamilyTests
         Assert.That(Weights.Read(model.Layer(0), "up.weight"), Is.EqualTo(new[] { 1f, 2f, 3f, 4f, 5f, 6f }));
     }
 
+    [Test]
+    public void T5_of_a_classifier_has_a_prefix_and_is_gated_act_decides()
+    {
+        const string path = "transformer.encoder.block.0.layer.1.DenseReluDense.";
+        using var model = new TempModel(
+            """{"model_type":"t5","feed_forward_proj":"gelu","dense_act_fn":"gelu","is_gated_act":true,"d_model":2,"d_ff":3,"num_layers":1}""",
+            [(path + "wi_0.weight", [3, 2]), (path + "wi_1.weight", [3, 2]), (path + "wo.weight", [2, 3])]);
+        Assert.That(model.Layer(0).Spec.Kind, Is.EqualTo(new FfnKind(true, ReferenceMath.Named("gelu"))));
+        Assert.That(Weights.Read(model.Layer(0), "gate.weight"), Is.EqualTo(new[] { 1f, 2f, 3f, 4f, 5f, 6f }));
+    }
+
     [TestCase("\"feed_forward_proj\":\"gated-gelu\"", "gelu-tanh")]
     [TestCase("\"feed_forward_proj\":\"gated-silu\"", "silu")]
     [TestCase("\"feed_forward_proj\":\"gated-gelu\",\"dense_act_fn\":\"gelu\"", "gelu")]
