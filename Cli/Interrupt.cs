@@ -2,7 +2,7 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Cli;
 
-/// <summary>Ctrl+C and SIGTERM: the process ends at once, except while files are written, which are removed first.</summary>
+/// <summary>Ctrl+C, SIGTERM, SIGHUP and SIGQUIT: the process ends at once, except while files are written, which are removed first.</summary>
 internal sealed class Interrupt : IDisposable
 {
     private readonly CancellationTokenSource _source = new();
@@ -16,7 +16,7 @@ internal sealed class Interrupt : IDisposable
     public static Interrupt OnSignals()
     {
         var interrupt = new Interrupt();
-        foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM])
+        foreach (PosixSignal signal in (ReadOnlySpan<PosixSignal>)[PosixSignal.SIGINT, PosixSignal.SIGTERM, PosixSignal.SIGHUP, PosixSignal.SIGQUIT])
         {
             interrupt._registrations.Add(PosixSignalRegistration.Create(signal, interrupt.OnSignal));
         }

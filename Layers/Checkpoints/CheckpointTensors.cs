@@ -15,6 +15,7 @@ internal sealed class CheckpointTensors : IDisposable
     private readonly Lock _lock = new();
     private readonly Dictionary<string, ITensorFile> _open = [];
     private readonly Dictionary<string, string>? _shards;
+    private string[]? _sorted;
     private bool _disposed;
 
     private CheckpointTensors(string path, Dictionary<string, string>? shards)
@@ -69,6 +70,17 @@ internal sealed class CheckpointTensors : IDisposable
         return _shards?.ContainsKey(name) ?? _open[OnlyFile].Tensors.ContainsKey(name);
     }
 
+    /// <summary>The names of all tensors that begin with a path.</summary>
+    public IEnumerable<string> Under(string path)
+    {
+        string[] names = Sorted();
+        int first = Array.BinarySearch(names, path, StringComparer.Ordinal);
+        for (int i = first < 0 ? ~first : first; i < names.Length && names[i].StartsWith(path, StringComparison.Ordinal); i++)
+        {
+            yield return names[i];
+        }
+    }
+
     /// <summary>A tensor that <see cref="Contains"/> knows, and its file.</summary>
     public (ITensorFile File, TensorEntry Tensor) Find(string name)
     {
@@ -89,6 +101,15 @@ internal sealed class CheckpointTensors : IDisposable
             {
                 file.Dispose();
             }
+        }
+    }
+
+    private string[] Sorted()
+    {
+        lock (_lock)
+        {
+            ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
+            return _sorted ??= [.. (_shards?.Keys ?? (IEnumerable<string>)_open[OnlyFile].Tensors.Keys).Order(StringComparer.Ordinal)];
         }
     }
 

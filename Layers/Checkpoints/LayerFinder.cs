@@ -17,6 +17,7 @@ internal sealed class LayerFinder
     private readonly string _path;
     private readonly StoredNetwork _network;
     private readonly CheckpointWeights _weights = new();
+    private readonly HashSet<string> _used = [];
 
     public LayerFinder(FamilyLayout layout, CheckpointTensors tensors, int layer)
     {
@@ -39,7 +40,7 @@ internal sealed class LayerFinder
             }
         }
 
-        RefuseUnexpected();
+        RefuseUnexpected(spec);
         return new FfnCheckpointLayer(_layer, spec, _weights, string.Join('+', types));
     }
 
@@ -140,6 +141,7 @@ internal sealed class LayerFinder
 
     private (ITensorFile File, TensorEntry Tensor) Open(string name, ReadOnlySpan<long> shape)
     {
+        _used.Add(name);
         (ITensorFile file, TensorEntry stored) = _tensors.Find(name);
         if (!stored.Shape.AsSpan().SequenceEqual(shape))
         {
@@ -150,21 +152,33 @@ internal sealed class LayerFinder
         return (file, stored);
     }
 
-    // Biases above all; they would make every number a little wrong.
-    private void RefuseUnexpected()
+    // Biases, scales, adapters, further experts: left out, they would make every number a little wrong.
+    private void RefuseUnexpected(FfnSpec spec)
     {
-        IEnumerable<string> norms = new[] { _layout.PreNorm, _layout.BranchNorm, _layout.PostNorm }
-            .OfType<StoredNorm>().Where(static norm => !norm.Norm.HasBias).Select(static norm => norm.Name + ".bias");
-        foreach (string unexpected in _network.Unexpected.Concat(norms))
+        HashSet<string> parts = [.. _used.Select(name => FirstPart(name[_path.Length..]))];
+        foreach (string name in _tensors.Under(_path))
         {
-            string name = _path + unexpected;
-            if (_tensors.Contains(name))
+            string part = FirstPart(name[_path.Length..]);
+            if (!_used.Contains(name) && (parts.Contains(part) || MayConcern(part)) && !(spec.WhyNoBlock is not null && IsNorm(name)))
             {
                 throw new CheckpointException(
-                    $"{_tensors.Path}: has tensor {CheckpointText.Quote(name)}, but its configuration means layers without it. Correct config.json.");
+                    $"{_tensors.Path}: has tensor {CheckpointText.Quote(name)}, but its configuration means layers without it. " +
+                    "Correct config.json, or merge what it stands for into the weights.");
             }
         }
     }
+
+    // Without a block, norms around the network are not needed; those inside of it are.
+    private bool IsNorm(string name)
+    {
+        string inLayer = name[_path.Length..];
+        return new[] { _layout.PreNorm, _layout.BranchNorm, _layout.PostNorm }.OfType<StoredNorm>()
+            .Any(norm => inLayer.StartsWith(norm.Name + ".", StringComparison.Ordinal)) || NameParts.IsNorm(FirstPart(inLayer));
+    }
+
+    private static bool MayConcern(string part) => !NameParts.IsAttention(part) && (NameParts.IsNorm(part) || NameParts.IsNetwork(part));
+
+    private static string FirstPart(string name) => name.IndexOf('.', StringComparison.Ordinal) is var dot and >= 0 ? name[..dot] : name;
 
     private CheckpointException Missing(string name, string where) => new(
         $"{_tensors.Path}: has no tensor {CheckpointText.Quote(name)}{where}, which layer {_layer} needs. Is the checkpoint complete, and config.json its own?");

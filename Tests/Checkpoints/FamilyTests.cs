@@ -86,6 +86,26 @@ public sealed class FamilyTests
         }
     }
 
+    [TestCase("mlp.up_proj.weight_scale")]
+    [TestCase("mlp.down_proj.weight_zero_point")]
+    [TestCase("mlp.ffn_layernorm.weight")]
+    [TestCase("mlp.gate_proj.lora_A.weight")]
+    [TestCase("mlp.experts.0.up_proj.weight")]
+    [TestCase("block_sparse_moe.gate.weight")]
+    [TestCase("post_attention_layernorm.bias")]
+    [TestCase("post_feedforward_layernorm.weight")]
+    public void A_tensor_that_the_formula_has_no_place_for_is_refused_by_name(string stranger)
+    {
+        using var model = new TempModel(
+            $$"""{"model_type":"llama",{{LlamaSizes}}}""",
+            [
+                .. LlamaTensors("model.layers.0."),
+                ("model.layers.0.input_layernorm.weight", [2]), ("model.layers.0.self_attn.q_norm.weight", [2]), ("model.layers.0." + stranger, [1]),
+            ]);
+        Assert.That(
+            () => model.Layer(0), Throws.TypeOf<CheckpointException>().With.Message.Contains($"has tensor 'model.layers.0.{stranger}', but"));
+    }
+
     [Test]
     public void A_missing_norm_takes_only_the_block_away()
     {
@@ -106,6 +126,17 @@ public sealed class FamilyTests
             [("encoder.block.0.layer.1.DenseReluDense.wi.weight", [3, 2]), ("encoder.block.0.layer.1.DenseReluDense.wo.weight", [2, 3])]);
         Assert.That(model.Layer(0).Spec.Kind, Is.EqualTo(new FfnKind(false, ReferenceMath.Named(activation))));
         Assert.That(Weights.Read(model.Layer(0), "up.weight"), Is.EqualTo(new[] { 1f, 2f, 3f, 4f, 5f, 6f }));
+    }
+
+    [Test]
+    public void T5_of_a_classifier_has_a_prefix_and_is_gated_act_decides()
+    {
+        const string path = "transformer.encoder.block.0.layer.1.DenseReluDense.";
+        using var model = new TempModel(
+            """{"model_type":"t5","feed_forward_proj":"gelu","dense_act_fn":"gelu","is_gated_act":true,"d_model":2,"d_ff":3,"num_layers":1}""",
+            [(path + "wi_0.weight", [3, 2]), (path + "wi_1.weight", [3, 2]), (path + "wo.weight", [2, 3])]);
+        Assert.That(model.Layer(0).Spec.Kind, Is.EqualTo(new FfnKind(true, ReferenceMath.Named("gelu"))));
+        Assert.That(Weights.Read(model.Layer(0), "gate.weight"), Is.EqualTo(new[] { 1f, 2f, 3f, 4f, 5f, 6f }));
     }
 
     [TestCase("\"feed_forward_proj\":\"gated-gelu\"", "gelu-tanh")]

@@ -63,7 +63,7 @@ internal static class DenseFamilies
         {
             DModelKey = "d_model",
             DFfKey = "d_ff",
-            Prefixes = [""],
+            Prefixes = ["", "transformer."],
             Layers = [new("encoder.block.{0}.layer.1.", "num_layers"), new("decoder.block.{0}.layer.2.", "num_decoder_layers")],
             ActivationKeys = ["dense_act_fn"],
             Projections = new(null, new("DenseReluDense.wi"), new("DenseReluDense.wo")),
@@ -125,8 +125,9 @@ internal static class DenseFamilies
         const string key = "feed_forward_proj";
         const string gatedMark = "gated-";
         string projection = config.Text(key, "relu");
-        bool gated = projection.StartsWith(gatedMark, StringComparison.Ordinal);
-        string activation = projection == "gated-gelu" ? "gelu_new" : gated ? projection[gatedMark.Length..] : projection;
+        bool marked = projection.StartsWith(gatedMark, StringComparison.Ordinal);
+        bool gated = config.Flag(new(marked, "is_gated_act"));
+        string activation = projection == "gated-gelu" ? "gelu_new" : marked ? projection[gatedMark.Length..] : projection;
         if (!config.Has("dense_act_fn") && Activation.OfConfig(activation) is null)
         {
             throw FfnFamily.UnknownActivation(config, key, activation);

@@ -7,9 +7,6 @@ internal abstract record StoredNetwork(FfnSpec Spec)
     /// <summary>Names, after the layer's path, any of which shows that a file has the network in this form.</summary>
     public abstract IEnumerable<string> Markers { get; }
 
-    /// <summary>Names, after the layer's path, of tensors that the formula has no place for: were one left out, every number would be a little wrong.</summary>
-    public abstract IEnumerable<string> Unexpected { get; }
-
     /// <summary>Where a tensor of <see cref="Spec"/> lies.</summary>
     public abstract StoredTensor Place(FfnTensor wanted);
 }
@@ -19,10 +16,6 @@ internal sealed record DenseNetwork(FfnSpec Spec, StoredProjections Projections)
 {
     /// <inheritdoc/>
     public override IEnumerable<string> Markers => Projections.All.Select(static projection => projection.WeightName());
-
-    /// <inheritdoc/>
-    public override IEnumerable<string> Unexpected =>
-        Projections.All.Where(_ => !Spec.Stages[0].HasBias).Select(static projection => projection.BiasName());
 
     /// <inheritdoc/>
     public override StoredTensor Place(FfnTensor wanted) => Projections.Place(wanted);
@@ -37,38 +30,6 @@ internal sealed record MixtureNetwork(FfnSpec Spec, FamilyMixture Family, Expert
 
     /// <inheritdoc/>
     public override IEnumerable<string> Markers => Form.Projections.All.Select(static projection => projection.WeightName(0));
-
-    /// <inheritdoc/>
-    public override IEnumerable<string> Unexpected
-    {
-        get
-        {
-            yield return Form.Router + ".bias";
-            if (!Family.HasSelectionBias)
-            {
-                yield return SelectionBias;
-            }
-
-            foreach (StoredProjection projection in Form.Projections.All)
-            {
-                for (int expert = 0; expert < Experts; expert++)
-                {
-                    yield return projection.BiasName(expert);
-                }
-
-                // One expert more than the configuration counts; a stack says by its shape how many it has.
-                if (!projection.IsStack)
-                {
-                    yield return projection.WeightName(Experts);
-                }
-            }
-
-            foreach (StoredProjection projection in Family.Shared?.All ?? [])
-            {
-                yield return Spec.Mixture!.SharedDFf > 0 ? projection.BiasName() : projection.WeightName();
-            }
-        }
-    }
 
     /// <inheritdoc/>
     public override StoredTensor Place(FfnTensor wanted) => wanted switch
