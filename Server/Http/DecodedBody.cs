@@ -54,5 +54,9 @@ internal sealed class DecodedBody(Stream decoded, string encoding, long limit) :
 
     public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
-    public override ValueTask DisposeAsync() => decoded.DisposeAsync();
+    public override async ValueTask DisposeAsync()
+    {
+        await decoded.DisposeAsync();
+        await base.DisposeAsync();
+    }
 }

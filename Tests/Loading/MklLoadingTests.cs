@@ -62,6 +62,7 @@ public sealed class MklLoadingTests
     [TestCase("libmkl_rt.so")]
     [TestCase("libmkl_core.so")]
     [TestCase("libmkl_sequential.so")]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     [TestCase("libmkl_avx2.so")]
     public void A_truncated_file_is_an_error_and_not_the_end_of_the_process(string truncated)
     {

@@ -1,3 +1,4 @@
+using System.Runtime.Versioning;
 using NUnit.Framework;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
@@ -9,6 +10,7 @@ namespace NativeFfn.Tests.Loading;
 /// <summary>Nothing is loaded from, or written to, a folder that the current folder or another user decides.</summary>
 [NonParallelizable]
 [Platform("Linux")]
+[UnsupportedOSPlatform("windows")]
 public sealed class UntrustedFolderTests
 {
     private string _folder = null!;
