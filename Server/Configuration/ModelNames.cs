@@ -2,7 +2,9 @@ using System.Collections;
 
 namespace NativeFfn.Server.Configuration;
 
-/// <summary>The models' names as they were written. Keys do not tell upper from lower case, so one of two such models would be lost.</summary>
+/// <summary>
+/// The models' names as they were written. Keys do not tell upper from lower case, so one of two such models would be lost.
+/// </summary>
 internal static class ModelNames
 {
     private const string Models = "NativeFfn:Models";
@@ -24,7 +26,8 @@ internal static class ModelNames
             if (!names.TryAdd(name, name) && names[name] != name)
             {
                 throw new ConfigurationException(
-                    $"{Models} has the Path of '{names[name]}' and of '{name}', which differ in case only and are one key. Rename one, or " +
+                    $"{Models} has the Path of '{names[name]}' and of '{name}', which differ in case only and are one key. Rename one, " +
+                    "or " +
                     "spell both the same way.");
             }
         }

@@ -13,7 +13,8 @@ internal static class JsonText
     public static ReadOnlySpan<byte> Utf8(ReadOnlySpan<byte> body)
     {
         // JSON begins with two characters of ASCII, so that a zero among the first bytes is a wider encoding.
-        if (body.StartsWith<byte>([0xFE, 0xFF]) || body.StartsWith<byte>([0xFF, 0xFE]) || body[..Math.Min(2, body.Length)].Contains((byte)0))
+        if (body.StartsWith<byte>([0xFE, 0xFF]) || body.StartsWith<byte>([0xFF, 0xFE])
+            || body[..Math.Min(2, body.Length)].Contains((byte)0))
         {
             throw new RequestException(ProblemKind.MediaType, "The JSON is UTF-16 or UTF-32; send UTF-8.");
         }

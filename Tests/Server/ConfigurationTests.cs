@@ -96,13 +96,15 @@ public sealed class ConfigurationTests
     [TestCase("Server:MaxRequestByte", "5", "is no option. There are")]
     [TestCase("Server", "on", "has a value itself, but is a section")]
     public void A_key_that_would_be_ignored_is_refused(string key, string value, string why) => Assert.That(
-        () => ServerOptions.Read(Of((key, value))), Throws.TypeOf<ConfigurationException>().With.Message.Contains(key).And.Message.Contains(why));
+        () => ServerOptions.Read(Of((key, value))),
+        Throws.TypeOf<ConfigurationException>().With.Message.Contains(key).And.Message.Contains(why));
 
     [Test]
     public void Keys_are_known_in_any_case_and_empty_sections_say_nothing()
     {
         ServerOptions options = ServerOptions.Read(Of(
-            ("SERVER:APIKEYS", ""), ("SERVER:APIKEYS:0", "0123456789abcdef0123"), ("server:explorer", ""), ("server:explorer:enabled", "false")));
+            ("SERVER:APIKEYS", ""), ("SERVER:APIKEYS:0", "0123456789abcdef0123"), ("server:explorer", ""),
+            ("server:explorer:enabled", "false")));
         Assert.That((options.ApiKeys.Length, options.Explorer.Enabled), Is.EqualTo((1, false)));
     }
 
@@ -112,11 +114,13 @@ public sealed class ConfigurationTests
         const string Upper = "NativeFfn:Models:Llama:Path";
         const string Lower = "NativeFfn:Models:llama:Path";
         var none = new Dictionary<string, string>();
-        var variable = new Dictionary<string, string> { ["NATIVEFFN__MODELS__LLAMA__PATH"] = "x", ["NativeFfn__Models__llama__Path"] = "x" };
+        var variable =
+            new Dictionary<string, string> { ["NATIVEFFN__MODELS__LLAMA__PATH"] = "x", ["NativeFfn__Models__llama__Path"] = "x" };
         Assert.Multiple(() =>
         {
             Assert.That(() => ModelNames.RequireDistinct(Two(Upper, Lower), [], none), Refused("'Llama' and of 'llama'"));
-            Assert.That(() => ModelNames.RequireDistinct(Two(), [$"--{Upper}=x", $"--{Lower}", "y"], none), Refused("'Llama' and of 'llama'"));
+            Assert.That(
+                () => ModelNames.RequireDistinct(Two(), [$"--{Upper}=x", $"--{Lower}", "y"], none), Refused("'Llama' and of 'llama'"));
             Assert.That(() => ModelNames.RequireDistinct(Two(), [], variable), Refused("'llama'"));
             Assert.That(() => ModelNames.RequireDistinct(Two(Lower, Lower), [$"--{Lower}=x"], none), Throws.Nothing);
             Assert.That(() => ModelNames.RequireDistinct(Two(Upper, "NativeFfn:Models:llama:Layers"), [], none), Throws.Nothing);

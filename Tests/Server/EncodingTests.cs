@@ -51,7 +51,8 @@ public sealed class EncodingTests
     public async Task Another_encoding_is_415(string encoding)
     {
         using HttpResponseMessage answer = await PostAsync(Bytes(ServerUnderTest.Rows(1)), encoding);
-        Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 415, "media-type"), Does.Contain($"'{encoding}'").And.Contain("gzip, br"));
+        Assert.That(
+            await ServerUnderTest.AssertProblemAsync(answer, 415, "media-type"), Does.Contain($"'{encoding}'").And.Contain("gzip, br"));
     }
 
     [TestCase("gzip")]

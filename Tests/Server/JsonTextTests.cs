@@ -34,7 +34,8 @@ public sealed class JsonTextTests
     }
 
     [Test]
-    public async Task Wider_encodings_are_415([Values(Forward, Compute)] string address, [Values] bool mark, [Values("utf-16", "utf-16BE")] string name)
+    public async Task Wider_encodings_are_415(
+        [Values(Forward, Compute)] string address, [Values] bool mark, [Values("utf-16", "utf-16BE")] string name)
     {
         var encoding = Encoding.GetEncoding(name);
         byte[] body = [.. mark ? encoding.GetPreamble() : [], .. encoding.GetBytes("{\"rows\": []}")];
@@ -58,7 +59,8 @@ public sealed class JsonTextTests
     private Task<HttpResponseMessage> PostAsync(string address, byte[] body, string? charset = null)
     {
         var content = new ByteArrayContent(body);
-        content.Headers.ContentType = MediaTypeHeaderValue.Parse("application/json" + (charset is null ? string.Empty : $"; charset={charset}"));
+        content.Headers.ContentType = MediaTypeHeaderValue.Parse(
+            "application/json" + (charset is null ? string.Empty : $"; charset={charset}"));
         return _server.Client.PostAsync(new Uri(address, UriKind.Relative), content);
     }
 }
