@@ -26,9 +26,8 @@ internal static class ModelNames
             if (!names.TryAdd(name, name) && names[name] != name)
             {
                 throw new ConfigurationException(
-                    $"{Models} has the Path of '{names[name]}' and of '{name}', which differ in case only and are one key. Rename one, " +
-                    "or " +
-                    "spell both the same way.");
+                    $"{Models} has the Path of '{names[name]}' and of '{name}', which differ in case only and are one key. " +
+                    "Rename one, or spell both the same way.");
             }
         }
     }

@@ -47,9 +47,8 @@ internal static class ServerKeys
             if (empty || !int.TryParse(key[(List.Length + 1)..], NumberStyles.None, CultureInfo.InvariantCulture, out _))
             {
                 throw new ConfigurationException(
-                    $"{section.Path}:{key} is no API key: the places of the list are numbers, the first {section.Path}:{List}:0, and " +
-                    "each has " +
-                    "a key.");
+                    $"{section.Path}:{key} is no API key: the places of the list are numbers, " +
+                    $"the first {section.Path}:{List}:0, and each has a key.");
             }
         }
         else if (!Values.Any(known => IsKey(key, known)) && !(empty && IsKey(key, Explorer)))
