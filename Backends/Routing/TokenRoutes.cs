@@ -7,7 +7,6 @@ internal sealed class TokenRoutes
     private int[] _experts = [];
     private float[] _weights = [];
     private int[] _tokens = [];
-    private float[] _tokenWeights = [];
     private int[] _rows = [];
     private int[] _starts = [];
 
@@ -26,7 +25,6 @@ internal sealed class TokenRoutes
         if (_tokens.Length < chunkRoutes)
         {
             _tokens = new int[chunkRoutes];
-            _tokenWeights = new float[chunkRoutes];
             _rows = new int[chunkRoutes];
         }
 
@@ -63,7 +61,6 @@ internal sealed class TokenRoutes
         {
             int row = starts[_experts[i]]++;
             _tokens[row] = (i - first) / _topK;
-            _tokenWeights[row] = _weights[i];
             _rows[i - first] = row;
         }
 
@@ -88,7 +85,4 @@ internal sealed class TokenRoutes
 
     /// <summary>The sorted tokens of an expert, counted from the first of those that were sorted.</summary>
     public ReadOnlySpan<int> TokensOf(int expert) => _tokens.AsSpan(_starts[expert].._starts[expert + 1]);
-
-    /// <summary>Their weights.</summary>
-    public ReadOnlySpan<float> TokenWeightsOf(int expert) => _tokenWeights.AsSpan(_starts[expert].._starts[expert + 1]);
 }

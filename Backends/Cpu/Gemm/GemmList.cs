@@ -42,6 +42,9 @@ internal sealed class GemmList
     /// <summary>How matrices are kept.</summary>
     public WeightEncoding Encoding { get; }
 
+    /// <summary>How weights lie, whichever GEMM multiplies them.</summary>
+    public IWeightLayout Layout => _usable[0].Layout;
+
     /// <summary>Chooses for a network; may take a moment to measure.</summary>
     /// <remarks>
     /// The first that can multiply decides how weights lie; where a second one reads the same, the largest stage is measured with both and
@@ -58,9 +61,6 @@ internal sealed class GemmList
 /// <param name="MostFew">The most tokens of a forward that are few.</param>
 internal sealed record GemmChoice(IGemm Few, IGemm Many, int MostFew)
 {
-    /// <summary>How the network's weights lie.</summary>
-    public IWeightLayout Layout => Few.Layout;
-
     /// <summary>The GEMM for a number of tokens.</summary>
     public IGemm For(int tokens) => Math.Min(tokens, Crossover.MostTokens) <= MostFew ? Few : Many;
 }

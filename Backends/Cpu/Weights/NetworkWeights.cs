@@ -35,7 +35,6 @@ internal sealed unsafe class NetworkWeights
         ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms, string purpose)
     {
         Stages = stages;
-        Gemms = gemms.Choose(stages);
         _weights = new StageWeights[stages.Length];
         Memory = new NativeBuffer(ElementsOf(stages, gemms), purpose);
         try
@@ -44,10 +43,11 @@ internal sealed unsafe class NetworkWeights
             float* place = Memory.Pointer;
             for (int i = 0; i < stages.Length; i++)
             {
-                Read(i, find, source, encoder, ref place);
+                Read(i, find, source, encoder, gemms.Layout, ref place);
             }
 
             Error = encoder.Error;
+            Gemms = gemms.Choose(stages);
         }
         catch
         {
@@ -81,27 +81,27 @@ internal sealed unsafe class NetworkWeights
     /// <exception cref="OverflowException">They pass 64 bits.</exception>
     public static long ElementsOf(ImmutableArray<FfnStage> stages, GemmList gemms)
     {
-        IWeightLayout layout = gemms.Choose(stages).Layout;
         long elements = 0;
         foreach (FfnStage stage in stages)
         {
             long bias = stage.HasBias ? stage.ProjectionCount * NativeBuffer.Align(stage.Width) : 0;
-            elements = checked(elements + NativeBuffer.Align(layout.Elements(stage)) + bias);
+            elements = checked(elements + NativeBuffer.Align(gemms.Layout.Elements(stage)) + bias);
         }
 
         return elements;
     }
 
-    private void Read(int index, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, RowEncoder encoder, ref float* place)
+    private void Read(
+        int index, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, RowEncoder encoder, IWeightLayout layout, ref float* place)
     {
         FfnStage stage = Stages[index];
         ref StageWeights weights = ref _weights[index];
         weights.Matrices = place;
-        place += NativeBuffer.Align(Gemms.Layout.Elements(stage));
+        place += NativeBuffer.Align(layout.Elements(stage));
         for (int projection = 0; projection < stage.ProjectionCount; projection++)
         {
             FfnTensor matrix = find(new TensorKey(projection == 0 ? FfnTensorRole.Weight : FfnTensorRole.UpWeight, index));
-            Gemms.Layout.Read(stage, projection, matrix, source, encoder, weights.Matrices);
+            layout.Read(stage, projection, matrix, source, encoder, weights.Matrices);
             if (!stage.HasBias)
             {
                 continue;
