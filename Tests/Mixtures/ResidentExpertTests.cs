@@ -93,6 +93,36 @@ public class ResidentExpertTests : BackendTests
         Assert.That(Forward(layer, FfnMode.Ffn, input), Is.EqualTo(Forward(whole, FfnMode.Ffn, input)));
     }
 
+    // A wave holds experts while it acquires further ones: were they not let go, there would be no room any more, and nobody would return.
+    [Test]
+    public void A_read_that_fails_behind_others_leaves_no_expert_held([Values(2, 3)] int resident)
+    {
+        FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 820);
+        var source = new CountingSource(weights);
+        using FfnEngine engine = Bounded(2, resident);
+        using FfnLayer layer = engine.CreateLayer(Spec, source);
+        float[] input = RandomLayers.Rows(9, Spec.DModel, 821);
+        using FfnLayer whole = Engine(2).CreateLayer(Spec, weights);
+        float[] expected = Forward(whole, FfnMode.Ffn, input);
+        for (int reads = 0; reads < 12; reads++)
+        {
+            source.FailsAt = source.Reads + reads;
+            try
+            {
+                layer.Forward(input, new float[input.Length]);
+            }
+            catch (IOException)
+            {
+                // Whichever expert is read then.
+            }
+
+            source.FailsAt = null;
+            Task<float[]> next = Task.Run(() => Forward(layer, FfnMode.Ffn, input));
+            Assert.That(next.Wait(TimeSpan.FromSeconds(30)), Is.True, $"a forward after the read {reads} had failed returns");
+            Assert.That(next.Result, Is.EqualTo(expected));
+        }
+    }
+
     [Test]
     public void A_checkpoint_is_read_for_as_long_as_it_is_open()
     {
@@ -150,13 +180,16 @@ public class ResidentExpertTests : BackendTests
 
         public bool Fails { get; set; }
 
+        /// <summary>The number of the read that fails, and of all later ones.</summary>
+        public int? FailsAt { get; set; }
+
         public int Reads { get; private set; }
 
         public IEnumerable<int> Experts => _experts;
 
         public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination)
         {
-            if (Fails)
+            if (Fails || Reads >= FailsAt)
             {
                 throw new IOException("The disk is gone.");
             }

@@ -66,7 +66,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         finally
         {
             _chunk.Clear();
-            _plan.Release();
+            _plan.Clear();
         }
 
         rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);

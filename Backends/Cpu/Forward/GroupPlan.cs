@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Weights;
 
@@ -10,25 +11,21 @@ internal sealed class GroupPlan
     private const long ElementsOfThread = 256 * 1024;
     private const long LeastElements = 2 * 1024 * 1024;
 
-    private TokenGroup[] _groups = new TokenGroup[1];
-    private int _count;
+    private readonly List<TokenGroup> _groups = [];
     private int _first;
     private int _end;
 
     /// <summary>The groups of the wave that runs.</summary>
-    public ReadOnlySpan<TokenGroup> Wave => _groups.AsSpan(_first.._end);
+    public ReadOnlySpan<TokenGroup> Wave => CollectionsMarshal.AsSpan(_groups)[_first.._end];
 
     /// <summary>Floats of the wave's rows.</summary>
     public long Elements { get; private set; }
 
     /// <summary>Forgets all groups.</summary>
-    public void Clear() => (_count, _first, _end) = (0, 0, 0);
-
-    /// <summary>Keeps nothing of the layer's.</summary>
-    public void Release()
+    public void Clear()
     {
-        _groups.AsSpan(0, _count).Clear();
-        Clear();
+        _groups.Clear();
+        (_first, _end) = (0, 0);
     }
 
     /// <summary>Adds a network with its tokens, in pieces where they are many.</summary>
@@ -38,22 +35,14 @@ internal sealed class GroupPlan
     /// <param name="firstRoute">The first of its sorted routes; negative where its tokens are the chunk's, one after the other.</param>
     /// <param name="firstRow">Its first row among results.</param>
     /// <param name="gemm">The GEMM; null for the network's choice for so many tokens.</param>
-    public void Add(NetworkWeights? network, int expert, int tokens, int firstRoute, int firstRow, IGemm? gemm = null)
-    {
-        // Pieces are cut once the network is known.
-        if (_count == _groups.Length)
-        {
-            Array.Resize(ref _groups, 2 * _count);
-        }
-
-        _groups[_count++] = new TokenGroup
+    public void Add(NetworkWeights? network, int expert, int tokens, int firstRoute, int firstRow, IGemm? gemm = null) => _groups.Add(
+        new TokenGroup
         {
             Network = network!, Expert = expert, Tokens = tokens, FirstRoute = firstRoute, FirstRow = firstRow, Gemm = gemm!,
-        };
-    }
+        });
 
-    /// <summary>Goes on to the next wave.</summary>
-    /// <param name="experts">Where experts are acquired, for the wave's length.</param>
+    /// <summary>Goes on to the next wave, whose experts are held until <see cref="ReleaseWave"/>; none are where this fails.</summary>
+    /// <param name="experts">Where experts are acquired.</param>
     /// <param name="threads">Threads that share it.</param>
     /// <returns>False where all groups have run.</returns>
     public bool TryAdvance(ExpertStore? experts, int threads)
@@ -61,38 +50,16 @@ internal sealed class GroupPlan
         _first = _end;
         Elements = 0;
         long most = Math.Max(LeastElements, threads * ElementsOfThread);
-        while (_end < _count)
+        try
         {
-            ref TokenGroup group = ref _groups[_end];
-            bool isFirst = _end == _first;
-            if (!isFirst && IsPieceOf(group, _groups[_end - 1]))
+            while (_end < _groups.Count && TryAdd(experts, most))
             {
-                break;
             }
-
-            if (group.Expert != FfnTensor.NoExpert)
-            {
-                NetworkWeights? network = experts!.Acquire(group.Expert, waits: isFirst);
-                if (network is null)
-                {
-                    break;
-                }
-
-                group.Network = network;
-            }
-
-            Cut(_end);
-            group = ref _groups[_end];
-            long elements = Elements;
-            group.Gemm.Place(ref group, ref elements);
-            if (!isFirst && elements > most)
-            {
-                Release(experts, group);
-                break;
-            }
-
-            Elements = elements;
-            _end++;
+        }
+        catch
+        {
+            ReleaseWave(experts);
+            throw;
         }
 
         return _end > _first;
@@ -105,6 +72,44 @@ internal sealed class GroupPlan
         {
             Release(experts, group);
         }
+    }
+
+    // Adds the next group to the wave, unless it belongs to a later one.
+    private bool TryAdd(ExpertStore? experts, long most)
+    {
+        ref TokenGroup group = ref CollectionsMarshal.AsSpan(_groups)[_end];
+        bool isFirst = _end == _first;
+        if (!isFirst && IsPieceOf(group, _groups[_end - 1]))
+        {
+            return false;
+        }
+
+        if (group.Expert != FfnTensor.NoExpert)
+        {
+            NetworkWeights? network = experts!.Acquire(group.Expert, waits: isFirst);
+            if (network is null)
+            {
+                return false;
+            }
+
+            group.Network = network;
+        }
+
+        // From here on the wave holds it.
+        _end++;
+        Cut(_end - 1);
+        group = ref CollectionsMarshal.AsSpan(_groups)[_end - 1];
+        long elements = Elements;
+        group.Gemm.Place(ref group, ref elements);
+        if (!isFirst && elements > most)
+        {
+            _end--;
+            Release(experts, group);
+            return false;
+        }
+
+        Elements = elements;
+        return true;
     }
 
     // Two pieces of one network read its weights one after the other in any case, and apart they need less room.
@@ -122,7 +127,7 @@ internal sealed class GroupPlan
     // Leaves a piece that runs at a time, and puts the rest behind it. The GEMM is that of all tokens together.
     private void Cut(int index)
     {
-        ref TokenGroup group = ref _groups[index];
+        ref TokenGroup group = ref CollectionsMarshal.AsSpan(_groups)[index];
         group.Gemm ??= group.Network.Gemms.For(group.Tokens);
         int piece = ChunkSize.OfNetwork(group.Network.Stages, group.Tokens, group.Gemm.MostTokens);
         if (piece == group.Tokens)
@@ -130,20 +135,12 @@ internal sealed class GroupPlan
             return;
         }
 
-        if (_count == _groups.Length)
-        {
-            Array.Resize(ref _groups, 2 * _count);
-        }
-
-        Array.Copy(_groups, index + 1, _groups, index + 2, _count - index - 1);
-        _count++;
-        group = ref _groups[index];
         TokenGroup rest = group;
         rest.Tokens -= piece;
         rest.FirstToken += rest.IsContiguous ? piece : 0;
         rest.FirstRoute += rest.IsContiguous ? 0 : piece;
         rest.FirstRow += piece;
         group.Tokens = piece;
-        _groups[index + 1] = rest;
+        _groups.Insert(index + 1, rest);
     }
 }

@@ -3,34 +3,30 @@ namespace NativeFfn.Backends.Cpu.Forward;
 /// <summary>The slices of a step over the groups of a wave. Reused.</summary>
 internal sealed class StepSlices
 {
-    private Slicing[] _slicings = new Slicing[1];
-    private int[] _ends = new int[1];
-    private int _groups;
+    private readonly List<Slicing> _slicings = [];
+    private readonly List<int> _ends = [];
 
     /// <summary>Slices in all.</summary>
-    public int Count => _groups == 0 ? 0 : _ends[_groups - 1];
+    public int Count => _ends.Count == 0 ? 0 : _ends[^1];
 
     /// <summary>Forgets all slices.</summary>
-    public void Clear() => _groups = 0;
+    public void Clear()
+    {
+        _slicings.Clear();
+        _ends.Clear();
+    }
 
     /// <summary>Adds the next group's slices.</summary>
     public void Add(Slicing slicing)
     {
-        if (_groups == _slicings.Length)
-        {
-            Array.Resize(ref _slicings, 2 * _groups);
-            Array.Resize(ref _ends, 2 * _groups);
-        }
-
-        _slicings[_groups] = slicing;
-        _ends[_groups] = Count + slicing.Count;
-        _groups++;
+        _slicings.Add(slicing);
+        _ends.Add(Count + slicing.Count);
     }
 
     /// <summary>The group of a slice, and the region of it.</summary>
     public int Find(int slice, out Region region)
     {
-        int found = _ends.AsSpan(0, _groups).BinarySearch(slice + 1);
+        int found = _ends.BinarySearch(slice + 1);
 
         // Groups without slices end where the one before them does: the first that ends behind the slice has it.
         int group = found < 0 ? ~found : found;
