@@ -1,3 +1,5 @@
+using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -55,6 +57,12 @@ public sealed class KernelTests
         Estimate expected = Oracle.Run(spec, StoredWeights.Of(precision, spec, weights), FfnMode.Ffn, input).Output;
         Tolerances.AssertClose(output, expected, Tolerances.Of(spec), $"{precision}");
     }
+
+    [Test]
+    public void Where_nothing_multiplies_every_gemm_says_why() => Assert.That(
+        static () => new GemmList(WeightEncodings.Float32, CpuKernel.Mkl),
+        Throws.TypeOf<NotSupportedException>().With.Message.Contains("Nothing multiplies f32")
+            .And.Message.Contains("panels: the options ask for kernel mkl.").And.Message.Contains("mkl on rows: the backend has no library."));
 
     [Test]
     public void Managed_has_no_mkl_kernel() => Assert.That(

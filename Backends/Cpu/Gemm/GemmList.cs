@@ -17,27 +17,31 @@ internal sealed class GemmList
     /// <param name="kernel">What the options ask for.</param>
     /// <param name="library">A library's product; null where there is none.</param>
     /// <param name="key">What measurements of the library depend on.</param>
+    /// <exception cref="NotSupportedException">None can; the message has every one's reason.</exception>
     public GemmList(WeightEncoding encoding, CpuKernel kernel = CpuKernel.Auto, IMatrixProduct? library = null, string key = "")
     {
         Encoding = encoding;
         PanelKernel panels = PanelKernel.Of(encoding);
         var layout = new PanelLayout(panels);
-        All =
+        ImmutableArray<IGemm> all =
         [
             new PanelGemm(panels, layout),
             new LibraryRowGemm(library),
             new LibraryPanelGemm(library, panels, layout),
         ];
         var problem = new GemmProblem(encoding, kernel);
-        _usable = [.. All.Where(gemm => gemm.WhyNot(problem) is null)];
+        _usable = [.. all.Where(gemm => gemm.WhyNot(problem) is null)];
+        if (_usable.IsEmpty)
+        {
+            throw new NotSupportedException(
+                $"Nothing multiplies {encoding}: {string.Join(' ', all.Select(gemm => $"{gemm.Name}: {gemm.WhyNot(problem)}"))}");
+        }
+
         if (_usable.Length > 1 && _usable[0].Layout == _usable[^1].Layout)
         {
             _crossover = new Crossover(stage => new GemmTrial(stage, panels, library!), $"{key}, {encoding}, panels of {panels.Rows}");
         }
     }
-
-    /// <summary>Every GEMM.</summary>
-    public ImmutableArray<IGemm> All { get; }
 
     /// <summary>How matrices are kept.</summary>
     public WeightEncoding Encoding { get; }
