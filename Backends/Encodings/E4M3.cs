@@ -16,7 +16,7 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
     private const int ExponentBias = 7;
     private const int MantissaBits = 3;
 
-    private static readonly float[] Numbers256 = [.. Enumerable.Range(0, 256).Select(static bits => Widen((byte)bits))];
+    private static readonly float[] Values = [.. Enumerable.Range(0, 256).Select(static bits => Widen((byte)bits))];
 
     /// <inheritdoc/>
     public override int HeaderBytes => sizeof(float);
@@ -59,7 +59,7 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
         ReadOnlySpan<byte> stored = row.Slice(HeaderBytes + firstColumn, weights.Length);
         for (int i = 0; i < weights.Length; i++)
         {
-            weights[i] = Numbers256[stored[i]] * scale;
+            weights[i] = Values[stored[i]] * scale;
         }
     }
 

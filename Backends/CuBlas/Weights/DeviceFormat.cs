@@ -35,8 +35,7 @@ internal sealed class DeviceFormat
     public string Macro { get; }
 
     /// <summary>How rows of weights are stored, before they are padded.</summary>
-    public WeightEncoding Encoding => IsScaled ? WeightEncodings.Of(FfnPrecision.Float8)!
-        : WeightEncodings.Of(Precision == FfnPrecision.Tf32 ? FfnPrecision.Float32 : Precision)!;
+    public WeightEncoding Encoding => WeightEncodings.Of(Precision == FfnPrecision.Tf32 ? FfnPrecision.Float32 : Precision)!;
 
     /// <summary>The type of weights and operands.</summary>
     public CudaDataType Operand { get; }
