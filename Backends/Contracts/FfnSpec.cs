@@ -247,6 +247,13 @@ public sealed class FfnSpec
                 throw new ArgumentException($"Stage {i} has no activation. Use one of {string.Join(", ", Activation.All)}.", nameof(stages));
             }
 
+            if (stage.Kind.Parameters is { } parameters
+                && !(parameters.Limit > 0 && float.IsFinite(parameters.Alpha) && float.IsFinite(parameters.UpOffset)))
+            {
+                throw new ArgumentException(
+                    $"Stage {i} has {parameters}; the limit must be positive, alpha and the offset finite.", nameof(stages));
+            }
+
             if (stage.InputWidth < 1 || stage.Width < 1 || (long)stage.InputWidth * stage.Width > MaxMatrixElements)
             {
                 throw new ArgumentOutOfRangeException(

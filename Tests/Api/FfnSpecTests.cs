@@ -153,6 +153,17 @@ public class FfnSpecTests
         Assert.That(refusal.Message, Does.Contain("has no activation").And.Contain("silu"));
     }
 
+    [TestCase(0f, 1f, 0f)]
+    [TestCase(-7f, 1f, 0f)]
+    [TestCase(float.NaN, 1f, 0f)]
+    [TestCase(7f, float.NaN, 0f)]
+    [TestCase(7f, 1f, float.PositiveInfinity)]
+    public void Parameters_of_an_activation_are_proven(float limit, float alpha, float offset)
+    {
+        var kind = new FfnKind(true, Activation.ClampedSilu, new ActivationParameters(limit, alpha, offset));
+        Assert.That(() => FfnSpec.Create(kind, 4, 8), Throws.ArgumentException.With.Message.Contains("the limit must be positive"));
+    }
+
     [TestCase(-1e-5f)]
     [TestCase(float.NaN)]
     [TestCase(float.PositiveInfinity)]

@@ -75,6 +75,26 @@ public class ActivationAccuracyTests : BackendTests
         AssertWithin(activation, route, FarFromZero, actual, expected => Tolerances.OfActivation(activation, expected));
     }
 
+    [Test]
+    public void A_kind_has_parameters_of_its_own()
+    {
+        (double limit, double alpha, double offset) = (3, 0.5, -2);
+        var kind = new FfnKind(true, Activation.ClampedSilu, new ActivationParameters((float)limit, (float)alpha, (float)offset));
+        float[] gates = ActivationRoutes.Grid(-6, 6, 37);
+        float[] ups = ActivationRoutes.Grid(5, -5, 37);
+        FfnSpec spec = FfnSpec.Stack(new FfnStage(kind, 1, gates.Length, false));
+        using FfnLayer layer = Engine(1).CreateLayer(
+            spec, new FfnMemoryWeights(spec).Set("layers.0.weight", gates).Set("layers.0.up.weight", ups));
+        float[] actual = new float[gates.Length];
+        layer.Forward([1f], actual);
+        for (int i = 0; i < actual.Length; i++)
+        {
+            double z = Math.Min(gates[i], limit);
+            double expected = z * ReferenceMath.Sigmoid(alpha * z) * (Math.Clamp(ups[i], -limit, limit) + offset);
+            Assert.That(actual[i], Is.EqualTo(expected).Within(Tolerances.Gelu * Math.Max(1, Math.Abs(expected))), $"{gates[i]}, {ups[i]}");
+        }
+    }
+
     // x · σ(x) at -∞ is -∞ · 0, which is NaN; so are both GELUs there, while σ and ReLU have limits.
     [Test]
     public void NaN_and_infinities_come_out_as_the_formula_says(
