@@ -9,6 +9,15 @@ namespace NativeFfn;
 /// </remarks>
 public enum FfnPrecision
 {
+    /// <summary>float32 for a checkpoint of floats, <see cref="Stored"/> for one that is quantised. cuBLAS keeps float32 of both.</summary>
+    Auto,
+
+    /// <summary>
+    /// As the checkpoint has them, whatever that is: blocks of a quantised file stay as they lie there, bf16 stays bf16, and the numbers are
+    /// those of the weights that are stored, in float32 arithmetic. Weights given as numbers are float32, and so is what cuBLAS keeps.
+    /// </summary>
+    Stored,
+
     /// <summary>float32, 4 bytes a weight: what a checkpoint of any type holds, exactly.</summary>
     [EnumMember(Value = "f32")]
     Float32,

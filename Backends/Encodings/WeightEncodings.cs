@@ -27,6 +27,23 @@ internal static class WeightEncodings
         new E4M3Encoding(),
     ];
 
+    /// <summary>The encoding in which an engine keeps a matrix in the host's memory.</summary>
+    /// <param name="precision">The engine's precision.</param>
+    /// <param name="source">The matrix's source.</param>
+    /// <param name="tensor">The matrix.</param>
+    public static WeightEncoding Choose(FfnPrecision precision, IFfnWeightSource source, FfnTensor tensor)
+    {
+        if (Of(precision) is { } chosen)
+        {
+            return chosen;
+        }
+
+        // Wider than float32 nothing is kept, and floats without a source of their own are float32.
+        WeightEncoding stored = (source as IEncodedWeightSource)?.EncodingOf(tensor) ?? Float32;
+        bool keeps = precision == FfnPrecision.Stored ? stored.BlockBytes <= sizeof(float) * stored.BlockColumns : stored.IsQuantized;
+        return keeps ? stored : Float32;
+    }
+
     /// <summary>The encoding in which an engine of a precision keeps weights in the host's memory, or null.</summary>
     public static WeightEncoding? Of(FfnPrecision precision) => All.FirstOrDefault(encoding => encoding.Precision == precision);
 }
