@@ -8,6 +8,7 @@ using System.Text.Json.Serialization.Metadata;
 using NativeFfn.Cli.Benchmarking;
 using NativeFfn.Cli.Files;
 using NativeFfn.Cli.Info;
+using NativeFfn.Cli.Layers;
 using NativeFfn.Cli.Verification;
 
 namespace NativeFfn.Cli;
@@ -19,6 +20,7 @@ namespace NativeFfn.Cli;
 [JsonSerializable(typeof(InfoReport))]
 [JsonSerializable(typeof(VerifyReport))]
 [JsonSerializable(typeof(ImmutableArray<BenchRow>))]
+[JsonSerializable(typeof(LayersReport))]
 [JsonSerializable(typeof(LlamaConfig))]
 internal sealed partial class CliJson : JsonSerializerContext
 {
