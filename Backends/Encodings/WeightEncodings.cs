@@ -17,6 +17,9 @@ internal static class WeightEncodings
     /// <summary>8-bit integers, 32 to a scale.</summary>
     public static WeightEncoding Int8 { get; } = new Int8Encoding();
 
+    /// <summary>4-bit integers, 32 to a scale.</summary>
+    public static WeightEncoding Int4 { get; } = new Int4Encoding();
+
     /// <summary>Every encoding.</summary>
     public static ImmutableArray<WeightEncoding> All { get; } =
     [
@@ -24,6 +27,7 @@ internal static class WeightEncodings
         BFloat16,
         Float16,
         Int8,
+        Int4,
         new E4M3Encoding(),
     ];
 

@@ -67,6 +67,7 @@ public static class TestBackends
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float32),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.BFloat16),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int8),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int4),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float8),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float8),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
