@@ -44,6 +44,7 @@ internal static class CommandTree
             VerifyCommand.Create(session),
             BenchCommand.Create(session),
             InitCommand.Create(session),
+            ConvertCommand.Create(session),
         };
         root.HelpName = Name;
         root.Directives.Clear();

@@ -27,6 +27,11 @@ internal sealed class CheckpointTensors : IDisposable
     /// <summary>The file, or the index of the shards.</summary>
     public string Path { get; }
 
+    /// <summary>The files, all of them in one folder.</summary>
+    public IReadOnlyList<string> Files => _shards is null
+        ? [Path]
+        : [.. _shards.Values.Distinct().Order(StringComparer.Ordinal).Select(name => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, name))];
+
     /// <summary>The model, where the only file says itself what it has.</summary>
     public StoredModel? Model => _shards is null ? _open[OnlyFile].Model : null;
 

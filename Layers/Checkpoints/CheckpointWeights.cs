@@ -11,6 +11,9 @@ internal sealed class CheckpointWeights : IEncodedWeightSource
     /// <summary>Adds a tensor of the layer.</summary>
     public void Add(FfnTensor tensor, StoredRows rows) => _tensors.Add(tensor.Key, rows);
 
+    /// <summary>The rows of a tensor in the files.</summary>
+    public StoredRows RowsOf(FfnTensor tensor) => Find(tensor);
+
     /// <inheritdoc/>
     public WeightEncoding EncodingOf(FfnTensor tensor) => Find(tensor).Encoding;
 

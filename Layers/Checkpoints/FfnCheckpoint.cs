@@ -34,6 +34,9 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>Feed-forward layers that the configuration names; a T5 model's decoder counts on after its encoder.</summary>
     public int LayerCount => _layout.LayerCount;
 
+    /// <summary>The files of tensors, all of them in one folder.</summary>
+    internal IReadOnlyList<string> Files => _tensors.Files;
+
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
     /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other

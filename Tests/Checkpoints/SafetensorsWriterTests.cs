@@ -15,6 +15,24 @@ public sealed class SafetensorsWriterTests
         Gen.Select(Gen.Int[0, 2].Select(static i => new[] { "F32", "BF16", "F16" }[i]), Gen.Long[0, 7].Array[0, 4]);
 
     [Test]
+    public void Elements_of_any_type_are_written_as_bytes_and_floats_only_as_floats()
+    {
+        using var folder = new TempFolder();
+        using (var writer = new SafetensorsWriter(folder["a"], [("codes", "I32", [1, 2]), ("scale", "F32", [1])]))
+        {
+            Assert.That(() => writer.Write([1f]), Throws.ArgumentException.With.Message.Contains("'codes' has type I32"));
+            Assert.That(() => writer.WriteBytes([1, 2, 3]), Throws.ArgumentException.With.Message.Contains("no whole elements").Or.Message.Contains("3 bytes"));
+            Assert.That(() => writer.WriteBytes(new byte[12]), Throws.ArgumentException.With.Message.Contains("2 elements of 4 bytes left"));
+            writer.WriteBytes([1, 2, 3, 4, 5, 6, 7, 8]);
+            writer.Write([0.5f]);
+            writer.Commit();
+        }
+
+        Assert.That(TinySafetensors.ReadBytes(folder["a"], "codes"), Is.EqualTo(new byte[] { 1, 2, 3, 4, 5, 6, 7, 8 }));
+        Assert.That(TinySafetensors.ReadFloats(folder["a"], "scale"), Is.EqualTo(new[] { 0.5f }));
+    }
+
+    [Test]
     public void What_is_written_in_any_pieces_is_read_back() =>
         Gen.Select(GenTensor.Array[0, 6], Gen.Int[1, 300], Gen.Int).Sample((declared, piece, seed) =>
         {
@@ -240,7 +258,7 @@ public sealed class SafetensorsWriterTests
     public void Declarations_are_checked()
     {
         using var folder = new TempFolder();
-        Assert.That(() => new SafetensorsWriter(folder["a"], [("a", "F64", [1])]), Throws.ArgumentException.With.Message.Contains("'F64'"));
+        Assert.That(() => new SafetensorsWriter(folder["a"], [("a", "F65", [1])]), Throws.ArgumentException.With.Message.Contains("'F65'"));
         Assert.That(() => new SafetensorsWriter(folder["a"], [("a", "F32", [1]), ("a", "F32", [1])]), Throws.ArgumentException.With.Message.Contains("twice"));
         Assert.That(() => new SafetensorsWriter(folder["a"], [("__metadata__", "F32", [1])]), Throws.ArgumentException.With.Message.Contains("reserved"));
         Assert.That(() => new SafetensorsWriter(folder["a"], [("a", "F32", [-1])]), Throws.ArgumentException.With.Message.Contains("[-1]"));

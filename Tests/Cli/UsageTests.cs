@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Cli;
 public sealed class UsageTests
 {
     [TestCase("", "Required command", "nativeffn --help")]
-    [TestCase("forwrad", "'forwrad'", "info, forward, layers, verify, bench, init")]
+    [TestCase("forwrad", "'forwrad'", "info, forward, layers, verify, bench, init, convert")]
     [TestCase("forward", "--model", "required", "nativeffn forward --help")]
     [TestCase("forward --model m --output o", "--input", "required")]
     [TestCase("forward --model m --input i --output o --layer -1", "--layer", "'-1'", "from 0")]

@@ -64,15 +64,13 @@ internal static class TinySafetensors
         return header.RootElement.EnumerateObject().Select(static field => field.Name).Where(static name => name != "__metadata__").ToHashSet();
     }
 
-    public static float[] ReadFloats(string path, string name)
+    public static float[] ReadFloats(string path, string name) => Widen(Read(path, name, out byte[] bytes), bytes);
+
+    /// <summary>A tensor's bytes as the file has them.</summary>
+    public static byte[] ReadBytes(string path, string name)
     {
-        byte[] file = File.ReadAllBytes(path);
-        using JsonDocument header = Header(file);
-        JsonElement tensor = header.RootElement.GetProperty(name);
-        int data = 8 + (int)BinaryPrimitives.ReadUInt64LittleEndian(file);
-        int begin = data + tensor.GetProperty("data_offsets")[0].GetInt32();
-        int end = data + tensor.GetProperty("data_offsets")[1].GetInt32();
-        return Widen(tensor.GetProperty("dtype").GetString()!, file.AsSpan(begin, end - begin));
+        Read(path, name, out byte[] bytes);
+        return bytes;
     }
 
     public static long[] Shape(string path, string name)
@@ -97,6 +95,16 @@ internal static class TinySafetensors
         }
 
         return values;
+    }
+
+    private static string Read(string path, string name, out byte[] bytes)
+    {
+        byte[] file = File.ReadAllBytes(path);
+        using JsonDocument header = Header(file);
+        JsonElement tensor = header.RootElement.GetProperty(name);
+        int data = 8 + (int)BinaryPrimitives.ReadUInt64LittleEndian(file);
+        bytes = file[(data + tensor.GetProperty("data_offsets")[0].GetInt32())..(data + tensor.GetProperty("data_offsets")[1].GetInt32())];
+        return tensor.GetProperty("dtype").GetString()!;
     }
 
     private static float FromFields(ushort bits, int exponentBits, int mantissaBits)

@@ -18,6 +18,12 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
     /// <summary>How a row is stored.</summary>
     public WeightEncoding Encoding { get; } = encoding;
 
+    /// <summary>The tensor whose rows these are, whole or in part; null where they are made of something else.</summary>
+    public virtual TensorEntry? Tensor => null;
+
+    /// <summary>Whether the tensor has the transpose of these rows.</summary>
+    public virtual bool IsTransposed => false;
+
     /// <summary>Bytes of a row.</summary>
     public int RowBytes { get; } = checked((int)encoding.RowBytes(columns));
 
@@ -120,6 +126,8 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
     {
         // Rows of the tensor that make one of these: as many as it has elements where the tensor is read as a column.
         private readonly long _step = columns / Math.Max(tensor.Columns, 1);
+
+        public override TensorEntry? Tensor => tensor;
 
         public override void Read(long firstRow, Span<byte> rows) => file.ReadBlocks(tensor, first + (firstRow * _step), rows);
     }

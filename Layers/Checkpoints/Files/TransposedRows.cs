@@ -24,6 +24,12 @@ internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, We
     private Band? _kept;
 
     /// <inheritdoc/>
+    public override TensorEntry? Tensor => tensor;
+
+    /// <inheritdoc/>
+    public override bool IsTransposed => true;
+
+    /// <inheritdoc/>
     public override void Read(long firstRow, Span<byte> rows) => ReadRows((int)firstRow, MemoryMarshal.Cast<byte, T>(rows));
 
     private void ReadRows(int firstRow, Span<T> destination)

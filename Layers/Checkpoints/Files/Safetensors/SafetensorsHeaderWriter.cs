@@ -8,9 +8,14 @@ namespace NativeFfn.Checkpoints.Files.Safetensors;
 
 /// <summary>A tensor that a writer has promised.</summary>
 /// <param name="Name">Its name.</param>
-/// <param name="Encoding">How its elements are written.</param>
+/// <param name="Type">The type of its elements.</param>
+/// <param name="ElementBytes">Bytes of one.</param>
 /// <param name="Elements">Elements in all.</param>
-internal readonly record struct DeclaredTensor(string Name, WeightEncoding Encoding, long Elements);
+internal readonly record struct DeclaredTensor(string Name, string Type, int ElementBytes, long Elements)
+{
+    /// <summary>How floats become elements; null where they cannot.</summary>
+    public WeightEncoding? Encoding => SafetensorsTypes.EncodingOf(Type);
+}
 
 /// <summary>Lays declared tensors out one after the other and writes the header that says so.</summary>
 internal static class SafetensorsHeaderWriter
@@ -84,9 +89,12 @@ internal static class SafetensorsHeaderWriter
                 throw new ArgumentException($"{quoted} is declared twice or has a reserved name.", nameof(tensors));
             }
 
-            WeightEncoding encoding = SafetensorsTypes.EncodingOf(type) ?? throw new ArgumentException(
-                $"{quoted} has type {CheckpointText.Quote(type)}; {SafetensorsTypes.ReadableList} can be written.", nameof(tensors));
-            int size = encoding.BlockBytes;
+            int size = SafetensorsTypes.SizeOf(type);
+            if (size == 0)
+            {
+                throw new ArgumentException($"{quoted} has the unknown type {CheckpointText.Quote(type)}.", nameof(tensors));
+            }
+
             long elements = Elements(shape, (MaxDataBytes - offset) / size) ?? throw new ArgumentException(
                 $"{quoted} has shape {CheckpointText.Shape(shape)}, which has a negative size or is too large for a file.", nameof(tensors));
             long end = offset + (elements * size);
@@ -95,7 +103,7 @@ internal static class SafetensorsHeaderWriter
             WriteNumbers(json, "shape", shape);
             WriteNumbers(json, "data_offsets", [offset, end]);
             json.WriteEndObject();
-            declared.Add(new DeclaredTensor(name, encoding, elements));
+            declared.Add(new DeclaredTensor(name, type, size, elements));
             offset = end;
         }
 

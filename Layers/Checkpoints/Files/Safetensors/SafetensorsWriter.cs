@@ -30,8 +30,8 @@ public sealed class SafetensorsWriter : IDisposable
     /// <summary>Starts a file.</summary>
     /// <param name="path">The file to write or to replace; its folder must exist.</param>
     /// <param name="tensors">
-    /// The tensors in the order in which they will be written: name, element type (<c>F32</c>, <c>BF16</c> or <c>F16</c>) and shape in
-    /// elements, row-major; a scalar has no dimensions, and a dimension may be zero.
+    /// The tensors in the order in which they will be written: name, element type (<c>F32</c>, <c>BF16</c>, <c>F16</c>, or another
+    /// whose bytes are given) and shape in elements, row-major; a scalar has no dimensions, and a dimension may be zero.
     /// </param>
     /// <param name="metadata">Strings for <c>__metadata__</c>, or null for none.</param>
     /// <exception cref="ArgumentException">A name is used twice or reserved, a type is another, or a size is negative or passes 64 bits.</exception>
@@ -51,16 +51,18 @@ public sealed class SafetensorsWriter : IDisposable
 
     /// <summary>Appends the next elements, rounded to the nearest value of the declared type, from halfway to the even one.</summary>
     /// <param name="values">Elements in row-major order; a call may hold part of a tensor or reach into the next ones.</param>
-    /// <exception cref="ArgumentException">The declared tensors have fewer elements left; nothing of the call was written.</exception>
+    /// <exception cref="ArgumentException">
+    /// The declared tensors have fewer elements left, or are of a type that is no float; nothing of the call was written.
+    /// </exception>
     /// <exception cref="CheckpointException">The disk is full or failed; the temporary file was deleted.</exception>
     /// <exception cref="ObjectDisposedException">The writer was committed, disposed, or failed before.</exception>
     public void Write(ReadOnlySpan<float> values)
     {
         ObjectDisposedException.ThrowIf(_file.IsClosed, this);
-        RequireRoom(values.Length);
+        RequireRoom(values.Length, asFloats: true);
         while (!values.IsEmpty)
         {
-            WeightEncoding encoding = _tensors[_current].Encoding;
+            WeightEncoding encoding = _tensors[_current].Encoding!;
             int size = encoding.BlockBytes;
             if (StagingBytes - _staged < size)
             {
@@ -74,6 +76,28 @@ public sealed class SafetensorsWriter : IDisposable
             values = values[count..];
             SkipFinished();
         }
+    }
+
+    /// <summary>Appends elements of the tensor whose turn it is, as its type stores them, little-endian.</summary>
+    /// <param name="elements">Whole elements; all of one tensor.</param>
+    /// <exception cref="ArgumentException">They are no whole elements, or more than the tensor has left; nothing of the call was written.</exception>
+    /// <exception cref="CheckpointException">The disk is full or failed; the temporary file was deleted.</exception>
+    /// <exception cref="ObjectDisposedException">The writer was committed, disposed, or failed before.</exception>
+    public void WriteBytes(ReadOnlySpan<byte> elements)
+    {
+        ObjectDisposedException.ThrowIf(_file.IsClosed, this);
+        int size = _current < _tensors.Length ? _tensors[_current].ElementBytes : 1;
+        (int count, int rest) = Math.DivRem(elements.Length, size);
+        if (rest != 0 || count > _remaining)
+        {
+            throw new ArgumentException(
+                $"{elements.Length} bytes were given; the tensor whose turn it is has {_remaining} elements of {size} bytes left.", nameof(elements));
+        }
+
+        Flush();
+        _file.Append(elements);
+        _remaining -= count;
+        SkipFinished();
     }
 
     /// <summary>Flushes the file to disk and moves it to its place.</summary>
@@ -104,12 +128,18 @@ public sealed class SafetensorsWriter : IDisposable
         }
     }
 
-    private void RequireRoom(int count)
+    private void RequireRoom(int count, bool asFloats)
     {
-        long left = _remaining;
-        for (int i = _current + 1; i < _tensors.Length && left < count; i++)
+        long left = 0;
+        for (int i = _current; i < _tensors.Length && left < count; i++)
         {
-            left += _tensors[i].Elements;
+            if (asFloats && _tensors[i].Encoding is null)
+            {
+                throw new ArgumentException(
+                    $"Tensor {CheckpointText.Quote(_tensors[i].Name)} has type {_tensors[i].Type}; {SafetensorsTypes.ReadableList} are written from floats.");
+            }
+
+            left += i == _current ? _remaining : _tensors[i].Elements;
         }
 
         if (left < count)
