@@ -10,7 +10,7 @@ internal sealed class BFloat16Encoding() : WeightEncoding("bf16", blockColumns: 
     public override FfnPrecision? Precision => FfnPrecision.BFloat16;
 
     /// <inheritdoc/>
-    public override double Error => 1.7e-3;
+    public override double? Error => 1.7e-3;
 
     /// <inheritdoc/>
     public override bool HoldsNonFinite => true;

@@ -25,7 +25,7 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
     public override FfnPrecision? Precision => FfnPrecision.Float8;
 
     /// <inheritdoc/>
-    public override double Error => 2.7e-2;
+    public override double? Error => 2.7e-2;
 
     /// <summary>Rounds to nearest even; what is too large becomes ±448.</summary>
     public static byte Round(float value)

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Encodings.Ggml;
 
 namespace NativeFfn.Backends.Encodings;
 
@@ -19,7 +20,7 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
     public override FfnPrecision? Precision => FfnPrecision.Int8;
 
     /// <inheritdoc/>
-    public override double Error => 5.3e-3;
+    public override double? Error => 5.3e-3;
 
     /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
@@ -48,6 +49,26 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
             int count = Math.Min(Group, weights.Length);
             EncodeGroup(weights[..count], row);
             weights = weights[count..];
+        }
+    }
+
+    /// <summary>Whether the rows are int8 or <see cref="Q8_0"/>, which has the same steps and its scales as halves.</summary>
+    public override bool Holds(WeightEncoding other) => other == this || other is GgmlEncoding<Q8_0>;
+
+    /// <inheritdoc/>
+    public override void Rewrite(WeightEncoding other, ReadOnlySpan<byte> stored, Span<byte> row)
+    {
+        if (other == this)
+        {
+            stored.CopyTo(row);
+            return;
+        }
+
+        for (; !stored.IsEmpty; stored = stored[Q8_0.Bytes..])
+        {
+            MemoryMarshal.Write(row, Lanes.Half(stored, 0));
+            stored[Q8_0.ScaleBytes..Q8_0.Bytes].CopyTo(row[ScaleBytes..]);
+            row = row[BlockBytes..];
         }
     }
 
