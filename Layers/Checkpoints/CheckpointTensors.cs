@@ -28,7 +28,7 @@ internal sealed class CheckpointTensors : IDisposable
     public string Path { get; }
 
     /// <summary>The model, where the only file says itself what it has.</summary>
-    public StoredModel? Model => _shards is null ? _open[OnlyFile].Model : null;
+    public StoredModel? ReadModel() => _shards is null ? _open[OnlyFile].ReadModel() : null;
 
     public static CheckpointTensors OpenFile(string path)
     {

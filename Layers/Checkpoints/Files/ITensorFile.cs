@@ -21,8 +21,12 @@ internal interface ITensorFile : IDisposable
     /// <summary>The types of the format that weights can be read from, in words.</summary>
     string ReadableTypes { get; }
 
+    /// <summary>Whether a tensor <c>P.weight</c> may have a factor of its weights beside it, <c>P.scale</c>: one number, or one an expert.</summary>
+    bool HasScales => false;
+
     /// <summary>The model, where the file says itself what it has; null where a <c>config.json</c> does.</summary>
-    StoredModel? Model => null;
+    /// <exception cref="CheckpointException">It is no model that is read.</exception>
+    StoredModel? ReadModel() => null;
 
     /// <summary>Reads consecutive rows of one tensor, as its encoding has them.</summary>
     /// <param name="tensor">A tensor of this file.</param>

@@ -23,11 +23,6 @@ internal static class GgufModel
         const string architectureKey = "general.architecture";
         var config = new CheckpointConfig(path, metadata);
         string architecture = config.Text(architectureKey);
-        if (config.Has("split.count") && config.Count("split.count") > 1)
-        {
-            throw config.Wrong("split.count", $"{config.Count("split.count")}: the file is one of several parts. Merge them into one file first");
-        }
-
         if (!Architectures.Contains(architecture))
         {
             throw config.Wrong(
