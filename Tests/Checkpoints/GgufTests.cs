@@ -196,6 +196,27 @@ public sealed class GgufTests
         }
     }
 
+    [TestCase(1)]
+    [TestCase(8)]
+    [TestCase(4096)]
+    public void Tensors_lie_at_multiples_of_the_alignment(int alignment)
+    {
+        using var folder = new TempFolder();
+        RawGguf made = new RawGguf { Alignment = alignment }.Key("general.alignment", (uint)alignment).Floats("a", [3], 1, 2, 3).Floats("b", [2], 4, 5);
+        using ITensorFile file = TensorFiles.Open(folder.Write("model.gguf", made.File()));
+        float[] values = new float[2];
+        StoredRows.Of(file, file.Tensors["b"]).ReadFloats(0, values);
+        Assert.That(values, Is.EqualTo(new[] { 4f, 5f }));
+    }
+
+    [Test]
+    public void The_padding_of_the_last_tensor_may_be_missing()
+    {
+        using var folder = new TempFolder();
+        using ITensorFile file = TensorFiles.Open(folder.Write("model.gguf", Small(static _ => { })[..^28]));
+        Assert.That(file.Tensors.Keys, Is.EqualTo(new[] { "a" }));
+    }
+
     [Test]
     public void A_scale_beside_a_matrix_is_part_of_its_weights()
     {

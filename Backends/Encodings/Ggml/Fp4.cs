@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
@@ -32,6 +33,7 @@ internal readonly struct MXFP4 : IGgmlBlock
     }
 
     /// <summary>w = 2 · E2M1[q] · scale of 16 weights.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Store(Vector128<byte> codes, float scale, Span<float> weights) =>
         Lanes.Store(Vector128.ShuffleNative(Doubled, codes.AsSByte()), scale, weights);
 

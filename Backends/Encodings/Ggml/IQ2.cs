@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
@@ -34,6 +35,7 @@ internal readonly struct IQ2_XXS : IGgmlBlock
     }
 
     /// <summary>Eight signs of seven bits: there is an even number of minus signs.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static uint Signs(uint bits) => (bits & 127) | ((uint)(BitOperations.PopCount(bits & 127) & 1) << 7);
 }
 

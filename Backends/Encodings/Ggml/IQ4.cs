@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
@@ -21,6 +22,7 @@ internal readonly struct IQ4_NL : IGgmlBlock
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights) => Decode(Lanes.Load(block, 2), Lanes.Half(block, 0), weights);
 
     /// <summary>32 weights of one scale.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static void Decode(Vector128<byte> nibbles, float scale, Span<float> weights)
     {
         Lanes.Store(Vector128.ShuffleNative(Table, Lanes.Bits(nibbles, 0, 15).AsSByte()), scale, weights);

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
@@ -30,6 +31,7 @@ internal readonly struct Q2_K : IGgmlBlock
     }
 
     /// <summary>b[o + i/128·32 + i%32] >> 2·(i%128/32) &amp; 3 of the 16 weights of a group.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector128<byte> Two(ReadOnlySpan<byte> block, int offset, int group) =>
         Lanes.Bits(Lanes.Load(block, offset + (group / 8 * 32) + (group % 2 * 16)), group % 8 / 2 * 2, 3);
 }

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
@@ -34,6 +35,7 @@ internal readonly struct Q4_K : IGgmlBlock
     }
 
     /// <summary>s and m of a group: four of each have six bits of a byte; the others a nibble, and the two bits left over above it.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static (int S, int M) Scales(ReadOnlySpan<byte> block, int group) => group < 4
         ? (block[4 + group] & 63, block[8 + group] & 63)
         : ((block[8 + group] & 15) | (block[group] >> 6 << 4), (block[8 + group] >> 4) | (block[4 + group] >> 6 << 4));

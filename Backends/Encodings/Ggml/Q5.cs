@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
@@ -50,5 +51,6 @@ internal readonly struct Q5_1 : IGgmlBlock
     }
 
     /// <summary>Nibbles with a fifth bit each.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static Vector128<byte> Join(Vector128<byte> nibbles, uint top) => nibbles | (Lanes.Spread(top) & Vector128.Create((byte)16));
 }
