@@ -3,7 +3,9 @@ using NativeFfn.Backends.Encodings.Ggml;
 
 namespace NativeFfn.Backends.Encodings;
 
-/// <summary>8-bit integers with a float32 scale for each 32 neighbouring weights, 1.125 bytes a weight: w ≈ scale · q, scale = max|w| / 127.</summary>
+/// <summary>
+/// 8-bit integers with a float32 scale for each 32 neighbouring weights, 1.125 bytes a weight: w ≈ scale · q, scale = max|w| / 127.
+/// </summary>
 /// <remarks>A block is the scale, then 32 bytes. The last block of a row may have fewer weights; zeros fill it.</remarks>
 internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Group, blockBytes: ScaleBytes + Group)
 {

@@ -3,7 +3,9 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Backends.Encodings;
 
-/// <summary>Reads weights as rows of one encoding: as they are stored where that is the source's own, else converted, with what that loses added up.</summary>
+/// <summary>
+/// Reads weights as rows of one encoding: as they are stored where that is the source's own, else converted, with what that loses added up.
+/// </summary>
 /// <param name="encoding">The encoding wanted.</param>
 internal sealed class RowEncoder(WeightEncoding encoding)
 {

@@ -4,8 +4,8 @@ namespace NativeFfn.Backends.Encodings;
 
 /// <summary>How a row of weights is stored: a header, where there is one, then blocks of neighbouring columns. Immutable.</summary>
 /// <remarks>
-/// Weights move from files to their packed form as rows of blocks, so that a row has an address whatever its weights are. An encoding is one
-/// file of this folder and a line in <see cref="WeightEncodings.All"/>.
+/// Weights move from files to their packed form as rows of blocks, so that a row has an address whatever its weights are. An encoding is
+/// one file of this folder and a line in <see cref="WeightEncodings.All"/>.
 /// </remarks>
 /// <param name="name">The encoding's name, such as <c>bf16</c>.</param>
 /// <param name="blockColumns">Weights of a block.</param>
@@ -27,7 +27,10 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>The precision of an engine that keeps weights so; null where the encoding is only ever read.</summary>
     public virtual FfnPrecision? Precision => null;
 
-    /// <summary>The relative L2 error of Gaussian weights converted to this encoding; 0 where it holds every float32, null where it is only ever read.</summary>
+    /// <summary>
+    /// The relative L2 error of Gaussian weights converted to this encoding; 0 where it holds every float32, null where it is only ever
+    /// read.
+    /// </summary>
     public virtual double? Error => null;
 
     /// <summary>Whether NaN and infinities can be stored; others are refused.</summary>
@@ -57,7 +60,9 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <param name="row">Receives <see cref="RowBytes"/>.</param>
     public virtual void Rewrite(WeightEncoding other, ReadOnlySpan<byte> stored, Span<byte> row) => stored.CopyTo(row);
 
-    /// <summary>Stores a row, each weight as near as the encoding has it; what it cannot hold comes out of <see cref="Decode"/> as not finite.</summary>
+    /// <summary>
+    /// Stores a row, each weight as near as the encoding has it; what it cannot hold comes out of <see cref="Decode"/> as not finite.
+    /// </summary>
     /// <param name="weights">The row's weights.</param>
     /// <param name="row">Receives <see cref="RowBytes"/>.</param>
     /// <exception cref="NotSupportedException">The encoding is only ever read.</exception>

@@ -37,7 +37,9 @@ internal sealed class CheckpointTensors : IDisposable
         return tensors;
     }
 
-    /// <summary>Reads an index, whose <c>weight_map</c> says which file beside it has which tensor; <c>total_size</c> is only advice.</summary>
+    /// <summary>
+    /// Reads an index, whose <c>weight_map</c> says which file beside it has which tensor; <c>total_size</c> is only advice.
+    /// </summary>
     public static CheckpointTensors OpenIndex(string path)
     {
         using JsonDocument index = CheckpointJson.ParseObject(path, MaxIndexBytes, "an index of shards");

@@ -37,8 +37,8 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
     /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other
-    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with one. Any
-    /// part of a split GGUF file means all.
+    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with
+    /// one. Any part of a split GGUF file means all.
     /// </param>
     /// <exception cref="CheckpointException">
     /// Something is missing, unreadable or damaged, or the model's type, activation or a dimension is not supported; the message names

@@ -154,7 +154,7 @@ internal sealed class LayerFinder
         return (file, stored);
     }
 
-    // The scale beside a matrix, or the one of a stack's expert. That of activations, in a file whose maker rounded those, has no part in weights.
+    // The scale beside a matrix, or the one of a stack's expert. That of activations, for who rounds those, has no part in the weights.
     private TensorEntry WithScale(ITensorFile file, TensorEntry stored, long firstRow)
     {
         const string ending = ".weight";
@@ -171,7 +171,8 @@ internal sealed class LayerFinder
         if (scale.ElementCount != parts)
         {
             throw new CheckpointException(
-                $"{scaleFile.Path}: tensor {CheckpointText.Quote(name)} has {scale.ElementCount} elements; the scale of a tensor is one, or one an expert. Get the file again.");
+                $"{scaleFile.Path}: tensor {CheckpointText.Quote(name)} has {scale.ElementCount} elements; "
+                + "the scale of a tensor is one, or one an expert. Get the file again.");
         }
 
         _used.Add(name);

@@ -15,18 +15,20 @@ public sealed class GgmlEncodingTests
 {
     private static readonly string[] Types =
     [
-        "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4", "q1_0", "q2_0",
-        "tq1_0", "tq2_0", "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s",
+        "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4", "q1_0",
+        "q2_0", "tq1_0", "tq2_0", "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s",
     ];
 
     [Test]
     public void Every_type_is_among_the_cases() => Assert.That(
-        WeightEncodings.All.Where(static known => known.GetType().IsGenericType).Select(static known => known.Name), Is.EquivalentTo(Types));
+        WeightEncodings.All.Where(static known => known.GetType().IsGenericType).Select(static known => known.Name),
+        Is.EquivalentTo(Types));
 
     [Test]
     public void Blocks_have_the_values_that_ggml_gives([ValueSource(nameof(Types))] string type)
     {
-        using JsonDocument blocks = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(AppContext.BaseDirectory, "Encodings", "ggml-blocks.json")));
+        string file = Path.Combine(AppContext.BaseDirectory, "Encodings", "ggml-blocks.json");
+        using JsonDocument blocks = JsonDocument.Parse(File.ReadAllBytes(file));
         JsonElement[] cases = [.. blocks.RootElement.EnumerateArray().Where(one => one.GetProperty("type").GetString() == type)];
         Assert.That(cases, Has.Length.EqualTo(3));
         foreach (JsonElement one in cases)
@@ -140,7 +142,8 @@ public sealed class GgmlEncodingTests
     {
         Assert.That((Find(type).Precision, Find(type).Error), Is.EqualTo(((FfnPrecision?)null, (double?)null)));
         Assert.That(
-            () => Find(type).Encode(new float[256], new byte[512]), Throws.TypeOf<NotSupportedException>().With.Message.EqualTo($"Weights cannot be converted to {type}."));
+            () => Find(type).Encode(new float[256], new byte[512]),
+            Throws.TypeOf<NotSupportedException>().With.Message.EqualTo($"Weights cannot be converted to {type}."));
     }
 
     private static WeightEncoding Find(string name) => WeightEncodings.All.Single(known => known.Name == name);

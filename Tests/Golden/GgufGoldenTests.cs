@@ -25,7 +25,8 @@ public class GgufGoldenTests : BackendTests
             using FfnLayer layer = Engine(threads).LoadLayer(checkpoint, found.Layer);
             Assert.That(layer.QuantizationError, Is.Zero);
             float[] output = Forward(layer, mode, found.ReadInput());
-            Tolerances.AssertClose(output, Estimate.Exact(found.ReadExpected(mode)!), Tolerances.Golden, $"{found.Name} {mode}, {threads} threads");
+            Tolerances.AssertClose(
+                output, Estimate.Exact(found.ReadExpected(mode)!), Tolerances.Golden, $"{found.Name} {mode}, {threads} threads");
         }
     }
 

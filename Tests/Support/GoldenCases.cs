@@ -37,14 +37,15 @@ internal static class GoldenCases
 {
     public static string Root => Path.Combine(AppContext.BaseDirectory, "Golden", "cases");
 
-    public static ImmutableArray<GoldenCase> All { get; } =
-        [.. System.IO.Directory.EnumerateDirectories(Root).Order(StringComparer.Ordinal).Select(Load)];
+    public static ImmutableArray<GoldenCase> All { get; } = Read(Root);
 
     /// <summary>The cases of GGUF files, which have their configuration in them.</summary>
-    public static ImmutableArray<GoldenCase> Gguf { get; } =
-        [.. System.IO.Directory.EnumerateDirectories(Path.Combine(AppContext.BaseDirectory, "Golden", "gguf")).Order(StringComparer.Ordinal).Select(Load)];
+    public static ImmutableArray<GoldenCase> Gguf { get; } = Read(Path.Combine(AppContext.BaseDirectory, "Golden", "gguf"));
 
     public static GoldenCase Find(string name) => All.Single(found => found.Name == name);
+
+    private static ImmutableArray<GoldenCase> Read(string root) =>
+        [.. System.IO.Directory.EnumerateDirectories(root).Order(StringComparer.Ordinal).Select(Load)];
 
     private static GoldenCase Load(string directory)
     {
@@ -62,7 +63,9 @@ internal static class GoldenCases
             facts.RootElement.GetProperty("d_model").GetInt32(),
             facts.RootElement.GetProperty("d_ff").GetInt32())
         {
-            Model = facts.RootElement.TryGetProperty("model", out JsonElement model) ? Path.Combine(directory, model.GetString()!) : directory,
+            Model = facts.RootElement.TryGetProperty("model", out JsonElement model)
+                ? Path.Combine(directory, model.GetString()!)
+                : directory,
         };
     }
 }

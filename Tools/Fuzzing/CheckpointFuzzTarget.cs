@@ -6,8 +6,9 @@ namespace NativeFfn.Fuzzing;
 /// <summary>Hands bytes to the checkpoint reader as a file, and holds it to its promises.</summary>
 /// <remarks>
 /// Bytes are a GGUF file with its model in it, or a safetensors file; or, where they start with <c>{</c> and have a zero byte, a
-/// <c>config.json</c> up to it and the model's safetensors file behind it. The reader may refuse them with a <see cref="CheckpointException"/> of one line; any other
-/// exception, a wrong extent of a tensor, or memory out of proportion to the file is a crash.
+/// <c>config.json</c> up to it and the model's safetensors file behind it. The reader may refuse them with a <see
+/// cref="CheckpointException"/> of one line; any other exception, a wrong extent of a tensor, or memory out of proportion to the file is a
+/// crash.
 /// </remarks>
 public static class CheckpointFuzzTarget
 {
@@ -41,7 +42,8 @@ public static class CheckpointFuzzTarget
             }
 
             // What a file holds beside its model is read as well, whether the model is understood or not.
-            return (!bytes.StartsWith("GGUF"u8) || Accepts(ReadModel, path, folder, bytes.Length)) & Accepts(ReadFile, path, folder, bytes.Length);
+            bool understood = !bytes.StartsWith("GGUF"u8) || Accepts(ReadModel, path, folder, bytes.Length);
+            return Accepts(ReadFile, path, folder, bytes.Length) && understood;
         }
         finally
         {

@@ -11,9 +11,10 @@ internal static class GgufSeeds
     // Number, columns and bytes of every type that weights have.
     private static readonly (uint Number, long Columns, int Bytes)[] Types =
     [
-        (0, 1, 4), (1, 1, 2), (30, 1, 2), (28, 1, 8), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34), (20, 32, 18), (39, 32, 17),
-        (10, 256, 84), (11, 256, 110), (12, 256, 144), (13, 256, 176), (14, 256, 210), (16, 256, 66), (17, 256, 74), (22, 256, 82), (18, 256, 98),
-        (21, 256, 110), (19, 256, 50), (29, 256, 56), (23, 256, 136), (34, 256, 54), (35, 256, 66), (40, 64, 36), (41, 128, 18), (42, 64, 18),
+        (0, 1, 4), (1, 1, 2), (30, 1, 2), (28, 1, 8), (2, 32, 18), (3, 32, 20), (6, 32, 22), (7, 32, 24), (8, 32, 34), (20, 32,
+        18), (39, 32, 17), (10, 256, 84), (11, 256, 110), (12, 256, 144), (13, 256, 176), (14, 256, 210), (16, 256, 66), (17, 256,
+        74), (22, 256, 82), (18, 256, 98), (21, 256, 110), (19, 256, 50), (29, 256, 56), (23, 256, 136), (34, 256, 54), (35, 256,
+        66), (40, 64, 36), (41, 128, 18), (42, 64, 18),
     ];
 
     /// <summary>Every seed with a name that may be a file's.</summary>
@@ -30,11 +31,15 @@ internal static class GgufSeeds
             ])),
         ("gguf-types", File(
             [
-                .. Llama(2, 1), Key("a.u8", 0, 1), Key("a.i16", 3, 1, 2), Key("a.flag", 7, 1), Key("a.f64", 12, new byte[8]), Number("split.count", 1),
+                .. Llama(2, 1), Key("a.u8", 0, 1), Key("a.i16", 3, 1, 2), Key("a.flag", 7, 1), Key("a.f64", 12, new byte[8]),
+                Number("split.count", 1),
                 Key("a.tokens", 9, [8, 0, 0, 0, .. BitConverter.GetBytes(2UL), .. Text("a"), .. Text("bc")]),
                 Key("a.widths", 9, [5, 0, 0, 0, .. BitConverter.GetBytes(2UL), .. new byte[8]]), Number("general.alignment", Alignment),
             ],
-            [.. Layer(2, 1, 0, 0, 0), .. Types.Select(static type => new Tensor("t." + type.Number, type.Number, 2 * type.Bytes, 2, type.Columns))])),
+            [
+                .. Layer(2, 1, 0, 0, 0),
+                .. Types.Select(static type => new Tensor("t." + type.Number, type.Number, 2 * type.Bytes, 2, type.Columns)),
+            ])),
     ];
 
     private static byte[][] Llama(uint dModel, uint dFf) =>
@@ -64,7 +69,8 @@ internal static class GgufSeeds
 
     private static byte[] File(byte[][] keys, Tensor[] tensors)
     {
-        List<byte> file = [.. "GGUF"u8, 3, 0, 0, 0, .. BitConverter.GetBytes((ulong)tensors.Length), .. BitConverter.GetBytes((ulong)keys.Length)];
+        List<byte> file = [.. "GGUF"u8, 3, 0, 0, 0];
+        file.AddRange([.. BitConverter.GetBytes((ulong)tensors.Length), .. BitConverter.GetBytes((ulong)keys.Length)]);
         file.AddRange(keys.SelectMany(static key => key));
         var data = new List<byte>();
         foreach (Tensor tensor in tensors)

@@ -33,8 +33,8 @@ switch (args)
         }
 
         return 0;
-    case ["mutate", string seconds, string crashFolder, .. string[] prefix] when double.TryParse(seconds, out double limit) && prefix.Length <= 1:
-        return Mutate(TimeSpan.FromSeconds(limit), crashFolder, prefix is [string only] ? only : "");
+    case ["mutate", string seconds, string crashFolder, .. ([] or [_])] when double.TryParse(seconds, out double limit):
+        return Mutate(TimeSpan.FromSeconds(limit), crashFolder, args.ElementAtOrDefault(3) ?? "");
     default:
         Console.Error.WriteLine("Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS CRASH_FOLDER [PREFIX]");
         return 2;

@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = E2M1[q] · 2^(b[0] - 127), the microscaling format of OCP; q is a nibble of 16 bytes from 1 on, the low ones first. The exponent 255 is
-/// NaN. -0 is read as 0, as ggml does.
+/// w = E2M1[q] · 2^(b[0] - 127), the microscaling format of OCP; q is a nibble of 16 bytes from 1 on, the low ones first. The exponent 255
+/// is NaN. -0 is read as 0, as ggml does.
 /// </summary>
 internal readonly struct MXFP4 : IGgmlBlock
 {
@@ -44,8 +44,8 @@ internal readonly struct MXFP4 : IGgmlBlock
 }
 
 /// <summary>
-/// w = E2M1[q] · s; s is b[i/16] as a float of four bits of exponent and three of mantissa without sign; q is a nibble of eight bytes for each
-/// 16 weights, from 4 on, the low ones first. A tensor's scale, stored beside it, is a <see cref="ScaledEncoding"/>'s.
+/// w = E2M1[q] · s; s is b[i/16] as a float of four bits of exponent and three of mantissa without sign; q is a nibble of eight bytes for
+/// each 16 weights, from 4 on, the low ones first. A tensor's scale, stored beside it, is a <see cref="ScaledEncoding"/>'s.
 /// </summary>
 internal readonly struct NVFP4 : IGgmlBlock
 {

@@ -2,9 +2,9 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>A block type of ggml: so many weights in so many bytes, little-endian. Types are named as ggml spells them.</summary>
 /// <remarks>
-/// In the formulas b is the block's bytes, f16(o) the half at byte o, i the weight's place in the block, / the integer division. A weight is
-/// a product or the sum of two; the products are exact in float32, so that a decoder rounds once whatever its order, and all agree bit by
-/// bit. Format: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h.
+/// In the formulas b is the block's bytes, f16(o) the half at byte o, i the weight's place in the block, / the integer division. A weight
+/// is a product or the sum of two; the products are exact in float32, so that a decoder rounds once whatever its order, and all agree bit
+/// by bit. Format: https://github.com/ggml-org/ggml/blob/master/src/ggml-common.h.
 /// </remarks>
 internal interface IGgmlBlock
 {

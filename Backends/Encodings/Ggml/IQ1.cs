@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = f16(0) · (2s + 1) · (G[q] ± ⅛), eight weights to an entry of a grid of 2048: a byte from 2 on and above it three bits. Each 32 weights
-/// have an integer from 34 on: four times three bits of q, three of s, and whether the eighth is taken away.
+/// w = f16(0) · (2s + 1) · (G[q] ± ⅛), eight weights to an entry of a grid of 2048: a byte from 2 on and above it three bits. Each 32
+/// weights have an integer from 34 on: four times three bits of q, three of s, and whether the eighth is taken away.
 /// </summary>
 internal readonly struct IQ1_S : IGgmlBlock
 {
@@ -38,9 +38,9 @@ internal readonly struct IQ1_S : IGgmlBlock
 }
 
 /// <summary>
-/// w = d · (2s + 1) · (G[q] ± ⅛), eight weights to an entry of the grid of <see cref="IQ1_S"/>: one of the first 32 bytes and above it three bits
-/// of a nibble from 32 on, whose fourth says whether the eighth is taken away. s, of 16 weights, is three bits of the four integers from 48 on,
-/// and d the half that their top nibbles make, the lowest first.
+/// w = d · (2s + 1) · (G[q] ± ⅛), eight weights to an entry of the grid of <see cref="IQ1_S"/>: one of the first 32 bytes and above it
+/// three bits of a nibble from 32 on, whose fourth says whether the eighth is taken away. s, of 16 weights, is three bits of the four
+/// integers from 48 on, and d the half that their top nibbles make, the lowest first.
 /// </summary>
 internal readonly struct IQ1_M : IGgmlBlock
 {
@@ -66,8 +66,8 @@ internal readonly struct IQ1_M : IGgmlBlock
             int second = block[(pair * 2) + 1] | (((nibbles >> 4) & 7) << 8);
             Vector128<sbyte> grid = Vector128.Create(IqGrid.Iq1[first], IqGrid.Iq1[second]).AsSByte();
             int s = (int)(words >> ((pair / 4 * 16) + (pair % 4 * 3))) & 7;
-            Lanes.StoreShifted(
-                grid, scale * ((2 * s) + 1), Sign(nibbles & 8) * IQ1_S.Delta, Sign(nibbles & 128) * IQ1_S.Delta, weights[(pair * Lanes.Count)..]);
+            (float low, float high) = (Sign(nibbles & 8) * IQ1_S.Delta, Sign(nibbles & 128) * IQ1_S.Delta);
+            Lanes.StoreShifted(grid, scale * ((2 * s) + 1), low, high, weights[(pair * Lanes.Count)..]);
         }
     }
 

@@ -5,8 +5,8 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = ±f16(0) · (½ + s) / 4 · G[q], eight weights to an entry of a grid of 256. Each 32 weights have four bytes q from 2 on and an integer:
-/// seven bits of signs to each q, and s in the top four.
+/// w = ±f16(0) · (½ + s) / 4 · G[q], eight weights to an entry of a grid of 256. Each 32 weights have four bytes q from 2 on and an
+/// integer: seven bits of signs to each q, and s in the top four.
 /// </summary>
 internal readonly struct IQ2_XXS : IGgmlBlock
 {
@@ -40,8 +40,8 @@ internal readonly struct IQ2_XXS : IGgmlBlock
 }
 
 /// <summary>
-/// w = ±f16(0) · (½ + s) / 4 · G[q], eight weights to an entry of a grid of 512: nine bits of an integer, seven of signs above them, from 2 on;
-/// s is a nibble for 16 weights, from 66 on.
+/// w = ±f16(0) · (½ + s) / 4 · G[q], eight weights to an entry of a grid of 512: nine bits of an integer, seven of signs above them, from 2
+/// on; s is a nibble for 16 weights, from 66 on.
 /// </summary>
 internal readonly struct IQ2_XS : IGgmlBlock
 {
@@ -71,8 +71,8 @@ internal readonly struct IQ2_XS : IGgmlBlock
 }
 
 /// <summary>
-/// w = ±f16(0) · (½ + s) / 4 · G[q], eight weights to an entry of a grid of 1024: a byte from 2 on and above it two bits from 66 on; a byte of
-/// signs from 34 on; s is a nibble for 16 weights, from 74 on.
+/// w = ±f16(0) · (½ + s) / 4 · G[q], eight weights to an entry of a grid of 1024: a byte from 2 on and above it two bits from 66 on; a byte
+/// of signs from 34 on; s is a nibble for 16 weights, from 74 on.
 /// </summary>
 internal readonly struct IQ2_S : IGgmlBlock
 {

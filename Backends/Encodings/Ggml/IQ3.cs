@@ -3,8 +3,8 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = ±f16(0) · (½ + s) / 2 · G[q], four weights to an entry of a grid of 256: a byte from 2 on. Each 32 weights have an integer from 66 on:
-/// four times seven bits of signs, and s in the top four.
+/// w = ±f16(0) · (½ + s) / 2 · G[q], four weights to an entry of a grid of 256: a byte from 2 on. Each 32 weights have an integer from 66
+/// on: four times seven bits of signs, and s in the top four.
 /// </summary>
 internal readonly struct IQ3_XXS : IGgmlBlock
 {
@@ -35,8 +35,8 @@ internal readonly struct IQ3_XXS : IGgmlBlock
 }
 
 /// <summary>
-/// w = ±f16(0) · (1 + 2s) · G[q], four weights to an entry of a grid of 512: a byte from 2 on and above it a bit from 66 on; a bit of sign from 74
-/// on; s is a nibble for 32 weights, from 106 on.
+/// w = ±f16(0) · (1 + 2s) · G[q], four weights to an entry of a grid of 512: a byte from 2 on and above it a bit from 66 on; a bit of sign
+/// from 74 on; s is a nibble for 32 weights, from 106 on.
 /// </summary>
 internal readonly struct IQ3_S : IGgmlBlock
 {
@@ -58,8 +58,11 @@ internal readonly struct IQ3_S : IGgmlBlock
         {
             int top = block[66 + (part / 2)] >> (part % 2 * 4);
             ReadOnlySpan<byte> q = block.Slice(2 + (part * 4), 4);
-            Vector128<sbyte> values = Vector128.Create(
-                grid[q[0] | ((top & 1) << 8)], grid[q[1] | ((top & 2) << 7)], grid[q[2] | ((top & 4) << 6)], grid[q[3] | ((top & 8) << 5)]).AsSByte();
+            uint first = grid[q[0] | ((top & 1) << 8)];
+            uint second = grid[q[1] | ((top & 2) << 7)];
+            uint third = grid[q[2] | ((top & 4) << 6)];
+            uint fourth = grid[q[3] | ((top & 8) << 5)];
+            Vector128<sbyte> values = Vector128.Create(first, second, third, fourth).AsSByte();
             int s = (block[106 + (part / 4)] >> (part / 2 % 2 * 4)) & 15;
             Lanes.Store(Lanes.Negate(values, Lanes.UInt16(block, 74 + (part * 2))), scale * (1 + (2 * s)), weights[(part * Lanes.Count)..]);
         }

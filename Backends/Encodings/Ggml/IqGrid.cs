@@ -2,11 +2,13 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
 
-/// <summary>The grids of the IQ types: points of a lattice that weights lie near, an entry a byte for each weight, the lowest byte first.</summary>
+/// <summary>
+/// The grids of the IQ types: points of a lattice that weights lie near, an entry a byte for each weight, the lowest byte first.
+/// </summary>
 /// <remarks>
-/// The numbers are those of ggml's ggml-common.h (iq2xxs_grid, iq2xs_grid, iq2s_grid, iq3xxs_grid, iq3s_grid, iq1s_grid), copyright (c) 2023-2026
-/// The ggml authors, under the MIT licence; see THIRD-PARTY-NOTICES.md. Here each number is its level's index, in as few bits as it takes, the
-/// lowest first, in base64.
+/// The numbers are those of ggml's ggml-common.h (iq2xxs_grid, iq2xs_grid, iq2s_grid, iq3xxs_grid, iq3s_grid, iq1s_grid), copyright (c)
+/// 2023-2026 The ggml authors, under the MIT licence; see THIRD-PARTY-NOTICES.md. Here each number is its level's index, in as few bits as
+/// it takes, the lowest first, in base64.
 /// </remarks>
 internal static class IqGrid
 {

@@ -28,7 +28,8 @@ internal static class Lanes
 
     /// <summary>b >> shift &amp; mask of every lane, for masks that what comes from the lane above does not reach.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<byte> Bits(Vector128<byte> bytes, int shift, byte mask) => (bytes.AsUInt16() >>> shift).AsByte() & Vector128.Create(mask);
+    public static Vector128<byte> Bits(Vector128<byte> bytes, int shift, byte mask) =>
+        (bytes.AsUInt16() >>> shift).AsByte() & Vector128.Create(mask);
 
     /// <summary>255 in the lanes whose bit is set, the lowest bit being the first lane's; else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

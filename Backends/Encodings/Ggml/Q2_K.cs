@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = f16(80) · (s &amp; 15) · q - f16(82) · (s >> 4); s = b[i/16] is of 16 weights, q two bits of 64 bytes from 16 on: in each half of the
-/// block those of 32 weights in a row have the same place in 32 bytes.
+/// w = f16(80) · (s &amp; 15) · q - f16(82) · (s >> 4); s = b[i/16] is of 16 weights, q two bits of 64 bytes from 16 on: in each half of
+/// the block those of 32 weights in a row have the same place in 32 bytes.
 /// </summary>
 internal readonly struct Q2_K : IGgmlBlock
 {

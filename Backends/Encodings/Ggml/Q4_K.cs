@@ -4,8 +4,8 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 16 on, the low ones of 32 bytes first; s and m, of 32 weights, are 6 bits
-/// of 12 bytes from 4 on.
+/// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 16 on, the low ones of 32 bytes first; s and m, of 32 weights, are 6
+/// bits of 12 bytes from 4 on.
 /// </summary>
 internal readonly struct Q4_K : IGgmlBlock
 {
@@ -34,7 +34,9 @@ internal readonly struct Q4_K : IGgmlBlock
         }
     }
 
-    /// <summary>s and m of a group: four of each have six bits of a byte; the others a nibble, and the two bits left over above it.</summary>
+    /// <summary>
+    /// s and m of a group: four of each have six bits of a byte; the others a nibble, and the two bits left over above it.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static (int S, int M) Scales(ReadOnlySpan<byte> block, int group) => group < 4
         ? (block[4 + group] & 63, block[8 + group] & 63)
@@ -42,7 +44,8 @@ internal readonly struct Q4_K : IGgmlBlock
 }
 
 /// <summary>
-/// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 48 on, and above it bit i/32 of b[16 + i%32]; else as <see cref="Q4_K"/>.
+/// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 48 on, and above it bit i/32 of b[16 + i%32]; else as <see
+/// cref="Q4_K"/>.
 /// </summary>
 internal readonly struct Q5_K : IGgmlBlock
 {

@@ -3,7 +3,9 @@ using System.Runtime.Intrinsics;
 
 namespace NativeFfn.Backends.Encodings.Ggml;
 
-/// <summary>w = f16(0) · (q - 16); q is a nibble of 16 bytes from 6 on, the low ones first, and above it bit i of the integer at 2.</summary>
+/// <summary>
+/// w = f16(0) · (q - 16); q is a nibble of 16 bytes from 6 on, the low ones first, and above it bit i of the integer at 2.
+/// </summary>
 internal readonly struct Q5_0 : IGgmlBlock
 {
     /// <inheritdoc/>
@@ -27,7 +29,9 @@ internal readonly struct Q5_0 : IGgmlBlock
     }
 }
 
-/// <summary>w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 8 on, the low ones first, and above it bit i of the integer at 4.</summary>
+/// <summary>
+/// w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 8 on, the low ones first, and above it bit i of the integer at 4.
+/// </summary>
 internal readonly struct Q5_1 : IGgmlBlock
 {
     /// <inheritdoc/>

@@ -3,9 +3,12 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>
-/// w = f16(52) · (t - 1); five trits t to a byte of the first 48, the first of 32 bytes together, then of 16; four to each of the last four.
+/// w = f16(52) · (t - 1); five trits t to a byte of the first 48, the first of 32 bytes together, then of 16; four to each of the last
+/// four.
 /// </summary>
-/// <remarks>A byte is the number of its trits over 3^5, in 256ths, rounded up: multiplying by 3 makes the next trit carry out of it.</remarks>
+/// <remarks>
+/// A byte is the number of its trits over 3^5, in 256ths, rounded up: multiplying by 3 makes the next trit carry out of it.
+/// </remarks>
 internal readonly struct TQ1_0 : IGgmlBlock
 {
     /// <inheritdoc/>

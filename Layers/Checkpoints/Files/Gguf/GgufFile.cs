@@ -5,8 +5,8 @@ namespace NativeFfn.Checkpoints.Files.Gguf;
 
 /// <summary>A GGUF file of version 2 or 3 open for reading, with the configuration of its model in it.</summary>
 /// <remarks>
-/// A file is a header of counts, metadata, the tensors' names, shapes, types and places, then the tensors, each padded to the alignment. The
-/// header is checked in full on opening: the tensors follow one another without holes and reach to the file's end. Little-endian files
+/// A file is a header of counts, metadata, the tensors' names, shapes, types and places, then the tensors, each padded to the alignment.
+/// The header is checked in full on opening: the tensors follow one another without holes and reach to the file's end. Little-endian files
 /// only. Format: https://github.com/ggml-org/ggml/blob/master/docs/gguf.md.
 /// </remarks>
 internal sealed class GgufFile : ITensorFile

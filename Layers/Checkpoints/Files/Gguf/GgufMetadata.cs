@@ -5,8 +5,8 @@ using System.Text.Json;
 namespace NativeFfn.Checkpoints.Files.Gguf;
 
 /// <summary>
-/// The metadata of a GGUF file: numbers, flags, short texts and short arrays of numbers and flags by key. Long texts are passed over; of other
-/// arrays, such as a vocabulary, is kept that they are some.
+/// The metadata of a GGUF file: numbers, flags, short texts and short arrays of numbers and flags by key. Long texts are passed over; of
+/// other arrays, such as a vocabulary, is kept that they are some.
 /// </summary>
 internal static class GgufMetadata
 {
@@ -92,7 +92,8 @@ internal static class GgufMetadata
         ReadOnlySpan<byte> bytes = reader.Next(Sizes[(int)type]);
         return type switch
         {
-            BoolType => bytes[0] <= 1 ? bytes[0] == 1 ? "true" : "false" : throw reader.Error($"the key {key} is {bytes[0]}; a flag is 0 or 1"),
+            BoolType when bytes[0] > 1 => throw reader.Error($"the key {key} is {bytes[0]}; a flag is 0 or 1"),
+            BoolType => bytes[0] == 1 ? "true" : "false",
             6 or 12 => ReadFloat(bytes),
             _ => ReadInteger(bytes, isSigned: type is 1 or 3 or 5 or 11).ToString(CultureInfo.InvariantCulture),
         };
@@ -132,8 +133,10 @@ internal static class GgufMetadata
         return Json($"\"{JsonEncodedText.Encode(reader.Text($"the value of {key}", MaxKeptText))}\"");
     }
 
-    private static void SkipText(GgufReader reader, string key, ulong length) =>
-        reader.Skip(length <= MaxTextBytes ? length : throw reader.Error($"the key {key} has a text of {length} bytes; {MaxTextBytes} are the most that it can have"));
+    private static void SkipText(GgufReader reader, string key, ulong length) => reader.Skip(
+        length <= MaxTextBytes
+            ? length
+            : throw reader.Error($"the key {key} has a text of {length} bytes; {MaxTextBytes} are the most that it can have"));
 
     private static JsonElement ReadArray(GgufReader reader, string key)
     {

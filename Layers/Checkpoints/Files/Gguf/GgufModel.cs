@@ -6,8 +6,8 @@ namespace NativeFfn.Checkpoints.Files.Gguf;
 
 /// <summary>Makes a row of <see cref="FamilyCatalog"/> one of GGUF: every architecture has the same names and keys there.</summary>
 /// <remarks>
-/// The activation follows from the architecture and has no key. Writers of GGUF turn GPT-2's matrices, add the 1 to norms scaled by (1 + w),
-/// and leave gate and up fused where they were.
+/// The activation follows from the architecture and has no key. Writers of GGUF turn GPT-2's matrices, add the 1 to norms scaled by (1 +
+/// w), and leave gate and up fused where they were.
 /// </remarks>
 internal static class GgufModel
 {

@@ -48,8 +48,10 @@ internal sealed record GgufPartName(string Prefix, int Number, int Count)
     /// <summary>The first of files that are the parts of one split; null where there are others among them.</summary>
     public static string? FirstOf(IEnumerable<string> paths)
     {
-        (string Path, GgufPartName? Name)[] parts = [.. paths.Select(static path => (path, Parse(path))).OrderBy(static part => part.Item2?.Number)];
-        return parts.Select(static part => part.Name is { } name ? (name.Prefix, name.Count) : default).Distinct().ToArray() is [{ Count: > 0 }] ? parts[0].Path : null;
+        GgufPartName?[] parts = [.. paths.Select(Parse).OrderBy(static part => part?.Number)];
+        return parts is [{ } first, ..] && parts.All(part => part == first with { Number = part?.Number ?? 0 })
+            ? first.PathOf(first.Number)
+            : null;
     }
 
     /// <summary>The path of another part.</summary>

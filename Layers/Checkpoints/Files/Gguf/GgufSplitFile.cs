@@ -2,7 +2,9 @@ using System.Collections.Frozen;
 
 namespace NativeFfn.Checkpoints.Files.Gguf;
 
-/// <summary>The parts of a model that was split into several GGUF files, as one. The first has the model's metadata; each tensor is in one part.</summary>
+/// <summary>
+/// The parts of a model that was split into several GGUF files, as one. The first has the model's metadata; each tensor is in one part.
+/// </summary>
 internal sealed class GgufSplitFile : ITensorFile
 {
     private readonly GgufFile[] _parts;
@@ -19,7 +21,8 @@ internal sealed class GgufSplitFile : ITensorFile
                 if (!partOf.TryAdd(name, part))
                 {
                     throw new CheckpointException(
-                        $"{part.Path}: has tensor {CheckpointText.Quote(name)}, which is in {partOf[name].Path} as well. Get both files again.");
+                        $"{part.Path}: has tensor {CheckpointText.Quote(name)}, which is in {partOf[name].Path} as well. "
+                        + "Get both files again.");
                 }
             }
         }
@@ -28,7 +31,8 @@ internal sealed class GgufSplitFile : ITensorFile
         int total = parts[0].Metadata.Count(totalKey);
         if (total != partOf.Count)
         {
-            throw parts[0].Metadata.Wrong(totalKey, $"{total}, but its {parts.Length} parts have {partOf.Count} tensors. Get all of them again, from one place");
+            throw parts[0].Metadata.Wrong(
+                totalKey, $"{total}, but its {parts.Length} parts have {partOf.Count} tensors. Get all of them again, from one place");
         }
 
         _partOf = partOf.ToFrozenDictionary();
@@ -57,7 +61,8 @@ internal sealed class GgufSplitFile : ITensorFile
         if (name is null || name.Number != split.Number + 1 || name.Count != split.Count)
         {
             throw new CheckpointException(
-                $"{opened.Path}: is part {split.Number + 1} of {split.Count}, but its name does not end in '{ending}', by which the others are found. Name the files so.");
+                $"{opened.Path}: is part {split.Number + 1} of {split.Count}, but its name does not end in '{ending}', "
+                + "by which the others are found. Name the files so.");
         }
 
         var parts = new List<GgufFile>();
@@ -90,7 +95,8 @@ internal sealed class GgufSplitFile : ITensorFile
     {
         if (!File.Exists(path))
         {
-            throw new CheckpointException($"{path}: no such file, but {opened.Path} is one of {expected.Count} parts. Get the missing part.");
+            throw new CheckpointException(
+                $"{path}: no such file, but {opened.Path} is one of {expected.Count} parts. Get the missing part.");
         }
 
         TensorData data = TensorData.Open(path);
@@ -100,7 +106,8 @@ internal sealed class GgufSplitFile : ITensorFile
             return GgufSplit.Of(part) is { } split && split == expected
                 ? part
                 : throw new CheckpointException(
-                    $"{path}: does not say that it is part {expected.Number + 1} of {expected.Count}, as {opened.Path} does. Get all parts again, from one place.");
+                    $"{path}: does not say that it is part {expected.Number + 1} of {expected.Count}, as {opened.Path} does. "
+                    + "Get all parts again, from one place.");
         }
         catch
         {

@@ -37,7 +37,9 @@ internal static class GgufTensors
             if (offset != (ulong)(next - start))
             {
                 string what = offset > (ulong)(next - start) ? "leaves a hole behind" : "overlaps";
-                throw reader.Error($"{quoted} begins at byte {offset} of the data and {what} the one before it, which ends at byte {next - start} with its padding");
+                throw reader.Error(
+                    $"{quoted} begins at byte {offset} of the data and {what} the one before it, "
+                    + $"which ends at byte {next - start} with its padding");
             }
 
             if (next > length || bytes > length - next)
@@ -71,7 +73,9 @@ internal static class GgufTensors
         for (int i = shape.Length - 1; i >= 0; i--)
         {
             ulong dimension = reader.UInt64();
-            shape[i] = dimension is >= 1 and <= long.MaxValue ? (long)dimension : throw reader.Error($"{quoted} has a dimension of {dimension}");
+            shape[i] = dimension is >= 1 and <= long.MaxValue
+                ? (long)dimension
+                : throw reader.Error($"{quoted} has a dimension of {dimension}");
         }
 
         uint number = reader.UInt32();
