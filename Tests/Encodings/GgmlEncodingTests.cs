@@ -4,7 +4,6 @@ using System.Security.Cryptography;
 using System.Text.Json;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Encodings.Ggml;
-using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Encodings;
