@@ -29,10 +29,13 @@ public sealed record ActivationParameters(float Limit = float.PositiveInfinity, 
     public float Epsilon { get; init; } = -1e-6f;
 
     // What is wrong, or null.
-    internal string? Problem() => WhatIsNotFinite() is { } name ? $"An activation's {name} must be finite." : null;
+    internal string? Problem() => !(Limit > 0) ? $"An activation's limit must be positive; it is {Limit}."
+        : WhatIsNotFinite() is { } name ? $"An activation's {name} must be finite." : null;
 
     private string? WhatIsNotFinite() =>
-        !float.IsFinite(InputFactor) ? nameof(InputFactor)
+        !float.IsFinite(Alpha) ? nameof(Alpha)
+        : !float.IsFinite(UpOffset) ? nameof(UpOffset)
+        : !float.IsFinite(InputFactor) ? nameof(InputFactor)
         : !float.IsFinite(SparsityMultiplier) ? nameof(SparsityMultiplier)
         : !float.IsFinite(PositiveAlpha) ? nameof(PositiveAlpha)
         : !float.IsFinite(NegativeAlpha) ? nameof(NegativeAlpha)

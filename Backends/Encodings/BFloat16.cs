@@ -10,12 +10,14 @@ internal sealed class BFloat16Encoding() : WeightEncoding("bf16", blockColumns: 
     public override FfnPrecision? Precision => FfnPrecision.BFloat16;
 
     /// <inheritdoc/>
-    public override double Error => 1.7e-3;
+    public override double? Error => 1.7e-3;
 
     /// <inheritdoc/>
     public override bool HoldsNonFinite => true;
 
-    /// <summary>Rounds to nearest even; what is too large becomes infinite, and a NaN stays one: rounding could carry it into an infinity.</summary>
+    /// <summary>
+    /// Rounds to nearest even; what is too large becomes infinite, and a NaN stays one: rounding could carry it into an infinity.
+    /// </summary>
     public static ushort Round(float value)
     {
         const uint quietNaN = 0x0040_0000;

@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Backends.Encodings;
 
-/// <summary>8-bit floats (E4M3) with a float32 scale for each row, which comes before its weights: w ≈ scale · q, scale = max|w| / 448.</summary>
+/// <summary>
+/// 8-bit floats (E4M3) with a float32 scale for each row, which comes before its weights: w ≈ scale · q, scale = max|w| / 448.
+/// </summary>
 /// <remarks>
 /// E4M3 in its finite form (Micikevicius et al. 2022, "FP8 Formats for Deep Learning"): 4 bits of exponent with bias 7, 3 of mantissa, no
 /// infinities; 0x7F and 0xFF are NaN.
@@ -25,7 +27,7 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
     public override FfnPrecision? Precision => FfnPrecision.Float8;
 
     /// <inheritdoc/>
-    public override double Error => 2.7e-2;
+    public override double? Error => 2.7e-2;
 
     /// <summary>Rounds to nearest even; what is too large becomes ±448.</summary>
     public static byte Round(float value)

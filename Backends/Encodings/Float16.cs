@@ -10,7 +10,7 @@ internal sealed class Float16Encoding() : WeightEncoding("f16", blockColumns: 1,
     public override FfnPrecision? Precision => FfnPrecision.Float16;
 
     /// <inheritdoc/>
-    public override double Error => 2.1e-4;
+    public override double? Error => 2.1e-4;
 
     /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)

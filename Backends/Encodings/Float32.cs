@@ -7,7 +7,7 @@ internal sealed class Float32Encoding() : WeightEncoding("f32", blockColumns: 1,
     public override FfnPrecision? Precision => FfnPrecision.Float32;
 
     /// <inheritdoc/>
-    public override double Error => 0;
+    public override double? Error => 0;
 
     /// <inheritdoc/>
     public override bool HoldsNonFinite => true;

@@ -1,8 +1,11 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Encodings.Ggml;
 
 namespace NativeFfn.Backends.Encodings;
 
-/// <summary>8-bit integers with a float32 scale for each 32 neighbouring weights, 1.125 bytes a weight: w ≈ scale · q, scale = max|w| / 127.</summary>
+/// <summary>
+/// 8-bit integers with a float32 scale for each 32 neighbouring weights, 1.125 bytes a weight: w ≈ scale · q, scale = max|w| / 127.
+/// </summary>
 /// <remarks>A block is the scale, then 32 bytes. The last block of a row may have fewer weights; zeros fill it.</remarks>
 internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Group, blockBytes: ScaleBytes + Group)
 {
@@ -19,7 +22,7 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
     public override FfnPrecision? Precision => FfnPrecision.Int8;
 
     /// <inheritdoc/>
-    public override double Error => 5.3e-3;
+    public override double? Error => 5.3e-3;
 
     /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
@@ -48,6 +51,26 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
             int count = Math.Min(Group, weights.Length);
             EncodeGroup(weights[..count], row);
             weights = weights[count..];
+        }
+    }
+
+    /// <summary>Whether the rows are int8 or <see cref="Q8_0"/>, which has the same steps and its scales as halves.</summary>
+    public override bool Holds(WeightEncoding other) => other == this || other is GgmlEncoding<Q8_0>;
+
+    /// <inheritdoc/>
+    public override void Rewrite(WeightEncoding other, ReadOnlySpan<byte> stored, Span<byte> row)
+    {
+        if (other == this)
+        {
+            stored.CopyTo(row);
+            return;
+        }
+
+        for (; !stored.IsEmpty; stored = stored[Q8_0.Bytes..])
+        {
+            MemoryMarshal.Write(row, Lanes.Half(stored, 0));
+            stored[Q8_0.ScaleBytes..Q8_0.Bytes].CopyTo(row[ScaleBytes..]);
+            row = row[BlockBytes..];
         }
     }
 

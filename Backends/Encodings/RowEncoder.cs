@@ -3,10 +3,13 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Backends.Encodings;
 
-/// <summary>Reads weights as rows of one encoding: as they are stored where that is the source's own, else converted, with what that loses added up.</summary>
+/// <summary>
+/// Reads weights as rows of one encoding: as they are stored where that is the source's own, else converted, with what that loses added up.
+/// </summary>
 /// <param name="encoding">The encoding wanted.</param>
 internal sealed class RowEncoder(WeightEncoding encoding)
 {
+    private byte[] _blocks = [];
     private float[] _given = [];
     private float[] _stored = [];
 
@@ -24,9 +27,9 @@ internal sealed class RowEncoder(WeightEncoding encoding)
     /// <exception cref="NotSupportedException">A weight cannot be held; the message says which.</exception>
     public void Read(IFfnWeightSource source, FfnTensor tensor, int firstRow, Span<byte> rows)
     {
-        if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) == encoding)
+        if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) is var given && encoding.Holds(given))
         {
-            encoded.ReadBlocks(tensor, firstRow, rows);
+            ReadHeld(encoded, given, tensor, firstRow, rows);
             RequireHeld(tensor, firstRow, rows);
         }
         else if (encoding == WeightEncodings.Float32)
@@ -71,6 +74,25 @@ internal sealed class RowEncoder(WeightEncoding encoding)
         CultureInfo.InvariantCulture,
         $"{tensor.Name}[{row}, {column}] is {given:R}, which {encoding.Name} cannot hold. Use precision {(encoding.HoldsNonFinite ? "f32" : "f32 or bf16")}."));
 
+    private void ReadHeld(IEncodedWeightSource source, WeightEncoding given, FfnTensor tensor, int firstRow, Span<byte> rows)
+    {
+        if (given == encoding)
+        {
+            source.ReadBlocks(tensor, firstRow, rows);
+            return;
+        }
+
+        int rowBytes = checked((int)encoding.RowBytes(tensor.Columns));
+        int givenBytes = checked((int)given.RowBytes(tensor.Columns));
+        Span<byte> blocks = Room(ref _blocks, checked(rows.Length / rowBytes * givenBytes));
+        source.ReadBlocks(tensor, firstRow, blocks);
+        for (; !blocks.IsEmpty; blocks = blocks[givenBytes..])
+        {
+            encoding.Rewrite(given, blocks[..givenBytes], rows[..rowBytes]);
+            rows = rows[rowBytes..];
+        }
+    }
+
     private void Convert(IFfnWeightSource source, FfnTensor tensor, int firstRow, Span<byte> rows)
     {
         int columns = tensor.Columns;
@@ -106,11 +128,11 @@ internal sealed class RowEncoder(WeightEncoding encoding)
         }
     }
 
-    private static Span<float> Room(ref float[] buffer, int elements)
+    private static Span<T> Room<T>(ref T[] buffer, int elements)
     {
         if (buffer.Length < elements)
         {
-            buffer = new float[elements];
+            buffer = new T[elements];
         }
 
         return buffer.AsSpan(0, elements);

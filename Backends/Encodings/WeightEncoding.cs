@@ -4,8 +4,8 @@ namespace NativeFfn.Backends.Encodings;
 
 /// <summary>How a row of weights is stored: a header, where there is one, then blocks of neighbouring columns. Immutable.</summary>
 /// <remarks>
-/// Weights move from files to their packed form as rows of blocks, so that a row has an address whatever its weights are. An encoding is one
-/// file of this folder and a line in <see cref="WeightEncodings.All"/>.
+/// Weights move from files to their packed form as rows of blocks, so that a row has an address whatever its weights are. An encoding is
+/// one file of this folder and a line in <see cref="WeightEncodings.All"/>.
 /// </remarks>
 /// <param name="name">The encoding's name, such as <c>bf16</c>.</param>
 /// <param name="blockColumns">Weights of a block.</param>
@@ -27,8 +27,11 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>The precision of an engine that keeps weights so; null where the encoding is only ever read.</summary>
     public virtual FfnPrecision? Precision => null;
 
-    /// <summary>The relative L2 error of Gaussian weights in this encoding; 0 where it holds every float32.</summary>
-    public abstract double Error { get; }
+    /// <summary>
+    /// The relative L2 error of Gaussian weights converted to this encoding; 0 where it holds every float32, null where it is only ever
+    /// read.
+    /// </summary>
+    public virtual double? Error => null;
 
     /// <summary>Whether NaN and infinities can be stored; others are refused.</summary>
     public virtual bool HoldsNonFinite => false;
@@ -47,10 +50,22 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>Reads weights of a row as float32, exactly as they are stored.</summary>
     /// <param name="row">The row, from its header on.</param>
     /// <param name="firstColumn">The first weight; a multiple of <see cref="BlockColumns"/>.</param>
-    /// <param name="weights">Receives the weights.</param>
+    /// <param name="weights">Receives as many weights as it is long; it may end within a block.</param>
     public abstract void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights);
 
-    /// <summary>Stores a row, each weight as near as the encoding has it; what it cannot hold comes out of <see cref="Decode"/> as not finite.</summary>
+    /// <summary>Whether rows of an encoding can be kept in this one as they are: exactly, and without a detour over float32.</summary>
+    /// <param name="other">The encoding of the rows.</param>
+    public virtual bool Holds(WeightEncoding other) => other == this;
+
+    /// <summary>Rewrites a row that this encoding <see cref="Holds"/>.</summary>
+    /// <param name="other">The encoding of the row.</param>
+    /// <param name="stored">The row in it.</param>
+    /// <param name="row">Receives <see cref="RowBytes"/>.</param>
+    public virtual void Rewrite(WeightEncoding other, ReadOnlySpan<byte> stored, Span<byte> row) => stored.CopyTo(row);
+
+    /// <summary>
+    /// Stores a row, each weight as near as the encoding has it; what it cannot hold comes out of <see cref="Decode"/> as not finite.
+    /// </summary>
     /// <param name="weights">The row's weights.</param>
     /// <param name="row">Receives <see cref="RowBytes"/>.</param>
     /// <exception cref="NotSupportedException">The encoding is only ever read.</exception>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeFfn.Backends.Encodings.Ggml;
 
 namespace NativeFfn.Backends.Encodings;
 
@@ -29,6 +30,32 @@ internal static class WeightEncodings
         Int8,
         Int4,
         new E4M3Encoding(),
+        new Float64Encoding(),
+        new GgmlEncoding<Q4_0>(),
+        new GgmlEncoding<Q4_1>(),
+        new GgmlEncoding<Q5_0>(),
+        new GgmlEncoding<Q5_1>(),
+        new GgmlEncoding<Q8_0>(),
+        new GgmlEncoding<Q2_K>(),
+        new GgmlEncoding<Q3_K>(),
+        new GgmlEncoding<Q4_K>(),
+        new GgmlEncoding<Q5_K>(),
+        new GgmlEncoding<Q6_K>(),
+        new GgmlEncoding<IQ4_NL>(),
+        new GgmlEncoding<IQ4_XS>(),
+        new GgmlEncoding<MXFP4>(),
+        new GgmlEncoding<NVFP4>(),
+        new GgmlEncoding<Q1_0>(),
+        new GgmlEncoding<Q2_0>(),
+        new GgmlEncoding<TQ1_0>(),
+        new GgmlEncoding<TQ2_0>(),
+        new GgmlEncoding<IQ1_S>(),
+        new GgmlEncoding<IQ1_M>(),
+        new GgmlEncoding<IQ2_XXS>(),
+        new GgmlEncoding<IQ2_XS>(),
+        new GgmlEncoding<IQ2_S>(),
+        new GgmlEncoding<IQ3_XXS>(),
+        new GgmlEncoding<IQ3_S>(),
     ];
 
     /// <summary>The encoding in which an engine keeps a matrix in the host's memory.</summary>

@@ -1,4 +1,5 @@
 using NativeFfn.Checkpoints.Files;
+using NativeFfn.Checkpoints.Files.Gguf;
 
 namespace NativeFfn.Checkpoints;
 
@@ -66,6 +67,7 @@ internal static class CheckpointFolder
         return others switch
         {
             [string only] => only,
+            _ when GgufPartName.FirstOf(others) is { } first => first,
             [] => throw new CheckpointException(
                 $"{folder}: has neither {WeightsName} nor {IndexName} nor another {Extensions} file. Name a checkpoint's folder, with its weights in such a file."),
             _ => throw new CheckpointException(

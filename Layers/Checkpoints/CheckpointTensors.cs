@@ -33,7 +33,7 @@ internal sealed class CheckpointTensors : IDisposable
         : [.. _shards.Values.Distinct().Order(StringComparer.Ordinal).Select(name => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, name))];
 
     /// <summary>The model, where the only file says itself what it has.</summary>
-    public StoredModel? Model => _shards is null ? _open[OnlyFile].Model : null;
+    public StoredModel? ReadModel() => _shards is null ? _open[OnlyFile].ReadModel() : null;
 
     public static CheckpointTensors OpenFile(string path)
     {
@@ -42,7 +42,9 @@ internal sealed class CheckpointTensors : IDisposable
         return tensors;
     }
 
-    /// <summary>Reads an index, whose <c>weight_map</c> says which file beside it has which tensor; <c>total_size</c> is only advice.</summary>
+    /// <summary>
+    /// Reads an index, whose <c>weight_map</c> says which file beside it has which tensor; <c>total_size</c> is only advice.
+    /// </summary>
     public static CheckpointTensors OpenIndex(string path)
     {
         using JsonDocument index = CheckpointJson.ParseObject(path, MaxIndexBytes, "an index of shards");

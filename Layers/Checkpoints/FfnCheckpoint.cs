@@ -3,7 +3,7 @@ using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A checkpoint open for reading: a configuration and safetensors files, one or many, or a GGUF file.</summary>
+/// <summary>A checkpoint open for reading: a configuration and safetensors files, one or many, or a GGUF file, whole or split.</summary>
 /// <remarks>
 /// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, arcee, and the mixtures of experts mixtral,
 /// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>; of GGUF the architectures llama (Mixtral too), qwen2,
@@ -40,8 +40,9 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
     /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other
-    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with one;
-    /// or a model's folder in the cache of the Hugging Face hub, <c>models--org--name</c>, of which the main branch's snapshot is opened.
+    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with
+    /// one, any part of a split file meaning all; or a model's folder in the cache of the Hugging Face hub, <c>models--org--name</c>, of
+    /// which the main branch's snapshot is opened.
     /// </param>
     /// <exception cref="CheckpointException">
     /// Something is missing, unreadable or damaged, or the model's type, activation or a dimension is not supported; the message names
@@ -57,7 +58,7 @@ public sealed class FfnCheckpoint : IDisposable
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            StoredModel model = tensors.Model ?? ReadModel(path);
+            StoredModel model = tensors.ReadModel() ?? ReadModel(path);
             return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
         }
         catch

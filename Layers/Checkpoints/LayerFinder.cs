@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeFfn.Backends.Encodings.Ggml;
 using NativeFfn.Checkpoints.Families;
 using NativeFfn.Checkpoints.Files;
 
@@ -130,6 +131,7 @@ internal sealed class LayerFinder
         }
 
         (ITensorFile file, TensorEntry stored) = Open(name, place.Shape.AsSpan());
+        stored = WithScale(file, stored, place.First);
         bool part = wanted.IsVector && stored.ElementCount != wanted.ElementCount;
         _weights.Add(
             wanted,
@@ -150,6 +152,33 @@ internal sealed class LayerFinder
         }
 
         return (file, stored);
+    }
+
+    // The scale beside a matrix, or the one of a stack's expert. That of activations, for who rounds those, has no part in the weights.
+    private TensorEntry WithScale(ITensorFile file, TensorEntry stored, long firstRow)
+    {
+        const string ending = ".weight";
+        string path = stored.Name.EndsWith(ending, StringComparison.Ordinal) ? stored.Name[..^ending.Length] : stored.Name;
+        string name = path + ".scale";
+        _used.Add(path + ".input_scale");
+        if (!file.HasScales || stored.Encoding is not { } encoding || !_tensors.Contains(name))
+        {
+            return stored;
+        }
+
+        (ITensorFile scaleFile, TensorEntry scale) = _tensors.Find(name);
+        long parts = stored.Shape.Length > 2 && scale.ElementCount != 1 ? stored.Shape[0] : 1;
+        if (scale.ElementCount != parts)
+        {
+            throw new CheckpointException(
+                $"{scaleFile.Path}: tensor {CheckpointText.Quote(name)} has {scale.ElementCount} elements; "
+                + "the scale of a tensor is one, or one an expert. Get the file again.");
+        }
+
+        _used.Add(name);
+        float[] factor = new float[1];
+        StoredRows.OfPart(scaleFile, scale, 1, firstRow / (stored.Rows / parts)).ReadFloats(0, factor);
+        return stored with { Encoding = new ScaledEncoding(encoding, factor[0]) };
     }
 
     // Biases, scales, adapters, further experts: left out, they would make every number a little wrong.

@@ -1,5 +1,7 @@
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files;
+using NativeFfn.Checkpoints.Files.Gguf;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -11,14 +13,25 @@ public sealed class GgufTests
 {
     private static IEnumerable<TestCaseData> DamagedFiles()
     {
-        yield return Case("version 1", Small(file => file.Version = 1), "GGUF version 1 is not read; versions 2 and 3 are");
-        yield return Case("version 4", Small(file => file.Version = 4), "GGUF version 4 is not read");
-        yield return Case("big-endian", Small(file => file.Version = 0x03000000), "is a big-endian GGUF file");
+        yield return Case("version 1", Small(file => file.Version = 1), "is of GGUF version 1, which nothing reads any more; versions 2 and 3 are read. Convert the model again.");
+        yield return Case("version 4", Small(file => file.Version = 4), "is of GGUF version 4, which is not known; versions 2 and 3 are read. Convert");
+        yield return Case("version 0", Small(file => file.Version = 0), "is of GGUF version 0, which is not known");
+        yield return Case("big-endian", Small(file => file.Version = 0x03000000), "is a big-endian GGUF file; little-endian ones can be read. Convert it.");
         yield return Case("the magic alone", "GGUF"u8.ToArray(), "past the end of the file");
         yield return Case("absurd tensors", Small(file => file.ClaimedTensors = ulong.MaxValue), "the header claims 18446744073709551615 tensors");
         yield return Case("absurd keys", Small(file => file.ClaimedKeys = 1UL << 62), "the header claims 4611686018427387904 keys");
-        yield return Case("an absurd text", Small(file => file.Key("k", 8, BitConverter.GetBytes(ulong.MaxValue))), "past the end of the file");
+        yield return Case("an absurd text", Small(file => file.Key("k", 8, BitConverter.GetBytes(ulong.MaxValue))), "'k' has a text of 18446744073709551615 bytes");
+        yield return Case("a text past the end", Small(file => file.Key("k", 8, BitConverter.GetBytes(1UL << 20))), "past the end of the file");
         yield return Case("an absurd array", Small(file => file.Key("k", 9, [0, 0, 0, 0, .. BitConverter.GetBytes(1UL << 40)])), "claims 1099511627776 elements of 'k'");
+        yield return Case("a text past 1 GiB", Small(file => file.Key("k", 8, BitConverter.GetBytes((1UL << 30) + 1))), "'k' has a text of 1073741825 bytes; 1073741824 are the most");
+        yield return Case("an array past 2^30", Small(file => file.Key("k", 9, [0, 0, 0, 0, .. BitConverter.GetBytes((1UL << 30) + 1)])), "claims 1073741825 elements of 'k'");
+        yield return Case("an array of texts that goes on", Small(file => file.Key("k", 9, [8, 0, 0, 0, .. BitConverter.GetBytes(1UL), .. BitConverter.GetBytes(1UL << 20)])), "past the end of the file");
+        yield return Case("an array of an unknown type", Small(file => file.Key("k", 9, [13, 0, 0, 0, .. BitConverter.GetBytes(0UL)])), "'k' has the unknown value type 13");
+        yield return Case("an array with a flag of 2", Small(file => file.Key("k", 9, [7, 0, 0, 0, .. BitConverter.GetBytes(2UL), 1, 2])), "'k' is 2; a flag is 0 or 1");
+        yield return Case("negative tensors", Small(file => file.ClaimedTensors = 1UL << 63), "the header claims 9223372036854775808 tensors");
+        yield return Case("more tensors than the file has room for", Small(file => file.ClaimedTensors = 99), "the header claims 99 tensors");
+        yield return Case("more keys than the file has room for", Small(file => file.ClaimedKeys = 99), "the header claims 99 keys");
+        yield return Case("a long key", Small(file => file.Key(new string('k', 65536), 1)), "a key is 65536 bytes long; 65535 are the most");
         yield return Case("an array of arrays", Small(file => file.Key("k", 9, [9, 0, 0, 0, .. BitConverter.GetBytes(0UL)])), "'k' is an array of arrays");
         yield return Case("an unknown value type", Small(file => file.Key("k", 13, 0)), "'k' has the unknown value type 13");
         yield return Case("a flag of 2", Small(file => file.Key("k", 7, 2)), "'k' is 2; a flag is 0 or 1");
@@ -41,13 +54,14 @@ public sealed class GgufTests
         yield return Case("a negative dimension", Small(file => file.Tensor("b", 0, [-1], [])), "tensor 'b' has a dimension of 18446744073709551615");
         yield return Case("a size past 64 bits", Small(file => file.Tensor("b", 0, [1L << 32, 1L << 32], [])), "whose size passes 64 bits");
         yield return Case("bytes past 64 bits", Small(file => file.Tensor("b", 0, [1L << 62], [])), "whose size passes 64 bits");
-        yield return Case("a removed type", Small(file => file.Tensor("b", 4, [32], new byte[18])), "the unknown or removed type 4");
-        yield return Case("a fork's type", Small(file => file.Tensor("b", 133, [32], new byte[18])), "the unknown or removed type 133");
+        yield return Case("a removed type", Small(file => file.Tensor("b", 4, [32], new byte[18])), "tensor 'b' has type 4, Q4_2, which ggml removed; quantise the model again to a type of today.");
+        yield return Case("a repacked type", Small(file => file.Tensor("b", 32, [32], new byte[18])), "tensor 'b' has type 32, Q4_0_4_8, which ggml removed");
+        yield return Case("a fork's type", Small(file => file.Tensor("b", 133, [32], new byte[18])), "tensor 'b' has the unknown type 133, of a fork or a later version of ggml; quantise");
+        yield return Case("a row of part of a block", Small(file => file.Tensor("b", 12, [1, 288], new byte[144])), "tensor 'b' has rows of 288 elements; Q4_K has blocks of 256");
         yield return Case("a row of half a block", Small(file => file.Tensor("b", 8, [2, 16], new byte[34])), "tensor 'b' has rows of 16 elements; Q8_0 has blocks of 32");
         yield return Case("a long name", Small(file => file.Floats(new string('n', 64), [1], 1)), "a tensor's name is 64 bytes long; 63 are the most");
         yield return Case("no architecture", new RawGguf().File(), "has no 'general.architecture'");
         yield return Case("another architecture", new RawGguf().Key("general.architecture", "rwkv7").File(), "'rwkv7', which is not read from GGUF; supported are arcee, gemma,");
-        yield return Case("a part", Small(file => file.Key("split.count", 2)), "one of several parts");
         yield return Case("a mixture of another architecture", Llama("qwen2").Key("qwen2.expert_count", 4).File(), "mixtures of experts of this architecture");
         yield return Case("no epsilon", new RawGguf().Key("general.architecture", "llama").File(), "'llama.attention.layer_norm_rms_epsilon' is absent");
         yield return Case("no width", Llama("llama", dModelKey: "x").File(), "has no 'llama.embedding_length'");
@@ -104,7 +118,11 @@ public sealed class GgufTests
         Assert.That(Weights.Read(found, "up.weight"), Is.EqualTo(upValues));
         Assert.That(Weights.Read(found, "down.weight"), Is.EqualTo(downValues));
         var encoded = (IEncodedWeightSource)found.Weights;
-        Assert.That(found.Spec.Tensors.Select(encoded.EncodingOf), Is.EqualTo(new[] { "int8", "bf16", "int8", "f32" }.Select(name => WeightEncodings.All.Single(known => known.Name == name))));
+        Assert.That(found.Spec.Tensors.Select(encoded.EncodingOf), Is.EqualTo(new[] { "q8_0", "bf16", "q8_0", "f32" }.Select(name => WeightEncodings.All.Single(known => known.Name == name))));
+
+        using FfnEngine steps = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Precision = FfnPrecision.Int8 });
+        using FfnLayer kept = steps.LoadLayer(checkpoint, 0);
+        Assert.That(kept.QuantizationError, Is.LessThan(2e-3), "Q8_0 is kept as it is: what is lost is of bf16");
 
         float[] x = [.. Enumerable.Range(0, width).Select(_ => random.NextSingle() - 0.5f)];
         using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed });
@@ -117,15 +135,16 @@ public sealed class GgufTests
         Assert.That(output, Is.EqualTo(expected).Within(1e-4));
     }
 
-    [Test]
-    public void A_type_that_is_not_read_is_named()
+    [TestCase("I32", 26u, 256)]
+    [TestCase("Q8_1", 9u, 72)]
+    public void A_type_that_no_weights_have_is_named(string name, uint type, int bytes)
     {
         using var folder = new TempFolder();
-        folder.Write("model.gguf", Llama("llama", 32, 2).Tensor("blk.0.ffn_gate.weight", 2, [2, 32], new byte[36]).File());
+        folder.Write("model.gguf", Llama("llama", 32, 2).Tensor("blk.0.ffn_gate.weight", type, [2, 32], new byte[bytes]).File());
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder.Path);
         Assert.That(
             () => checkpoint.GetLayer(0),
-            Throws.TypeOf<CheckpointException>().With.Message.Contains("'blk.0.ffn_gate.weight' has type Q4_0; weights of F32, F16, BF16 and Q8_0 can be read"));
+            Throws.TypeOf<CheckpointException>().With.Message.Contains($"'blk.0.ffn_gate.weight' has type {name}; weights of F32, F16, BF16, F64 and"));
     }
 
     [TestCase("gemma", "gelu-tanh", NormKind.Rms)]
@@ -154,6 +173,84 @@ public sealed class GgufTests
         Assert.That(layer.Spec.Mixture, Is.EqualTo(new MixtureSpec(2, 1)));
         Assert.That(Weights.Read(layer, "experts.1.up.weight"), Is.EqualTo(new[] { 11f, 12f }));
         Assert.That(Weights.Read(layer, "experts.1.down.weight"), Is.EqualTo(new[] { 15f, 16f }));
+    }
+
+    [Test]
+    public void Short_arrays_of_numbers_are_kept_and_others_passed_over()
+    {
+        using var folder = new TempFolder();
+        byte[] texts = [.. Enumerable.Range(0, 5000).SelectMany(static i => RawGguf.Text("token " + i))];
+        string path = folder.Write("model.gguf", new RawGguf()
+            .Key("widths", 9, [5, 0, 0, 0, .. BitConverter.GetBytes(3UL), .. new[] { 7, 0, 9 }.SelectMany(BitConverter.GetBytes)])
+            .Key("flags", 9, [7, 0, 0, 0, .. BitConverter.GetBytes(2UL), 1, 0])
+            .Key("tokens", 9, [8, 0, 0, 0, .. BitConverter.GetBytes(5000UL), .. texts])
+            .Key("scores", 9, [6, 0, 0, 0, .. BitConverter.GetBytes(5000UL), .. new byte[20000]])
+            .Key("after", 3).File());
+        using var file = (GgufFile)TensorFiles.Open(path);
+        Assert.That(file.Metadata.Counts("widths"), Is.EqualTo(new[] { 7, 0, 9 }));
+        Assert.That(file.Metadata.Count("after"), Is.EqualTo(3));
+        Assert.That(file.Tensors, Is.Empty);
+        foreach (string key in new[] { "tokens", "scores" })
+        {
+            Assert.That(() => file.Metadata.Counts(key), Throws.TypeOf<CheckpointException>().With.Message.Contains($"'{key}' is '\"an array of 5000\"'"));
+        }
+    }
+
+    [TestCase(1)]
+    [TestCase(8)]
+    [TestCase(4096)]
+    public void Tensors_lie_at_multiples_of_the_alignment(int alignment)
+    {
+        using var folder = new TempFolder();
+        RawGguf made = new RawGguf { Alignment = alignment }.Key("general.alignment", (uint)alignment).Floats("a", [3], 1, 2, 3).Floats("b", [2], 4, 5);
+        using ITensorFile file = TensorFiles.Open(folder.Write("model.gguf", made.File()));
+        float[] values = new float[2];
+        StoredRows.Of(file, file.Tensors["b"]).ReadFloats(0, values);
+        Assert.That(values, Is.EqualTo(new[] { 4f, 5f }));
+    }
+
+    [Test]
+    public void The_padding_of_the_last_tensor_may_be_missing()
+    {
+        using var folder = new TempFolder();
+        using ITensorFile file = TensorFiles.Open(folder.Write("model.gguf", Small(static _ => { })[..^28]));
+        Assert.That(file.Tensors.Keys, Is.EqualTo(new[] { "a" }));
+    }
+
+    [Test]
+    public void A_scale_beside_a_matrix_is_part_of_its_weights()
+    {
+        byte[] ones = [.. Enumerable.Repeat((byte)0x38, 4), .. Enumerable.Repeat((byte)0x22, 32)];
+        using var folder = new TempFolder();
+        folder.Write("model.gguf", Llama("llama", 64, 1)
+            .Tensor("blk.0.ffn_gate.weight", 40, [1, 64], ones).Floats("blk.0.ffn_gate.scale", [1], 0.3f).Floats("blk.0.ffn_gate.input_scale", [1], 9)
+            .Tensor("blk.0.ffn_up.weight", 40, [1, 64], ones)
+            .Floats("blk.0.ffn_down.weight", [64, 1], new float[64]).Floats("blk.0.ffn_norm.weight", [64], new float[64]).File());
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder.Path);
+        FfnCheckpointLayer layer = checkpoint.GetLayer(0);
+        Assert.That(Weights.Read(layer, "gate.weight"), Is.All.EqualTo(0.3f));
+        Assert.That(Weights.Read(layer, "up.weight"), Is.All.EqualTo(1f));
+    }
+
+    [Test]
+    public void A_stack_has_a_scale_for_each_expert([Values(1, 2, 3)] int scales)
+    {
+        using var folder = new TempFolder();
+        folder.Write("model.gguf", Llama("llama").Key("llama.expert_count", 2).Key("llama.expert_used_count", 1)
+            .Floats("blk.0.ffn_gate_inp.weight", [2, 2], 1, 2, 3, 4).Floats("blk.0.ffn_gate_exps.weight", [2, 1, 2], 5, 6, 7, 8)
+            .Floats("blk.0.ffn_up_exps.weight", [2, 1, 2], 9, 10, 11, 12).Floats("blk.0.ffn_down_exps.weight", [2, 2, 1], 13, 14, 15, 16)
+            .Floats("blk.0.ffn_down_exps.scale", [scales], [.. Enumerable.Range(2, scales).Select(static i => (float)i)])
+            .Floats("blk.0.ffn_norm.weight", [2], 17, 18).File());
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder.Path);
+        if (scales == 3)
+        {
+            Assert.That(() => checkpoint.GetLayer(0), Throws.TypeOf<CheckpointException>().With.Message.Contains("'blk.0.ffn_down_exps.scale' has 3 elements"));
+            return;
+        }
+
+        FfnCheckpointLayer layer = checkpoint.GetLayer(0);
+        Assert.That(Weights.Read(layer, "experts.0.down.weight"), Is.EqualTo(new[] { 26f, 28f }));
+        Assert.That(Weights.Read(layer, "experts.1.down.weight"), Is.EqualTo(scales == 1 ? new[] { 30f, 32f } : new[] { 45f, 48f }));
     }
 
     private static RawGguf Llama(

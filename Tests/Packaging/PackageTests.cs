@@ -54,7 +54,8 @@ public sealed class PackageTests
     public void The_library_is_one_package_with_all_its_assemblies()
     {
         string[] assemblies = [.. Assemblies.SelectMany(static name => new[] { $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml" })];
-        Assert.That(_library.Files, Is.EquivalentTo((string[])["LICENSE", "README.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
+        Assert.That(_library.Files, Is.EquivalentTo(
+            (string[])["LICENSE", "README.md", "THIRD-PARTY-NOTICES.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
         Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EqualTo(new[] { "CommunityToolkit.HighPerformance" }));
     }
 

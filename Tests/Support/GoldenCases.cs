@@ -8,6 +8,9 @@ namespace NativeFfn.Tests.Support;
 internal sealed record GoldenCase(
     string Name, string Directory, string ModelType, int Layer, int Tokens, int DModel, int DFf)
 {
+    /// <summary>What to open.</summary>
+    public required string Model { get; init; }
+
     public float[] ReadInput() => TinySafetensors.ReadFloats(Path.Combine(Directory, "input.safetensors"), "input");
 
     /// <summary>The answer of a mode, <c>[tokens, d_model]</c>, or null where the case has none for it.</summary>
@@ -34,16 +37,23 @@ internal static class GoldenCases
 {
     public static string Root => Path.Combine(AppContext.BaseDirectory, "Golden", "cases");
 
-    public static ImmutableArray<GoldenCase> All { get; } =
-        [.. System.IO.Directory.EnumerateDirectories(Root).Order(StringComparer.Ordinal).Select(Load)];
+    public static ImmutableArray<GoldenCase> All { get; } = Read(Root);
+
+    /// <summary>The cases of GGUF files, which have their configuration in them.</summary>
+    public static ImmutableArray<GoldenCase> Gguf { get; } = Read(Path.Combine(AppContext.BaseDirectory, "Golden", "gguf"));
 
     public static GoldenCase Find(string name) => All.Single(found => found.Name == name);
+
+    private static ImmutableArray<GoldenCase> Read(string root) =>
+        [.. System.IO.Directory.EnumerateDirectories(root).Order(StringComparer.Ordinal).Select(Load)];
 
     private static GoldenCase Load(string directory)
     {
         using JsonDocument facts = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(directory, "case.json")));
-        using JsonDocument config = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(directory, "config.json")));
-        string modelType = config.RootElement.GetProperty("model_type").GetString()!;
+        string config = Path.Combine(directory, "config.json");
+        string modelType = File.Exists(config)
+            ? JsonSerializer.Deserialize<JsonElement>(File.ReadAllBytes(config)).GetProperty("model_type").GetString()!
+            : facts.RootElement.GetProperty("family").GetString()!;
         return new GoldenCase(
             Path.GetFileName(directory),
             directory,
@@ -51,7 +61,12 @@ internal static class GoldenCases
             facts.RootElement.GetProperty("layer").GetInt32(),
             facts.RootElement.GetProperty("tokens").GetInt32(),
             facts.RootElement.GetProperty("d_model").GetInt32(),
-            facts.RootElement.GetProperty("d_ff").GetInt32());
+            facts.RootElement.GetProperty("d_ff").GetInt32())
+        {
+            Model = facts.RootElement.TryGetProperty("model", out JsonElement model)
+                ? Path.Combine(directory, model.GetString()!)
+                : directory,
+        };
     }
 }
 

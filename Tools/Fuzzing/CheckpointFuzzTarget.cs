@@ -5,13 +5,15 @@ namespace NativeFfn.Fuzzing;
 
 /// <summary>Hands bytes to the checkpoint reader as a file, and holds it to its promises.</summary>
 /// <remarks>
-/// Bytes are a safetensors file; or, where they start with <c>{</c> and have a zero byte, a <c>config.json</c> up to it and the
-/// model's safetensors file behind it. The reader may refuse them with a <see cref="CheckpointException"/> of one line; any other
-/// exception, a wrong extent of a tensor, or memory out of proportion to the file is a crash.
+/// Bytes are a GGUF file with its model in it, or a safetensors file; or, where they start with <c>{</c> and have a zero byte, a
+/// <c>config.json</c> up to it and the model's safetensors file behind it. The reader may refuse them with a <see
+/// cref="CheckpointException"/> of one line; any other exception, a wrong extent of a tensor, or memory out of proportion to the file is a
+/// crash.
 /// </remarks>
 public static class CheckpointFuzzTarget
 {
     private const string WeightsName = "model.safetensors";
+    private const string GgufName = "model.gguf";
     private const string ConfigName = "config.json";
 
     // What one run may allocate: buffers that do not depend on the file, and names and objects for what it declares.
@@ -31,13 +33,17 @@ public static class CheckpointFuzzTarget
         try
         {
             int split = bytes.StartsWith("{"u8) ? bytes.IndexOf((byte)0) : -1;
-            File.WriteAllBytes(Path.Combine(folder, WeightsName), bytes[(split + 1)..]);
+            string path = Path.Combine(folder, bytes.StartsWith("GGUF"u8) ? GgufName : WeightsName);
+            File.WriteAllBytes(path, bytes[(split + 1)..]);
             if (split >= 0)
             {
                 File.WriteAllBytes(Path.Combine(folder, ConfigName), bytes[..split]);
+                return Accepts(ReadModel, folder, folder, bytes.Length);
             }
 
-            return RunOn(folder, bytes.Length, split >= 0);
+            // What a file holds beside its model is read as well, whether the model is understood or not.
+            bool understood = !bytes.StartsWith("GGUF"u8) || Accepts(ReadModel, path, folder, bytes.Length);
+            return Accepts(ReadFile, path, folder, bytes.Length) && understood;
         }
         finally
         {
@@ -45,22 +51,13 @@ public static class CheckpointFuzzTarget
         }
     }
 
-    private static bool RunOn(string folder, int length, bool isModel)
+    private static bool Accepts(Action<string> read, string path, string folder, int length)
     {
         long allocated = GC.GetAllocatedBytesForCurrentThread();
-        bool accepted;
+        bool accepted = true;
         try
         {
-            if (isModel)
-            {
-                ReadModel(folder);
-            }
-            else
-            {
-                ReadFile(Path.Combine(folder, WeightsName));
-            }
-
-            accepted = true;
+            read(path);
         }
         catch (CheckpointException rejection)
         {
@@ -82,7 +79,7 @@ public static class CheckpointFuzzTarget
         foreach (TensorEntry tensor in file.Tensors.Values)
         {
             long elements = tensor.ElementCount;
-            Require(tensor.Offset >= 0 && tensor.ByteLength >= elements
+            Require(tensor.Offset >= 0 && tensor.ByteLength >= Math.Sign(elements)
                 && tensor.Offset + tensor.ByteLength <= length, "a tensor lies outside");
             if (elements == 0)
             {
@@ -92,6 +89,7 @@ public static class CheckpointFuzzTarget
             try
             {
                 StoredRows rows = StoredRows.Of(file, tensor);
+                Require(tensor.ByteLength == rows.RowBytes * tensor.Rows, "a tensor has another length than its rows");
                 float[] row = new float[tensor.Columns];
                 rows.ReadFloats(0, row);
                 rows.ReadFloats(tensor.Rows - 1, row);
@@ -108,9 +106,9 @@ public static class CheckpointFuzzTarget
         }
     }
 
-    private static void ReadModel(string folder)
+    private static void ReadModel(string path)
     {
-        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder);
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(path);
         foreach (int index in (ReadOnlySpan<int>)[0, checkpoint.LayerCount - 1])
         {
             FfnCheckpointLayer layer = checkpoint.GetLayer(index);

@@ -1,12 +1,14 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
+using System.Runtime.InteropServices;
 using System.Text;
 
 namespace NativeFfn.Fuzzing;
 
 /// <summary>Makes damaged checkpoints of the seeds, the same sequence for the same seed.</summary>
 /// <param name="seed">Any number.</param>
-public sealed class CheckpointMutator(ulong seed)
+/// <param name="prefix">How the names begin of the seeds to start from; all without.</param>
+public sealed class CheckpointMutator(ulong seed, string prefix = "")
 {
     private const int MaxMutations = 4;
 
@@ -23,13 +25,20 @@ public sealed class CheckpointMutator(ulong seed)
     private static readonly ImmutableArray<ulong> Lengths =
         [0, 1, 2, 7, 100_000_000, 100_000_001, int.MaxValue, uint.MaxValue, long.MaxValue, 1UL << 63, ulong.MaxValue];
 
+    private readonly ImmutableArray<byte[]> _seeds =
+        [.. SeedCorpus.All.Where(seed => seed.Name.StartsWith(prefix, StringComparison.Ordinal)).Select(static seed => seed.Bytes)];
+
     private readonly Random _random = new((int)(seed % int.MaxValue));
 
     /// <summary>The next input.</summary>
     public byte[] Next()
     {
-        byte[] seedBytes = SeedCorpus.All[_random.Next(SeedCorpus.All.Length)].Bytes;
+        byte[] seedBytes = _seeds[_random.Next(_seeds.Length)];
+        return seedBytes.AsSpan().StartsWith("GGUF"u8) ? NextBinary([.. seedBytes]) : NextText(seedBytes);
+    }
 
+    private byte[] NextText(byte[] seedBytes)
+    {
         // A model's configuration stands before its file; the header's length is where the file starts.
         int start = seedBytes[0] == (byte)'{' && seedBytes.AsSpan().Contains((byte)0) ? Array.IndexOf(seedBytes, (byte)0) + 1 : 0;
         var config = new List<byte>(seedBytes[..start]);
@@ -60,6 +69,41 @@ public sealed class CheckpointMutator(ulong seed)
         BinaryPrimitives.WriteUInt64LittleEndian(prefix, length ?? (ulong)header.Count);
         byte[] bytes = [.. config, .. prefix, .. header, .. data];
         return _random.Next(12) == 0 ? bytes[.._random.Next(bytes.Length + 1)] : bytes;
+    }
+
+    // A header of lengths, counts and numbers of types: the end is data, which little depends on.
+    private byte[] NextBinary(List<byte> bytes)
+    {
+        for (int i = _random.Next(1, MaxMutations + 1); i > 0; i--)
+        {
+            int at = _random.Next(bytes.Count);
+            int count = Math.Min(_random.Next(1, 16), bytes.Count - at);
+            switch (_random.Next(7))
+            {
+                case 0:
+                    bytes[at] ^= (byte)(1 << _random.Next(8));
+                    break;
+                case 1:
+                    bytes[at] = (byte)_random.Next(256);
+                    break;
+                case 2:
+                    bytes[at] += (byte)(_random.Next(2) == 0 ? 1 : 255);
+                    break;
+                case 3 when bytes.Count > count:
+                    bytes.RemoveRange(at, count);
+                    break;
+                case 4:
+                    bytes.InsertRange(_random.Next(bytes.Count + 1), bytes.GetRange(at, count));
+                    break;
+                default:
+                    byte[] number = BitConverter.GetBytes(Lengths[_random.Next(Lengths.Length)]);
+                    number.AsSpan(0, Math.Min(_random.Next(2) == 0 ? sizeof(uint) : sizeof(ulong), bytes.Count - at)).CopyTo(
+                        CollectionsMarshal.AsSpan(bytes)[at..]);
+                    break;
+            }
+        }
+
+        return _random.Next(12) == 0 ? [.. bytes[.._random.Next(bytes.Count + 1)]] : [.. bytes];
     }
 
     private void Mutate(List<byte> bytes)

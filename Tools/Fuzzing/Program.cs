@@ -33,16 +33,16 @@ switch (args)
         }
 
         return 0;
-    case ["mutate", string seconds, string crashFolder] when double.TryParse(seconds, out double limit):
-        return Mutate(TimeSpan.FromSeconds(limit), crashFolder);
+    case ["mutate", string seconds, string crashFolder, .. ([] or [_])] when double.TryParse(seconds, out double limit):
+        return Mutate(TimeSpan.FromSeconds(limit), crashFolder, args.ElementAtOrDefault(3) ?? "");
     default:
-        Console.Error.WriteLine("Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS CRASH_FOLDER");
+        Console.Error.WriteLine("Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS CRASH_FOLDER [PREFIX]");
         return 2;
 }
 
-static int Mutate(TimeSpan limit, string crashFolder)
+static int Mutate(TimeSpan limit, string crashFolder, string prefix)
 {
-    var mutator = new CheckpointMutator(MutationSeed);
+    var mutator = new CheckpointMutator(MutationSeed, prefix);
     long start = Stopwatch.GetTimestamp();
     long cases = 0;
     int crashes = 0;

@@ -9,7 +9,9 @@ namespace NativeFfn.Checkpoints.Files;
 /// <param name="Config">Its configuration.</param>
 internal sealed record StoredModel(string Type, FfnFamily Family, CheckpointConfig Config);
 
-/// <summary>A file of tensors open for reading; nothing of them is read until it is asked for. Safe for use by several threads at once.</summary>
+/// <summary>
+/// A file of tensors open for reading; nothing of them is read until it is asked for. Safe for use by several threads at once.
+/// </summary>
 internal interface ITensorFile : IDisposable
 {
     /// <summary>The file, as it was named on opening.</summary>
@@ -21,8 +23,14 @@ internal interface ITensorFile : IDisposable
     /// <summary>The types of the format that weights can be read from, in words.</summary>
     string ReadableTypes { get; }
 
+    /// <summary>
+    /// Whether a tensor <c>P.weight</c> may have a factor of its weights beside it, <c>P.scale</c>: one number, or one an expert.
+    /// </summary>
+    bool HasScales => false;
+
     /// <summary>The model, where the file says itself what it has; null where a <c>config.json</c> does.</summary>
-    StoredModel? Model => null;
+    /// <exception cref="CheckpointException">It is no model that is read.</exception>
+    StoredModel? ReadModel() => null;
 
     /// <summary>Reads consecutive rows of one tensor, as its encoding has them.</summary>
     /// <param name="tensor">A tensor of this file.</param>

@@ -4,13 +4,21 @@ using System.Text.Json;
 
 namespace NativeFfn.Checkpoints.Files.Gguf;
 
-/// <summary>The metadata of a GGUF file: numbers, flags and short texts by key. Long texts are passed over, and of arrays is kept that they are some.</summary>
+/// <summary>
+/// The metadata of a GGUF file: numbers, flags, short texts and short arrays of numbers and flags by key. Long texts are passed over; of
+/// other arrays, such as a vocabulary, is kept that they are some.
+/// </summary>
 internal static class GgufMetadata
 {
     private const string AlignmentKey = "general.alignment";
     private const int MaxKeys = 1 << 16;
     private const int MaxKeyBytes = ushort.MaxValue;
     private const int MaxKeptText = 1024;
+    private const ulong MaxTextBytes = 1 << 30;
+    private const int MaxElements = 1 << 30;
+
+    // An array of a number for each layer is kept; no model comes near so many layers.
+    private const int MaxKeptElements = 4096;
 
     // Length, one letter, type, value.
     private const int MinKeyBytes = sizeof(ulong) + 1 + sizeof(uint) + 1;
@@ -19,10 +27,8 @@ internal static class GgufMetadata
     private const uint StringType = 8;
     private const uint ArrayType = 9;
 
-    private static readonly JsonElement SomeArray = Json("[]");
-
     // Bytes of a value by its type; a text has its length, an array its type and count at least.
-    private static ReadOnlySpan<byte> Sizes => [1, 1, 2, 2, 4, 4, 4, 1, 8, 12, 8, 8, 8];
+    private static ReadOnlySpan<byte> Sizes => [1, 1, 2, 2, 4, 4, 4, 1, sizeof(ulong), 12, 8, 8, 8];
 
     /// <summary>Reads all keys.</summary>
     public static Dictionary<string, JsonElement> Read(GgufReader reader, int count)
@@ -74,23 +80,31 @@ internal static class GgufMetadata
             case StringType:
                 return ReadText(reader, key);
             case ArrayType:
-                SkipArray(reader, key);
-                return SomeArray;
-            case BoolType:
-                byte flag = reader.Byte();
-                return flag <= 1 ? Json(flag == 1 ? "true" : "false") : throw reader.Error($"the key {key} is {flag}; a flag is 0 or 1");
+                return ReadArray(reader, key);
             default:
-                ReadOnlySpan<byte> bytes = reader.Next(Sizes[(int)type]);
-                return type is 6 or 12 ? ReadFloat(bytes) : Json(ReadInteger(bytes, isSigned: type is 1 or 3 or 5 or 11).ToString(CultureInfo.InvariantCulture));
+                return Json(ReadNumber(reader, key, type));
         }
     }
 
+    // A number or flag, as JSON spells it.
+    private static string ReadNumber(GgufReader reader, string key, uint type)
+    {
+        ReadOnlySpan<byte> bytes = reader.Next(Sizes[(int)type]);
+        return type switch
+        {
+            BoolType when bytes[0] > 1 => throw reader.Error($"the key {key} is {bytes[0]}; a flag is 0 or 1"),
+            BoolType => bytes[0] == 1 ? "true" : "false",
+            6 or 12 => ReadFloat(bytes),
+            _ => ReadInteger(bytes, isSigned: type is 1 or 3 or 5 or 11).ToString(CultureInfo.InvariantCulture),
+        };
+    }
+
     // A number that JSON has none for becomes a text, which no reader of numbers takes.
-    private static JsonElement ReadFloat(ReadOnlySpan<byte> bytes)
+    private static string ReadFloat(ReadOnlySpan<byte> bytes)
     {
         double value = bytes.Length == sizeof(float) ? BinaryPrimitives.ReadSingleLittleEndian(bytes) : BinaryPrimitives.ReadDoubleLittleEndian(bytes);
         string text = bytes.Length == sizeof(float) ? ((float)value).ToString("R", CultureInfo.InvariantCulture) : value.ToString("R", CultureInfo.InvariantCulture);
-        return Json(double.IsFinite(value) ? text : $"\"{text}\"");
+        return double.IsFinite(value) ? text : $"\"{text}\"";
     }
 
     private static Int128 ReadInteger(ReadOnlySpan<byte> bytes, bool isSigned)
@@ -111,7 +125,7 @@ internal static class GgufMetadata
         ulong length = reader.UInt64();
         if (length > MaxKeptText)
         {
-            reader.Skip(length);
+            SkipText(reader, key, length);
             return null;
         }
 
@@ -119,7 +133,12 @@ internal static class GgufMetadata
         return Json($"\"{JsonEncodedText.Encode(reader.Text($"the value of {key}", MaxKeptText))}\"");
     }
 
-    private static void SkipArray(GgufReader reader, string key)
+    private static void SkipText(GgufReader reader, string key, ulong length) => reader.Skip(
+        length <= MaxTextBytes
+            ? length
+            : throw reader.Error($"the key {key} has a text of {length} bytes; {MaxTextBytes} are the most that it can have"));
+
+    private static JsonElement ReadArray(GgufReader reader, string key)
     {
         uint type = RequireType(reader, key, reader.UInt32());
         if (type == ArrayType)
@@ -128,17 +147,25 @@ internal static class GgufMetadata
         }
 
         int size = Sizes[(int)type];
-        int count = reader.Count($"elements of {key}", size, 1 << 30);
-        if (type != StringType)
+        int count = reader.Count($"elements of {key}", size, MaxElements);
+        if (type != StringType && count <= MaxKeptElements)
         {
-            reader.Skip((ulong)count * (ulong)size);
-            return;
+            string[] elements = new string[count];
+            for (int i = 0; i < count; i++)
+            {
+                elements[i] = ReadNumber(reader, key, type);
+            }
+
+            return Json($"[{string.Join(',', elements)}]");
         }
 
-        for (int i = 0; i < count; i++)
+        for (int i = 0; type == StringType && i < count; i++)
         {
-            reader.Skip(reader.UInt64());
+            SkipText(reader, key, reader.UInt64());
         }
+
+        reader.Skip(type == StringType ? 0 : (ulong)count * (ulong)size);
+        return Json($"\"an array of {count}\"");
     }
 
     private static JsonElement Json(string text)

@@ -6,8 +6,8 @@ namespace NativeFfn.Checkpoints.Files.Gguf;
 
 /// <summary>Makes a row of <see cref="FamilyCatalog"/> one of GGUF: every architecture has the same names and keys there.</summary>
 /// <remarks>
-/// The activation follows from the architecture and has no key. Writers of GGUF turn GPT-2's matrices, add the 1 to norms scaled by (1 + w),
-/// and leave gate and up fused where they were.
+/// The activation follows from the architecture and has no key. Writers of GGUF turn GPT-2's matrices, add the 1 to norms scaled by (1 +
+/// w), and leave gate and up fused where they were.
 /// </remarks>
 internal static class GgufModel
 {
@@ -23,11 +23,6 @@ internal static class GgufModel
         const string architectureKey = "general.architecture";
         var config = new CheckpointConfig(path, metadata);
         string architecture = config.Text(architectureKey);
-        if (config.Has("split.count") && config.Count("split.count") > 1)
-        {
-            throw config.Wrong("split.count", $"{config.Count("split.count")}: the file is one of several parts. Merge them into one file first");
-        }
-
         if (!Architectures.Contains(architecture))
         {
             throw config.Wrong(

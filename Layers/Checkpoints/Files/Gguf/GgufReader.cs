@@ -19,8 +19,6 @@ internal sealed class GgufReader(TensorData data)
     /// <summary>Bytes up to the file's end.</summary>
     public long Rest => data.Length - Position;
 
-    public byte Byte() => Next(sizeof(byte))[0];
-
     public uint UInt32() => BinaryPrimitives.ReadUInt32LittleEndian(Next(sizeof(uint)));
 
     public ulong UInt64() => BinaryPrimitives.ReadUInt64LittleEndian(Next(sizeof(ulong)));
@@ -76,6 +74,10 @@ internal sealed class GgufReader(TensorData data)
         return Utf8.IsValid(bytes) ? Encoding.UTF8.GetString(bytes) : throw Error($"{what} is not valid UTF-8");
     }
 
+    /// <summary>The refusal of a sound file, with the remedy.</summary>
+    public CheckpointException Refusal(string problem) => new($"{data.Path}: {problem}.");
+
+    /// <summary>The refusal of a damaged file.</summary>
     public CheckpointException Error(string problem) => new($"{data.Path}: {problem}. The file is damaged or of an unknown kind; get it again.");
 
     private void Require(ulong count)

@@ -1,0 +1,51 @@
+using System.Runtime.Intrinsics;
+
+namespace NativeFfn.Backends.Encodings.Ggml;
+
+/// <summary>w = f16(0) where bit i of the 16 bytes from 2 on is set, else -f16(0).</summary>
+internal readonly struct Q1_0 : IGgmlBlock
+{
+    /// <inheritdoc/>
+    public static string Name => "q1_0";
+
+    /// <inheritdoc/>
+    public static int Columns => 128;
+
+    /// <inheritdoc/>
+    public static int Bytes => 18;
+
+    /// <inheritdoc/>
+    public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
+    {
+        float scale = Lanes.Half(block, 0);
+        for (int group = 0; group < 8; group++)
+        {
+            // Where the bit is clear, its complement is set.
+            uint clear = ~(uint)Lanes.UInt16(block, 2 + (group * 2));
+            Lanes.Store(Lanes.Negate(Vector128<sbyte>.One, clear), scale, weights[(group * Lanes.Count)..]);
+        }
+    }
+}
+
+/// <summary>w = f16(0) · (q - 1); q is two bits of the 16 bytes from 2 on, the lowest first.</summary>
+internal readonly struct Q2_0 : IGgmlBlock
+{
+    /// <inheritdoc/>
+    public static string Name => "q2_0";
+
+    /// <inheritdoc/>
+    public static int Columns => 64;
+
+    /// <inheritdoc/>
+    public static int Bytes => 18;
+
+    /// <inheritdoc/>
+    public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
+    {
+        float scale = Lanes.Half(block, 0);
+        for (int i = 0; i < weights.Length; i++)
+        {
+            weights[i] = scale * (((block[2 + (i / 4)] >> (i % 4 * 2)) & 3) - 1);
+        }
+    }
+}
