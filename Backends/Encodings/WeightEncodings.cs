@@ -17,7 +17,10 @@ internal static class WeightEncodings
     /// <summary>8-bit integers, 32 to a scale.</summary>
     public static WeightEncoding Int8 { get; } = new Int8Encoding();
 
-    /// <summary>Every encoding.</summary>
+    /// <summary>float64, which files may have and no engine keeps.</summary>
+    public static WeightEncoding Float64 { get; } = new Float64Encoding();
+
+    /// <summary>Every encoding that weights are kept in; <see cref="GroupedCodes"/> are made for a matrix.</summary>
     public static ImmutableArray<WeightEncoding> All { get; } =
     [
         Float32,

@@ -1,5 +1,6 @@
 using NativeFfn.Checkpoints.Families;
 using NativeFfn.Checkpoints.Files;
+using NativeFfn.Checkpoints.Quantised;
 
 namespace NativeFfn.Checkpoints;
 
@@ -53,6 +54,11 @@ public sealed class FfnCheckpoint : IDisposable
         try
         {
             StoredModel model = tensors.Model ?? ReadModel(path);
+            if (tensors.Model is null)
+            {
+                tensors.Show(Quantisation.Forms(model.Config.Path));
+            }
+
             return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
         }
         catch

@@ -84,8 +84,8 @@ internal static class SafetensorsHeaderWriter
                 throw new ArgumentException($"{quoted} is declared twice or has a reserved name.", nameof(tensors));
             }
 
-            WeightEncoding encoding = SafetensorsTypes.EncodingOf(type) ?? throw new ArgumentException(
-                $"{quoted} has type {CheckpointText.Quote(type)}; {SafetensorsTypes.ReadableList} can be written.", nameof(tensors));
+            WeightEncoding encoding = SafetensorsTypes.EncodingOf(type) is { Precision: not null } known ? known : throw new ArgumentException(
+                $"{quoted} has type {CheckpointText.Quote(type)}; {SafetensorsTypes.WritableList} can be written.", nameof(tensors));
             int size = encoding.BlockBytes;
             long elements = Elements(shape, (MaxDataBytes - offset) / size) ?? throw new ArgumentException(
                 $"{quoted} has shape {CheckpointText.Shape(shape)}, which has a negative size or is too large for a file.", nameof(tensors));
