@@ -17,7 +17,7 @@ internal sealed class QuantisedTensor : ITensorFile
     private readonly int _rowBytes;
     private readonly bool _isAcross;
     private readonly int _pieceRows;
-    private Band? _kept;
+    private RowBand? _kept;
 
     /// <summary>A matrix of parts.</summary>
     /// <param name="path">The file that has its codes.</param>
@@ -87,7 +87,7 @@ internal sealed class QuantisedTensor : ITensorFile
 
     private int CopyOfBand(long firstRow, int count, Span<byte> rows)
     {
-        Band band = Interlocked.Exchange(ref _kept, null) ?? new Band();
+        RowBand band = Interlocked.Exchange(ref _kept, null) ?? new RowBand();
         long bandFirst = firstRow / _pieceRows * _pieceRows;
         int bandRows = (int)Math.Min(_pieceRows, Entry.Rows - bandFirst);
         if (band.FirstRow != bandFirst)
@@ -116,7 +116,7 @@ internal sealed class QuantisedTensor : ITensorFile
         return count;
     }
 
-    private sealed class Band
+    private sealed class RowBand
     {
         public long FirstRow { get; set; } = -1;
 

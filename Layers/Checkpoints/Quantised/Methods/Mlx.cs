@@ -52,8 +52,8 @@ internal sealed class Mlx(QuantisationConfig config, string biases)
                 module, codes, shape, ScaleGrid.Columns(scales.OfType("U8"), shape, group, type), format with { Book = bits == 4 ? CodeBook.E2M1 : CodeBook.E4M3 });
         }
 
-        TensorPiece minima = module.Get(biases);
         ScaleGrid grid = ScaleGrid.Columns(scales.OfType("F16", "BF16", "F32"), shape, group);
+        TensorPiece minima = module.Get(biases);
         return QuantisedRows.Matrix(
             module, codes, shape, grid, format with { HasMinima = true }, encoding => [grid.Others(minima, encoding.MinimumOffset)]);
     }

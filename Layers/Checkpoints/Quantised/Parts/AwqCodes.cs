@@ -21,7 +21,7 @@ internal sealed class AwqCodes(TensorPiece piece, int offset, int columns, int m
         for (int column = 0; column < columns; column += AwqOrder.Word)
         {
             int height = Math.Min(AwqOrder.Word, columns - column);
-            StridedRows.Read(
+            RowSlices.Read(
                 piece, column, height, matrixRows / AwqOrder.Word * sizeof(uint), firstRow / AwqOrder.Word * sizeof(uint),
                 MemoryMarshal.AsBytes(tile.AsSpan(0, height * words)));
             for (int word = 0; word < words; word++)

@@ -26,7 +26,7 @@ internal sealed class TransposedPart<T>(TensorPiece piece, int offset, int eleme
         for (int first = 0; first < elements; first += Tile)
         {
             int height = Math.Min(Tile, elements - first);
-            StridedRows.Read(piece, first, height, (long)matrixRows * size, firstRow * size, MemoryMarshal.AsBytes(tile.AsSpan(0, height * count)));
+            RowSlices.Read(piece, first, height, (long)matrixRows * size, firstRow * size, MemoryMarshal.AsBytes(tile.AsSpan(0, height * count)));
             for (int row = 0; row < count; row++)
             {
                 Span<byte> target = rows.Slice((row * rowBytes) + offset + (first * size), height * size);
@@ -40,7 +40,7 @@ internal sealed class TransposedPart<T>(TensorPiece piece, int offset, int eleme
 }
 
 /// <summary>Reads the same columns of several stored rows.</summary>
-internal static class StridedRows
+internal static class RowSlices
 {
     /// <summary>Fills a span with as many bytes of each row.</summary>
     /// <param name="piece">The stored tensor.</param>
