@@ -23,7 +23,7 @@ public sealed class GroupedCodesTests
         yield return Case("nvfp4", 4, 16, ScaleType.E4M3, static format => format with { Book = CodeBook.E2M1, Factor = 0.37f });
         yield return Case("fp8", 8, 128, ScaleType.Float32, static format => format with { Book = CodeBook.E4M3 });
         yield return Case("fp8 with more range", 8, 128, ScaleType.E8M0, static format => format with { Book = CodeBook.E5M2 });
-        yield return Case("a table and rows that begin inside blocks", 4, 64, ScaleType.Float32, static format => format with
+        yield return Case("a table, rows that begin inside blocks", 4, 64, ScaleType.Float32, static format => format with
         {
             Book = CodeBook.OfTable([.. Enumerable.Range(0, 16).Select(static i => (float)Math.Sin(i))]),
             HasPhase = true,
@@ -56,7 +56,8 @@ public sealed class GroupedCodesTests
             encoding.Decode(row, first, weights);
             for (int i = 0; i < weights.Length; i++)
             {
-                Assert.That(weights[i].Equals(expected[first + i]), $"column {first + i}: {weights[i]:R} instead of {expected[first + i]:R}");
+                (int column, float wanted) = (first + i, expected[first + i]);
+                Assert.That(weights[i].Equals(wanted), $"column {column}: {weights[i]:R} instead of {wanted:R}");
             }
         }
     }
@@ -64,7 +65,8 @@ public sealed class GroupedCodesTests
     private static TestCaseData Case(string name, int bits, int group, ScaleType scale, Func<GroupedFormat, GroupedFormat> change)
     {
         const int columns = 677;
-        var format = new GroupedFormat { Name = name, Bits = bits, Groups = (columns + group - 1) / group, GroupColumns = group, Scale = scale };
+        int groups = (columns + group - 1) / group;
+        var format = new GroupedFormat { Name = name, Bits = bits, Groups = groups, GroupColumns = group, Scale = scale };
         return new TestCaseData(change(format), columns).SetArgDisplayNames(name);
     }
 
@@ -82,9 +84,14 @@ public sealed class GroupedCodesTests
 
         float[] value = new float[1];
         format.Book.Expand([(byte)code], value);
-        double scale = format.Scale.Read(row.AsSpan(encoding.ScaleOffset), group);
-        return format.HasMinima
-            ? (float)((value[0] * scale) + format.Scale.Read(row.AsSpan(encoding.MinimumOffset), group))
-            : (float)((value[0] - (format.HasZeros ? row[encoding.ZeroOffset + group] : format.Zero)) * scale * format.Factor / format.Divisor);
+        float scale = format.Scale.Read(row.AsSpan(encoding.ScaleOffset), group);
+        if (format.HasMinima)
+        {
+            // A float64 would lose a minimum that decides a tie.
+            return MathF.FusedMultiplyAdd(value[0], scale, format.Scale.Read(row.AsSpan(encoding.MinimumOffset), group));
+        }
+
+        int zero = format.HasZeros ? row[encoding.ZeroOffset + group] : format.Zero;
+        return (float)((value[0] - zero) * (double)scale * format.Factor / format.Divisor);
     }
 }

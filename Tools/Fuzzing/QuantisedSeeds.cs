@@ -5,7 +5,7 @@ using System.Text;
 
 namespace NativeFfn.Fuzzing;
 
-/// <summary>Small valid models of every method of quantisation: a llama of one layer, 16 wide, whose three matrices have the same parts.</summary>
+/// <summary>Small valid models of every method of quantisation: a llama of one layer, 16 wide, with three alike matrices.</summary>
 internal static class QuantisedSeeds
 {
     private const string NoState = "";
@@ -30,6 +30,9 @@ internal static class QuantisedSeeds
             "gptq-8", """{"quant_method":"gptq","bits":8,"group_size":-1,"checkpoint_format":"gptq_v2","sym":false}""",
             (".qweight", "I32", [4, 16]), (".qzeros", "I32", [1, 4]), (".scales", "BF16", [1, 16])),
         Seed(
+            "gptq-3", """{"quant_method":"gptq","bits":3,"group_size":8}""",
+            (".qweight", "I32", [2, 16]), (".qzeros", "I32", [2, 2]), (".scales", "F32", [2, 16]), (".g_idx", "I32", [16])),
+        Seed(
             "awq", """{"quant_method":"awq","bits":4,"group_size":8,"version":"gemm"}""",
             (".qweight", "I32", [16, 2]), (".qzeros", "I32", [2, 2]), (".scales", "F16", [2, 16])),
         Seed(
@@ -41,7 +44,8 @@ internal static class QuantisedSeeds
             (".weight_g_idx", "I32", [16])),
         Seed(
             "ct-int8", $$"""{"quant_method":"compressed-tensors","config_groups":{{IntegerGroups}} }""",
-            (".weight", "I8", [16, 16]), (".weight_scale", "F32", [16, 1]), (".weight_zero_point", "I8", [16, 1]), (".input_scale", "F32", [1])),
+            (".weight", "I8", [16, 16]), (".weight_scale", "F32", [16, 1]), (".weight_zero_point", "I8", [16, 1]),
+            (".input_scale", "F32", [1])),
         Seed(
             "ct-nvfp4", $$"""{"quant_method":"compressed-tensors","config_groups":{{FloatGroups}} }""",
             (".weight_packed", "U8", [16, 8]), (".weight_scale", "F8_E4M3", [16, 1]), (".weight_global_scale", "F32", [1])),
@@ -79,7 +83,8 @@ internal static class QuantisedSeeds
     ];
 
     private static (string Name, string Config, byte[] File) Seed(
-        string name, string quantisation, params (string Ending, string Type, long[] Shape)[] parts) => Seed(name, quantisation, NoState, parts);
+        string name, string quantisation, params (string Ending, string Type, long[] Shape)[] parts) =>
+        Seed(name, quantisation, NoState, parts);
 
     private static (string Name, string Config, byte[] File) Seed(
         string name, string quantisation, string state, params (string Ending, string Type, long[] Shape)[] parts)
@@ -128,9 +133,10 @@ internal static class QuantisedSeeds
 
     private static void Add(StringBuilder header, List<byte> data, string name, string type, long[] shape, byte[] bytes)
     {
+        (string sizes, int end) = (string.Join(',', shape), data.Count + bytes.Length);
         header.Append(header.Length > 1 ? "," : "").Append(CultureInfo.InvariantCulture,
             $$"""
-            "{{name}}":{"dtype":"{{type}}","shape":[{{string.Join(',', shape)}}],"data_offsets":[{{data.Count}},{{data.Count + bytes.Length}}]}
+            "{{name}}":{"dtype":"{{type}}","shape":[{{sizes}}],"data_offsets":[{{data.Count}},{{end}}]}
             """);
         data.AddRange(bytes);
     }

@@ -18,7 +18,8 @@ internal abstract class CodeBook
     public static CodeBook E4M3 { get; } = new E4M3Book();
 
     /// <summary>8-bit floats with 5 bits of exponent, the upper half of IEEE half precision.</summary>
-    public static CodeBook E5M2 { get; } = OfTable([.. Enumerable.Range(0, 256).Select(static bits => (float)BitConverter.UInt16BitsToHalf((ushort)(bits << 8)))]);
+    public static CodeBook E5M2 { get; } = OfTable([.. Enumerable.Range(0, 256).Select(static bits =>
+        (float)BitConverter.UInt16BitsToHalf((ushort)(bits << 8)))]);
 
     /// <summary>A table of 16 or of 256 numbers.</summary>
     public static CodeBook OfTable(float[] values) => values.Length switch
@@ -64,7 +65,8 @@ internal abstract class CodeBook
 
     private sealed class E4M3Book : CodeBook
     {
-        // Exponent and mantissa where float32 has them are the number times 2^(7 - 127), its subnormals too; a product puts that right exactly.
+        // Exponent and mantissa where float32 has them are the number times 2^(7 - 127), its subnormals too; a product
+        // puts that right exactly.
         private const int MantissaShift = 20;
         private const uint SizeBits = 0x7F;
 
@@ -110,7 +112,8 @@ internal abstract class CodeBook
                 // A permutation looks at the three lowest bits; the fourth, moved to the sign, chooses between the halves.
                 for (; i + Half <= codes.Length; i += Half)
                 {
-                    Vector256<int> index = Avx2.ConvertToVector256Int32(Vector128.CreateScalarUnsafe(MemoryMarshal.Read<ulong>(codes[i..])).AsByte());
+                    Vector256<int> index = Avx2.ConvertToVector256Int32(
+                        Vector128.CreateScalarUnsafe(MemoryMarshal.Read<ulong>(codes[i..])).AsByte());
                     Avx.BlendVariable(
                         Avx2.PermuteVar8x32(_low, index), Avx2.PermuteVar8x32(_high, index), (index << 28).AsSingle()).CopyTo(values[i..]);
                 }

@@ -125,7 +125,8 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
         int i = 0;
         for (; i + Vector<float>.Count <= values.Length; i += Vector<float>.Count)
         {
-            Vector.FusedMultiplyAdd(new Vector<float>(values[i..]), new Vector<float>(scale), new Vector<float>(minimum)).CopyTo(values[i..]);
+            Vector<float> codes = new(values[i..]);
+            Vector.FusedMultiplyAdd(codes, new Vector<float>(scale), new Vector<float>(minimum)).CopyTo(values[i..]);
         }
 
         for (; i < values.Length; i++)

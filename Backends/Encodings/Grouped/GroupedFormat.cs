@@ -1,6 +1,8 @@
 namespace NativeFfn.Backends.Encodings;
 
-/// <summary>What the codes of a matrix mean: w = scale · (book[q] - zero), or scale · book[q] + minimum, with a factor for the whole matrix.</summary>
+/// <summary>
+/// What the codes of a matrix mean: w = scale · (book[q] - zero), or scale · book[q] + minimum, with a factor for the whole matrix.
+/// </summary>
 /// <remarks>Scale, zero point and minimum belong to a group of columns of one row.</remarks>
 internal sealed record GroupedFormat
 {
@@ -34,7 +36,9 @@ internal sealed record GroupedFormat
     /// <summary>The group of each column; null where a group is neighbouring columns.</summary>
     public int[]? GroupOf { get; init; }
 
-    /// <summary>Whether a row may begin inside a group, so that the group of a column is (column + the row's phase) / <see cref="GroupColumns"/>.</summary>
+    /// <summary>
+    /// Whether a row may begin inside a group, so that the group of a column is (column + the row's phase) / <see cref="GroupColumns"/>.
+    /// </summary>
     public bool HasPhase { get; init; }
 
     /// <summary>Multiplies every weight.</summary>

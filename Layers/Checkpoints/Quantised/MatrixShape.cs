@@ -29,5 +29,6 @@ internal readonly record struct MatrixShape(ImmutableArray<long> Outer, long Row
         : throw piece.Wrong($"stands for rows of {columns} weights; 1 to {MaxColumns} can be read");
 
     /// <summary>Rows of one matrix as an int.</summary>
-    public int CheckedRows(TensorPiece piece) => Rows <= int.MaxValue ? (int)Rows : throw piece.Wrong($"stands for {Rows} rows, more than can be read");
+    public int CheckedRows(TensorPiece piece) =>
+        Rows <= int.MaxValue ? (int)Rows : throw piece.Wrong($"stands for {Rows} rows, more than can be read");
 }

@@ -73,7 +73,8 @@ internal sealed class QuantisationConfig(string path, JsonElement values)
             : throw Wrong(key, value, "a list of strings");
 
     /// <summary>An object, or null where the key is absent or has none.</summary>
-    public QuantisationConfig? Object(string key) => Value(key) is { ValueKind: JsonValueKind.Object } value ? new QuantisationConfig(path, value) : null;
+    public QuantisationConfig? Object(string key) =>
+        Value(key) is { ValueKind: JsonValueKind.Object } value ? new QuantisationConfig(path, value) : null;
 
     /// <summary>The objects among the values, by key, in the file's order.</summary>
     public IEnumerable<(string Key, QuantisationConfig Value)> Objects() => values.EnumerateObject()
@@ -89,18 +90,22 @@ internal sealed class QuantisationConfig(string path, JsonElement values)
         }
         catch (Exception problem) when (problem is ArgumentException or RegexMatchTimeoutException)
         {
-            throw new CheckpointException($"{path}: has the pattern {CheckpointText.Quote(pattern)}, which cannot be matched. Correct it.", problem);
+            throw new CheckpointException(
+                $"{path}: has the pattern {CheckpointText.Quote(pattern)}, which cannot be matched. Correct it.", problem);
         }
     }
 
     /// <summary>The refusal of a key's value, in the words of whoever reads it.</summary>
     public CheckpointException Wrong(string key, string problem) => new($"{path}: {CheckpointText.Quote(key)} is {problem}.");
 
-    private CheckpointException Wrong(string key, JsonElement value, string expected) => Wrong(key, $"{CheckpointJson.Raw(value)}; it must be {expected}");
+    private CheckpointException Wrong(string key, JsonElement value, string expected) =>
+        Wrong(key, $"{CheckpointJson.Raw(value)}; it must be {expected}");
 
-    private CheckpointException Missing(string key) => new($"{path}: has no {CheckpointText.Quote(key)}, which its method of quantisation needs.");
+    private CheckpointException Missing(string key) =>
+        new($"{path}: has no {CheckpointText.Quote(key)}, which its method of quantisation needs.");
 
-    private JsonElement? Value(string key) => values.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+    private JsonElement? Value(string key) =>
+        values.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
     private string Name(JsonProperty property)
     {

@@ -3,7 +3,9 @@ using System.Collections.Immutable;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>The table of methods of quantisation by their names in configurations. Another one is a file in Methods and a line here.</summary>
+/// <summary>
+/// The table of methods of quantisation by their names in configurations. Another one is a file in Methods and a line here.
+/// </summary>
 internal static class QuantisationMethods
 {
     private static readonly FrozenDictionary<string, Func<QuantisationConfig, ImmutableArray<QuantisedForm>>> Known =
@@ -40,8 +42,10 @@ internal static class QuantisationMethods
     private static string WhyNot(string method) => method switch
     {
         "torchao" => "which stores classes of its library and no tensors; save the model dequantised, or take another checkpoint",
-        "marlin" or "gptq_marlin" or "awq_marlin" or "ipex" => "whose order of codes was made for one kernel; take the checkpoint in the format 'gptq' or 'awq'",
-        "hqq" or "quanto" or "eetq" or "aqlm" or "vptq" or "quip" or "higgs" or "spqr" or "quark" or "fp_quant" or "sinq" or "exl2" or "exl3" =>
+        "marlin" or "gptq_marlin" or "awq_marlin" or "ipex" =>
+            "whose order of codes was made for one kernel; take the checkpoint in the format 'gptq' or 'awq'",
+        "hqq" or "quanto" or "eetq" or "aqlm" or "vptq" or "quip" or "higgs" or "spqr"
+            or "quark" or "fp_quant" or "sinq" or "exl2" or "exl3" =>
             "a method that this version does not read; take a checkpoint that was quantised another way",
         _ => "a method that is not known; take a checkpoint that was quantised another way",
     };
@@ -53,7 +57,8 @@ internal static class QuantisationMethods
         {
             "auto_round:auto_gptq" or "auto_round:gptq" or "auto_gptq" or "gptq" => Gptq.Forms(config),
             "auto_round:auto_awq" or "auto_round:awq" or "auto_awq" or "awq" => Awq.Forms(config),
-            _ => throw config.Wrong("packing_format", $"{CheckpointText.Quote(packing)}; supported are auto_round:auto_gptq and auto_round:auto_awq"),
+            _ => throw config.Wrong(
+                "packing_format", $"{CheckpointText.Quote(packing)}; supported are auto_round:auto_gptq and auto_round:auto_awq"),
         };
     }
 }

@@ -16,14 +16,16 @@ internal sealed record QuantisedModule(string Path, string Name, Func<string, Te
 
     /// <summary>A part that must be there.</summary>
     public TensorPiece Get(string ending) => Find(ending) ?? throw new CheckpointException(
-        $"{Checkpoint}: has no tensor {CheckpointText.Quote(Path + ending)}, a part of the quantised {CheckpointText.Quote(Name)}. Is the checkpoint complete?");
+        $"{Checkpoint}: has no tensor {CheckpointText.Quote(Path + ending)}, a part of the quantised {CheckpointText.Quote(Name)}. " +
+        "Is the checkpoint complete?");
 
     /// <summary>The matrix that is shown.</summary>
     /// <param name="codes">The part that has its codes.</param>
     /// <param name="shape">The shape that the matrix has, <c>[rows, columns]</c> or <c>[experts, rows, columns]</c>.</param>
     /// <param name="encoding">What its rows are.</param>
     /// <param name="parts">What its rows are made of.</param>
-    public QuantisedTensor Tensor(TensorPiece codes, ImmutableArray<long> shape, WeightEncoding encoding, params ImmutableArray<RowPart> parts)
+    public QuantisedTensor Tensor(
+        TensorPiece codes, ImmutableArray<long> shape, WeightEncoding encoding, params ImmutableArray<RowPart> parts)
     {
         try
         {

@@ -36,11 +36,15 @@ internal static class QuantisedRows
         new() { Name = name, Bits = bits, Groups = 1, GroupColumns = 1, Scale = ScaleType.Float32 };
 
     /// <summary>4-bit floats, two to a byte, the low half first, in U8 <c>[rows, columns / 2]</c>.</summary>
-    public static QuantisedTensor Fp4(QuantisedModule module, TensorPiece codes, ScaleType type, int group, TensorPiece scales, string name, float factor = 1, float divisor = 1)
+    public static QuantisedTensor Fp4(
+        QuantisedModule module, TensorPiece codes, ScaleType type, int group, TensorPiece scales, string name, float factor = 1,
+        float divisor = 1)
     {
         var shape = MatrixShape.Of(codes.OfType("U8").OfRank(2, 3), codes.Shape[^1] * 2);
         GroupedFormat format = Format(name, 4) with { Book = CodeBook.E2M1, Factor = factor, Divisor = divisor };
-        return Matrix(module, codes, shape, ScaleGrid.Columns(scales.OfType("U8", type == ScaleType.E8M0 ? "F8_E8M0" : "F8_E4M3"), shape, group, type), format);
+        return Matrix(module, codes, shape, ScaleGrid.Columns(scales.OfType("U8", type == ScaleType.E8M0
+            ? "F8_E8M0"
+            : "F8_E4M3"), shape, group, type), format);
     }
 
     // Rows may be padded to whole words.

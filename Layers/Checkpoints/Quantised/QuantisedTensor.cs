@@ -4,7 +4,9 @@ using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>A matrix, or a stack of them, whose rows are put together from stored parts when they are read. Safe for use by several threads at once.</summary>
+/// <summary>
+/// A matrix, or a stack of them, whose rows are put together from stored parts when they are read. Safe for use by several threads at once.
+/// </summary>
 internal sealed class QuantisedTensor : ITensorFile
 {
     // Rows put together at a time: parts need as much room again at most.
@@ -44,7 +46,8 @@ internal sealed class QuantisedTensor : ITensorFile
     public TensorEntry Entry { get; }
 
     /// <inheritdoc/>
-    public FrozenDictionary<string, TensorEntry> Tensors => new Dictionary<string, TensorEntry> { [Entry.Name] = Entry }.ToFrozenDictionary();
+    public FrozenDictionary<string, TensorEntry> Tensors =>
+        new Dictionary<string, TensorEntry> { [Entry.Name] = Entry }.ToFrozenDictionary();
 
     /// <inheritdoc/>
     public string ReadableTypes => Entry.Type;
@@ -57,7 +60,8 @@ internal sealed class QuantisedTensor : ITensorFile
         if (rest != 0 || firstRow > Entry.Rows || count > Entry.Rows - firstRow || tensor != Entry)
         {
             throw new ArgumentOutOfRangeException(
-                nameof(rows), $"{rows.Length} bytes from row {firstRow} are no whole rows of '{Entry.Name}', which has {Entry.Rows} of {_rowBytes}.");
+                nameof(rows),
+                $"{rows.Length} bytes from row {firstRow} are no whole rows of '{Entry.Name}', which has {Entry.Rows} of {_rowBytes}.");
         }
 
         for (int done = 0; done < count;)

@@ -3,13 +3,16 @@ using System.Collections.Immutable;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>The tensors of a quantised checkpoint as they would be without quantisation: each matrix by its own name, its parts nowhere.</summary>
+/// <summary>
+/// The tensors of a quantised checkpoint as they would be without quantisation: each matrix by its own name, its parts nowhere.
+/// </summary>
 /// <remarks>Names alone tell; a matrix's parts are looked at when it is asked for. Safe for use by several threads at once.</remarks>
 /// <param name="forms">The forms that its method has.</param>
 /// <param name="has">Whether a tensor is stored.</param>
 /// <param name="stored">The stored tensor of a name, or null.</param>
 /// <param name="path">The checkpoint's file or index.</param>
-internal sealed class QuantisedView(ImmutableArray<QuantisedForm> forms, Func<string, bool> has, Func<string, TensorPiece?> stored, string path)
+internal sealed class QuantisedView(
+    ImmutableArray<QuantisedForm> forms, Func<string, bool> has, Func<string, TensorPiece?> stored, string path)
 {
     private readonly ConcurrentDictionary<string, QuantisedTensor> _open = [];
 

@@ -36,7 +36,8 @@ internal sealed record ScaleGrid(TensorPiece Piece, ScaleType Type, int Groups, 
             return new ScaleGrid(scales, type, 1, shape.Columns, matrices * shape.Rows, matrices * shape.Rows);
         }
 
-        bool ofRows = scales.Shape.AsSpan().SequenceEqual([.. shape.Outer, shape.Rows]) || scales.Shape.AsSpan().SequenceEqual([.. shape.Outer, shape.Rows, 1]);
+        bool ofRows = scales.Shape.AsSpan().SequenceEqual([.. shape.Outer, shape.Rows])
+            || scales.Shape.AsSpan().SequenceEqual([.. shape.Outer, shape.Rows, 1]);
         if (ofRows)
         {
             return new ScaleGrid(scales, type, 1, shape.Columns, shape.Rows, 1);
@@ -46,14 +47,16 @@ internal sealed record ScaleGrid(TensorPiece Piece, ScaleType Type, int Groups, 
         return ofMatrices
             ? new ScaleGrid(scales, type, 1, shape.Columns, shape.Rows, shape.Rows)
             : throw scales.Wrong(
-                $"has shape {CheckpointText.Shape(scales.Shape.AsSpan())}; a scale for each row of {CheckpointText.Shape(shape.Dimensions.AsSpan())} or one for all is expected");
+                $"has shape {CheckpointText.Shape(scales.Shape.AsSpan())}; a scale for each row of " +
+                $"{CheckpointText.Shape(shape.Dimensions.AsSpan())} or one for all is expected");
     }
 
     /// <summary>The scales' part of a row.</summary>
     public RowMajorPart Part(int offset) => PartOf(Piece, offset, Groups * Type.Bytes());
 
     /// <summary>The part of a row that has a byte where a scale is: zero points of 8 bits.</summary>
-    public RowMajorPart Bytes(TensorPiece piece, int offset, byte added) => PartOf(piece.OfShape(Piece.Shape.AsSpan()), offset, Groups, added);
+    public RowMajorPart Bytes(TensorPiece piece, int offset, byte added) =>
+        PartOf(piece.OfShape(Piece.Shape.AsSpan()), offset, Groups, added);
 
     /// <summary>The part of a row that has another number where a scale is.</summary>
     public RowMajorPart Others(TensorPiece piece, int offset) =>

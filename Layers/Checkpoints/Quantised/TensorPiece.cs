@@ -94,13 +94,15 @@ internal sealed class TensorPiece(ITensorFile file, TensorEntry entry)
     /// <summary>The tensor itself, where it has a shape.</summary>
     public TensorPiece OfShape(params ReadOnlySpan<long> shape) => Shape.AsSpan().SequenceEqual(shape)
         ? this
-        : throw Wrong($"has shape {CheckpointText.Shape(Shape.AsSpan())}; the other parts of its matrix ask for {CheckpointText.Shape(shape)}");
+        : throw Wrong(
+            $"has shape {CheckpointText.Shape(Shape.AsSpan())}; the other parts of its matrix ask for {CheckpointText.Shape(shape)}");
 
     /// <summary>The tensor itself, where it has so many dimensions, none of them 0.</summary>
     public TensorPiece OfRank(int least, int most) => Shape.Length >= least && Shape.Length <= most && !Shape.Contains(0)
         ? this
-        : throw Wrong($"has shape {CheckpointText.Shape(Shape.AsSpan())}; a matrix of {least}{(most > least ? $" to {most}" : "")} dimensions is expected");
+        : throw Wrong($"has shape {CheckpointText.Shape(Shape.AsSpan())}; {least} to {most} dimensions, none of them 0, are expected");
 
     /// <summary>The refusal of what this tensor has.</summary>
-    public CheckpointException Wrong(string problem) => new($"{Path}: tensor {CheckpointText.Quote(Name)} {problem}. Get the checkpoint again, or one that was quantised another way.");
+    public CheckpointException Wrong(string problem) =>
+        new($"{Path}: tensor {CheckpointText.Quote(Name)} {problem}. Get the checkpoint again, or one that was quantised another way.");
 }

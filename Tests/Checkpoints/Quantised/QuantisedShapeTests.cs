@@ -18,6 +18,8 @@ public sealed class QuantisedShapeTests
             yield return Gptq($"gptq, {bits} bits, one group", bits, 64, 32, -1, index: false, "gptq_v2");
         }
 
+        yield return Gptq("gptq, 2 bits, a last word that is not full", 2, 40, 24, 8, index: true, "gptq");
+        yield return Gptq("gptq, 3 bits, a last word that is not full", 3, 17, 23, 17, index: true, "gptq");
         yield return Gptq("gptq, wide", 4, 2048, 4128, 128, index: true, "gptq");
         yield return Case("awq", "awq", """{"quant_method":"awq","bits":4,"group_size":40,"version":"gemm"}""", "quantization_config", new RawTensors
         {
@@ -128,7 +130,7 @@ public sealed class QuantisedShapeTests
         int groups = size > 0 ? columns / size : 1;
         var tensors = new RawTensors
         {
-            ["m.qweight"] = Any("I32", columns * bits / 32, rows), ["m.qzeros"] = Any("I32", groups, ((rows * bits) + 31) / 32), ["m.scales"] = Floats("F16", groups, rows),
+            ["m.qweight"] = Any("I32", ((columns * bits) + 31) / 32, rows), ["m.qzeros"] = Any("I32", groups, ((rows * bits) + 31) / 32), ["m.scales"] = Floats("F16", groups, rows),
         };
         if (index)
         {

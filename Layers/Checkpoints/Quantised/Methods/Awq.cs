@@ -6,7 +6,8 @@ namespace NativeFfn.Checkpoints.Quantised;
 /// <summary>AWQ (Lin et al. 2023) as AutoAWQ writes it: w = scale · (q - zero), 4 bits.</summary>
 /// <remarks>
 /// Version gemm: <c>qweight</c> <c>[columns, rows / 8]</c>, <c>qzeros</c> <c>[groups, rows / 8]</c>, both in an order of their own within
-/// a word, <c>scales</c> <c>[groups, rows]</c>. Version gemv: <c>qweight</c> <c>[rows, columns / 8]</c>, and <c>qzeros</c> and <c>scales</c>
+/// a word, <c>scales</c> <c>[groups, rows]</c>. Version gemv: <c>qweight</c> <c>[rows, columns / 8]</c>, and <c>qzeros</c> and
+/// <c>scales</c>
 /// with as many rows, padded.
 /// </remarks>
 internal sealed class Awq(QuantisationConfig config, int groupSize)
@@ -19,7 +20,8 @@ internal sealed class Awq(QuantisationConfig config, int groupSize)
         string version = (config.Text("version") ?? config.Text("format") ?? "gemm").ToUpperInvariant();
         if (version is not ("GEMM" or "GEMV"))
         {
-            throw config.Wrong("version", $"{CheckpointText.Quote(version.ToLowerInvariant())}, whose order of codes is not read; take the checkpoint in version 'gemm'");
+            string name = CheckpointText.Quote(version.ToLowerInvariant());
+            throw config.Wrong("version", $"{name}, whose order of codes is not read; take the checkpoint in version 'gemm'");
         }
 
         string bits = config.Has("w_bit") ? "w_bit" : "bits";
@@ -48,7 +50,7 @@ internal sealed class Awq(QuantisationConfig config, int groupSize)
             codes,
             shape.Dimensions,
             encoding,
-            Gptq.Scales(scales, encoding, groups, rows),
+            Gptq.Scales(scales, encoding, rows),
             new ZerosAlongRows(zeros, encoding.ZeroOffset, groups, Bits, 0, isAwq: true),
             new AwqCodes(codes, encoding.HeaderBytes, columns, rows));
     }
@@ -63,21 +65,22 @@ internal sealed class Awq(QuantisationConfig config, int groupSize)
         long words = (groups + AwqOrder.Word - 1) / AwqOrder.Word;
         if (zeros.Shape[1] < words)
         {
-            throw zeros.Wrong($"has shape {CheckpointText.Shape(zeros.Shape.AsSpan())}; {groups} groups need {words} words a row. Is the version 'gemm'?");
+            string stored = CheckpointText.Shape(zeros.Shape.AsSpan());
+            throw zeros.Wrong($"has shape {stored}; {groups} groups need {words} words a row. Is the version 'gemm'?");
         }
 
         zeros.OfShape(shape.Rows, zeros.Shape[1]);
         scales.OfShape(shape.Rows, zeros.Shape[1] * AwqOrder.Word);
         GroupedCodes encoding = Encoding(scales, size, groups);
         int scaleBytes = encoding.Format.Scale.Bytes();
-        int stored = shape.Columns / 2;
+        int codeBytes = shape.Columns / 2;
         return module.Tensor(
             codes,
             shape.Dimensions,
             encoding,
             new RowMajorPart(scales, encoding.ScaleOffset, groups * scaleBytes, checked((int)scales.Shape[1] * scaleBytes)),
             new ZerosInWords(zeros, encoding.ZeroOffset, groups, Bits, downRows: false),
-            new RowMajorPart(codes, encoding.HeaderBytes, stored, stored));
+            new RowMajorPart(codes, encoding.HeaderBytes, codeBytes, codeBytes));
     }
 
     private (int Size, int Groups) GroupsOf(int columns)
@@ -88,6 +91,13 @@ internal sealed class Awq(QuantisationConfig config, int groupSize)
             : throw config.Wrong("group_size", $"{size}, which does not divide {columns} columns");
     }
 
-    private static GroupedCodes Encoding(TensorPiece scales, int size, int groups) => new(
-        new GroupedFormat { Name = "awq4", Bits = Bits, Groups = groups, GroupColumns = size, Scale = scales.ScaleType(), HasZeros = true });
+    private static GroupedCodes Encoding(TensorPiece scales, int size, int groups) => new(new GroupedFormat
+    {
+        Name = "awq4",
+        Bits = Bits,
+        Groups = groups,
+        GroupColumns = size,
+        Scale = scales.ScaleType(),
+        HasZeros = true,
+    });
 }

@@ -4,7 +4,10 @@ using NativeFfn.Backends.Encodings;
 namespace NativeFfn.Checkpoints.Quantised;
 
 /// <summary>BitNet (Ma et al. 2024) as transformers writes it: -1, 0 or 1, and a number for the whole matrix.</summary>
-/// <remarks><c>weight</c> U8 <c>[rows / 4, columns]</c>; <c>weight_scale</c> divides, or multiplies where <c>linear_class</c> is <c>autobitlinear</c>.</remarks>
+/// <remarks>
+/// <c>weight</c> U8 <c>[rows / 4, columns]</c>; <c>weight_scale</c> divides, or multiplies where <c>linear_class</c> is
+/// <c>autobitlinear</c>.
+/// </remarks>
 internal sealed class BitNet(bool multiplies)
 {
     private const int RowsOfByte = 4;
@@ -38,6 +41,10 @@ internal sealed class BitNet(bool multiplies)
             Divisor = multiplies ? 1 : scale,
         });
         return module.Tensor(
-            codes, [codes.Shape[0] * RowsOfByte, columns], encoding, new ConstantPart(encoding.ScaleOffset, One), new BitNetCodes(codes, encoding.HeaderBytes, columns, codes.Shape[0]));
+            codes,
+            [codes.Shape[0] * RowsOfByte, columns],
+            encoding,
+            new ConstantPart(encoding.ScaleOffset, One),
+            new BitNetCodes(codes, encoding.HeaderBytes, columns, codes.Shape[0]));
     }
 }

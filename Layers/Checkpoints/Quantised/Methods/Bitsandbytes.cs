@@ -4,9 +4,12 @@ using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>bitsandbytes: NF4 and FP4 (Dettmers et al. 2023), w = map[q] · absmax of a block, and 8-bit integers, w = q · SCB / 127 of a row.</summary>
+/// <summary>
+/// bitsandbytes: NF4 and FP4 (Dettmers et al. 2023), w = map[q] · absmax of a block, and 8-bit integers, w = q · SCB / 127 of a row.
+/// </summary>
 /// <remarks>
-/// Blocks of 4-bit codes run on over rows. With double quantisation the blocks' absmax are 8-bit codes themselves. The outliers of activations
+/// Blocks of 4-bit codes run on over rows. With double quantisation the blocks' absmax are 8-bit codes themselves. The outliers of
+/// activations
 /// that the 8-bit form treats apart at run time are no part of the weights.
 /// </remarks>
 internal static class Bitsandbytes
@@ -16,17 +19,20 @@ internal static class Bitsandbytes
     private const int MaxBlock = 1 << 15;
     private const float LargestCode = 127;
 
+    private static readonly ImmutableArray<string> Scales =
+        [".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map", State + "nf4", State + "fp4"];
+
     /// <summary>The forms in which matrices are stored.</summary>
     public static ImmutableArray<QuantisedForm> Forms { get; } =
     [
-        new(".weight", ".weight", ".weight.absmax", [".weight.absmax", ".weight.quant_map", ".weight.nested_absmax", ".weight.nested_quant_map", State + "nf4", State + "fp4"], OpenFourBits),
+        new(".weight", ".weight", ".weight.absmax", Scales, OpenFourBits),
         new(".weight", ".weight", ".SCB", [".SCB", ".weight_format"], OpenEightBits),
     ];
 
     private static QuantisedTensor OpenEightBits(QuantisedModule module)
     {
         TensorPiece codes = module.Get(".weight").OfType("I8").OfRank(2, 2);
-        if (module.Find(".weight_format") is { } stored && stored.OfType("U8").Elements == 1 && stored.ReadAll<byte>()[0] is var order and not 0)
+        if (module.Find(".weight_format") is { Elements: 1 } stored && stored.OfType("U8").ReadAll<byte>()[0] is var order and not 0)
         {
             throw stored.Wrong($"is {order}, an order of codes made for one kernel; 0, row after row, is read");
         }
@@ -76,11 +82,11 @@ internal static class Bitsandbytes
             codes,
             [rows, columns],
             encoding,
-            new BlockScales(encoding.ScaleOffset, columns, block, groups, blocks, Scales(module, absmax, state)),
+            new BlockScales(encoding.ScaleOffset, columns, block, groups, blocks, ReadScales(module, absmax, state)),
             new NibbleStream(codes, encoding.HeaderBytes, columns));
     }
 
-    private static Action<long, Span<float>> Scales(QuantisedModule module, TensorPiece absmax, QuantisationConfig state)
+    private static Action<long, Span<float>> ReadScales(QuantisedModule module, TensorPiece absmax, QuantisationConfig state)
     {
         if (absmax.OfType("F32", "U8").Type == "F32")
         {
@@ -119,7 +125,8 @@ internal static class Bitsandbytes
         }
         catch (JsonException problem)
         {
-            throw new CheckpointException($"{stored.Path}: tensor {CheckpointText.Quote(stored.Name)} is no valid JSON. Get the file again.", problem);
+            throw new CheckpointException(
+                $"{stored.Path}: tensor {CheckpointText.Quote(stored.Name)} is no valid JSON. Get the file again.", problem);
         }
     }
 }

@@ -3,7 +3,9 @@ using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>compressed-tensors, as llm-compressor writes it: integers of 4 and 8 bits, fp8, NVFP4 and MXFP4, by groups of modules.</summary>
+/// <summary>
+/// compressed-tensors, as llm-compressor writes it: integers of 4 and 8 bits, fp8, NVFP4 and MXFP4, by groups of modules.
+/// </summary>
 /// <remarks>Which modules are quantised, their tensors say; how, the last of the configuration's groups that names the module.</remarks>
 internal sealed class CompressedTensors(QuantisationConfig config)
 {
@@ -17,7 +19,8 @@ internal sealed class CompressedTensors(QuantisationConfig config)
 
     private static readonly ImmutableArray<string> Known =
     [
-        "pack-quantized", "int-quantized", "naive-quantized", "float-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized", "mixed-precision", "dense",
+        "pack-quantized", "int-quantized", "naive-quantized", "float-quantized", "nvfp4-pack-quantized", "mxfp4-pack-quantized",
+        "mixed-precision", "dense",
     ];
 
     /// <summary>The forms in which matrices are stored.</summary>
@@ -26,7 +29,8 @@ internal sealed class CompressedTensors(QuantisationConfig config)
         RequireKnown(config);
         if (config.Object("sparsity_config")?.Text("format") is { } sparsity and not "dense")
         {
-            throw config.Wrong("sparsity_config", $"{CheckpointText.Quote(sparsity)}, sparse weights, which are not read; take a checkpoint without");
+            throw config.Wrong(
+                "sparsity_config", $"{CheckpointText.Quote(sparsity)}, sparse weights, which are not read; take a checkpoint without");
         }
 
         if (config.Object("transform_config")?.Object("config_groups") is not null)
@@ -66,7 +70,8 @@ internal sealed class CompressedTensors(QuantisationConfig config)
         }
 
         float global = module.Get(".weight_global_scale").ReadScalar();
-        return QuantisedRows.Fp4(module, codes, ScaleType.E4M3, weights.Integer("group_size", 1, int.MaxValue, 16), scales, "nvfp4", divisor: global);
+        int group = weights.Integer("group_size", 1, int.MaxValue, 16);
+        return QuantisedRows.Fp4(module, codes, ScaleType.E4M3, group, scales, "nvfp4", divisor: global);
     }
 
     private QuantisedTensor OpenWords(QuantisedModule module, TensorPiece codes, TensorPiece scales)
@@ -88,7 +93,9 @@ internal sealed class CompressedTensors(QuantisationConfig config)
             HasZeros = zeros is not null,
             GroupOf = GroupIndex.Read(module.Find(".weight_g_idx"), shape.Columns, grid.Groups, grid.GroupColumns),
         };
-        return QuantisedRows.Matrix(module, codes, shape, grid, format, encoding => zeros is null ? [] : [ZeroPart(zeros, grid, encoding, shape, bits)]);
+        return QuantisedRows.Matrix(module, codes, shape, grid, format, encoding => zeros is null
+            ? []
+            : [ZeroPart(zeros, grid, encoding, shape, bits)]);
     }
 
     private static RowPart ZeroPart(TensorPiece zeros, ScaleGrid grid, GroupedCodes encoding, MatrixShape shape, int bits)
@@ -136,7 +143,8 @@ internal sealed class CompressedTensors(QuantisationConfig config)
         int columns = MatrixShape.Checked(stored, shape[1]);
         return shape[0] == codes.Shape[0] && ((long)columns + perWord - 1) / perWord == codes.Shape[1]
             ? MatrixShape.Of(codes, columns)
-            : throw stored.Wrong($"says {CheckpointText.Shape(shape)}; {CheckpointText.Quote(codes.Name)} has {CheckpointText.Shape(codes.Shape.AsSpan())} words of {perWord} codes");
+            : throw stored.Wrong($"says {CheckpointText.Shape(shape)}; {CheckpointText.Quote(codes.Name)} has " +
+                $"{CheckpointText.Shape(codes.Shape.AsSpan())} words of {perWord} codes");
     }
 
     private static ScaleGrid Grid(QuantisationConfig weights, TensorPiece scales, MatrixShape shape)
@@ -149,7 +157,9 @@ internal sealed class CompressedTensors(QuantisationConfig config)
         }
 
         int group = weights.Integer("group_size", -1, int.MaxValue, -1);
-        return group > 0 && strategy is null or "group" or "tensor_group" ? ScaleGrid.Columns(scales, shape, group) : ScaleGrid.Whole(scales, shape);
+        return group > 0 && strategy is null or "group" or "tensor_group"
+            ? ScaleGrid.Columns(scales, shape, group)
+            : ScaleGrid.Whole(scales, shape);
     }
 
     private static TensorPiece? Zeros(QuantisedModule module, QuantisationConfig weights) => module.Find(".weight_zero_point")
@@ -165,7 +175,8 @@ internal sealed class CompressedTensors(QuantisationConfig config)
             any = group;
             foreach (string target in group.Texts("targets"))
             {
-                if (target.StartsWith(Pattern, StringComparison.Ordinal) ? config.Matches(target[Pattern.Length..], module.Path) : IsPath(target, module.Path))
+                bool isPattern = target.StartsWith(Pattern, StringComparison.Ordinal);
+                if (isPattern ? config.Matches(target[Pattern.Length..], module.Path) : IsPath(target, module.Path))
                 {
                     named = group;
                 }
@@ -179,7 +190,8 @@ internal sealed class CompressedTensors(QuantisationConfig config)
         QuantisationConfig found = named ?? ofClass ?? (count == 1 ? any! : throw config.Wrong(
             "config_groups", $"{count} groups, none of which names {CheckpointText.Quote(module.Path)}, whose weights are quantised"));
         RequireKnown(found);
-        return found.Object("weights") ?? throw config.Wrong("config_groups", $"without 'weights' for {CheckpointText.Quote(module.Path)}, whose weights are quantised");
+        return found.Object("weights") ?? throw config.Wrong(
+            "config_groups", $"without 'weights' for {CheckpointText.Quote(module.Path)}, whose weights are quantised");
     }
 
     private static bool IsPath(string target, string path) =>

@@ -3,14 +3,17 @@ using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>8-bit floats with scales that multiply them: of blocks of 128 × 128 as DeepSeek-V3 has them, of rows, or of a whole matrix.</summary>
+/// <summary>
+/// 8-bit floats with scales that multiply them: of blocks of 128 × 128 as DeepSeek-V3 has them, of rows, or of a whole matrix.
+/// </summary>
 /// <remarks>
 /// The scales are <c>weight_scale_inv</c> (which multiplies despite its name), <c>weight_scale</c>, <c>scale</c> or <c>qscale_weight</c>;
 /// of stacks without <c>.weight</c>, <c>NAME_scale_inv</c> or <c>NAME_scale</c>. Scales of activations are left out: rows stay float32.
 /// </remarks>
 internal sealed class Fp8(QuantisationConfig config)
 {
-    private static readonly ImmutableArray<string> Activations = [".input_scale", ".activation_scale", ".input_scale_ub", ".output_scale", ".qscale_act"];
+    private static readonly ImmutableArray<string> Activations =
+        [".input_scale", ".activation_scale", ".input_scale_ub", ".output_scale", ".qscale_act"];
 
     /// <summary>The forms in which matrices are stored.</summary>
     public static ImmutableArray<QuantisedForm> Forms(QuantisationConfig config)
@@ -28,8 +31,8 @@ internal sealed class Fp8(QuantisationConfig config)
     public static QuantisedTensor Matrix(QuantisedModule module, TensorPiece codes, MatrixShape shape, ScaleGrid scales)
     {
         bool isE4M3 = codes.Type == "F8_E4M3";
-        return QuantisedRows.Matrix(
-            module, codes, shape, scales, QuantisedRows.Format(isE4M3 ? "fp8" : "fp8-e5m2", 8) with { Book = isE4M3 ? CodeBook.E4M3 : CodeBook.E5M2 });
+        GroupedFormat format = QuantisedRows.Format(isE4M3 ? "fp8" : "fp8-e5m2", 8) with { Book = isE4M3 ? CodeBook.E4M3 : CodeBook.E5M2 };
+        return QuantisedRows.Matrix(module, codes, shape, scales, format);
     }
 
     private QuantisedForm OfModules(string scales) =>

@@ -10,9 +10,11 @@ namespace NativeFfn.Checkpoints.Quantised;
 /// </remarks>
 internal sealed class GemmaCodes(QuantisationConfig config)
 {
+    private static readonly ImmutableArray<string> Scales = [".weight_scale", ".input_activation_scale", ".output_activation_scale"];
+
     /// <summary>The forms in which matrices are stored.</summary>
     public static ImmutableArray<QuantisedForm> Forms(QuantisationConfig config) =>
-        [new(".weight", ".weight", ".weight_scale", [".weight_scale", ".input_activation_scale", ".output_activation_scale"], new GemmaCodes(config).Open)];
+        [new(".weight", ".weight", ".weight_scale", Scales, new GemmaCodes(config).Open)];
 
     private QuantisedTensor Open(QuantisedModule module)
     {
@@ -34,6 +36,7 @@ internal sealed class GemmaCodes(QuantisationConfig config)
             bits = config.Matches(pattern, module.Path) ? changes.Integer("num_bits", 2, 8, bits) : bits;
         }
 
-        return bits is 2 or 4 ? bits : throw config.Wrong("num_bits", $"{bits} for {CheckpointText.Quote(module.Path)}; codes in U8 have 2 or 4");
+        return bits is 2 or 4 ? bits : throw config.Wrong(
+            "num_bits", $"{bits} for {CheckpointText.Quote(module.Path)}; codes in U8 have 2 or 4");
     }
 }

@@ -3,7 +3,9 @@ using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>GPTQ (Frantar et al. 2022) as AutoGPTQ, GPTQModel and auto-round write it: w = scale · (q - zero), packed along the columns.</summary>
+/// <summary>
+/// GPTQ (Frantar et al. 2022) as AutoGPTQ, GPTQModel and auto-round write it: w = scale · (q - zero), packed along the columns.
+/// </summary>
 /// <remarks>
 /// <c>qweight</c> <c>[columns · bits / 32, rows]</c>, <c>qzeros</c> <c>[groups, rows · bits / 32]</c>, <c>scales</c> <c>[groups, rows]</c>,
 /// <c>g_idx</c> <c>[columns]</c>. Version 1 stores zero - 1, modulo 2^bits; version 2 the zero point itself.
@@ -18,8 +20,8 @@ internal sealed class Gptq(QuantisationConfig config)
         string format = config.Text("checkpoint_format") ?? config.Text("format") ?? "gptq";
         if (format is not ("gptq" or "gptq_v2") || config.Flag("is_marlin_format", false))
         {
-            string name = format is "gptq" or "gptq_v2" ? "marlin" : format;
-            throw config.Wrong("checkpoint_format", $"{CheckpointText.Quote(name)}, an order of codes made for one kernel; take the checkpoint in the format 'gptq'");
+            string name = CheckpointText.Quote(format is "gptq" or "gptq_v2" ? "marlin" : format);
+            throw config.Wrong("checkpoint_format", $"{name}, an order of codes made for one kernel; take the checkpoint in the format 'gptq'");
         }
 
         return [new(".qweight", ".weight", ".qweight", [".qzeros", ".scales", ".g_idx"], new Gptq(config).Open)];
@@ -64,15 +66,19 @@ internal sealed class Gptq(QuantisationConfig config)
             codes,
             shape.Dimensions,
             encoding,
-            Scales(scales, encoding, groups, rows),
+            Scales(scales, encoding, rows),
             new ZerosAlongRows(zeros, encoding.ZeroOffset, groups, bits, AddedToZeros(zeros, bits, rows), isAwq: false),
-            new TransposedPart<uint>(codes, encoding.HeaderBytes, (int)codes.Shape[0], rows));
+            new TransposedPart<uint>(codes, encoding.HeaderBytes, (int)((((long)columns * bits) + 7) / 8), rows));
     }
 
     /// <summary>Scales <c>[groups, rows]</c>.</summary>
-    public static RowPart Scales(TensorPiece scales, GroupedCodes encoding, int groups, int rows) => encoding.Format.Scale == ScaleType.Float32
-        ? new TransposedPart<uint>(scales, encoding.ScaleOffset, groups, rows)
-        : new TransposedPart<ushort>(scales, encoding.ScaleOffset, groups, rows);
+    public static RowPart Scales(TensorPiece scales, GroupedCodes encoding, int rows)
+    {
+        int bytes = encoding.Format.Groups * encoding.Format.Scale.Bytes();
+        return encoding.Format.Scale == ScaleType.Float32
+            ? new TransposedPart<uint>(scales, encoding.ScaleOffset, bytes, rows)
+            : new TransposedPart<ushort>(scales, encoding.ScaleOffset, bytes, rows);
+    }
 
     private static long Words(long numbers, int bits) => ((numbers * bits) + WordBits - 1) / WordBits;
 

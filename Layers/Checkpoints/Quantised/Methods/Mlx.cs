@@ -4,7 +4,9 @@ using NativeFfn.Backends.Encodings;
 namespace NativeFfn.Checkpoints.Quantised;
 
 /// <summary>MLX: w = scale · q + bias of a group of columns, 2 to 8 bits, or the 4- and 8-bit floats of its other modes.</summary>
-/// <remarks><c>weight</c> U32 <c>[rows, columns · bits / 32]</c>, a stream of bits; <c>scales</c> and <c>biases</c> <c>[rows, groups]</c>.</remarks>
+/// <remarks>
+/// <c>weight</c> U32 <c>[rows, columns · bits / 32]</c>, a stream of bits; <c>scales</c> and <c>biases</c> <c>[rows, groups]</c>.
+/// </remarks>
 internal sealed class Mlx(QuantisationConfig config, string biases)
 {
     /// <summary>The forms in which matrices are stored.</summary>
@@ -48,8 +50,8 @@ internal sealed class Mlx(QuantisationConfig config, string biases)
         if (!isAffine)
         {
             ScaleType type = mode == "nvfp4" ? ScaleType.E4M3 : ScaleType.E8M0;
-            return QuantisedRows.Matrix(
-                module, codes, shape, ScaleGrid.Columns(scales.OfType("U8"), shape, group, type), format with { Book = bits == 4 ? CodeBook.E2M1 : CodeBook.E4M3 });
+            format = format with { Book = bits == 4 ? CodeBook.E2M1 : CodeBook.E4M3 };
+            return QuantisedRows.Matrix(module, codes, shape, ScaleGrid.Columns(scales.OfType("U8"), shape, group, type), format);
         }
 
         ScaleGrid grid = ScaleGrid.Columns(scales.OfType("F16", "BF16", "F32"), shape, group);

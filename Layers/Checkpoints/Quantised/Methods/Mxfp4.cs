@@ -4,7 +4,10 @@ using NativeFfn.Backends.Encodings;
 namespace NativeFfn.Checkpoints.Quantised;
 
 /// <summary>MXFP4 of gpt-oss (OCP Microscaling Formats 1.0): 32 4-bit floats share a power of two.</summary>
-/// <remarks><c>NAME_blocks</c> U8 <c>[experts, rows, groups, 16]</c> and <c>NAME_scales</c> U8 <c>[experts, rows, groups]</c> are shown as <c>NAME_blocks</c> <c>[experts, rows, columns]</c>.</remarks>
+/// <remarks>
+/// <c>NAME_blocks</c> U8 <c>[experts, rows, groups, 16]</c> and <c>NAME_scales</c> U8 <c>[experts, rows, groups]</c> are shown as
+/// <c>NAME_blocks</c> <c>[experts, rows, columns]</c>.
+/// </remarks>
 internal static class Mxfp4
 {
     private const int Group = 32;

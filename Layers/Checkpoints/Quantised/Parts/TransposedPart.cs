@@ -7,9 +7,9 @@ namespace NativeFfn.Checkpoints.Quantised;
 /// <typeparam name="T">An integer as long as an element.</typeparam>
 /// <param name="piece">The stored tensor.</param>
 /// <param name="offset">Where the part begins in a row.</param>
-/// <param name="elements">Elements of a row.</param>
+/// <param name="bytes">Bytes of the part: of the last element it may need the first ones alone.</param>
 /// <param name="matrixRows">Rows of the matrix.</param>
-internal sealed class TransposedPart<T>(TensorPiece piece, int offset, int elements, int matrixRows) : RowPart
+internal sealed class TransposedPart<T>(TensorPiece piece, int offset, int bytes, int matrixRows) : RowPart
     where T : unmanaged
 {
     // Stored rows turned together: they fill a cache line of every row.
@@ -22,17 +22,25 @@ internal sealed class TransposedPart<T>(TensorPiece piece, int offset, int eleme
     public override void Read(long firstRow, int count, Span<byte> rows, int rowBytes)
     {
         int size = Unsafe.SizeOf<T>();
+        int elements = (bytes + size - 1) / size;
         T[] tile = GC.AllocateUninitializedArray<T>(checked(Math.Min(Tile, elements) * count));
         for (int first = 0; first < elements; first += Tile)
         {
             int height = Math.Min(Tile, elements - first);
-            RowSlices.Read(piece, first, height, (long)matrixRows * size, firstRow * size, MemoryMarshal.AsBytes(tile.AsSpan(0, height * count)));
+            Span<T> stored = tile.AsSpan(0, height * count);
+            RowSlices.Read(piece, first, height, (long)matrixRows * size, firstRow * size, MemoryMarshal.AsBytes(stored));
+            (int whole, int rest) = Math.DivRem(Math.Min(height * size, bytes - (first * size)), size);
             for (int row = 0; row < count; row++)
             {
-                Span<byte> target = rows.Slice((row * rowBytes) + offset + (first * size), height * size);
-                for (int i = 0; i < height; i++)
+                Span<byte> target = rows.Slice((row * rowBytes) + offset + (first * size), (whole * size) + rest);
+                for (int i = 0; i < whole; i++)
                 {
-                    MemoryMarshal.Write(target[(i * size)..], tile[(i * count) + row]);
+                    MemoryMarshal.Write(target[(i * size)..], stored[(i * count) + row]);
+                }
+
+                if (rest > 0)
+                {
+                    MemoryMarshal.AsBytes(stored.Slice((whole * count) + row, 1))[..rest].CopyTo(target[(whole * size)..]);
                 }
             }
         }

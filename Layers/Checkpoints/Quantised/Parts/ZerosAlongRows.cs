@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>Zero points of GPTQ and AWQ, <c>[groups, rows · bits / 32]</c> words that hold neighbouring rows of a group, the lowest bits first.</summary>
+/// <summary>
+/// Zero points of GPTQ and AWQ, <c>[groups, rows · bits / 32]</c> words that hold neighbouring rows of a group, the lowest bits first.
+/// </summary>
 /// <param name="piece">The stored tensor.</param>
 /// <param name="offset">Where the zero points begin in a row, a byte each.</param>
 /// <param name="groups">Groups of a row.</param>

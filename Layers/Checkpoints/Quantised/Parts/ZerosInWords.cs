@@ -2,7 +2,9 @@ using System.Runtime.InteropServices;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
-/// <summary>Zero points in words that a row finds by itself: compressed-tensors' <c>[rows / n, groups]</c> and AWQ gemv's <c>[rows, groups / n]</c>.</summary>
+/// <summary>
+/// Zero points in words that a row finds by itself: compressed-tensors' <c>[rows / n, groups]</c> and AWQ gemv's <c>[rows, groups / n]</c>.
+/// </summary>
 /// <param name="piece">The stored tensor.</param>
 /// <param name="offset">Where the zero points begin in a row, a byte each.</param>
 /// <param name="groups">Groups of a row.</param>
