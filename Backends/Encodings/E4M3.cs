@@ -29,6 +29,9 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
     /// <inheritdoc/>
     public override double? Error => 2.7e-2;
 
+    /// <summary>An 8-bit float as float32, exactly.</summary>
+    public static float Value(byte bits) => Values[bits];
+
     /// <summary>Rounds to nearest even; what is too large becomes ±448.</summary>
     public static byte Round(float value)
     {

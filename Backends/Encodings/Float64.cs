@@ -4,6 +4,9 @@ namespace NativeFfn.Backends.Encodings;
 internal sealed class Float64Encoding() : WeightEncoding("f64", blockColumns: 1, blockBytes: sizeof(double))
 {
     /// <inheritdoc/>
+    public override bool HoldsNonFinite => true;
+
+    /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {
         ReadOnlySpan<double> source = Numbers<double>(row).Slice(firstColumn, weights.Length);

@@ -5,7 +5,7 @@ namespace NativeFfn.Backends.Encodings;
 /// <summary>How a row of weights is stored: a header, where there is one, then blocks of neighbouring columns. Immutable.</summary>
 /// <remarks>
 /// Weights move from files to their packed form as rows of blocks, so that a row has an address whatever its weights are. An encoding is
-/// one file of this folder and a line in <see cref="WeightEncodings.All"/>.
+/// one file of this folder and a line in <see cref="WeightEncodings.All"/>; what others quantised is <see cref="GroupedCodes"/>.
 /// </remarks>
 /// <param name="name">The encoding's name, such as <c>bf16</c>.</param>
 /// <param name="blockColumns">Weights of a block.</param>

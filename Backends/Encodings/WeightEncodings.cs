@@ -21,7 +21,10 @@ internal static class WeightEncodings
     /// <summary>4-bit integers, 32 to a scale.</summary>
     public static WeightEncoding Int4 { get; } = new Int4Encoding();
 
-    /// <summary>Every encoding.</summary>
+    /// <summary>float64, which files may have and no engine keeps.</summary>
+    public static WeightEncoding Float64 { get; } = new Float64Encoding();
+
+    /// <summary>Every encoding but <see cref="GroupedCodes"/>, which are made for a matrix.</summary>
     public static ImmutableArray<WeightEncoding> All { get; } =
     [
         Float32,
@@ -30,7 +33,7 @@ internal static class WeightEncodings
         Int8,
         Int4,
         new E4M3Encoding(),
-        new Float64Encoding(),
+        Float64,
         new GgmlEncoding<Q4_0>(),
         new GgmlEncoding<Q4_1>(),
         new GgmlEncoding<Q5_0>(),

@@ -55,9 +55,11 @@ internal static class CheckpointFolder
         }
 
         string[] others;
+        string? pickle;
         try
         {
             others = [.. TensorFiles.Formats.SelectMany(format => Directory.GetFiles(folder, "*" + format.Extension))];
+            pickle = Directory.EnumerateFiles(folder, "pytorch_model*.bin").Select(Path.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault();
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
@@ -68,6 +70,8 @@ internal static class CheckpointFolder
         {
             [string only] => only,
             _ when GgufPartName.FirstOf(others) is { } first => first,
+            [] when pickle is not null => throw new CheckpointException(
+                $"{folder}: has {pickle}, a pickle, which runs code when it is read, and no {Extensions} file. Convert it to safetensors."),
             [] => throw new CheckpointException(
                 $"{folder}: has neither {WeightsName} nor {IndexName} nor another {Extensions} file. Name a checkpoint's folder, with its weights in such a file."),
             _ => throw new CheckpointException(

@@ -1,5 +1,7 @@
+using System.Collections.Immutable;
 using System.Text.Json;
 using NativeFfn.Checkpoints.Files;
+using NativeFfn.Checkpoints.Quantised;
 
 namespace NativeFfn.Checkpoints;
 
@@ -16,6 +18,7 @@ internal sealed class CheckpointTensors : IDisposable
     private readonly Dictionary<string, ITensorFile> _open = [];
     private readonly Dictionary<string, string>? _shards;
     private string[]? _sorted;
+    private QuantisedView? _view;
     private bool _disposed;
 
     private CheckpointTensors(string path, Dictionary<string, string>? shards)
@@ -71,10 +74,20 @@ internal sealed class CheckpointTensors : IDisposable
         return new CheckpointTensors(path, shards);
     }
 
+    /// <summary>Shows quantised matrices as such from now on, in place of the parts that are stored of them. Called before anything else is asked for.</summary>
+    /// <param name="forms">The forms in which they may be stored; none where the checkpoint is not quantised.</param>
+    public void Show(ImmutableArray<QuantisedForm> forms)
+    {
+        if (!forms.IsEmpty)
+        {
+            _view = new QuantisedView(forms, IsStored, FindPiece, Path);
+        }
+    }
+
     public bool Contains(string name)
     {
         ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
-        return _shards?.ContainsKey(name) ?? _open[OnlyFile].Tensors.ContainsKey(name);
+        return _view?.Contains(name) ?? IsStored(name);
     }
 
     /// <summary>The names of all tensors that begin with a path.</summary>
@@ -89,15 +102,8 @@ internal sealed class CheckpointTensors : IDisposable
     }
 
     /// <summary>A tensor that <see cref="Contains"/> knows, and its file.</summary>
-    public (ITensorFile File, TensorEntry Tensor) Find(string name)
-    {
-        string shard = _shards is null ? OnlyFile : _shards[name];
-        ITensorFile file = FileOf(shard);
-        return file.Tensors.TryGetValue(name, out TensorEntry? tensor)
-            ? (file, tensor)
-            : throw new CheckpointException(
-                $"{Path}: says that tensor {CheckpointText.Quote(name)} is in {CheckpointText.Quote(shard)}, which does not have it. Get both files again.");
-    }
+    public (ITensorFile File, TensorEntry Tensor) Find(string name) =>
+        _view?.Find(name) is { } matrix ? (matrix, matrix.Entry) : FindStored(name);
 
     public void Dispose()
     {
@@ -111,12 +117,36 @@ internal sealed class CheckpointTensors : IDisposable
         }
     }
 
+    private bool IsStored(string name) => _shards?.ContainsKey(name) ?? _open[OnlyFile].Tensors.ContainsKey(name);
+
+    private TensorPiece? FindPiece(string name)
+    {
+        if (!IsStored(name))
+        {
+            return null;
+        }
+
+        (ITensorFile file, TensorEntry tensor) = FindStored(name);
+        return new TensorPiece(file, tensor);
+    }
+
+    private (ITensorFile File, TensorEntry Tensor) FindStored(string name)
+    {
+        string shard = _shards is null ? OnlyFile : _shards[name];
+        ITensorFile file = FileOf(shard);
+        return file.Tensors.TryGetValue(name, out TensorEntry? tensor)
+            ? (file, tensor)
+            : throw new CheckpointException(
+                $"{Path}: says that tensor {CheckpointText.Quote(name)} is in {CheckpointText.Quote(shard)}, which does not have it. Get both files again.");
+    }
+
     private string[] Sorted()
     {
         lock (_lock)
         {
             ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
-            return _sorted ??= [.. (_shards?.Keys ?? (IEnumerable<string>)_open[OnlyFile].Tensors.Keys).Order(StringComparer.Ordinal)];
+            IEnumerable<string> stored = _shards?.Keys ?? (IEnumerable<string>)_open[OnlyFile].Tensors.Keys;
+            return _sorted ??= [.. (_view?.Show(stored) ?? stored).Order(StringComparer.Ordinal)];
         }
     }
 

@@ -1,5 +1,6 @@
 using NativeFfn.Checkpoints.Families;
 using NativeFfn.Checkpoints.Files;
+using NativeFfn.Checkpoints.Quantised;
 
 namespace NativeFfn.Checkpoints;
 
@@ -58,7 +59,13 @@ public sealed class FfnCheckpoint : IDisposable
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            StoredModel model = tensors.ReadModel() ?? ReadModel(path);
+            StoredModel? own = tensors.ReadModel();
+            StoredModel model = own ?? ReadModel(path);
+            if (own is null)
+            {
+                tensors.Show(Quantisation.Forms(model.Config.Path));
+            }
+
             return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
         }
         catch

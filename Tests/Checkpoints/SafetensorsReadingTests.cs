@@ -46,7 +46,6 @@ public sealed class SafetensorsReadingTests
     [TestCase("I32", 4)]
     [TestCase("U64", 8)]
     [TestCase("I64", 8)]
-    [TestCase("F64", 8)]
     [TestCase("C64", 8)]
     public void Other_types_are_known_but_not_read(string type, int size)
     {
@@ -54,7 +53,7 @@ public sealed class SafetensorsReadingTests
         using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", type, [3L], new byte[3 * size]))));
         Assert.That(file.Find("t").Type, Is.EqualTo(type));
         Assert.That(
-            () => Read(file, "t"), Throws.TypeOf<CheckpointException>().With.Message.Contains($"tensor 't' has type {type}; weights of F32, BF16 and F16"));
+            () => Read(file, "t"), Throws.TypeOf<CheckpointException>().With.Message.Contains($"tensor 't' has type {type}; weights of F32, BF16, F16 and F64"));
     }
 
     [TestCase("BF16")]

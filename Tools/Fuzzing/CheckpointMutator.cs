@@ -19,6 +19,7 @@ public sealed class CheckpointMutator(ulong seed, string prefix = "")
         "9223372036854775808", "18446744073709551615", "\"dtype\":\"F32\"", "\"dtype\":\"F64\"", "\"F4\"", "\"BF16\"", "\"shape\":[]",
         "\"data_offsets\":[0,0]", "[4294967296,4294967296]", "[[[[", "\"__metadata__\":{\"a\":1}", "\"__metadata__\":{}", "\\ud800",
         "\\u0000",
+        "\"bits\":3", "\"group_size\":-1", "\"I32\"", "\"U8\"", "\"F8_E4M3\"",
         "\"a\":", " ", "\n", "\u00e4", "\"hidden_size\":0", "\"model_type\":\"bert\"", "\"hidden_act\":\"gelu\"",
     ];
 

@@ -73,6 +73,7 @@ public static class SeedCorpus
         ("qwen2_moe", Model(Qwen2MoeConfig, SafeTensors(Qwen2MoeHeader, 104))),
         ("deepseek_v3", Model(DeepSeekConfig, SafeTensors(DeepSeekHeader, 192))),
         .. GgufSeeds.All,
+        .. QuantisedSeeds.All.Select(static seed => (seed.Name, Model(seed.Config, seed.File))),
     ];
 
     private static byte[] SafeTensors(string header, int dataLength)

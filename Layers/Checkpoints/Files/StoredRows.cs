@@ -47,9 +47,12 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
     public static StoredRows OfTransposed(ITensorFile file, TensorEntry tensor, int rows, int columns)
     {
         WeightEncoding encoding = SingleWeights(file, tensor);
-        return encoding.BlockBytes == sizeof(ushort)
-            ? new TransposedRows<ushort>(file, tensor, encoding, rows, columns)
-            : new TransposedRows<uint>(file, tensor, encoding, rows, columns);
+        return encoding.BlockBytes switch
+        {
+            sizeof(ushort) => new TransposedRows<ushort>(file, tensor, encoding, rows, columns),
+            sizeof(uint) => new TransposedRows<uint>(file, tensor, encoding, rows, columns),
+            _ => new TransposedRows<ulong>(file, tensor, encoding, rows, columns),
+        };
     }
 
     /// <summary>Reads consecutive rows as they are stored.</summary>
@@ -105,7 +108,7 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
     private static WeightEncoding SingleWeights(ITensorFile file, TensorEntry tensor)
     {
         WeightEncoding encoding = EncodingOf(file, tensor);
-        return encoding is { BlockColumns: 1, HeaderBytes: 0, BlockBytes: sizeof(ushort) or sizeof(uint) }
+        return encoding is { BlockColumns: 1, HeaderBytes: 0, BlockBytes: sizeof(ushort) or sizeof(uint) or sizeof(ulong) }
             ? encoding
             : throw new CheckpointException(
                 $"{file.Path}: tensor {CheckpointText.Quote(tensor.Name)} has type {tensor.Type}, whose rows can be read whole only. Convert it to F32 or BF16.");

@@ -14,7 +14,7 @@ namespace NativeFfn.Checkpoints.Files.Safetensors;
 internal readonly record struct DeclaredTensor(string Name, string Type, int ElementBytes, long Elements)
 {
     /// <summary>How floats become elements; null where they cannot.</summary>
-    public WeightEncoding? Encoding => SafetensorsTypes.EncodingOf(Type);
+    public WeightEncoding? Encoding => SafetensorsTypes.EncodingOf(Type) is { Precision: not null } encoding ? encoding : null;
 }
 
 /// <summary>Lays declared tensors out one after the other and writes the header that says so.</summary>

@@ -6,8 +6,11 @@ namespace NativeFfn.Checkpoints.Files.Safetensors;
 /// <summary>The element types that safetensors files have.</summary>
 internal static class SafetensorsTypes
 {
-    /// <summary>The types that weights are read from and written in, in words.</summary>
-    public const string ReadableList = "F32, BF16 and F16";
+    /// <summary>The types that weights are read from, in words.</summary>
+    public const string ReadableList = "F32, BF16, F16 and F64";
+
+    /// <summary>The types that weights are written in, in words.</summary>
+    public const string WritableList = "F32, BF16 and F16";
 
     // Types of less than a byte (F4, F6_E2M3, F6_E3M2) are left out: no offset in elements has a byte of its own.
     private static readonly FrozenDictionary<string, int> Sizes = new Dictionary<string, int>
@@ -28,6 +31,7 @@ internal static class SafetensorsTypes
         "F32" => WeightEncodings.Float32,
         "BF16" => WeightEncodings.BFloat16,
         "F16" => WeightEncodings.Float16,
+        "F64" => WeightEncodings.Float64,
         _ => null,
     };
 }

@@ -1,0 +1,49 @@
+namespace NativeFfn.Backends.Encodings;
+
+/// <summary>
+/// What the codes of a matrix mean: w = scale · (book[q] - zero), or scale · book[q] + minimum, with a factor for the whole matrix.
+/// </summary>
+/// <remarks>Scale, zero point and minimum belong to a group of columns of one row.</remarks>
+internal sealed record GroupedFormat
+{
+    /// <summary>The format's name, for messages.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Bits of a code, 1 to 8.</summary>
+    public required int Bits { get; init; }
+
+    /// <summary>Groups of a row.</summary>
+    public required int Groups { get; init; }
+
+    /// <summary>Neighbouring columns of a group; not looked at where <see cref="GroupOf"/> says each column's.</summary>
+    public required int GroupColumns { get; init; }
+
+    /// <summary>The format of scales and minima.</summary>
+    public required ScaleType Scale { get; init; }
+
+    /// <summary>The numbers that codes stand for.</summary>
+    public CodeBook Book { get; init; } = CodeBook.Integers;
+
+    /// <summary>The zero point of all groups, where they have none of their own.</summary>
+    public int Zero { get; init; }
+
+    /// <summary>Whether each group has a zero point, a byte.</summary>
+    public bool HasZeros { get; init; }
+
+    /// <summary>Whether each group has a minimum, added to the product.</summary>
+    public bool HasMinima { get; init; }
+
+    /// <summary>The group of each column; null where a group is neighbouring columns.</summary>
+    public int[]? GroupOf { get; init; }
+
+    /// <summary>
+    /// Whether a row may begin inside a group, so that the group of a column is (column + the row's phase) / <see cref="GroupColumns"/>.
+    /// </summary>
+    public bool HasPhase { get; init; }
+
+    /// <summary>Multiplies every weight.</summary>
+    public float Factor { get; init; } = 1;
+
+    /// <summary>Divides every weight.</summary>
+    public float Divisor { get; init; } = 1;
+}
