@@ -65,7 +65,7 @@ internal sealed unsafe class NetworkWeights
     /// <summary>The memory; pointers hold only while a reference to it is held.</summary>
     public NativeBuffer Memory { get; }
 
-    /// <summary>What converting the weights lost.</summary>
+    /// <summary>What converting lost of the matrix that lost most.</summary>
     public QuantizationError Error { get; }
 
     /// <summary>The tensors of each stage.</summary>
