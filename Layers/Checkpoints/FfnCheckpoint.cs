@@ -16,13 +16,15 @@ public sealed class FfnCheckpoint : IDisposable
 {
     private readonly FamilyLayout _layout;
     private readonly CheckpointTensors _tensors;
+    private readonly string? _config;
 
-    private FfnCheckpoint(string path, string modelType, FamilyLayout layout, CheckpointTensors tensors)
+    private FfnCheckpoint(string path, string modelType, FamilyLayout layout, CheckpointTensors tensors, string? config)
     {
         Path = path;
         ModelType = modelType;
         _layout = layout;
         _tensors = tensors;
+        _config = config;
     }
 
     /// <summary>The directory or file, as it was named on opening.</summary>
@@ -33,6 +35,9 @@ public sealed class FfnCheckpoint : IDisposable
 
     /// <summary>Feed-forward layers that the configuration names; a T5 model's decoder counts on after its encoder.</summary>
     public int LayerCount => _layout.LayerCount;
+
+    /// <summary>The files that it is read from.</summary>
+    internal IEnumerable<string> Files => _config is null ? _tensors.Files : [_config, .. _tensors.Files];
 
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
@@ -52,8 +57,9 @@ public sealed class FfnCheckpoint : IDisposable
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            StoredModel model = tensors.Model ?? ReadModel(path);
-            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
+            string? config = tensors.Model is null ? CheckpointFolder.FindConfig(path) : null;
+            StoredModel model = tensors.Model ?? ReadModel(config!);
+            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors, config);
         }
         catch
         {
@@ -84,7 +90,7 @@ public sealed class FfnCheckpoint : IDisposable
 
     private static StoredModel ReadModel(string path)
     {
-        CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
+        CheckpointConfig config = CheckpointConfig.Read(path);
         return new StoredModel(config.Text("model_type"), FamilyCatalog.Find(config), config);
     }
 }
