@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Checkpoints;
 
 namespace NativeFfn.Cli;
 
@@ -9,7 +10,7 @@ internal sealed class Interrupt : IDisposable
     private readonly Lock _writing = new();
     private readonly List<PosixSignalRegistration> _registrations = [];
 
-    /// <summary>Asked for between pieces of work inside <see cref="WhileWriting"/>.</summary>
+    /// <summary>Asked for between pieces of work inside <see cref="WhileWriting(Action)"/>.</summary>
     public CancellationToken Token => _source.Token;
 
     /// <summary>Listens to the signals that ask this process to end.</summary>
@@ -31,6 +32,21 @@ internal sealed class Interrupt : IDisposable
         {
             _source.Token.ThrowIfCancellationRequested();
             write();
+        }
+    }
+
+    /// <summary>Writes one file: a pipe or a device, which may wait for a reader for ever, so that the process ends under it, or an unfinished file.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="write">Writes it.</param>
+    public void WhileWriting(string path, Action write)
+    {
+        if (ReplacedFile.IsDirect(path))
+        {
+            write();
+        }
+        else
+        {
+            WhileWriting(write);
         }
     }
 

@@ -3,8 +3,13 @@ namespace NativeFfn.Cli;
 /// <summary>The <c>nativeffn</c> command.</summary>
 internal static class Program
 {
+    // Assemblies, the checkpoint's files and MKL's: some forty, and a few shards.
+    private const int FilesNeeded = 64;
+
+    private static int Main(string[] args) => OpenFiles.HaveRoom(FilesNeeded, CommandTree.Name) ? RunHere(args) : ExitCode.BadInput;
+
     /// <summary>Runs the command on the process's own console.</summary>
-    private static int Main(string[] args)
+    private static int RunHere(string[] args)
     {
         using var interrupt = Interrupt.OnSignals();
         return Run(args, Terminal.OfProcess(), interrupt);

@@ -40,8 +40,8 @@ public sealed class FfnLayer : IDisposable
     public long WeightBytes => _prepared.WeightBytes;
 
     /// <summary>
-    /// What was lost when the weights were brought to the engine's precision: the relative L2 error ‖stored - given‖ / ‖given‖ over all
-    /// matrices of the layer; 0 where nothing was lost.
+    /// What was lost when the weights were brought to the engine's precision: the relative L2 error ‖stored - given‖ / ‖given‖ of the
+    /// matrix that lost most; 0 where nothing was lost.
     /// </summary>
     public double QuantizationError => _prepared.QuantizationError;
 

@@ -14,7 +14,12 @@ internal static class Program
     // What shells and orchestrators take for bad usage, as the command has it.
     private const int BadInput = 2;
 
-    private static async Task<int> Main(string[] args)
+    // Some two hundred assemblies, the models' files, and a few connections.
+    private const int FilesNeeded = 256;
+
+    private static Task<int> Main(string[] args) => OpenFiles.HaveRoom(FilesNeeded, "server") ? RunAsync(args) : Task.FromResult(BadInput);
+
+    private static async Task<int> RunAsync(string[] args)
     {
         try
         {

@@ -53,7 +53,7 @@ internal interface ILoadedLayer : IDisposable
     /// <summary>Bytes that the weights occupy where the backend keeps them.</summary>
     long WeightBytes { get; }
 
-    /// <summary>What was lost by the precision: ‖stored - given‖ / ‖given‖ over all matrices; 0 where nothing was.</summary>
+    /// <summary>What was lost by the precision: ‖stored - given‖ / ‖given‖ of the matrix that lost most; 0 where nothing was.</summary>
     double QuantizationError { get; }
 
     /// <summary>The encodings of the matrices in memory, with + between them.</summary>

@@ -6,6 +6,7 @@ namespace NativeFfn.Backends.Encodings;
 /// <summary>
 /// Reads weights as rows of one encoding: as they are stored where that is the source's own, else converted, with what that loses added up.
 /// </summary>
+/// <remarks>The rows of a matrix are read once each, and no other's between them.</remarks>
 /// <param name="encoding">The encoding wanted.</param>
 internal sealed class RowEncoder(WeightEncoding encoding)
 {
@@ -13,18 +14,25 @@ internal sealed class RowEncoder(WeightEncoding encoding)
     private float[] _given = [];
     private float[] _stored = [];
 
+    // Of the matrix that is being read: which, its rows so far, whether any number of it is not stored as zero, and its error.
+    private FfnTensor? _matrix;
+    private long _rows;
+    private bool _isKept;
+    private QuantizationError _matrixError;
+    private QuantizationError _worst;
+
     /// <summary>The encoding wanted.</summary>
     public WeightEncoding Encoding => encoding;
 
-    /// <summary>The loss so far.</summary>
-    public QuantizationError Error { get; private set; }
+    /// <summary>The loss of the matrix that lost most, as far as they were read.</summary>
+    public QuantizationError Error => QuantizationError.Worst(_worst, _matrixError);
 
     /// <summary>Reads consecutive rows of a matrix.</summary>
     /// <param name="source">Where they come from.</param>
     /// <param name="tensor">The matrix.</param>
     /// <param name="firstRow">The first row wanted.</param>
     /// <param name="rows">Receives whole rows of <see cref="WeightEncoding.RowBytes"/> each.</param>
-    /// <exception cref="NotSupportedException">A weight cannot be held; the message says which.</exception>
+    /// <exception cref="NotSupportedException">A weight cannot be held, or of the whole matrix nothing; the message says which.</exception>
     public void Read(IFfnWeightSource source, FfnTensor tensor, int firstRow, Span<byte> rows)
     {
         if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) is var given && encoding.Holds(given))
@@ -47,13 +55,15 @@ internal sealed class RowEncoder(WeightEncoding encoding)
     /// <param name="stored">What they are when read back, as many; not finite for those that cannot be held.</param>
     /// <param name="tensor">The tensor, for messages.</param>
     /// <param name="row">The row in it.</param>
-    /// <exception cref="NotSupportedException">A weight cannot be held; the message says which.</exception>
+    /// <exception cref="NotSupportedException">A weight cannot be held, or of the whole matrix nothing; the message says which.</exception>
     public void Compare(ReadOnlySpan<float> given, ReadOnlySpan<float> stored, FfnTensor tensor, int row)
     {
         (double squared, double norm) = (0, 0);
+        bool isKept = false;
         for (int i = 0; i < given.Length; i++)
         {
             double error = (double)stored[i] - given[i];
+            isKept |= stored[i] != 0;
             if (double.IsFinite(error))
             {
                 squared += error * error;
@@ -66,7 +76,7 @@ internal sealed class RowEncoder(WeightEncoding encoding)
             }
         }
 
-        Error += new QuantizationError(squared, norm);
+        Add(tensor, new QuantizationError(squared, norm), isKept);
     }
 
     /// <summary>The refusal of a number that an encoding cannot hold.</summary>
@@ -90,6 +100,22 @@ internal sealed class RowEncoder(WeightEncoding encoding)
         {
             encoding.Rewrite(given, blocks[..givenBytes], rows[..rowBytes]);
             rows = rows[rowBytes..];
+        }
+    }
+
+    private void Add(FfnTensor tensor, QuantizationError row, bool isKept)
+    {
+        if (tensor != _matrix)
+        {
+            (_worst, _matrix, _matrixError, _rows, _isKept) = (Error, tensor, default, 0, false);
+        }
+
+        _matrixError += row;
+        _isKept |= isKept;
+        if (++_rows == tensor.Rows && !_isKept && _matrixError.SquaredNorm > 0)
+        {
+            throw new NotSupportedException(
+                $"{tensor.Name} is too small for {encoding.Name}, which keeps nothing of it but zeros. Use precision f32{(encoding.Name == "bf16" ? "" : " or bf16")}.");
         }
     }
 

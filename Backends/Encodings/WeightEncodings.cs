@@ -75,7 +75,9 @@ internal static class WeightEncodings
         // Wider than float32 nothing is kept, and floats without a source of their own are float32.
         WeightEncoding stored = (source as IEncodedWeightSource)?.EncodingOf(tensor) ?? Float32;
         bool keeps = precision == FfnPrecision.Stored ? stored.BlockBytes <= sizeof(float) * stored.BlockColumns : stored.IsQuantized;
-        return keeps ? stored : Float32;
+
+        // What int8 says without loss in as many bytes has its kernel.
+        return !keeps ? Float32 : Int8.Holds(stored) ? Int8 : stored;
     }
 
     /// <summary>The encoding in which an engine of a precision keeps weights in the host's memory, or null.</summary>

@@ -111,8 +111,15 @@ internal sealed class MeasurementFile
     private void Rewrite(string path)
     {
         string partial = $"{path}.{Guid.NewGuid():N}";
-        File.WriteAllLines(partial, [_heading, .. _values.Value.Select(static entry => $"{entry.Key} {entry.Value}")]);
-        File.Move(partial, path, overwrite: true);
-        _isSound = true;
+        try
+        {
+            File.WriteAllLines(partial, [_heading, .. _values.Value.Select(static entry => $"{entry.Key} {entry.Value}")]);
+            File.Move(partial, path, overwrite: true);
+            _isSound = true;
+        }
+        finally
+        {
+            File.Delete(partial);
+        }
     }
 }

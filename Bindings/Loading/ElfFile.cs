@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Runtime.InteropServices;
+using NativeFfn.Bindings.Files;
 
 namespace NativeFfn.Bindings.Loading;
 
@@ -34,7 +35,7 @@ internal static class ElfFile
 
         try
         {
-            using FileStream file = new(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 4096);
+            using FileStream file = new(UnixFile.OpenToRead(path, waits: false), FileAccess.Read, bufferSize: 4096);
             return WhyBroken(file) is { } problem ? $"{path}: {problem}" : null;
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)

@@ -6,11 +6,15 @@ namespace NativeFfn.Bindings.Loading;
 /// <param name="Mode">The file's kind and permissions.</param>
 /// <param name="User">The owner's number.</param>
 /// <param name="Group">The group's number.</param>
-internal readonly unsafe partial record struct FileOwnership(int Mode, uint User, uint Group)
+/// <param name="Links">Names that the file has.</param>
+/// <param name="Identity">The file's number on its device, and the device's number.</param>
+internal readonly unsafe partial record struct FileOwnership(int Mode, uint User, uint Group, uint Links, (ulong File, ulong Device) Identity)
 {
     // linux/stat.h.
     private const int KindMask = 0xF000;
     private const int RegularFile = 0x8000;
+    private const int CharacterDevice = 0x2000;
+    private const int PermissionMask = 0xFFF;
     private const int CharacterSticky = 0x200;
     private const int GroupMayWrite = 0x10;
     private const int OthersMayWrite = 0x2;
@@ -19,12 +23,21 @@ internal readonly unsafe partial record struct FileOwnership(int Mode, uint User
     private const int AtCurrentFolder = -100;
     private const uint BasicStatistics = 0x7FF;
     private const int StatxSize = 256;
+    private const int LinksOffset = 16;
     private const int UserOffset = 20;
     private const int GroupOffset = 24;
     private const int ModeOffset = 28;
+    private const int FileOffset = 32;
+    private const int DeviceOffset = 136;
 
     /// <summary>Whether it is a file with contents, and no pipe, device or socket, whose opening may wait or act.</summary>
     public bool IsRegular => (Mode & KindMask) == RegularFile;
+
+    /// <summary>Whether it is a device of characters, such as a terminal or <c>/dev/null</c>.</summary>
+    public bool IsCharacterDevice => (Mode & KindMask) == CharacterDevice;
+
+    /// <summary>Who may do what.</summary>
+    public UnixFileMode Permissions => (UnixFileMode)(Mode & PermissionMask);
 
     private bool IsSticky => (Mode & CharacterSticky) != 0;
 
@@ -40,7 +53,12 @@ internal readonly unsafe partial record struct FileOwnership(int Mode, uint User
         try
         {
             return Native.Statx(AtCurrentFolder, path, 0, BasicStatistics, answer) == 0
-                ? new FileOwnership(*(ushort*)(answer + ModeOffset), *(uint*)(answer + UserOffset), *(uint*)(answer + GroupOffset))
+                ? new FileOwnership(
+                    *(ushort*)(answer + ModeOffset),
+                    *(uint*)(answer + UserOffset),
+                    *(uint*)(answer + GroupOffset),
+                    *(uint*)(answer + LinksOffset),
+                    (*(ulong*)(answer + FileOffset), *(ulong*)(answer + DeviceOffset)))
                 : null;
         }
         catch (EntryPointNotFoundException)

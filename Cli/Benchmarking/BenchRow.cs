@@ -20,7 +20,7 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="WeightBytes">Bytes of one copy of the weights in memory.</param>
 /// <param name="WeightCopies">Copies of the weights that took turns.</param>
 /// <param name="IsPastCache">Whether that is enough for each to leave the last cache before its next turn.</param>
-/// <param name="QuantizationError">What the precision lost of the matrices: ‖kept − given‖₂ / ‖given‖₂.</param>
+/// <param name="QuantizationError">What the precision lost of the matrix that lost most: ‖kept − given‖₂ / ‖given‖₂.</param>
 internal sealed record BenchRow(
     string Backend,
     string Precision,

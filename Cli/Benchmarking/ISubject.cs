@@ -26,7 +26,7 @@ internal interface ISubject : IDisposable
 /// <param name="Backend">The backend, where it is NativeFfn; null for peers.</param>
 /// <param name="Precision">How its weights lie in memory.</param>
 /// <param name="WeightBytes">Bytes of one copy of the weights.</param>
-/// <param name="QuantizationError">What the precision lost of the weights: ‖kept − given‖₂ / ‖given‖₂.</param>
+/// <param name="QuantizationError">What the precision lost of the matrix that lost most: ‖kept − given‖₂ / ‖given‖₂.</param>
 /// <param name="Rotation">The copies that take turns.</param>
 /// <param name="Version">The library and its version.</param>
 internal sealed record SubjectDescription(

@@ -69,6 +69,7 @@ internal static class BenchCommand
         if (json is not null and not StandardOutput)
         {
             OutputPath.Require("--json", json);
+            json = OutputPath.IsStandardOutput(json) ? StandardOutput : json;
         }
 
         Terminal terminal = session.Terminal;
@@ -84,7 +85,7 @@ internal static class BenchCommand
         BenchText.Write(terminal, plan.Spec, rows);
         if (json is not null)
         {
-            session.Interrupt.WhileWriting(() => AtomicFile.WriteText(json, text + Environment.NewLine));
+            session.Interrupt.WhileWriting(json, () => AtomicFile.WriteText(json, text + Environment.NewLine));
         }
 
         return ExitCode.Done;

@@ -43,6 +43,7 @@ internal static class ForwardCommand
         FfnCheckpointLayer found = checkpoint.GetLayer(request.Layer);
         FfnSpec spec = found.Spec;
         RequireMode(request, spec);
+        RequireOthers(request, checkpoint);
         InputRows input = InputRows.Read(request.Input, spec);
         if (request.Trace is not null)
         {
@@ -54,8 +55,8 @@ internal static class ForwardCommand
         FfnTrace? trace = request.Trace is null ? null : new FfnTrace(spec, input.Tokens);
         var output = new float[input.Tokens * spec.OutputWidth];
         layer.Inspect(request.Mode, input.Values, output, trace);
-        session.Interrupt.WhileWriting(() => Write(request, trace, output, input.Tokens, spec, session.Interrupt.Token));
-        session.Terminal.Out.WriteLine(
+        Write(session.Interrupt, input.Tokens, FilesOf(request, trace, output, spec));
+        Report(session.Terminal, request).WriteLine(
             $"{request.Output}: {Names<FfnMode>.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, " +
             $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), on {EngineReport.Describe(engine.Selection)}");
         return ExitCode.Done;
@@ -76,6 +77,18 @@ internal static class ForwardCommand
         }
     }
 
+    private static void RequireOthers(Request request, FfnCheckpoint checkpoint)
+    {
+        OutputPath.RequireOther("--output", request.Output, checkpoint);
+        if (request.Trace is { } trace)
+        {
+            OutputPath.RequireOther("--trace", trace, checkpoint);
+        }
+    }
+
+    private static TextWriter Report(Terminal terminal, Request request) =>
+        OutputPath.IsStandardOutput(request.Output) || (request.Trace is { } trace && OutputPath.IsStandardOutput(trace)) ? terminal.Error : terminal.Out;
+
     private static void RequireMode(Request request, FfnSpec spec)
     {
         if (request.Mode == FfnMode.Block && spec.WhyNoBlock is { } reason)
@@ -90,14 +103,44 @@ internal static class ForwardCommand
         }
     }
 
-    // Both files are complete before either takes its place.
-    private static void Write(Request request, FfnTrace? trace, float[] output, int tokens, FfnSpec spec, CancellationToken cancellation)
+    private static List<(string Path, List<(string Name, int Width, float[] Values)> Tensors)> FilesOf(
+        Request request, FfnTrace? trace, float[] output, FfnSpec spec)
     {
-        using TensorFile? traceFile = trace is null
-            ? null
-            : new TensorFile(request.Trace!, tokens, TraceFile.Tensors(trace, request.Mode, output), cancellation);
-        using var outputFile = new TensorFile(request.Output, tokens, [("output", spec.OutputWidth, output)], cancellation);
-        traceFile?.Commit();
-        outputFile.Commit();
+        List<(string, List<(string, int, float[])>)> files = [(request.Output, [("output", spec.OutputWidth, output)])];
+        if (trace is not null)
+        {
+            files.Insert(0, (request.Trace!, TraceFile.Tensors(trace, request.Mode, output)));
+        }
+
+        return files;
+    }
+
+    // Pipes first, while there is nothing that a signal would have to remove. Files are all complete before one takes its place.
+    private static void Write(
+        Interrupt interrupt, int tokens, List<(string Path, List<(string Name, int Width, float[] Values)> Tensors)> files)
+    {
+        foreach ((string path, List<(string, int, float[])> tensors) in files.Where(static file => ReplacedFile.IsDirect(file.Path)))
+        {
+            using var pipe = new TensorFile(path, tokens, tensors, interrupt.Token);
+            pipe.Commit();
+        }
+
+        interrupt.WhileWriting(() =>
+        {
+            var complete = new List<TensorFile>();
+            try
+            {
+                foreach ((string path, List<(string, int, float[])> tensors) in files.Where(static file => !ReplacedFile.IsDirect(file.Path)))
+                {
+                    complete.Add(new TensorFile(path, tokens, tensors, interrupt.Token));
+                }
+
+                complete.ForEach(static file => file.Commit());
+            }
+            finally
+            {
+                complete.ForEach(static file => file.Dispose());
+            }
+        });
     }
 }

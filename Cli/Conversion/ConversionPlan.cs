@@ -18,7 +18,7 @@ internal sealed record ConversionPlan(MatrixForm Form, string Layers, FrozenSet<
     /// <exception cref="UsageException">A matrix cannot take the form; the message names it.</exception>
     public static ConversionPlan Of(FfnCheckpoint checkpoint, LayerSelection layers, MatrixForm form)
     {
-        if (checkpoint.Files.FirstOrDefault(static file => !file.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) is { } other)
+        if (checkpoint.WeightFiles.FirstOrDefault(static file => !file.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) is { } other)
         {
             throw new UsageException($"--model '{other}' is no safetensors file; convert reads the model's own folder, with config.json.");
         }
@@ -35,7 +35,7 @@ internal sealed record ConversionPlan(MatrixForm Form, string Layers, FrozenSet<
             }
         }
 
-        return new ConversionPlan(form, layers.Text, matrices.ToFrozenSet(), checkpoint.Files);
+        return new ConversionPlan(form, layers.Text, matrices.ToFrozenSet(), checkpoint.WeightFiles);
     }
 
     /// <summary>What a converted file says of how it came to be, so that a later run knows it again.</summary>

@@ -11,11 +11,11 @@ internal sealed record InputRows(float[] Values, int Tokens)
     private const string TensorName = "input";
 
     /// <summary>Reads the rows for a layer.</summary>
-    /// <param name="path">A tensor file.</param>
+    /// <param name="path">A tensor file, or a pipe that one comes through.</param>
     /// <param name="spec">The layer, whose input width the rows must have and whose output rows must fit an array.</param>
     public static InputRows Read(string path, FfnSpec spec)
     {
-        using ITensorFile file = TensorFiles.Open(path);
+        using ITensorFile file = TensorFiles.OpenInput(path);
         TensorEntry tensor = file.Find(TensorName);
         string described = $"'{TensorName}' in '{path}' is {tensor.Type} [{string.Join(", ", tensor.Shape)}]";
         if (tensor.Type != "F32")

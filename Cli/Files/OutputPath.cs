@@ -1,3 +1,5 @@
+using NativeFfn.Checkpoints;
+
 namespace NativeFfn.Cli.Files;
 
 /// <summary>Checks of a path to be written, made before the work whose result it will hold.</summary>
@@ -26,6 +28,21 @@ internal static class OutputPath
         }
     }
 
-    /// <summary>Whether two paths name the same file, as far as their spelling tells.</summary>
-    public static bool Same(string first, string second) => Path.GetFullPath(first) == Path.GetFullPath(second);
+    /// <summary>Refuses a file that the model is read from, under whatever name.</summary>
+    /// <param name="option">The option that gave the path.</param>
+    /// <param name="path">The path.</param>
+    /// <param name="checkpoint">The model.</param>
+    public static void RequireOther(string option, string path, FfnCheckpoint checkpoint)
+    {
+        if (checkpoint.Files.FirstOrDefault(file => Same(path, file)) is { } file)
+        {
+            throw new UsageException($"{option} '{path}' is '{file}', a file of the model itself; name another.");
+        }
+    }
+
+    /// <summary>Whether two paths name the same file.</summary>
+    public static bool Same(string first, string second) => ReplacedFile.IsSame(first, second);
+
+    /// <summary>Whether what is written to a path comes out of standard output, where a report would be taken for a part of it.</summary>
+    public static bool IsStandardOutput(string path) => ReplacedFile.IsStandardOutput(path);
 }

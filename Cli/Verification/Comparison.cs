@@ -29,7 +29,7 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// </para>
     /// </remarks>
     /// <param name="spec">The layer.</param>
-    /// <param name="weightError">e, what the precision lost of the matrices.</param>
+    /// <param name="weightError">e, what the precision lost of the matrix that lost most.</param>
     public static double ToleranceOf(FfnSpec spec, double weightError)
     {
         int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);

@@ -9,7 +9,7 @@ namespace NativeFfn.Cli.Verification;
 /// <param name="MaxAbsError">The largest |actual − expected|.</param>
 /// <param name="Tolerance">The largest relative L2 error that passes.</param>
 /// <param name="Passed">The verdict.</param>
-/// <param name="QuantizationError">What the precision lost of the matrices, ‖kept − stored‖₂ / ‖stored‖₂.</param>
+/// <param name="QuantizationError">What the precision lost of the matrix that lost most, ‖kept − stored‖₂ / ‖stored‖₂.</param>
 internal sealed record VerifyRow(
     string Backend, string Mode, double RelativeL2, double MaxAbsError, double Tolerance, bool Passed, double QuantizationError);
 

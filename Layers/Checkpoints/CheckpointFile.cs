@@ -1,4 +1,5 @@
 using Microsoft.Win32.SafeHandles;
+using NativeFfn.Backends.Storage;
 
 namespace NativeFfn.Checkpoints;
 
@@ -13,7 +14,7 @@ internal static class CheckpointFile
         try
         {
             // Not mapped into memory: a mapped file that is cut short while in use kills the process with SIGBUS.
-            handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete, FileOptions.None);
+            handle = SystemFile.OpenToRead(path);
             length = RandomAccess.GetLength(handle);
             return handle;
         }
@@ -96,7 +97,8 @@ internal static class CheckpointFile
         }
     }
 
-    private static CheckpointException Unreadable(string path, Exception problem) => problem switch
+    /// <summary>What to say of a file that the system does not give.</summary>
+    public static CheckpointException Unreadable(string path, Exception problem) => problem switch
     {
         FileNotFoundException or DirectoryNotFoundException => new($"{path}: no such file. Check the path.", problem),
         UnauthorizedAccessException => new($"{path}: may not be read by this user. Give the user read permission.", problem),

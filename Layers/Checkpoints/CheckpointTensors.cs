@@ -31,12 +31,15 @@ internal sealed class CheckpointTensors : IDisposable
     public string Path { get; }
 
     /// <summary>The files, all of them in one folder.</summary>
-    public IReadOnlyList<string> Files => _shards is null
+    public IReadOnlyList<string> WeightFiles => _shards is null
         ? [Path]
-        : [.. _shards.Values.Distinct().Order(StringComparer.Ordinal).Select(name => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(Path)!, name))];
+        : [.. _shards.Values.Distinct().Order(StringComparer.Ordinal).Select(PathOf)];
 
     /// <summary>The model, where the only file says itself what it has.</summary>
     public StoredModel? ReadModel() => _shards is null ? _open[OnlyFile].ReadModel() : null;
+
+    /// <summary>The file, or the index and the shards that it names.</summary>
+    public IEnumerable<string> Files => _shards is null ? [Path] : [Path, .. _shards.Values.Distinct().Select(PathOf)];
 
     public static CheckpointTensors OpenFile(string path)
     {
@@ -157,14 +160,16 @@ internal sealed class CheckpointTensors : IDisposable
             ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
             if (!_open.TryGetValue(shard, out ITensorFile? file))
             {
-                string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!;
-                file = TensorFiles.Open(System.IO.Path.Combine(folder, shard));
+                file = TensorFiles.Open(PathOf(shard));
                 _open.Add(shard, file);
             }
 
             return file;
         }
     }
+
+    private string PathOf(string shard) =>
+        System.IO.Path.Combine(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(Path))!, shard);
 
     // An index must not lead out of its folder.
     private static void RequirePlainName(string path, string tensor, string shard)

@@ -17,13 +17,15 @@ public sealed class FfnCheckpoint : IDisposable
 {
     private readonly FamilyLayout _layout;
     private readonly CheckpointTensors _tensors;
+    private readonly string? _config;
 
-    private FfnCheckpoint(string path, string modelType, FamilyLayout layout, CheckpointTensors tensors)
+    private FfnCheckpoint(string path, string modelType, FamilyLayout layout, CheckpointTensors tensors, string? config)
     {
         Path = path;
         ModelType = modelType;
         _layout = layout;
         _tensors = tensors;
+        _config = config;
     }
 
     /// <summary>The directory or file, as it was named on opening.</summary>
@@ -36,7 +38,10 @@ public sealed class FfnCheckpoint : IDisposable
     public int LayerCount => _layout.LayerCount;
 
     /// <summary>The files of tensors, all of them in one folder.</summary>
-    internal IReadOnlyList<string> Files => _tensors.Files;
+    internal IReadOnlyList<string> WeightFiles => _tensors.WeightFiles;
+
+    /// <summary>The files that it is read from.</summary>
+    internal IEnumerable<string> Files => _config is null ? _tensors.Files : [_config, .. _tensors.Files];
 
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
@@ -60,13 +65,14 @@ public sealed class FfnCheckpoint : IDisposable
         try
         {
             StoredModel? own = tensors.ReadModel();
-            StoredModel model = own ?? ReadModel(path);
-            if (own is null)
+            string? config = own is null ? CheckpointFolder.FindConfig(path) : null;
+            StoredModel model = own ?? ReadModel(config!);
+            if (config is not null)
             {
-                tensors.Show(Quantisation.Forms(model.Config.Path));
+                tensors.Show(Quantisation.Forms(config));
             }
 
-            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
+            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors, config);
         }
         catch
         {
@@ -97,7 +103,7 @@ public sealed class FfnCheckpoint : IDisposable
 
     private static StoredModel ReadModel(string path)
     {
-        CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
+        CheckpointConfig config = CheckpointConfig.Read(path);
         return new StoredModel(config.Text("model_type"), FamilyCatalog.Find(config), config);
     }
 }

@@ -1,52 +1,90 @@
+using Microsoft.Win32.SafeHandles;
+using NativeFfn.Backends.Storage;
+
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A file written beside its target and moved over it when complete; devices and pipes are written directly.</summary>
+/// <summary>
+/// A file written beside its target and moved over it when complete, with the target's owner and permissions. Pipes, devices and what the
+/// process was given open are written directly; and a target that has other names, is mounted by itself, or whose folder or owner leaves no
+/// other way keeps its place and gets the new contents, as <c>cp</c> does it.
+/// </summary>
 internal sealed class ReplacedFile : IDisposable
 {
+    private const int CopiedBytes = 1024 * 1024;
+
     private readonly string _path;
     private readonly string _target;
     private readonly string? _temporary;
-    private readonly FileStream _stream;
+    private readonly SafeFileHandle _file;
+    private readonly bool _isMoved;
+    private long _length;
 
     /// <summary>Starts a file of a known length; a disk that has no room for it is found out now where the file system can tell.</summary>
+    /// <exception cref="CheckpointException">It cannot be written there; nothing was changed.</exception>
     public ReplacedFile(string path, long length)
     {
         _path = path;
         try
         {
             _target = FullPath(path);
-            if (OpenDirectly(_target) is { } device)
+            if (SystemFile.OpenSink(_target) is { } sink)
             {
-                _stream = device;
+                _file = sink;
                 return;
             }
 
-            // What a link leads to is replaced, not the link.
-            var file = new FileInfo(_target);
-            _target = file.LinkTarget is null ? _target : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
-            _temporary = Path.Combine(Path.GetDirectoryName(_target)!, $".nativeffn-{Guid.NewGuid():N}.tmp");
-            _stream = new FileStream(_temporary, new FileStreamOptions
+            // What a link leads to is replaced, not the link; and who may not write a file may not replace it either.
+            _target = SystemFile.FullPath(_target);
+            bool exists = File.Exists(_target);
+            if (exists)
             {
-                Mode = FileMode.CreateNew, Access = FileAccess.Write, Share = FileShare.None, BufferSize = 0, PreallocationSize = length,
-            });
+                SystemFile.OpenToWrite(_target, truncates: false).Dispose();
+            }
+
+            _temporary = Path.Combine(Path.GetDirectoryName(_target)!, $".nativeffn-{Guid.NewGuid():N}.tmp");
+            try
+            {
+                _file = File.OpenHandle(_temporary, FileMode.CreateNew, FileAccess.Write, FileShare.None, FileOptions.None, length);
+            }
+            catch (UnauthorizedAccessException) when (exists)
+            {
+                // A folder in which this user may change files and not make any.
+                _temporary = null;
+                _file = SystemFile.OpenToWrite(_target, truncates: true);
+                return;
+            }
+
+            _isMoved = SystemFile.TryMakeAlike(_file, _target);
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
             // A failed reservation of space may leave the empty file.
+            _file?.Dispose();
             Delete();
             throw Unwritable(problem);
         }
     }
 
     /// <summary>Whether the file takes no more bytes: it was committed, disposed, or failed.</summary>
-    public bool IsClosed => !_stream.CanWrite;
+    public bool IsClosed => _file.IsClosed;
+
+    /// <summary>Whether a path is written directly, which may wait for a reader, and where there is nothing to remove after a failure.</summary>
+    public static bool IsDirect(string path) => SystemFile.IsSink(path);
+
+    /// <summary>Whether what is written to a path comes out of this process's standard output.</summary>
+    public static bool IsStandardOutput(string path) => SystemFile.IsStandardOutput(path);
+
+    /// <summary>Whether two paths are one file.</summary>
+    public static bool IsSame(string first, string second) => SystemFile.IsSame(first, second);
 
     /// <summary>Writes the next bytes; a failure deletes the temporary file.</summary>
+    /// <exception cref="CheckpointException">The disk is full or failed, or nobody reads the pipe any more.</exception>
     public void Append(ReadOnlySpan<byte> bytes)
     {
         try
         {
-            _stream.Write(bytes);
+            SystemFile.Write(_file, bytes, _length);
+            _length += bytes.Length;
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
@@ -55,23 +93,29 @@ internal sealed class ReplacedFile : IDisposable
         }
     }
 
-    /// <summary>Flushes to disk and moves the file to its place; a failure deletes the temporary file.</summary>
+    /// <summary>Flushes to disk and brings the file to its place; a failure deletes the temporary file.</summary>
+    /// <exception cref="CheckpointException">The disk is full or failed.</exception>
     public void Commit()
     {
+        bool isTouched = _temporary is null;
         try
         {
-            _stream.Flush(flushToDisk: true);
-            _stream.Dispose();
-            if (_temporary is not null)
+            RandomAccess.FlushToDisk(_file);
+            _file.Dispose();
+            if (_temporary is not null && !(_isMoved && TryMove(_temporary)))
             {
-                File.Move(_temporary, _target, overwrite: true);
+                isTouched = true;
+                Copy(_temporary);
             }
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
-            _stream.Dispose();
+            throw isTouched ? CutShort(problem) : Unwritable(problem);
+        }
+        finally
+        {
+            _file.Dispose();
             Delete();
-            throw Unwritable(problem);
         }
     }
 
@@ -80,7 +124,7 @@ internal sealed class ReplacedFile : IDisposable
     {
         if (!IsClosed)
         {
-            _stream.Dispose();
+            _file.Dispose();
             Delete();
         }
     }
@@ -99,36 +143,33 @@ internal sealed class ReplacedFile : IDisposable
             : throw new CheckpointException($"{path}: the folder {folder} does not exist. Create it or name another.");
     }
 
-    // Devices and pipes look like empty files; what tells them apart is that they cannot be cut to a length, not even to their own.
-    private static FileStream? OpenDirectly(string target)
+    // A file that is a mount of its own cannot be replaced, nor another user's in a folder like /tmp.
+    private bool TryMove(string temporary)
     {
-        if (!File.Exists(target))
-        {
-            return null;
-        }
-
-        FileStream stream;
         try
         {
-            stream = new FileStream(target, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
+            File.Move(temporary, _target, overwrite: true);
+            return true;
         }
-        catch (FileNotFoundException)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException && File.Exists(_target))
         {
-            // A link to a file that does not exist yet.
-            return null;
+            return false;
+        }
+    }
+
+    private void Copy(string temporary)
+    {
+        using SafeFileHandle source = SystemFile.OpenToRead(temporary);
+        using SafeFileHandle target = SystemFile.OpenToWrite(_target, truncates: true);
+        byte[] piece = new byte[(int)Math.Min(CopiedBytes, Math.Max(1, _length))];
+        long copied = 0;
+        while (RandomAccess.Read(source, piece, copied) is > 0 and var count)
+        {
+            SystemFile.Write(target, piece.AsSpan(0, count), copied);
+            copied += count;
         }
 
-        try
-        {
-            stream.SetLength(stream.Length);
-        }
-        catch (Exception refusal) when (refusal is IOException or NotSupportedException)
-        {
-            return stream;
-        }
-
-        stream.Dispose();
-        return null;
+        RandomAccess.FlushToDisk(target);
     }
 
     private void Delete()
@@ -149,5 +190,10 @@ internal sealed class ReplacedFile : IDisposable
     }
 
     private CheckpointException Unwritable(Exception problem) => new(
-        $"{_path}: cannot be written: {problem.Message.ReplaceLineEndings(" ").TrimEnd('.')}. Nothing was kept; free space or name another place.", problem);
+        $"{_path}: cannot be written: {Reason(problem)}. Nothing was kept; free space or name another place.", problem);
+
+    private CheckpointException CutShort(Exception problem) => new(
+        $"{_path}: could only be written in place, and is not whole: {Reason(problem)}. Free space or name another place.", problem);
+
+    private static string Reason(Exception problem) => problem.Message.ReplaceLineEndings(" ").TrimEnd('.');
 }

@@ -15,6 +15,9 @@ public sealed partial class ArrowTests
     // Tests put a CUDA of their own into an engine's options.
     private const string CudaOfTests = "Backends/CuBlas/CudaSource.cs";
 
+    // Compiled into each program.
+    private const string CommonStart = "Cli/OpenFiles.cs";
+
     /// <summary>
     /// A folder or file, and the folders and files that it may use beside itself; <c>/**</c> means with all rows below it. The longest row
     /// that a path begins with is the path's. A folder that has a row of its own is closed to the one above it unless that names it.
@@ -48,8 +51,9 @@ public sealed partial class ArrowTests
         ("Layers/Checkpoints", [.. BackendTables]),
         ("Layers", [.. BackendTables, "Backends", "Backends/BackendCatalog.cs", "Layers/Checkpoints"]),
         ("Hosting", [.. Library]),
-        ("Cli", [.. Library, "Backends/Reference"]),
-        ("Server", [.. Library, "Hosting"]),
+        (CommonStart, []),
+        ("Cli", [.. Library, "Backends/Reference", CommonStart]),
+        ("Server", [.. Library, "Hosting", CommonStart]),
         ("Samples", [.. Library]),
         ("Tools", [Anything]),
         ("Tests", [Anything]),

@@ -53,7 +53,7 @@ public class RefusalTests : CpuBackendTests
     [TestCase(FfnPrecision.Float16, 65519.996f)]
     [TestCase(FfnPrecision.Int8, 3.4e38f)]
     [TestCase(FfnPrecision.Int8, 1e-37f)]
-    [TestCase(FfnPrecision.Int8, 1e-45f)]
+    [TestCase(FfnPrecision.Int8, 1e-43f)]
     [TestCase(FfnPrecision.Float8, 3.4e38f)]
     [TestCase(FfnPrecision.Float8, 1e-35f)]
     public void The_largest_and_the_smallest_weights_are_kept(FfnPrecision precision, float weight)
@@ -63,6 +63,39 @@ public class RefusalTests : CpuBackendTests
         using FfnLayer layer = engine.CreateLayer(spec, new FfnMemoryWeights(spec).Set("layers.0.weight", new[] { weight }));
         float expected = StoredWeights.Of(precision, [weight], 1)[0];
         Assert.That(Forward(layer, FfnMode.Ffn, [1f]), Is.EqualTo(new[] { expected }));
+    }
+
+    [TestCase(FfnPrecision.Float16, 1e-9f, "f32 or bf16")]
+    [TestCase(FfnPrecision.BFloat16, 1e-41f, "f32")]
+    [TestCase(FfnPrecision.Int8, 1e-45f, "f32 or bf16")]
+    [TestCase(FfnPrecision.Float8, 1e-38f, "f32 or bf16")]
+    public void A_matrix_of_which_a_precision_keeps_only_zeros_is_refused_and_one_of_zeros_is_not(
+        FfnPrecision precision, float weight, string remedy)
+    {
+        using FfnEngine engine = TestBackends.Open(Backend, 2, precision);
+        FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 1);
+        float[] small = new float[45 * 70];
+        using (FfnLayer zeros = engine.CreateLayer(Spec, weights.Set("up.weight", small.ToArray())))
+        {
+            Assert.That(Forward(zeros, FfnMode.Ffn, RandomLayers.Rows(2, 70, 2)), Is.All.Zero);
+        }
+
+        Array.Fill(small, weight);
+        NotSupportedException refusal = Assert.Throws<NotSupportedException>(() => engine.CreateLayer(Spec, weights.Set("up.weight", small)));
+        Assert.That(refusal.Message, Does.StartWith("up.weight ").And.Contains(Names<FfnPrecision>.Of(precision)).And.EndsWith($"Use precision {remedy}."));
+    }
+
+    [TestCase(FfnPrecision.Float16, 2e-7f)]
+    [TestCase(FfnPrecision.BFloat16, 5e-40f)]
+    public void The_error_told_is_that_of_the_matrix_that_loses_most(FfnPrecision precision, float scale)
+    {
+        using FfnEngine engine = TestBackends.Open(Backend, 2, precision);
+        FfnMemoryWeights weights = RandomLayers.Gaussian(Spec, 1);
+        float[] small = Array.ConvertAll(RandomLayers.Rows(45, 70, 3), x => x * scale);
+        using FfnLayer layer = engine.CreateLayer(Spec, weights.Set("up.weight", small));
+        double error = StoredWeights.Error(precision, Spec, weights);
+        Assert.That(error, Is.GreaterThan(0.01), "a hundred times what the large matrices lose");
+        Assert.That(layer.QuantizationError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error));
     }
 
     [Test]

@@ -34,6 +34,11 @@ public sealed class DocumentTests
     public void No_line_is_too_long(string document) =>
         Assert.That(Documents.Read(document).Split('\n').Where(static line => line.Length > MaxColumns), Is.Empty);
 
+    [TestCaseSource(typeof(Documents), nameof(Documents.All))]
+    public void A_package_source_is_for_one_project_alone(string document) => Assert.That(
+        Documents.Read(document).Split('\n').Where(static line => line.Contains("nuget add source", StringComparison.Ordinal)),
+        Has.All.Contains("--configfile nuget.config"));
+
     [Test]
     public void The_readme_takes_five_minutes() =>
         Assert.That(new FileInfo(Documents.InRoot("README.md")).Length, Is.AtMost(MaxReadmeBytes));

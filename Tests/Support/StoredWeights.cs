@@ -93,22 +93,24 @@ internal static class StoredWeights
         return (float)(largest / Int8Largest);
     }
 
-    /// <summary>‖stored - given‖ / ‖given‖ over all matrices of a layer that are rounded.</summary>
+    /// <summary>‖stored - given‖ / ‖given‖ of the matrix that loses most of those that are rounded.</summary>
     public static double Error(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
     {
         FfnMemoryWeights stored = Of(precision, spec, weights);
-        double squaredError = 0;
-        double squaredNorm = 0;
+        double worst = 0;
         foreach (FfnTensor tensor in spec.Tensors.Where(IsRounded))
         {
+            (double squaredError, double squaredNorm) = (0, 0);
             foreach ((float kept, float given) in stored.Get(tensor.Name).ToArray().Zip(weights.Get(tensor.Name).ToArray()))
             {
                 squaredError += ((double)kept - given) * ((double)kept - given);
                 squaredNorm += (double)given * given;
             }
+
+            worst = Math.Max(worst, squaredError == 0 ? 0 : Math.Sqrt(squaredError / squaredNorm));
         }
 
-        return squaredError == 0 ? 0 : Math.Sqrt(squaredError / squaredNorm);
+        return worst;
     }
 
     private static bool IsRounded(FfnTensor tensor) => !tensor.IsVector && tensor.Role != FfnTensorRole.RouterWeight;

@@ -68,8 +68,9 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     /// <summary>Bytes in memory now.</summary>
     public long Bytes => _vectors.ByteLength + BytesOf(Network) + BytesOf(Router) + BytesOf(Shared) + (Experts?.ResidentBytes ?? 0);
 
-    /// <summary>What the precision lost, in the experts that were read so far.</summary>
-    public QuantizationError Error => (Network?.Error ?? default) + (Shared?.Error ?? default) + (Experts?.Error ?? default);
+    /// <summary>The loss of the matrix that lost most, in the experts that were read so far.</summary>
+    public QuantizationError Error => QuantizationError.Worst(
+        QuantizationError.Worst(Network?.Error ?? default, Shared?.Error ?? default), Experts?.Error ?? default);
 
     /// <summary>The encodings of its matrices, with + between them; of experts those of the first.</summary>
     public string Encodings { get; }

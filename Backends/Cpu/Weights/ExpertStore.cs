@@ -49,7 +49,7 @@ internal sealed class ExpertStore : IDisposable
     /// <summary>Whether experts come and go.</summary>
     public bool IsBounded { get; }
 
-    /// <summary>What was lost in the experts that were read so far.</summary>
+    /// <summary>The loss of the matrix that lost most in the experts that were read so far.</summary>
     public QuantizationError Error
     {
         get
@@ -200,7 +200,7 @@ internal sealed class ExpertStore : IDisposable
         if (!slot.WasCounted)
         {
             slot.WasCounted = true;
-            _error += weights.Error;
+            _error = QuantizationError.Worst(_error, weights.Error);
         }
     }
 

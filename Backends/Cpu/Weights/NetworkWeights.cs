@@ -69,7 +69,7 @@ internal sealed unsafe class NetworkWeights
     /// <summary>The memory; pointers hold only while a reference to it is held.</summary>
     public NativeBuffer Memory { get; }
 
-    /// <summary>What converting the weights lost.</summary>
+    /// <summary>What converting lost of the matrix that lost most.</summary>
     public QuantizationError Error { get; private set; }
 
     /// <summary>The tensors of each stage.</summary>
@@ -123,7 +123,7 @@ internal sealed unsafe class NetworkWeights
         {
             var encoder = new RowEncoder(weights.KernelOf(projection).Encoding);
             layout.Read(weights, projection, find(Key(index, projection)), source, encoder);
-            Error += encoder.Error;
+            Error = QuantizationError.Worst(Error, encoder.Error);
             if (!weights.Shape.HasBias)
             {
                 continue;

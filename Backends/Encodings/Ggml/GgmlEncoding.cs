@@ -8,6 +8,9 @@ internal sealed class GgmlEncoding<TBlock>() : WeightEncoding(TBlock.Name, TBloc
     where TBlock : struct, IGgmlBlock
 {
     /// <inheritdoc/>
+    public override bool HoldsNonFinite => true;
+
+    /// <inheritdoc/>
     [SkipLocalsInit]
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text;
+using NativeFfn.Backends.Storage;
 using NativeFfn.Checkpoints.Files.Gguf;
 using NativeFfn.Checkpoints.Files.Safetensors;
 
@@ -27,12 +28,25 @@ internal static class TensorFiles
     public static ITensorFile Open(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        return Open(path, TensorData.Open);
+    }
+
+    /// <summary>Opens a file in the same way; a pipe is read to its end into memory.</summary>
+    /// <exception cref="CheckpointException">There is no such file, it may not be read, or it is not what its format asks for.</exception>
+    public static ITensorFile OpenInput(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        return Open(path, SystemFile.IsPipe(path) ? TensorData.ReadPipe : TensorData.Open);
+    }
+
+    private static ITensorFile Open(string path, Func<string, TensorData> read)
+    {
         if (!BitConverter.IsLittleEndian)
         {
             throw new PlatformNotSupportedException("Tensor files are little-endian, and are read on little-endian machines only.");
         }
 
-        TensorData data = TensorData.Open(path);
+        TensorData data = read(path);
         try
         {
             Span<byte> start = stackalloc byte[(int)Math.Min(data.Length, sizeof(ulong))];

@@ -56,7 +56,7 @@ internal sealed record ShapeReport(
 /// <param name="WeightBytes">Bytes of one copy of the weights.</param>
 /// <param name="WeightCopies">Copies of the weights that took turns.</param>
 /// <param name="IsPastCache">Whether that is enough for each to leave the last cache before its next turn.</param>
-/// <param name="QuantizationError">What the precision lost of the weights: ‖kept − given‖₂ / ‖given‖₂.</param>
+/// <param name="QuantizationError">What the precision lost of the matrix that lost most: ‖kept − given‖₂ / ‖given‖₂.</param>
 /// <param name="Version">The library and its version.</param>
 internal sealed record SubjectRow(
     string Name, bool Ours, string Precision, long WeightBytes, int WeightCopies, bool IsPastCache, double QuantizationError, string Version);
