@@ -2,7 +2,7 @@ namespace NativeFfn;
 
 /// <summary>Random weights of any layer, made as they are read: the same seed gives the same numbers, whatever is read in which order.</summary>
 /// <remarks>
-/// Matrices are uniform in ±√(6 / (fan_in + fan_out)) (Glorot and Bengio 2010), biases are zero, norms leave their input as it is. No
+/// Matrices are uniform in ±√(6 / (fan_in + fan_out)) (Glorot and Bengio 2010), biases are zero, norms and scales leave their input as it is. No
 /// memory is held. Safe for use by several threads at once.
 /// </remarks>
 public sealed class XavierWeights : IFfnWeightSource
@@ -49,10 +49,12 @@ public sealed class XavierWeights : IFfnWeightSource
         FfnTensorRole.PreNormWeight => NeutralWeight(Spec.PreNorm!),
         FfnTensorRole.BranchNormWeight => NeutralWeight(Spec.BranchNorm!),
         FfnTensorRole.PostNormWeight => NeutralWeight(Spec.PostNorm!),
+        FfnTensorRole.InnerNormWeight => NeutralWeight(Spec.InnerNorm!),
+        FfnTensorRole.BranchScale => 1f,
         _ => 0f,
     };
 
-    private static float NeutralWeight(NormSpec norm) => norm.Kind == NormKind.RmsOnePlusWeight ? 0f : 1f;
+    private static float NeutralWeight(NormSpec norm) => 1f - norm.WeightOffset;
 
     // The finaliser of SplitMix64 (Steele, Lea and Flood 2014): a counter in, 64 well-mixed bits out.
     private static ulong Mix(ulong counter)

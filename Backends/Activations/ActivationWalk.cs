@@ -11,8 +11,21 @@ internal static unsafe class ActivationWalk
     public static void Plain<TOperator>(float* hidden, float* bias, int count, ActivationParameters parameters)
         where TOperator : struct, IActivationOperator => Gated<TOperator>(hidden, bias, null, null, count, parameters);
 
-    /// <summary>gate = Gate(act(gate + gateBias), up + upBias), in place; without a gate where up is null.</summary>
+    /// <summary>gate = Gate(act(factor · (gate + gateBias)), up + upBias), in place; without a gate where up is null.</summary>
     public static void Gated<TOperator>(float* gate, float* gateBias, float* up, float* upBias, int count, ActivationParameters parameters)
+        where TOperator : struct, IActivationOperator
+    {
+        if (parameters.InputFactor == 1)
+        {
+            WidestWalk<TOperator>(gate, gateBias, up, upBias, count, parameters);
+        }
+        else
+        {
+            WidestWalk<ScaledInput<TOperator>>(gate, gateBias, up, upBias, count, parameters);
+        }
+    }
+
+    private static void WidestWalk<TOperator>(float* gate, float* gateBias, float* up, float* upBias, int count, ActivationParameters parameters)
         where TOperator : struct, IActivationOperator
     {
         if (Vector512.IsHardwareAccelerated)

@@ -17,5 +17,12 @@ internal static class Activations
         Activation.Silu,
         Activation.Sigmoid,
         Activation.ClampedSilu,
+        Activation.Tanh,
+        Activation.Relu6,
+        Activation.LeakyRelu,
+        Activation.HardSwish,
+        Activation.Mish,
+        Activation.Gelu10,
+        Activation.Xielu,
     ];
 }

@@ -13,7 +13,7 @@ public abstract partial class Activation
 internal sealed class GeluActivation : Activation<GeluOperator>
 {
     public GeluActivation()
-        : base("gelu", "gelu") => GatedName = "geglu";
+        : base("gelu", "gelu", "gelu_python") => GatedName = "geglu";
 
     /// <inheritdoc/>
     internal override string CudaFormula => "x * normcdff(x)";

@@ -13,7 +13,7 @@ public abstract partial class Activation
 internal sealed class GeluTanhActivation : Activation<GeluTanhOperator>
 {
     public GeluTanhActivation()
-        : base("gelu-tanh", "gelu_pytorch_tanh", "gelu_new") => GatedName = "geglu-tanh";
+        : base("gelu-tanh", "gelu_pytorch_tanh", "gelu_new", "gelu_fast", "gelu_accurate", "gelu_python_tanh") => GatedName = "geglu-tanh";
 
     /// <inheritdoc/>
     internal override string CudaFormula => "gelu_tanh(x)";

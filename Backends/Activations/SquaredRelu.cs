@@ -13,7 +13,7 @@ public abstract partial class Activation
 internal sealed class SquaredReluActivation : Activation<SquaredReluOperator>
 {
     public SquaredReluActivation()
-        : base("relu2", "relu2")
+        : base("relu2", "relu2", "relu_squared", "squared_relu")
     {
     }
 

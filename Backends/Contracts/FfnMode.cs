@@ -3,12 +3,12 @@ namespace NativeFfn;
 /// <summary>How much of a transformer block's feed-forward half is computed.</summary>
 public enum FfnMode
 {
-    /// <summary>y = FFN(x); norms are left out.</summary>
+    /// <summary>y = FFN(x); the norms around the network are left out.</summary>
     Ffn,
 
-    /// <summary>y = residual + FFN(x); norms are left out.</summary>
+    /// <summary>y = residual + FFN(x); the norms around the network, and a <see cref="BlockForm"/>, are left out.</summary>
     Residual,
 
-    /// <summary>y = post(x + branch(FFN(pre(x)))), each norm where the layer has it; the residual is the un-normalised x.</summary>
+    /// <summary>y = post(x + branch(FFN(pre(x)))), each norm where the layer has it; scales, and another residual than x, as <see cref="BlockForm"/> says.</summary>
     Block,
 }

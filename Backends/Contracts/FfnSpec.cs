@@ -17,40 +17,45 @@ public sealed class FfnSpec
     /// <summary>The most stages a stack may have; a bound so that no file can ask for more than is sensible.</summary>
     public const int MaxStages = 1024;
 
+    private readonly Formula _formula;
     private readonly FrozenDictionary<TensorKey, FfnTensor> _tensors;
 
-    private FfnSpec(
-        ImmutableArray<FfnStage> stages, NormSpec? preNorm, NormSpec? branchNorm, NormSpec? postNorm, MixtureSpec? mixture = null)
+    private FfnSpec(Formula formula)
     {
-        Stages = stages;
-        Mixture = mixture;
-        PreNorm = preNorm;
-        BranchNorm = branchNorm;
-        PostNorm = postNorm;
-        Tensors = [.. EnumerateTensors()];
+        _formula = formula;
+        Tensors = [.. FfnTensorList.Of(this)];
         _tensors = Tensors.ToFrozenDictionary(static tensor => tensor.Key);
         ParameterCount = Tensors.Sum(static tensor => tensor.ElementCount);
     }
 
     /// <summary>The stages in the order in which they run; each one's width is the next one's input width. Those of one expert in a mixture.</summary>
-    public ImmutableArray<FfnStage> Stages { get; }
+    public ImmutableArray<FfnStage> Stages => _formula.Stages;
 
     /// <summary>How tokens are routed to experts; null where all go through one network.</summary>
-    public MixtureSpec? Mixture { get; }
+    public MixtureSpec? Mixture => _formula.Mixture;
 
     /// <summary>The norm before the first stage, used in <see cref="FfnMode.Block"/>.</summary>
-    public NormSpec? PreNorm { get; }
+    public NormSpec? PreNorm => _formula.PreNorm;
 
     /// <summary>The norm on the last stage's result before the residual is added (Gemma 2), used in <see cref="FfnMode.Block"/>.</summary>
-    public NormSpec? BranchNorm { get; }
+    public NormSpec? BranchNorm => _formula.BranchNorm;
 
     /// <summary>The norm after the residual was added (BERT), used in <see cref="FfnMode.Block"/>.</summary>
-    public NormSpec? PostNorm { get; }
+    public NormSpec? PostNorm => _formula.PostNorm;
+
+    /// <summary>The norm on the hidden row, before the last stage, used in every mode (BitNet).</summary>
+    public NormSpec? InnerNorm => _formula.InnerNorm;
+
+    /// <summary>How <see cref="FfnMode.Block"/> joins the network to the residual stream.</summary>
+    public BlockForm BlockForm => _formula.BlockForm;
+
+    /// <summary>What the network's result is multiplied with, in every mode.</summary>
+    public float OutputFactor => _formula.OutputFactor;
 
     /// <summary>Why <see cref="FfnMode.Block"/> is refused, such as a norm that a checkpoint does not have; null where it is not.</summary>
-    public string? WhyNoBlock { get; private init; }
+    public string? WhyNoBlock => _formula.WhyNoBlock;
 
-    /// <summary>Every tensor that the layer's weights consist of, stages first, then norms.</summary>
+    /// <summary>Every tensor that the layer's weights consist of, stages first, then what a block has beside them.</summary>
     public ImmutableArray<FfnTensor> Tensors { get; }
 
     /// <summary>Elements of a token's input row: d_model in a transformer.</summary>
@@ -103,7 +108,7 @@ public sealed class FfnSpec
     public IEnumerable<FfnMode> Modes =>
         Enum.GetValues<FfnMode>().Where(mode => mode == FfnMode.Ffn || (KeepsWidth && (mode != FfnMode.Block || WhyNoBlock is null)));
 
-    /// <summary>Whether any norm is set, without which <see cref="FfnMode.Block"/> equals <see cref="FfnMode.Residual"/>.</summary>
+    /// <summary>Whether any norm of the block is set; without one, and with a plain <see cref="BlockForm"/>, it equals <see cref="FfnMode.Residual"/>.</summary>
     public bool HasNorms => PreNorm is not null || BranchNorm is not null || PostNorm is not null;
 
     /// <summary>A transformer's feed-forward network: one stage of the given kind from d_model to d_ff, a linear one back.</summary>
@@ -116,7 +121,7 @@ public sealed class FfnSpec
     {
         ImmutableArray<FfnStage> stages = [new(kind, dModel, dFf, bias), new(FfnKind.Linear, dFf, dModel, bias)];
         ValidateStages(stages);
-        return new FfnSpec(stages, null, null, null);
+        return new FfnSpec(new Formula(stages));
     }
 
     /// <summary>A chain of stages of any depth and width: a multilayer perceptron with any number of hidden layers.</summary>
@@ -127,7 +132,7 @@ public sealed class FfnSpec
     {
         ImmutableArray<FfnStage> chain = [.. stages];
         ValidateStages(chain);
-        return new FfnSpec(chain, null, null, null);
+        return new FfnSpec(new Formula(chain));
     }
 
     /// <summary>A mixture of experts, each of which is a network like this layer, with a router in front.</summary>
@@ -141,9 +146,9 @@ public sealed class FfnSpec
             throw new ArgumentException(problem, nameof(mixture));
         }
 
-        if (!IsFeedForward || Mixture is not null || BranchNorm is not null || PostNorm is not null)
+        if (!IsFeedForward || Mixture is not null || FinishesHiddenRows)
         {
-            throw new ArgumentException($"An expert is a transformer's network without further norms than the one before it; {this} is not.");
+            throw new ArgumentException($"An expert is a transformer's network without an inner norm and without sparsity; {this} is not.");
         }
 
         if ((long)mixture.SharedDFf * DModel > MaxMatrixElements)
@@ -152,7 +157,7 @@ public sealed class FfnSpec
                 $"The shared expert's matrices are {mixture.SharedDFf} x {DModel}; the limit is {MaxMatrixElements} elements.", nameof(mixture));
         }
 
-        return new FfnSpec(Stages, PreNorm, null, null, mixture) { WhyNoBlock = WhyNoBlock };
+        return new FfnSpec(_formula with { Mixture = mixture });
     }
 
     /// <summary>The network of an expert, whose tensors are those of the mixture without their prefix; null where there is no shared one.</summary>
@@ -161,52 +166,71 @@ public sealed class FfnSpec
     public FfnSpec? ExpertSpec(int expert)
     {
         MixtureSpec mixture = Mixture ?? throw new InvalidOperationException($"{this} has no experts.");
-        return expert != FfnTensor.SharedExpert ? new FfnSpec(Stages, null, null, null)
+        return expert != FfnTensor.SharedExpert ? new FfnSpec(new Formula(Stages))
             : mixture.SharedDFf == 0 ? null
-            : Create(Kind, DModel, mixture.SharedDFf, Stages[0].HasBias);
+            : Stack(Stages[0] with { Width = mixture.SharedDFf }, Stages[1] with { InputWidth = mixture.SharedDFf });
     }
 
     /// <summary>The same layer with the norms of its transformer block.</summary>
     /// <param name="pre">The norm before the first stage.</param>
     /// <param name="branch">The norm on the last stage's result, before the residual is added.</param>
     /// <param name="post">The norm after the residual was added.</param>
-    /// <exception cref="ArgumentException">An epsilon is negative or not finite, or the layer does not keep its width.</exception>
+    /// <exception cref="ArgumentException">A number of a norm cannot be, or the layer does not keep its width.</exception>
     public FfnSpec WithNorms(NormSpec? pre = null, NormSpec? branch = null, NormSpec? post = null)
     {
         ReadOnlySpan<NormSpec?> norms = [pre, branch, post];
         foreach (NormSpec? norm in norms)
         {
-            if (norm is null)
+            if (norm is not null)
             {
-                continue;
-            }
-
-            if (!KeepsWidth)
-            {
-                throw new ArgumentException(
-                    $"A block adds its input to its output, but this layer turns {InputWidth} elements into {OutputWidth}. Leave the norms out.");
-            }
-
-            if (!float.IsFinite(norm.Epsilon) || norm.Epsilon < 0)
-            {
-                throw new ArgumentException($"A norm's epsilon must be finite and not negative; it is {norm.Epsilon}.");
+                RequireBlock("Leave the norms out.");
+                Require(norm.Problem());
             }
         }
 
-        if (Mixture is not null && (branch is not null || post is not null))
-        {
-            throw new ArgumentException("A mixture of experts has no other norm than the one before it.");
-        }
-
-        return new FfnSpec(Stages, pre, branch, post, Mixture);
+        return new FfnSpec(_formula with { PreNorm = pre, BranchNorm = branch, PostNorm = post, WhyNoBlock = null });
     }
 
-    /// <summary>The same layer without norms, for which <see cref="FfnMode.Block"/> is refused with a reason.</summary>
+    /// <summary>The same layer with a norm on its hidden row of d_ff elements, before the last stage, in every mode.</summary>
+    /// <param name="norm">The norm, or null for none.</param>
+    /// <exception cref="ArgumentException">A number of the norm cannot be, or the layer is no single transformer's network.</exception>
+    public FfnSpec WithInnerNorm(NormSpec? norm)
+    {
+        Require(norm?.Problem());
+        return norm is not null && (!IsFeedForward || Mixture is not null)
+            ? throw new ArgumentException($"A hidden row has a norm in a transformer's two-stage network that is no mixture; {this} is not one.")
+            : new FfnSpec(_formula with { InnerNorm = norm });
+    }
+
+    /// <summary>The same layer, joined to the residual stream in another way.</summary>
+    /// <param name="form">The form of its block.</param>
+    /// <exception cref="ArgumentException">A factor is not finite, or the layer does not keep its width.</exception>
+    public FfnSpec WithBlockForm(BlockForm form)
+    {
+        ArgumentNullException.ThrowIfNull(form);
+        RequireBlock("Leave the form of a block out.");
+        Require(form.Problem());
+        return new FfnSpec(_formula with { BlockForm = form, WhyNoBlock = null });
+    }
+
+    /// <summary>The same layer with its network's result multiplied, in every mode.</summary>
+    /// <param name="factor">The factor; finite.</param>
+    /// <exception cref="ArgumentException">The factor is not finite.</exception>
+    public FfnSpec WithOutputFactor(float factor)
+    {
+        Require(float.IsFinite(factor) ? null : $"A layer's output factor must be finite; it is {factor}.");
+        return new FfnSpec(_formula with { OutputFactor = factor });
+    }
+
+    /// <summary>The same layer without norms around its network, for which <see cref="FfnMode.Block"/> is refused with a reason.</summary>
     /// <param name="reason">One sentence.</param>
     public FfnSpec WithoutBlock(string reason)
     {
         ArgumentException.ThrowIfNullOrWhiteSpace(reason);
-        return new FfnSpec(Stages, null, null, null, Mixture) { WhyNoBlock = reason };
+        return new FfnSpec(new Formula(Stages)
+        {
+            Mixture = Mixture, InnerNorm = InnerNorm, OutputFactor = OutputFactor, WhyNoBlock = reason,
+        });
     }
 
     /// <summary>d_ff by the 8/3 rule, which gives a gated layer about the parameters of a plain one with d_ff = 4 · d_model.</summary>
@@ -228,6 +252,9 @@ public sealed class FfnSpec
     public override string ToString() => IsFeedForward
         ? $"{Kind} {DModel}x{DFf}" + (Mixture is null ? string.Empty : $" ({Mixture})")
         : $"stack {InputWidth}" + string.Concat(Stages.Select(static stage => $" -> {stage.Width} {stage.Kind}"));
+
+    /// <summary>Whether hidden rows are computed on as a whole between the two stages: a norm, or sparsity.</summary>
+    internal bool FinishesHiddenRows => InnerNorm is not null || Stages[0].Kind.KnownParameters.SparsityMultiplier != 0;
 
     /// <summary>A tensor by its identity; null where the layer has none such.</summary>
     internal FfnTensor? Find(TensorKey key) => _tensors.GetValueOrDefault(key);
@@ -254,6 +281,16 @@ public sealed class FfnSpec
                     $"Stage {i} has {parameters}; the limit must be positive, alpha and the offset finite.", nameof(stages));
             }
 
+            if (stage.Kind.KnownParameters.Problem() is { } problem)
+            {
+                throw new ArgumentException($"Stage {i}: {problem}", nameof(stages));
+            }
+
+            if (stage.Kind.KnownParameters.SparsityMultiplier != 0 && (i > 0 || stages.Length != 2))
+            {
+                throw new ArgumentException($"Stage {i} has a sparsity multiplier, which the first of two stages may have.", nameof(stages));
+            }
+
             if (stage.InputWidth < 1 || stage.Width < 1 || (long)stage.InputWidth * stage.Width > MaxMatrixElements)
             {
                 throw new ArgumentOutOfRangeException(
@@ -269,96 +306,34 @@ public sealed class FfnSpec
         }
     }
 
-    private IEnumerable<FfnTensor> EnumerateTensors() =>
-        (Mixture is null ? EnumerateStages() : EnumerateMixture(Mixture)).Concat(EnumerateNorms());
-
-    private IEnumerable<FfnTensor> EnumerateMixture(MixtureSpec mixture)
+    private static void Require(string? problem)
     {
-        yield return new FfnTensor(FfnTensorRole.RouterWeight, 0, "router.weight", mixture.Experts, InputWidth);
-        if (mixture.HasSelectionBias)
+        if (problem is not null)
         {
-            yield return new FfnTensor(FfnTensorRole.RouterSelectionBias, 0, "router.selection_bias", 1, mixture.Experts);
-        }
-
-        for (int expert = 0; expert < mixture.Experts; expert++)
-        {
-            foreach (FfnTensor tensor in EnumerateStages())
-            {
-                yield return tensor with { Name = $"experts.{expert}.{tensor.Name}", Expert = expert };
-            }
-        }
-
-        if (mixture.HasSharedGate)
-        {
-            yield return new FfnTensor(FfnTensorRole.SharedGateWeight, 0, "shared_gate.weight", 1, InputWidth);
-        }
-
-        foreach (FfnTensor tensor in ExpertSpec(FfnTensor.SharedExpert)?.Tensors ?? [])
-        {
-            yield return tensor with { Name = "shared." + tensor.Name, Expert = FfnTensor.SharedExpert };
+            throw new ArgumentException(problem);
         }
     }
 
-    private IEnumerable<FfnTensor> EnumerateStages()
+    private void RequireBlock(string remedy) => Require(KeepsWidth ? null
+        : $"A block adds its input to its output, but this layer turns {InputWidth} elements into {OutputWidth}. {remedy}");
+
+    /// <summary>All that a spec says.</summary>
+    private sealed record Formula(ImmutableArray<FfnStage> Stages)
     {
-        for (int i = 0; i < Stages.Length; i++)
-        {
-            FfnStage stage = Stages[i];
-            string activated = NameOfStage(i);
-            yield return new FfnTensor(FfnTensorRole.Weight, i, activated + ".weight", stage.Width, stage.InputWidth);
-            if (stage.HasBias)
-            {
-                yield return new FfnTensor(FfnTensorRole.Bias, i, activated + ".bias", 1, stage.Width);
-            }
+        public MixtureSpec? Mixture { get; init; }
 
-            if (stage.Kind.Gated)
-            {
-                string up = IsFeedForward ? "up" : activated + ".up";
-                yield return new FfnTensor(FfnTensorRole.UpWeight, i, up + ".weight", stage.Width, stage.InputWidth);
-                if (stage.HasBias)
-                {
-                    yield return new FfnTensor(FfnTensorRole.UpBias, i, up + ".bias", 1, stage.Width);
-                }
-            }
-        }
-    }
+        public NormSpec? PreNorm { get; init; }
 
-    private IEnumerable<FfnTensor> EnumerateNorms()
-    {
-        (NormSpec? Norm, string Name, FfnTensorRole Weight, FfnTensorRole Bias)[] norms =
-        [
-            (PreNorm, "pre_norm", FfnTensorRole.PreNormWeight, FfnTensorRole.PreNormBias),
-            (BranchNorm, "branch_norm", FfnTensorRole.BranchNormWeight, FfnTensorRole.BranchNormBias),
-            (PostNorm, "post_norm", FfnTensorRole.PostNormWeight, FfnTensorRole.PostNormBias),
-        ];
-        foreach ((NormSpec? norm, string name, FfnTensorRole weight, FfnTensorRole bias) in norms)
-        {
-            if (norm is null)
-            {
-                continue;
-            }
+        public NormSpec? BranchNorm { get; init; }
 
-            yield return new FfnTensor(weight, 0, name + ".weight", 1, InputWidth);
-            if (norm.HasBias)
-            {
-                yield return new FfnTensor(bias, 0, name + ".bias", 1, InputWidth);
-            }
-        }
-    }
+        public NormSpec? PostNorm { get; init; }
 
-    // A transformer's names where they apply: the activated projection is the gate of a gated layer, the up of a plain one.
-    private string NameOfStage(int index)
-    {
-        if (!IsFeedForward)
-        {
-            return $"layers.{index}";
-        }
+        public NormSpec? InnerNorm { get; init; }
 
-        if (index == 1)
-        {
-            return "down";
-        }
+        public BlockForm BlockForm { get; init; } = BlockForm.Plain;
 
-        return Kind.Gated ? "gate" : "up";
+        public float OutputFactor { get; init; } = 1;
+
+        public string? WhyNoBlock { get; init; }
     }
 }

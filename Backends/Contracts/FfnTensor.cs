@@ -41,6 +41,21 @@ public enum FfnTensorRole
 
     /// <summary>The gate of a mixture's shared expert, <c>[d_model]</c>.</summary>
     SharedGateWeight,
+
+    /// <summary>What a mixture's router adds to its logits; one element an expert.</summary>
+    RouterBias,
+
+    /// <summary>What is added to the sum of a mixture's experts, <c>[d_model]</c>.</summary>
+    MixtureBias,
+
+    /// <summary>What a block multiplies the network's branch with, element by element, <c>[d_model]</c>.</summary>
+    BranchScale,
+
+    /// <summary>Weight of the norm on the hidden row, <c>[d_ff]</c>.</summary>
+    InnerNormWeight,
+
+    /// <summary>Bias of the norm on the hidden row.</summary>
+    InnerNormBias,
 }
 
 /// <summary>The identity of a tensor among those of a layer.</summary>

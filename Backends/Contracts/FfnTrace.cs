@@ -5,14 +5,14 @@ namespace NativeFfn;
 /// <summary>What one hidden stage computed during a traced forward; every array is row-major <c>[tokens, Width]</c>.</summary>
 public sealed class FfnStageTrace
 {
-    internal FfnStageTrace(FfnStage stage, int tokens)
+    internal FfnStageTrace(FfnStage stage, int tokens, bool isNormed)
     {
         int elements = checked(tokens * stage.Width);
         Stage = stage;
         PreActivation = new float[elements];
         Activation = new float[elements];
         Up = stage.Kind.Gated ? new float[elements] : null;
-        Hidden = stage.Kind.Gated ? new float[elements] : Activation;
+        Hidden = stage.Kind.Gated || isNormed ? new float[elements] : Activation;
     }
 
     /// <summary>The stage.</summary>
@@ -21,13 +21,13 @@ public sealed class FfnStageTrace
     /// <summary>W · x + b, before the activation: the gate's projection in a gated stage.</summary>
     public float[] PreActivation { get; }
 
-    /// <summary>act(pre-activation), before the gate multiplies.</summary>
+    /// <summary>act(pre-activation), through the sieve and the factor of <see cref="ActivationParameters"/> where they count, before the gate multiplies.</summary>
     public float[] Activation { get; }
 
     /// <summary>W_up · x + b_up of a gated stage; null in a plain one.</summary>
     public float[]? Up { get; }
 
-    /// <summary>What the next stage received: activation ⊙ up in a gated stage, the activation itself in a plain one.</summary>
+    /// <summary>What the next stage received: activation ⊙ up in a gated stage, the activation itself in a plain one; after the inner norm where there is one.</summary>
     public float[] Hidden { get; }
 }
 
@@ -48,7 +48,7 @@ public sealed class FfnRoutingTrace
     /// <summary>The chosen experts.</summary>
     public int[] Experts { get; }
 
-    /// <summary>What each one's result was multiplied with.</summary>
+    /// <summary>What each one's result, or its input, was multiplied with.</summary>
     public float[] Weights { get; }
 }
 
@@ -70,7 +70,7 @@ public sealed class FfnTrace
         Spec = spec;
         Tokens = tokens;
         Normalized = spec.PreNorm is null ? null : new float[checked(tokens * spec.InputWidth)];
-        HiddenStages = spec.Mixture is null ? [.. spec.Stages[..^1].Select(stage => new FfnStageTrace(stage, tokens))] : [];
+        HiddenStages = spec.Mixture is null ? [.. spec.Stages[..^1].Select(stage => new FfnStageTrace(stage, tokens, spec.InnerNorm is not null))] : [];
         Routing = spec.Mixture is { } mixture ? new FfnRoutingTrace(mixture, tokens) : null;
     }
 

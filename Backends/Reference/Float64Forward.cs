@@ -97,9 +97,9 @@ internal sealed class Float64Forward(
         float[] weight = _network.ReadVector(new TensorKey(weightRole));
         float[] bias = _network.ReadVector(new TensorKey(biasRole));
         double[] normalized = [.. rows];
-        for (int first = 0; first < rows.Length; first += weight.Length)
+        for (int first = 0; first < rows.Length; first += spec.InputWidth)
         {
-            Normalize(norm, normalized.AsSpan(first, weight.Length), weight, bias);
+            Normalize(norm, normalized.AsSpan(first, spec.InputWidth), weight, bias);
         }
 
         _network.AddTime(FfnStep.Norm, start);
@@ -125,10 +125,10 @@ internal sealed class Float64Forward(
         }
 
         double scale = 1 / Math.Sqrt(variance + norm.Epsilon);
-        double offset = norm.Kind == NormKind.RmsOnePlusWeight ? 1 : 0;
         for (int i = 0; i < row.Length; i++)
         {
-            row[i] = ((row[i] - mean) * scale * (offset + weight[i])) + (bias.IsEmpty ? 0 : bias[i]);
+            double factor = weight.IsEmpty ? 1 : weight[i] + (double)norm.WeightOffset;
+            row[i] = ((row[i] - mean) * scale * factor) + (bias.IsEmpty ? 0 : bias[i]);
         }
     }
 }

@@ -94,7 +94,8 @@ internal sealed class Float64Network(FfnSpec spec, IFfnWeightSource weights, Ffn
     private double[] Activate(FfnKind kind, double[] gate, double[]? up, FfnStageTrace? trace)
     {
         long start = Stopwatch.GetTimestamp();
-        double[] activated = Array.ConvertAll(gate, x => kind.Activation.Apply(x, kind.KnownParameters));
+        double factor = kind.KnownParameters.InputFactor;
+        double[] activated = Array.ConvertAll(gate, x => kind.Activation.Apply(factor * x, kind.KnownParameters));
         double[] hidden = up is null ? activated : [.. activated.Zip(up, (y, other) => kind.Activation.Gate(y, other, kind.KnownParameters))];
         AddTime(FfnStep.Activation, start);
         if (trace is not null)

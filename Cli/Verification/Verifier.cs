@@ -86,7 +86,7 @@ internal static class Verifier
     {
         double[] x = Array.ConvertAll(input, static value => (double)value);
         double[] plain = reference.Network(x);
-        return spec.Modes.Where(mode => mode != FfnMode.Block || spec.HasNorms).ToDictionary(
+        return spec.Modes.Where(mode => mode != FfnMode.Block || spec.HasNorms || spec.BlockForm != BlockForm.Plain).ToDictionary(
             static mode => mode,
             mode => reference.Finish(mode, x, mode == FfnMode.Block && spec.PreNorm is not null ? reference.Network(reference.Prologue(x)) : plain));
     }

@@ -15,6 +15,23 @@ __device__ __forceinline__ float gelu_tanh(float x) {
     return times_sigmoid(x, TWO_ROOT_TWO_OVER_PI * x * fmaf(0.044715f * x, x, 1.0f));
 }
 
+// NaN stays NaN because it is not more than anything.
+__device__ __forceinline__ float at_most(float x, float most) { return x > most ? most : x; }
+
+// x · tanh(ln(1 + eˣ)) = x · w / (w + 2), w = eˣ(eˣ + 2); from 30 on the factor is 1.
+__device__ __forceinline__ float mish(float x) {
+    float power = expf(at_most(x, 30.0f));
+    float w = power * (power + 2.0f);
+    return x * (w / (w + 2.0f));
+}
+
+// a⁺x² + βx, or a⁻(e^min(x, ε) − 1 − x) + βx.
+__device__ __forceinline__ float xielu(float x, const KindArguments& parameters) {
+    float curve = x > 0.0f ? parameters.positive_alpha * x * x
+                           : parameters.negative_alpha * (expm1f(at_most(x, parameters.epsilon)) - x);
+    return fmaf(parameters.beta, x, curve);
+}
+
 // One branch for all values.
 #define EACH(FORMULA)                  \
     {                                  \
@@ -25,11 +42,11 @@ __device__ __forceinline__ float gelu_tanh(float x) {
         break;                         \
     }
 
-// Replaces each of N values by its activation, a formula in x and parameters.
+// Replaces each of N values, multiplied with the input factor, by its activation: a formula in x and parameters.
 template <int N>
 __device__ __forceinline__ void activate(const KindArguments& parameters, float (&values)[N]) {
     switch (parameters.activation) {
-#define ACTIVATION(INDEX, FORMULA, GATE_FORMULA) case INDEX: EACH(float x = values[i]; values[i] = FORMULA)
+#define ACTIVATION(INDEX, FORMULA, GATE_FORMULA) case INDEX: EACH(float x = values[i] * parameters.input_factor; values[i] = FORMULA)
 #include "activation_table.cuh"
 #undef ACTIVATION
     }

@@ -9,13 +9,15 @@
 // Weight rows that one block of the vector kernels computes.
 #define VECTOR_ROWS 16
 
-enum NormKind { NORM_NONE, NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER };
+enum NormKind { NORM_NONE, NORM_RMS, NORM_LAYER };
 
 struct NormArguments {
     const float* weight;
     const float* bias;
     float epsilon;
     int kind;
+    float weight_offset;
+    int unused;
 };
 
 // What a stage makes of its projections: the index of its activation, and the numbers in the formulas of those that have some.
@@ -25,6 +27,11 @@ struct KindArguments {
     float limit;
     float alpha;
     float up_offset;
+    float input_factor;
+    float positive_alpha;
+    float negative_alpha;
+    float beta;
+    float epsilon;
 };
 
 struct InputArguments {
@@ -152,14 +159,14 @@ struct VectorResultArguments {
 };
 
 static_assert(VECTOR_ROWS == 16, "the host counts blocks by 16 rows");
-static_assert(sizeof(NormArguments) == 24, "as the host has it");
-static_assert(sizeof(KindArguments) == 20, "as the host has it");
-static_assert(sizeof(InputArguments) == 72, "as the host has it");
-static_assert(sizeof(ActivationArguments) == 96, "as the host has it");
-static_assert(sizeof(TraceArguments) == 104, "as the host has it");
+static_assert(sizeof(NormArguments) == 32, "as the host has it");
+static_assert(sizeof(KindArguments) == 40, "as the host has it");
+static_assert(sizeof(InputArguments) == 80, "as the host has it");
+static_assert(sizeof(ActivationArguments) == 112, "as the host has it");
+static_assert(sizeof(TraceArguments) == 120, "as the host has it");
 static_assert(sizeof(WidenArguments) == 40, "as the host has it");
-static_assert(sizeof(FinishArguments) == 128, "as the host has it");
+static_assert(sizeof(FinishArguments) == 144, "as the host has it");
 static_assert(sizeof(GatherArguments) == 48, "as the host has it");
 static_assert(sizeof(CombineArguments) == 96, "as the host has it");
-static_assert(sizeof(VectorStageArguments) == 104, "as the host has it");
+static_assert(sizeof(VectorStageArguments) == 120, "as the host has it");
 static_assert(sizeof(VectorResultArguments) == 96, "as the host has it");

@@ -44,14 +44,20 @@ __device__ __forceinline__ void apply(const NormArguments& norm, NormFactors fac
         return;
     }
     float weight[N];
-    load_row(norm.weight, column, width, weight);
+    if (norm.weight != nullptr) {
+        load_row(norm.weight, column, width, weight);
+    } else {
+#pragma unroll
+        for (int i = 0; i < N; i++) {
+            weight[i] = 1.0f;
+        }
+    }
     float bias[N] = {};
     if (norm.bias != nullptr) {
         load_row(norm.bias, column, width, bias);
     }
-    float offset = norm.kind == NORM_RMS_PLUS_ONE ? 1.0f : 0.0f;
 #pragma unroll
     for (int i = 0; i < N; i++) {
-        values[i] = fmaf((values[i] - factors.mean) * factors.scale, offset + weight[i], bias[i]);
+        values[i] = fmaf((values[i] - factors.mean) * factors.scale, norm.weight_offset + weight[i], bias[i]);
     }
 }

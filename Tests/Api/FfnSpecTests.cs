@@ -42,7 +42,7 @@ public class FfnSpecTests
     [Test]
     public void Norms_add_their_vectors_and_only_layer_norm_has_a_bias()
     {
-        FfnSpec spec = FfnSpec.Create(FfnKind.Relu, 5, 7).WithNorms(Rms, LayerNorm, new NormSpec(NormKind.RmsOnePlusWeight, 0));
+        FfnSpec spec = FfnSpec.Create(FfnKind.Relu, 5, 7).WithNorms(Rms, LayerNorm, new NormSpec(NormKind.Rms, 0) { WeightOffset = 1 });
         using (Assert.EnterMultipleScope())
         {
             Assert.That(

@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Api;
 public class XavierWeightsTests
 {
     private static readonly FfnSpec Spec = FfnSpec.Create(FfnKind.SwiGlu, 96, 250, bias: true).WithNorms(
-        new NormSpec(NormKind.Rms, 1e-5f), new NormSpec(NormKind.RmsOnePlusWeight, 1e-5f), new NormSpec(NormKind.Layer, 1e-5f));
+        new NormSpec(NormKind.Rms, 1e-5f), new NormSpec(NormKind.Rms, 1e-5f) { WeightOffset = 1 }, new NormSpec(NormKind.Layer, 1e-5f));
 
     [Test]
     public void A_seed_gives_the_same_numbers_and_another_seed_others()

@@ -11,28 +11,28 @@ public sealed class FamilyTests
 {
     private const string LlamaSizes = "\"hidden_size\":2,\"intermediate_size\":3,\"num_hidden_layers\":1";
 
-    [TestCase("llama", "", 1e-6f, NormKind.Rms, "silu")]
-    [TestCase("mistral", "\"rms_norm_eps\":1e-5,", 1e-5f, NormKind.Rms, "silu")]
-    [TestCase("qwen3", "\"hidden_act\":\"swish\",", 1e-6f, NormKind.Rms, "silu")]
-    [TestCase("gemma", "\"hidden_act\":\"gelu\",", 1e-6f, NormKind.RmsOnePlusWeight, "gelu-tanh")]
-    [TestCase("gemma", "", 1e-6f, NormKind.RmsOnePlusWeight, "gelu-tanh")]
-    [TestCase("gemma", "\"hidden_act\":\"gelu\",\"hidden_activation\":null,", 1e-6f, NormKind.RmsOnePlusWeight, "gelu-tanh")]
-    [TestCase("gemma", "\"hidden_act\":\"relu\",\"hidden_activation\":\"gelu\",", 1e-6f, NormKind.RmsOnePlusWeight, "gelu")]
-    [TestCase("llama", "\"hidden_act\":\"gelu\",", 1e-6f, NormKind.Rms, "gelu")]
-    [TestCase("llama", "\"hidden_act\":\"gelu_new\",", 1e-6f, NormKind.Rms, "gelu-tanh")]
-    [TestCase("llama", "\"hidden_act\":\"gelu_pytorch_tanh\",", 1e-6f, NormKind.Rms, "gelu-tanh")]
-    [TestCase("llama", "\"hidden_act\":\"quick_gelu\",", 1e-6f, NormKind.Rms, "quick-gelu")]
-    [TestCase("llama", "\"hidden_act\":\"relu\",", 1e-6f, NormKind.Rms, "relu")]
-    [TestCase("llama", "\"hidden_act\":\"relu2\",", 1e-6f, NormKind.Rms, "relu2")]
-    [TestCase("llama", "\"hidden_act\":\"sigmoid\",", 1e-6f, NormKind.Rms, "sigmoid")]
-    [TestCase("llama", "\"hidden_act\":\"linear\",", 1e-6f, NormKind.Rms, "identity")]
-    public void Gated_families_read_activation_and_epsilon(string family, string keys, float epsilon, NormKind norm, string activation)
+    [TestCase("llama", "", 1e-6f, 0f, "silu")]
+    [TestCase("mistral", "\"rms_norm_eps\":1e-5,", 1e-5f, 0f, "silu")]
+    [TestCase("qwen3", "\"hidden_act\":\"swish\",", 1e-6f, 0f, "silu")]
+    [TestCase("gemma", "\"hidden_act\":\"gelu\",", 1e-6f, 1f, "gelu-tanh")]
+    [TestCase("gemma", "", 1e-6f, 1f, "gelu-tanh")]
+    [TestCase("gemma", "\"hidden_act\":\"gelu\",\"hidden_activation\":null,", 1e-6f, 1f, "gelu-tanh")]
+    [TestCase("gemma", "\"hidden_act\":\"relu\",\"hidden_activation\":\"gelu\",", 1e-6f, 1f, "gelu")]
+    [TestCase("llama", "\"hidden_act\":\"gelu\",", 1e-6f, 0f, "gelu")]
+    [TestCase("llama", "\"hidden_act\":\"gelu_new\",", 1e-6f, 0f, "gelu-tanh")]
+    [TestCase("llama", "\"hidden_act\":\"gelu_pytorch_tanh\",", 1e-6f, 0f, "gelu-tanh")]
+    [TestCase("llama", "\"hidden_act\":\"quick_gelu\",", 1e-6f, 0f, "quick-gelu")]
+    [TestCase("llama", "\"hidden_act\":\"relu\",", 1e-6f, 0f, "relu")]
+    [TestCase("llama", "\"hidden_act\":\"relu2\",", 1e-6f, 0f, "relu2")]
+    [TestCase("llama", "\"hidden_act\":\"sigmoid\",", 1e-6f, 0f, "sigmoid")]
+    [TestCase("llama", "\"hidden_act\":\"linear\",", 1e-6f, 0f, "identity")]
+    public void Gated_families_read_activation_and_epsilon(string family, string keys, float epsilon, float weightOffset, string activation)
     {
         using var model = new TempModel(
             $$"""{"model_type":"{{family}}",{{keys}}{{LlamaSizes}}}""", LlamaTensors("model.layers.0."));
         FfnSpec spec = model.Layer(0).Spec;
         Assert.That(spec.Kind, Is.EqualTo(new FfnKind(true, ReferenceMath.Named(activation))));
-        Assert.That(spec.PreNorm, Is.EqualTo(new NormSpec(norm, epsilon)));
+        Assert.That(spec.PreNorm, Is.EqualTo(new NormSpec(NormKind.Rms, epsilon) { WeightOffset = weightOffset }));
     }
 
     [TestCase("model.layers.0.")]
@@ -50,7 +50,7 @@ public sealed class FamilyTests
             $$"""{"model_type":"gemma2",{{LlamaSizes}}}""",
             [.. LlamaTensors("model.layers.0."), ("model.layers.0.pre_feedforward_layernorm.weight", [2]), ("model.layers.0.post_feedforward_layernorm.weight", [2])]);
         FfnCheckpointLayer layer = model.Layer(0);
-        var norm = new NormSpec(NormKind.RmsOnePlusWeight, 1e-6f);
+        var norm = new NormSpec(NormKind.Rms, 1e-6f) { WeightOffset = 1 };
         Assert.That((layer.Spec.PreNorm, layer.Spec.BranchNorm, layer.Spec.PostNorm), Is.EqualTo((norm, norm, (NormSpec?)null)));
         Assert.That(Weights.Read(layer, "pre_norm.weight"), Is.EqualTo(new[] { 21f, 22f }));
         Assert.That(Weights.Read(layer, "branch_norm.weight"), Is.EqualTo(new[] { 23f, 24f }));

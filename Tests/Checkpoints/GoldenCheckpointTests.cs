@@ -16,7 +16,7 @@ public sealed class GoldenCheckpointTests
         yield return Case("llama-bf16", FfnKind.SwiGlu, "BF16", pre: new NormSpec(NormKind.Rms, 1e-5f));
         yield return Case("llama-f16-sharded", FfnKind.SwiGlu, "F16", pre: new NormSpec(NormKind.Rms, 1e-5f));
         yield return Case("qwen2", FfnKind.SwiGlu, "F32", pre: new NormSpec(NormKind.Rms, 1e-6f));
-        yield return Case("gemma", FfnKind.GeGluTanh, "F32", pre: new NormSpec(NormKind.RmsOnePlusWeight, 1e-6f));
+        yield return Case("gemma", FfnKind.GeGluTanh, "F32", pre: new NormSpec(NormKind.Rms, 1e-6f) { WeightOffset = 1 });
         yield return Case("phi3", FfnKind.SwiGlu, "F32", pre: new NormSpec(NormKind.Rms, 1e-5f));
         yield return Case("gpt2", FfnKind.GeluTanh, "F32", bias: true, pre: new NormSpec(NormKind.Layer, 1e-5f));
         yield return Case("opt", FfnKind.Relu, "F32", bias: true, pre: new NormSpec(NormKind.Layer, 1e-5f));

@@ -70,8 +70,8 @@ public sealed class MixtureSpecTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(() => Network.WithExperts(mixture).WithExperts(mixture), Throws.ArgumentException);
-            Assert.That(() => Network.WithNorms(post: norm).WithExperts(mixture), Throws.ArgumentException);
-            Assert.That(() => Network.WithExperts(mixture).WithNorms(branch: norm), Throws.ArgumentException.With.Message.Contains("no other norm"));
+            Assert.That(() => Network.WithInnerNorm(norm).WithExperts(mixture), Throws.ArgumentException.With.Message.Contains("inner norm"));
+            Assert.That(() => Network.WithExperts(mixture).WithInnerNorm(norm), Throws.ArgumentException.With.Message.Contains("no mixture"));
             Assert.That(() => FfnSpec.Stack(new FfnStage(FfnKind.Relu, 2, 2, false)).WithExperts(mixture), Throws.ArgumentException);
             Assert.That(() => Network.ExpertSpec(0), Throws.InvalidOperationException);
         }

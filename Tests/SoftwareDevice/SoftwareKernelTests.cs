@@ -35,7 +35,7 @@ public sealed unsafe class SoftwareKernelTests
             Output = output.Address,
             OutputStride = Padded,
             TokenScales = number == NumberFormat.E4M3 ? scales.Address : 0,
-            Norm = new NormArguments { Kind = norm, Weight = run.Floats(weight), Bias = norm == 3 ? run.Floats(bias) : 0, Epsilon = 0.25f },
+            Norm = NormOf(norm, run.Floats(weight), norm == 3 ? run.Floats(bias) : 0, 0.25f),
             Width = Width,
             PaddedWidth = Padded,
         });
@@ -177,8 +177,8 @@ public sealed unsafe class SoftwareKernelTests
             ResidualStride = Width,
             Output = output.Address,
             OutputStride = Width,
-            Branch = new NormArguments { Kind = branch, Weight = run.Floats(branchWeight), Epsilon = 0.5f },
-            Post = new NormArguments { Kind = post, Weight = run.Floats(postWeight), Epsilon = 0.5f },
+            Branch = NormOf(branch, run.Floats(branchWeight), 0, 0.5f),
+            Post = NormOf(post, run.Floats(postWeight), 0, 0.5f),
             Width = Width,
         });
         float[] found = run.Session.Read(NumberFormat.Float32, output);
@@ -367,4 +367,10 @@ public sealed unsafe class SoftwareKernelTests
         run.Module.Dispose();
         run.Session.AssertViolation(run.Session.Raw.cuCtxSynchronize(), CudaResult.IllegalAddress, "unloaded");
     }
+
+    // 0 none, 1 RMS, 2 RMS of weights stored as their difference from 1, 3 layer norm.
+    private static NormArguments NormOf(int norm, nint weight, nint bias, float epsilon) => new()
+    {
+        Kind = norm < 2 ? norm : norm - 1, Weight = weight, Bias = bias, Epsilon = epsilon, WeightOffset = norm == 2 ? 1 : 0,
+    };
 }

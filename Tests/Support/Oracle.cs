@@ -63,7 +63,7 @@ internal static class Oracle
         Activation activation = stage.Kind.Activation;
         Estimate pre = Project(stage, rows, Find(spec, weights, FfnTensorRole.Weight, index), Find(spec, weights, FfnTensorRole.Bias, index));
         Estimate activated = pre.Select(
-            x => ReferenceMath.Activate(activation, x), (x, scale) => activation == Activation.SquaredRelu ? scale * scale : scale);
+            x => ReferenceMath.Activate(activation, x), (x, scale) => activation == Activation.SquaredRelu ? scale * scale : activation == Activation.Xielu ? scale * (scale + 1) : scale);
         if (!stage.Kind.Gated)
         {
             return new OracleStage(pre, activated, null, activated);
@@ -104,14 +104,14 @@ internal static class Oracle
 
     private static Estimate Norm(FfnSpec spec, FfnMemoryWeights weights, NormSpec? norm, FfnTensorRole weightRole, Estimate rows)
     {
+        int width = weightRole == FfnTensorRole.InnerNormWeight ? spec.DFf : spec.InputWidth;
         if (norm is null)
         {
             return rows;
         }
 
-        float[] weight = Find(spec, weights, weightRole, 0)!;
+        float[]? weight = Find(spec, weights, weightRole, 0);
         float[]? bias = Find(spec, weights, weightRole + 1, 0);
-        int width = weight.Length;
         double[] values = new double[rows.Length];
         double[] scales = new double[rows.Length];
         for (int start = 0; start < rows.Length; start += width)
@@ -123,7 +123,7 @@ internal static class Oracle
             double root = Math.Sqrt(row.Average(x => (x - mean) * (x - mean)) + norm.Epsilon);
             for (int i = 0; i < width; i++)
             {
-                double w = norm.Kind == NormKind.RmsOnePlusWeight ? 1.0 + weight[i] : weight[i];
+                double w = weight is null ? 1 : (double)weight[i] + norm.WeightOffset;
                 double b = bias is null ? 0 : bias[i];
                 values[start + i] = ((row[i] - mean) / root * w) + b;
                 scales[start + i] = ((rowScales[i] + meanScale) / root * Math.Abs(w)) + Math.Abs(b);

@@ -101,11 +101,13 @@ internal static class RandomLayers
         FfnTensorRole.PreNormWeight => NormWeight(spec.PreNorm!),
         FfnTensorRole.BranchNormWeight => NormWeight(spec.BranchNorm!),
         FfnTensorRole.PostNormWeight => NormWeight(spec.PostNorm!),
+        FfnTensorRole.InnerNormWeight => NormWeight(spec.InnerNorm!),
+        FfnTensorRole.BranchScale => (1, 0.5),
         FfnTensorRole.SharedGateWeight => (0, 1 / Math.Sqrt(spec.InputWidth)),
         _ => (0, 0.5),
     };
 
-    private static (double Mean, double Spread) NormWeight(NormSpec norm) => (norm.Kind == NormKind.RmsOnePlusWeight ? 0 : 1, 0.25);
+    private static (double Mean, double Spread) NormWeight(NormSpec norm) => (1 - norm.WeightOffset, 0.25);
 
     private static float[] Numbers(int count, Func<float> next)
     {

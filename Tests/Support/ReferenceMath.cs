@@ -24,6 +24,13 @@ internal static class ReferenceMath
         "silu" => x * Sigmoid(x),
         "sigmoid" => Sigmoid(x),
         "clamped-silu" => Math.Min(x, OssLimit) * Sigmoid(OssAlpha * Math.Min(x, OssLimit)),
+        "tanh" => Math.Tanh(x),
+        "relu6" => Math.Min(6, Math.Max(0, x)),
+        "leaky-relu" => Math.Max(x, 0.01 * x),
+        "hard-swish" => x * Math.Min(6, Math.Max(0, x + 3)) / 6,
+        "mish" => x * Math.Tanh(Softplus(x)),
+        "gelu-10" => Math.Min(10, x * 0.5 * Erfc(-x / Math.Sqrt(2))),
+        "xielu" => (0.5f * x) + (0.8f * (x > 0 ? x * x : PowerMinusOne(Math.Min(x, -1e-6f)) - x)),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
@@ -38,7 +45,14 @@ internal static class ReferenceMath
     public static Activation Named(string name) =>
         Activation.TryParse(name, out Activation? activation) ? activation : throw new ArgumentException($"No activation is called {name}.");
 
+    /// <summary>ln(1 + eˣ); next to −∞ by its series.</summary>
+    public static double Softplus(double x) => x < -15 ? Math.Exp(x) * (1 - (Math.Exp(x) / 2)) : x > 40 ? x : Math.Log(1 + Math.Exp(x));
+
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
+
+    // eˣ − 1 = 2 sinh(x/2) e^(x/2), and its series next to 0.
+    private static double PowerMinusOne(double x) =>
+        Math.Abs(x) < 1e-3 ? x * (1 + (x / 2 * (1 + (x / 3 * (1 + (x / 4)))))) : 2 * Math.Sinh(x / 2) * Math.Exp(x / 2);
 
     public static double Erf(double x) => Math.Abs(x) < SeriesLimit ? ErfSeries(x) : x < 0 ? ErfcFraction(-x) - 1 : 1 - ErfcFraction(x);
 

@@ -49,7 +49,7 @@ public class ReferenceMathTests
     public void A_layer_is_what_one_works_out_by_hand()
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.ReGlu, 2, 2, bias: true)
-            .WithNorms(pre: new NormSpec(NormKind.RmsOnePlusWeight, 0), post: new NormSpec(NormKind.Layer, 0));
+            .WithNorms(pre: new NormSpec(NormKind.Rms, 0) { WeightOffset = 1 }, post: new NormSpec(NormKind.Layer, 0));
         FfnMemoryWeights weights = new FfnMemoryWeights(spec)
             .Set("gate.weight", new float[] { 1, 2, 3, -4 }).Set("gate.bias", new float[] { 1, 0 })
             .Set("up.weight", new float[] { 1, 0, 0, 1 }).Set("up.bias", new float[] { 0, 2 })

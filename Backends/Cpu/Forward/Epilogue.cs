@@ -35,7 +35,7 @@ internal static unsafe class Epilogue
         {
             kind.Activation.Gated(gate, bias, linear, upBias, columns, kind.KnownParameters);
         }
-        else if (kind.Activation != Activation.Identity || bias != null)
+        else if (kind.Activation != Activation.Identity || kind.Parameters is not null || bias != null)
         {
             kind.Activation.Plain(gate, bias, columns, kind.KnownParameters);
         }

@@ -9,7 +9,7 @@ internal static unsafe class NormKernel
 {
     /// <summary>destination = norm(source).</summary>
     /// <param name="norm">The formula and its ε.</param>
-    /// <param name="weight">w, <paramref name="count"/> elements.</param>
+    /// <param name="weight">w, <paramref name="count"/> elements; null where the norm has none.</param>
     /// <param name="bias">b, as many elements; null where the norm has none.</param>
     /// <param name="source">x, as many elements.</param>
     /// <param name="destination">As many elements.</param>
@@ -37,8 +37,7 @@ internal static unsafe class NormKernel
         float mean = norm.Kind == NormKind.Layer ? Sum<TSimd, TVector>(source, 0f, power: 1, count) / count : 0f;
         float variance = Sum<TSimd, TVector>(source, mean, power: 2, count) / count;
         float scale = 1f / MathF.Sqrt(variance + norm.Epsilon);
-        float weightOffset = norm.Kind == NormKind.RmsOnePlusWeight ? 1f : 0f;
-        Scale<TSimd, TVector>(source, mean, scale, weight, weightOffset, bias, destination, count);
+        Scale<TSimd, TVector>(source, mean, scale, weight, norm.WeightOffset, bias, destination, count);
     }
 
     /// <summary>Σ (x − mean)ᵖᵒʷᵉʳ for power 1 or 2.</summary>
@@ -79,13 +78,14 @@ internal static unsafe class NormKernel
         for (; i <= count - TSimd.Count; i += TSimd.Count)
         {
             TVector x = TSimd.Multiply(TSimd.Subtract(TSimd.Load(source + i), means), scales);
-            TVector y = TSimd.Multiply(x, TSimd.Add(TSimd.Load(weight + i), offsets));
+            TVector y = weight == null ? x : TSimd.Multiply(x, TSimd.Add(TSimd.Load(weight + i), offsets));
             TSimd.Store(bias == null ? y : TSimd.Add(y, TSimd.Load(bias + i)), destination + i);
         }
 
         for (; i < count; i++)
         {
-            float y = (source[i] - mean) * scale * (weight[i] + weightOffset);
+            float x = (source[i] - mean) * scale;
+            float y = weight == null ? x : x * (weight[i] + weightOffset);
             destination[i] = bias == null ? y : y + bias[i];
         }
     }

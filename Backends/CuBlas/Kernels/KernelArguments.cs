@@ -11,17 +11,14 @@ internal enum KernelNorm
     /// <summary>r.</summary>
     None = 0,
 
-    /// <summary>r / √(mean(r²) + ε) ⊙ weight.</summary>
+    /// <summary>r / √(mean(r²) + ε) ⊙ (weight + offset) + bias.</summary>
     Rms = 1,
 
-    /// <summary>r / √(mean(r²) + ε) ⊙ (1 + weight).</summary>
-    RmsPlusOne = 2,
-
-    /// <summary>(r − mean(r)) / √(variance(r) + ε) ⊙ weight + bias, of the biased variance; the bias may be absent.</summary>
-    Layer = 3,
+    /// <summary>(r − mean(r)) / √(variance(r) + ε) ⊙ (weight + offset) + bias, of the biased variance.</summary>
+    Layer = 2,
 }
 
-/// <summary>A norm: float32 weight and bias of the row's width.</summary>
+/// <summary>A norm: float32 weight and bias of the row's width, either of which may be absent.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct NormArguments
 {
@@ -29,19 +26,17 @@ internal struct NormArguments
     public nint Bias;
     public float Epsilon;
     public int Kind;
+    public float WeightOffset;
+    public int Unused;
 
-    /// <summary>A norm whose vectors lie at these addresses.</summary>
+    /// <summary>A norm whose vectors lie at these addresses, or at none.</summary>
     public static NormArguments Of(NormSpec norm, nint weight, nint bias) => new()
     {
         Weight = weight,
         Bias = bias,
         Epsilon = norm.Epsilon,
-        Kind = (int)(norm.Kind switch
-        {
-            NormKind.Rms => KernelNorm.Rms,
-            NormKind.RmsOnePlusWeight => KernelNorm.RmsPlusOne,
-            _ => KernelNorm.Layer,
-        }),
+        Kind = (int)(norm.Kind == NormKind.Layer ? KernelNorm.Layer : KernelNorm.Rms),
+        WeightOffset = norm.WeightOffset,
     };
 }
 
@@ -54,6 +49,11 @@ internal struct KindArguments
     public float Limit;
     public float Alpha;
     public float UpOffset;
+    public float InputFactor;
+    public float PositiveAlpha;
+    public float NegativeAlpha;
+    public float Beta;
+    public float Epsilon;
 
     /// <summary>A kind with the parameters that it has.</summary>
     public static KindArguments Of(FfnKind kind) => new()
@@ -63,6 +63,11 @@ internal struct KindArguments
         Limit = kind.KnownParameters.Limit,
         Alpha = kind.KnownParameters.Alpha,
         UpOffset = kind.KnownParameters.UpOffset,
+        InputFactor = kind.KnownParameters.InputFactor,
+        PositiveAlpha = kind.KnownParameters.PositiveAlpha,
+        NegativeAlpha = kind.KnownParameters.NegativeAlpha,
+        Beta = kind.KnownParameters.Beta,
+        Epsilon = kind.KnownParameters.Epsilon,
     };
 }
 

@@ -84,7 +84,7 @@ internal sealed class DeviceFormat
     /// that ends with padding: there a row of zeros would make NaN of an infinite operand. Scaled operands have to be scaled first.
     /// </remarks>
     public bool HasEpilogue(FfnStage stage) =>
-        !stage.Kind.Gated && !IsScaled && stage.Width == Padded(stage.Width)
+        !stage.Kind.Gated && !IsScaled && stage.Width == Padded(stage.Width) && stage.Kind.KnownParameters.InputFactor == 1
         && (stage.Kind.Activation == Activation.Identity
             || (stage.Kind.Activation == Activation.GeluTanh && OperandBytes < sizeof(float)));
 

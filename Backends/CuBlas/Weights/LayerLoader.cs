@@ -83,7 +83,7 @@ internal sealed class LayerLoader(
 
         NormArguments Norm(NormSpec? norm, int index) => norm is null ? default : NormArguments.Of(
             norm,
-            norms[NormRoles[index].Weight].In(weights.Region).Address,
+            norm.HasWeight ? norms[NormRoles[index].Weight].In(weights.Region).Address : 0,
             norm.HasBias ? norms[NormRoles[index].Bias].In(weights.Region).Address : 0);
     }
 

@@ -18,15 +18,15 @@ internal static class DenseFamilies
         {
             ActivationKeys = ["hidden_activation", "hidden_act"],
             Activation = "gelu_pytorch_tanh",
-            PreNorm = LlamaNorm with { Kind = NormKind.RmsOnePlusWeight },
+            PreNorm = LlamaNorm with { WeightOffset = 1 },
             Adapt = TanhGelu,
         },
         new("gemma2")
         {
             ActivationKeys = ["hidden_activation", "hidden_act"],
             Activation = "gelu_pytorch_tanh",
-            PreNorm = LlamaNorm with { Name = "pre_feedforward_layernorm", Kind = NormKind.RmsOnePlusWeight },
-            BranchNorm = LlamaNorm with { Name = "post_feedforward_layernorm", Kind = NormKind.RmsOnePlusWeight },
+            PreNorm = LlamaNorm with { Name = "pre_feedforward_layernorm", WeightOffset = 1 },
+            BranchNorm = LlamaNorm with { Name = "post_feedforward_layernorm", WeightOffset = 1 },
             Adapt = TanhGelu,
         },
         new("phi3")

@@ -12,7 +12,11 @@ internal readonly record struct Keyed<T>(T Absent, string? Key = null);
 /// <param name="Name">Its tensors' name after the layer's path, without <c>.weight</c> or <c>.bias</c>.</param>
 /// <param name="Kind">Its formula.</param>
 /// <param name="Epsilon">ε.</param>
-internal sealed record FamilyNorm(string Name, NormKind Kind, Keyed<float> Epsilon);
+internal sealed record FamilyNorm(string Name, NormKind Kind, Keyed<float> Epsilon)
+{
+    /// <summary>What is added to the stored weight.</summary>
+    public float WeightOffset { get; init; }
+}
 
 /// <summary>Layers that are stored under one path.</summary>
 /// <param name="Path">The path of a layer, with <c>{0}</c> for its index and a dot at the end.</param>
@@ -142,7 +146,11 @@ internal sealed record FfnFamily(params ImmutableArray<string> ModelTypes)
     private static StoredNorm? Read(CheckpointConfig config, FamilyNorm? norm) => norm is null
         ? null
         : new StoredNorm(
-            norm.Name, new NormSpec(norm.Kind, norm.Epsilon.Key is { } key ? config.Epsilon(key, norm.Epsilon.Absent) : norm.Epsilon.Absent));
+            norm.Name,
+            new NormSpec(norm.Kind, norm.Epsilon.Key is { } key ? config.Epsilon(key, norm.Epsilon.Absent) : norm.Epsilon.Absent)
+            {
+                WeightOffset = norm.WeightOffset,
+            });
 
     private Activation ReadActivation(CheckpointConfig config)
     {

@@ -85,8 +85,8 @@ public class FinishKernelTests(string precision) : KernelTests(precision)
         KernelRows bias = Own(KernelRows.Padded([.. Enumerable.Range(0, width).Select(_ => random.NextDouble())]));
         KernelRows channelScales = Own(KernelRows.Padded([.. Enumerable.Range(0, width).Select(_ => random.NextDouble() + 0.5)]));
         KernelRows tokenScales = Own(KernelRows.OfCaller(1, tokens, tokens, GuardSide.After)).Set((_, _) => random.NextDouble() + 0.5);
-        using var branch = new NormOracle(branchCase.Kind(), width, branchCase.HasBias(), random);
-        using var post = new NormOracle(postCase.Kind(), width, postCase.HasBias(), random);
+        using var branch = new NormOracle(branchCase, width, random);
+        using var post = new NormOracle(postCase, width, random);
 
         var expected = new double[tokens][];
         var magnitudes = new double[tokens];
@@ -142,7 +142,7 @@ public class FinishKernelTests(string precision) : KernelTests(precision)
             return 1;
         }
 
-        double mean = norm is KernelNormCase.Layer or KernelNormCase.LayerWithBias ? row.Average() : 0;
+        double mean = norm.Kind() == KernelNorm.Layer ? row.Average() : 0;
         return Math.Max(1, 2 / Math.Sqrt(row.Average(value => (value - mean) * (value - mean)) + 1e-3));
     }
 }

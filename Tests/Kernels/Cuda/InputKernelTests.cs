@@ -61,7 +61,7 @@ public class InputKernelTests(string precision) : KernelTests(precision)
             .Set((token, column) => value(random, token, column));
         KernelRows output = Own(KernelRows.Own(format, tokens, padded, 16 * (more % 2)));
         KernelRows scales = Own(KernelRows.OfCaller(1, tokens, tokens, GuardSide.After));
-        using var norm = new NormOracle(normCase.Kind(), width, normCase.HasBias(), random);
+        using var norm = new NormOracle(normCase, width, random);
         Launch(kernel, tokens, 1, new InputArguments
         {
             Input = input.Pointer,

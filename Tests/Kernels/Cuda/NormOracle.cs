@@ -9,22 +9,23 @@ internal sealed class NormOracle : IDisposable
     private const float Epsilon = 1e-3f;
 
     private readonly KernelNorm _kind;
+    private readonly float _offset;
     private readonly KernelRows? _weight;
     private readonly KernelRows? _bias;
 
-    /// <param name="kind">Which norm.</param>
+    /// <param name="norm">Which norm.</param>
     /// <param name="width">Columns of the row.</param>
-    /// <param name="withBias">Whether a layer norm has a bias.</param>
     /// <param name="random">What its weights are drawn from.</param>
-    public NormOracle(KernelNorm kind, int width, bool withBias, Random random)
+    public NormOracle(KernelNormCase norm, int width, Random random)
     {
-        _kind = kind;
-        if (kind != KernelNorm.None)
+        _kind = norm.Kind();
+        _offset = norm.WeightOffset();
+        if (_kind != KernelNorm.None && norm.HasWeight())
         {
             _weight = KernelRows.Own(NumberFormat.Float32, 1, (width + 15) / 16 * 16).Set((_, _) => random.NextDouble() + 0.5);
         }
 
-        if (kind == KernelNorm.Layer && withBias)
+        if (norm.HasBias())
         {
             _bias = KernelRows.Own(NumberFormat.Float32, 1, (width + 15) / 16 * 16).Set((_, _) => random.NextDouble() - 0.5);
         }
@@ -36,19 +37,16 @@ internal sealed class NormOracle : IDisposable
         Bias = _bias?.Pointer ?? 0,
         Epsilon = Epsilon,
         Kind = (int)_kind,
+        WeightOffset = _offset,
     };
 
     public double[] Of(double[] row)
     {
         double mean = _kind == KernelNorm.Layer ? row.Average() : 0;
         double root = Math.Sqrt(row.Sum(value => (value - mean) * (value - mean)) / row.Length + Epsilon);
-        return _kind switch
-        {
-            KernelNorm.None => row,
-            KernelNorm.Rms => [.. row.Select((value, i) => value / root * _weight![0, i])],
-            KernelNorm.RmsPlusOne => [.. row.Select((value, i) => value / root * (1 + _weight![0, i]))],
-            _ => [.. row.Select((value, i) => ((value - mean) / root * _weight![0, i]) + (_bias is null ? 0 : _bias[0, i]))],
-        };
+        return _kind == KernelNorm.None
+            ? row
+            : [.. row.Select((value, i) => ((value - mean) / root * ((_weight?[0, i] ?? 1) + _offset)) + (_bias?[0, i] ?? 0))];
     }
 
     public void Dispose()

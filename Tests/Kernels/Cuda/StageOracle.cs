@@ -73,7 +73,7 @@ internal sealed class StageOracle : IDisposable
     public double ErrorOfHidden(Activation activation, int token, int column)
     {
         double x = PreActivation(token, column);
-        double steepness = activation == Activation.SquaredRelu && double.IsFinite(x) ? 2 * Math.Max(1, Math.Abs(x)) : 2;
+        double steepness = (activation == Activation.SquaredRelu || activation == Activation.Xielu) && double.IsFinite(x) ? 2 * Math.Max(1, Math.Abs(x)) : 2;
         double activated = (steepness * ErrorOfPreActivation(token, column))
             + Tolerances.OfActivation(activation, Activated(activation, token, column));
         return (activated * Math.Abs(Factor(activation, token, column)))

@@ -21,6 +21,15 @@ internal static class RowMath
         ["silu"] = static (x, _) => x / (1 + MathF.Exp(-x)),
         ["sigmoid"] = static (x, _) => 1 / (1 + MathF.Exp(-x)),
         ["clamped-silu"] = static (x, kind) => MathF.Min(x, kind.Limit) / (1 + MathF.Exp(-kind.Alpha * MathF.Min(x, kind.Limit))),
+        ["tanh"] = static (x, _) => MathF.Tanh(x),
+        ["relu6"] = static (x, _) => x < 0 ? 0 : MathF.Min(x, 6),
+        ["leaky-relu"] = static (x, _) => MathF.Max(x, 0.01f * x),
+        ["hard-swish"] = static (x, _) => x * MathF.Max(0, MathF.Min(x + 3, 6)) / 6,
+        ["mish"] = static (x, _) => (float)(x * Math.Tanh(Math.Log(1 + Math.Exp(x)))),
+        ["gelu-10"] = static (x, _) => MathF.Min((float)(x * NormalDistribution.Below(x)), 10),
+        ["xielu"] = static (x, kind) => (kind.Beta * x) + (x > 0
+            ? kind.PositiveAlpha * x * x
+            : (float)(kind.NegativeAlpha * (Math.Exp(Math.Min(x, kind.Epsilon)) - 1 - x))),
     };
 
     // Of those activations whose gate is no plain product.
@@ -48,7 +57,7 @@ internal static class RowMath
         return sum;
     }
 
-    /// <summary>Norms a row in place. Kinds: 0 none, 1 RMS, 2 RMS with 1 + weight, 3 layer norm of the biased variance.</summary>
+    /// <summary>Norms a row in place. Kinds: 0 none, 1 RMS, 2 layer norm of the biased variance.</summary>
     public static void Norm(in KernelRun run, in NormArguments norm, Span<float> row)
     {
         if (norm.Kind == 0)
@@ -56,14 +65,14 @@ internal static class RowMath
             return;
         }
 
-        run.Require(norm.Kind is >= 1 and <= 3, $"there is no norm {norm.Kind}.");
-        float[] weight = run.Read(NumberFormat.Float32, norm.Weight, 0, row.Length);
+        run.Require(norm.Kind is 1 or 2, $"there is no norm {norm.Kind}.");
+        float[]? weight = norm.Weight == 0 ? null : run.Read(NumberFormat.Float32, norm.Weight, 0, row.Length);
         float[]? bias = norm.Bias == 0 ? null : run.Read(NumberFormat.Float32, norm.Bias, 0, row.Length);
-        float mean = norm.Kind == 3 ? Sum(row, 0, power: 1) / row.Length : 0;
+        float mean = norm.Kind == 2 ? Sum(row, 0, power: 1) / row.Length : 0;
         float scale = 1 / MathF.Sqrt((Sum(row, mean, power: 2) / row.Length) + norm.Epsilon);
         for (int i = 0; i < row.Length; i++)
         {
-            float factor = norm.Kind == 2 ? 1 + weight[i] : weight[i];
+            float factor = norm.WeightOffset + (weight is null ? 1 : weight[i]);
             row[i] = ((row[i] - mean) * scale * factor) + (bias is null ? 0 : bias[i]);
         }
     }
@@ -89,7 +98,7 @@ internal static class RowMath
     public static float Activate(in KernelRun run, in KindArguments kind, float x)
     {
         run.Require(kind.Activation >= 0 && kind.Activation < Activation.All.Length, $"there is no activation {kind.Activation}.");
-        return Activations[Activation.All[kind.Activation].Name](x, kind);
+        return Activations[Activation.All[kind.Activation].Name](x * kind.InputFactor, kind);
     }
 
     /// <summary>A gated stage's result of an activated gate and its up.</summary>

@@ -85,8 +85,7 @@ internal static class GgufModel
             return null;
         }
 
-        NormKind kind = norm.Kind == NormKind.RmsOnePlusWeight ? NormKind.Rms : norm.Kind;
-        string key = architecture + (kind == NormKind.Layer ? ".attention.layer_norm_epsilon" : ".attention.layer_norm_rms_epsilon");
-        return config.Has(key) ? new FamilyNorm(name, kind, new(0, key)) : throw config.Wrong(key, "absent, but a model of its architecture needs it");
+        string key = architecture + (norm.Kind == NormKind.Layer ? ".attention.layer_norm_epsilon" : ".attention.layer_norm_rms_epsilon");
+        return config.Has(key) ? new FamilyNorm(name, norm.Kind, new(0, key)) : throw config.Wrong(key, "absent, but a model of its architecture needs it");
     }
 }
