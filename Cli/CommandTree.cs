@@ -43,6 +43,7 @@ internal static class CommandTree
             VerifyCommand.Create(session),
             BenchCommand.Create(session),
             InitCommand.Create(session),
+            FamiliesCommand.Create(session),
         };
         root.HelpName = Name;
         root.Directives.Clear();

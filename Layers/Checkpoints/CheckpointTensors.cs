@@ -30,6 +30,9 @@ internal sealed class CheckpointTensors : IDisposable
     /// <summary>The model, where the only file says itself what it has.</summary>
     public StoredModel? Model => _shards is null ? _open[OnlyFile].Model : null;
 
+    /// <summary>Whether the file, or the first of the shards by name, says that MLX wrote it.</summary>
+    public bool IsMlx => FileOf(_shards is null ? OnlyFile : _shards.Values.Min(StringComparer.Ordinal) ?? OnlyFile).IsMlx;
+
     public static CheckpointTensors OpenFile(string path)
     {
         var tensors = new CheckpointTensors(path, null);

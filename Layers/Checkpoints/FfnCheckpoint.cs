@@ -1,13 +1,11 @@
 using NativeFfn.Checkpoints.Families;
-using NativeFfn.Checkpoints.Files;
 
 namespace NativeFfn.Checkpoints;
 
 /// <summary>A checkpoint open for reading: a configuration and safetensors files, one or many, or a GGUF file.</summary>
 /// <remarks>
-/// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, arcee, and the mixtures of experts mixtral,
-/// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>; of GGUF the architectures llama (Mixtral too), qwen2,
-/// qwen3, gemma, gemma2, phi3, gpt2 and arcee. A model may mix dense layers and mixtures. The files
+/// More than two hundred families by the <c>model_type</c> of <c>config.json</c>, and of GGUF as many architectures as have rows among them:
+/// <c>nativeffn families</c> and docs/checkpoints.md list them. A model may mix dense layers and mixtures. The files
 /// are not trusted: what does not fit its configuration is refused by name. Only the tensors of the layers that are asked for are read, and
 /// of a sharded checkpoint only the shards that have them are opened.
 /// Safe for use by several threads at once.
@@ -31,7 +29,10 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>The configuration's <c>model_type</c>; a GGUF file's <c>general.architecture</c>.</summary>
     public string ModelType { get; }
 
-    /// <summary>Feed-forward layers that the configuration names; a T5 model's decoder counts on after its encoder.</summary>
+    /// <summary>
+    /// Feed-forward layers of the tower; of a model with encoder and decoder, opened without a tower, the decoder's count on after the
+    /// encoder's.
+    /// </summary>
     public int LayerCount => _layout.LayerCount;
 
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
@@ -39,11 +40,14 @@ public sealed class FfnCheckpoint : IDisposable
     /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other
     /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with one.
     /// </param>
+    /// <param name="tower">
+    /// The part of the model whose layers are meant; by default the text model of one that sees or hears, and encoder and decoder together.
+    /// </param>
     /// <exception cref="CheckpointException">
     /// Something is missing, unreadable or damaged, or the model's type, activation or a dimension is not supported; the message names
     /// the file, the thing and the remedy.
     /// </exception>
-    public static FfnCheckpoint Open(string path)
+    public static FfnCheckpoint Open(string path, CheckpointTower? tower = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         string weightsPath = CheckpointFolder.FindWeights(path);
@@ -52,8 +56,13 @@ public sealed class FfnCheckpoint : IDisposable
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            StoredModel model = tensors.Model ?? ReadModel(path);
-            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors);
+            if (tensors.Model is { } model)
+            {
+                return new FfnCheckpoint(path, model.Type, FamilyCatalog.Read(model, tower, tensors), tensors);
+            }
+
+            CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
+            return new FfnCheckpoint(path, config.Text("model_type"), FamilyCatalog.Read(config, tower, tensors), tensors);
         }
         catch
         {
@@ -81,10 +90,4 @@ public sealed class FfnCheckpoint : IDisposable
 
     /// <summary>Closes the files.</summary>
     public void Dispose() => _tensors.Dispose();
-
-    private static StoredModel ReadModel(string path)
-    {
-        CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
-        return new StoredModel(config.Text("model_type"), FamilyCatalog.Find(config), config);
-    }
 }

@@ -24,6 +24,9 @@ internal interface ITensorFile : IDisposable
     /// <summary>The model, where the file says itself what it has; null where a <c>config.json</c> does.</summary>
     StoredModel? Model => null;
 
+    /// <summary>Whether MLX wrote the file, by names and with norms of its own.</summary>
+    bool IsMlx => false;
+
     /// <summary>Reads consecutive rows of one tensor, as its encoding has them.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="firstRow">The first row wanted, from 0.</param>
