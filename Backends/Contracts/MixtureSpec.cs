@@ -85,6 +85,9 @@ public sealed record MixtureSpec(int Experts, int TopK)
     /// <summary>What the shared network's result is multiplied with; finite.</summary>
     public float SharedFactor { get; init; } = 1;
 
+    /// <summary>Whether the shared network's result is multiplied with something.</summary>
+    internal bool WeighsShared => SharedDFf > 0 && (HasSharedGate || SharedFactor != 1);
+
     /// <inheritdoc/>
     public override string ToString() =>
         $"{Experts} experts, top {TopK}" + (SharedDFf == 0 ? string.Empty : $", shared {SharedDFf}");

@@ -39,7 +39,7 @@ internal sealed class CpuBackend : IFfnBackend
     public BackendDescription Description { get; }
 
     /// <inheritdoc/>
-    public string? WhyUnsupported(FfnSpec spec) => PlainFormula.WhyNot(spec);
+    public string? WhyUnsupported(FfnSpec spec) => null;
 
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>

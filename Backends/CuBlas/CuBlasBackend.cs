@@ -101,7 +101,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     public string? WhyUnsupported(FfnSpec spec) =>
         spec.Mixture is { } mixture && _maxResidentExperts > 0 && _maxResidentExperts < mixture.Experts
             ? $"MaxResidentExperts is {_maxResidentExperts}, but a GPU keeps all {mixture.Experts} experts in its memory. Set it to 0, or use mkl or managed."
-            : PlainFormula.WhyNot(spec);
+            : DeviceFormula.WhyNot(spec);
 
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights)

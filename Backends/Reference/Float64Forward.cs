@@ -38,22 +38,35 @@ internal sealed class Float64Forward(
         return normalized;
     }
 
-    /// <summary>FFN(x): the stages one after the other, or the experts with their results combined.</summary>
-    public double[] Network(double[] x) => spec.Mixture is null
-        ? _network.Run(spec.Stages, x, FfnTensor.NoExpert, trace)
-        : new Float64Mixture(spec, _network).Run(x, Route(x), tokens);
+    /// <summary>FFN(x): the stages one after the other, or the experts with their results combined, times the layer's factor.</summary>
+    public double[] Network(double[] x)
+    {
+        double[] y = spec.Mixture is null
+            ? _network.Run(spec.Stages, x, FfnTensor.NoExpert, trace)
+            : new Float64Mixture(spec, _network).Run(x, Route(x), tokens);
+        return spec.OutputFactor == 1 ? y : Array.ConvertAll(y, value => value * spec.OutputFactor);
+    }
 
     /// <summary>What follows the network: branch norm, residual and post norm, as far as the mode and the layer have them.</summary>
-    public double[] Finish(FfnMode mode, double[] residual, double[] branch) => mode switch
+    public double[] Finish(FfnMode mode, double[] residual, double[] branch)
     {
-        FfnMode.Ffn => branch,
-        FfnMode.Residual => Sum(residual, branch),
-        _ => Normalize(
-            spec.PostNorm,
-            FfnTensorRole.PostNormWeight,
-            FfnTensorRole.PostNormBias,
-            Sum(residual, Normalize(spec.BranchNorm, FfnTensorRole.BranchNormWeight, FfnTensorRole.BranchNormBias, branch))),
-    };
+        if (mode != FfnMode.Block)
+        {
+            return mode == FfnMode.Ffn ? branch : Sum(residual, 1, branch);
+        }
+
+        BlockForm form = spec.BlockForm;
+        if (form.ResidualIsNormed)
+        {
+            residual = Normalize(spec.PreNorm, FfnTensorRole.PreNormWeight, FfnTensorRole.PreNormBias, residual);
+        }
+
+        branch = Normalize(spec.BranchNorm, FfnTensorRole.BranchNormWeight, FfnTensorRole.BranchNormBias, branch);
+        float[] scale = _network.ReadVector(new TensorKey(FfnTensorRole.BranchScale));
+        branch = [.. branch.Select((value, i) => value * form.BranchFactor * (scale.Length == 0 ? 1 : scale[i % scale.Length]))];
+        return Normalize(
+            spec.PostNorm, FfnTensorRole.PostNormWeight, FfnTensorRole.PostNormBias, Sum(residual, form.ResidualFactor, branch));
+    }
 
     /// <summary>Where a mixture sends each row.</summary>
     /// <exception cref="ArgumentException">A token's logits are not all finite.</exception>
@@ -73,13 +86,13 @@ internal sealed class Float64Forward(
         return routes;
     }
 
-    private double[] Sum(double[] left, double[] right)
+    private double[] Sum(double[] left, double factor, double[] right)
     {
         long start = Stopwatch.GetTimestamp();
         double[] sum = new double[left.Length];
         for (int i = 0; i < sum.Length; i++)
         {
-            sum[i] = left[i] + right[i];
+            sum[i] = (factor * left[i]) + right[i];
         }
 
         _network.AddTime(FfnStep.Residual, start);
@@ -99,36 +112,10 @@ internal sealed class Float64Forward(
         double[] normalized = [.. rows];
         for (int first = 0; first < rows.Length; first += spec.InputWidth)
         {
-            Normalize(norm, normalized.AsSpan(first, spec.InputWidth), weight, bias);
+            Float64Rows.Normalize(norm, normalized.AsSpan(first, spec.InputWidth), weight, bias);
         }
 
         _network.AddTime(FfnStep.Norm, start);
         return normalized;
-    }
-
-    /// <summary>Normalises one token's row in place.</summary>
-    private static void Normalize(NormSpec norm, Span<double> row, ReadOnlySpan<float> weight, ReadOnlySpan<float> bias)
-    {
-        double mean = 0;
-        if (norm.Kind == NormKind.Layer)
-        {
-            foreach (double value in row)
-            {
-                mean += value / row.Length;
-            }
-        }
-
-        double variance = 0;
-        foreach (double value in row)
-        {
-            variance += (value - mean) * (value - mean) / row.Length;
-        }
-
-        double scale = 1 / Math.Sqrt(variance + norm.Epsilon);
-        for (int i = 0; i < row.Length; i++)
-        {
-            double factor = weight.IsEmpty ? 1 : weight[i] + (double)norm.WeightOffset;
-            row[i] = ((row[i] - mean) * scale * factor) + (bias.IsEmpty ? 0 : bias[i]);
-        }
     }
 }

@@ -12,7 +12,7 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
     /// <exception cref="ArgumentException">A token's logits are not all finite as float32, in which every other backend has them.</exception>
     public Float64Route[] Route(double[] x)
     {
-        double[] logits = network.Project(x, new TensorKey(FfnTensorRole.RouterWeight));
+        double[] logits = network.Project(x, new TensorKey(FfnTensorRole.RouterWeight), new TensorKey(FfnTensorRole.RouterBias));
         float[] bias = network.ReadVector(new TensorKey(FfnTensorRole.RouterSelectionBias));
         long start = Stopwatch.GetTimestamp();
         int unroutable = Array.FindIndex(logits, static logit => !float.IsFinite((float)logit));
@@ -31,7 +31,7 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
         return routes;
     }
 
-    /// <summary>y = Σ w_e · expert_e(x) + [σ(g · x)] · shared(x)</summary>
+    /// <summary>y = Σ w_e · expert_e(x) [+ bias] + factor · [σ(g · x)] · shared(x), or with expert_e(w_e · x)</summary>
     /// <param name="x">The rows.</param>
     /// <param name="routes">Where each goes.</param>
     /// <param name="counts">Counts the tokens of each expert where it is given.</param>
@@ -48,6 +48,12 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
             }
         }
 
+        float[] bias = network.ReadVector(new TensorKey(FfnTensorRole.MixtureBias));
+        for (int i = 0; bias.Length > 0 && i < y.Length; i++)
+        {
+            y[i] += bias[i % bias.Length];
+        }
+
         return y;
     }
 
@@ -61,12 +67,12 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
         double[] y = network.Run(shared.Stages, x, FfnTensor.SharedExpert);
         long start = Stopwatch.GetTimestamp();
         float[] gate = network.ReadVector(new TensorKey(FfnTensorRole.SharedGateWeight));
-        for (int first = 0; gate.Length > 0 && first < y.Length; first += gate.Length)
+        for (int first = 0; first < y.Length; first += spec.InputWidth)
         {
-            double open = SigmoidActivation.Of(Float64Network.Dot(x.AsSpan(first, gate.Length), gate));
-            foreach (ref double value in y.AsSpan(first, gate.Length))
+            double open = gate.Length == 0 ? 1 : SigmoidActivation.Of(Float64Network.Dot(x.AsSpan(first, gate.Length), gate));
+            foreach (ref double value in y.AsSpan(first, spec.InputWidth))
             {
-                value *= open;
+                value *= open * Mixture.SharedFactor;
             }
         }
 
@@ -77,16 +83,17 @@ internal sealed class Float64Mixture(FfnSpec spec, Float64Network network)
     private void AddExpert(int expert, int[] tokens, Float64Route[] routes, double[] x, double[] y)
     {
         int width = spec.InputWidth;
-        double[] rows = [.. tokens.SelectMany(token => x.AsSpan(token * width, width).ToArray())];
+        double[] weights = Array.ConvertAll(tokens, token => routes[token].Weights[Array.IndexOf(routes[token].Experts, expert)]);
+        double[] inputs = Mixture.WeighsInput ? weights : Array.ConvertAll(weights, static _ => 1.0);
+        double[] outputs = Mixture.WeighsInput ? Array.ConvertAll(weights, static _ => 1.0) : weights;
+        double[] rows = [.. tokens.SelectMany((token, i) => x.AsSpan(token * width, width).ToArray().Select(value => inputs[i] * value))];
         double[] results = network.Run(spec.Stages, rows, expert);
         long start = Stopwatch.GetTimestamp();
         for (int i = 0; i < tokens.Length; i++)
         {
-            Float64Route route = routes[tokens[i]];
-            double weight = route.Weights[Array.IndexOf(route.Experts, expert)];
             for (int column = 0; column < width; column++)
             {
-                y[(tokens[i] * width) + column] += weight * results[(i * width) + column];
+                y[(tokens[i] * width) + column] += outputs[i] * results[(i * width) + column];
             }
         }
 

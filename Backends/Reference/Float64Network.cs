@@ -25,7 +25,12 @@ internal sealed class Float64Network(FfnSpec spec, IFfnWeightSource weights, Ffn
             double[]? up = stages[i].Kind.Gated
                 ? Project(x, new TensorKey(FfnTensorRole.UpWeight, i, expert), new TensorKey(FfnTensorRole.UpBias, i, expert))
                 : null;
-            x = Activate(stages[i].Kind, gate, up, i < trace?.HiddenStages.Length ? trace.HiddenStages[i] : null);
+            FfnStageTrace? traced = i < trace?.HiddenStages.Length ? trace.HiddenStages[i] : null;
+            x = Activate(stages[i], gate, up, traced);
+            if (i == 0 && spec.InnerNorm is { } norm)
+            {
+                Normalize(norm, x, traced);
+            }
         }
 
         return x;
@@ -91,12 +96,41 @@ internal sealed class Float64Network(FfnSpec spec, IFfnWeightSource weights, Ffn
     /// <summary>Adds the time since a time stamp to a step of the profile.</summary>
     public void AddTime(FfnStep step, long start) => profile?.Add(step, Stopwatch.GetTimestamp() - start);
 
-    private double[] Activate(FfnKind kind, double[] gate, double[]? up, FfnStageTrace? trace)
+    private void Normalize(NormSpec norm, double[] rows, FfnStageTrace? trace)
     {
         long start = Stopwatch.GetTimestamp();
-        double factor = kind.KnownParameters.InputFactor;
-        double[] activated = Array.ConvertAll(gate, x => kind.Activation.Apply(factor * x, kind.KnownParameters));
-        double[] hidden = up is null ? activated : [.. activated.Zip(up, (y, other) => kind.Activation.Gate(y, other, kind.KnownParameters))];
+        float[] weight = ReadVector(new TensorKey(FfnTensorRole.InnerNormWeight));
+        float[] bias = ReadVector(new TensorKey(FfnTensorRole.InnerNormBias));
+        for (int first = 0; first < rows.Length; first += spec.DFf)
+        {
+            Float64Rows.Normalize(norm, rows.AsSpan(first, spec.DFf), weight, bias);
+        }
+
+        AddTime(FfnStep.Norm, start);
+        if (trace is not null)
+        {
+            WideRows.Round(rows, trace.Hidden);
+        }
+    }
+
+    private double[] Activate(FfnStage stage, double[] gate, double[]? up, FfnStageTrace? trace)
+    {
+        long start = Stopwatch.GetTimestamp();
+        FfnKind kind = stage.Kind;
+        ActivationParameters parameters = kind.KnownParameters;
+        double[] passed = gate;
+        if (parameters.SparsityMultiplier != 0)
+        {
+            passed = [.. gate];
+            for (int first = 0; first < passed.Length; first += stage.Width)
+            {
+                Float64Rows.Sieve(passed.AsSpan(first, stage.Width), parameters.SparsityMultiplier);
+            }
+        }
+
+        double factor = parameters.InputFactor;
+        double[] activated = Array.ConvertAll(passed, x => kind.Activation.Apply(factor * x, parameters));
+        double[] hidden = up is null ? activated : [.. activated.Zip(up, (y, other) => kind.Activation.Gate(y, other, parameters))];
         AddTime(FfnStep.Activation, start);
         if (trace is not null)
         {

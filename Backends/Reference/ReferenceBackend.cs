@@ -23,7 +23,7 @@ internal sealed class ReferenceBackend(bool keepsSource) : IFfnBackend
     public static IFfnBackend Open(FfnEngineOptions options) => new ReferenceBackend(options.MaxResidentExperts > 0);
 
     /// <inheritdoc/>
-    public string? WhyUnsupported(FfnSpec spec) => PlainFormula.WhyNot(spec);
+    public string? WhyUnsupported(FfnSpec spec) => null;
 
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights)

@@ -5,47 +5,39 @@ namespace NativeFfn.Backends.Routing;
 /// <summary>Chooses a token's experts from its logits; the formula is <see cref="MixtureSpec"/>'s.</summary>
 internal static class Router
 {
-    /// <summary>What DeepSeek-V3 adds to the sum of the chosen scores: sigmoids may all have underflowed.</summary>
-    public const float SmallestSum = 1e-20f;
-
     /// <summary>Chooses experts, best first.</summary>
     /// <param name="mixture">How tokens are routed.</param>
-    /// <param name="logits">One logit an expert; overwritten.</param>
+    /// <param name="logits">One logit an expert, without the router's bias; overwritten.</param>
+    /// <param name="bias">The router's bias, or none.</param>
     /// <param name="selectionBias">One number an expert, or none.</param>
     /// <param name="experts">Receives the TopK chosen experts.</param>
     /// <param name="weights">Receives their weights.</param>
     /// <returns>False where a logit is NaN or infinite, so that there is no choice.</returns>
     public static bool TryChoose(
-        MixtureSpec mixture, Span<float> logits, ReadOnlySpan<float> selectionBias, Span<int> experts, Span<float> weights)
+        MixtureSpec mixture, Span<float> logits, ReadOnlySpan<float> bias, ReadOnlySpan<float> selectionBias, Span<int> experts,
+        Span<float> weights)
     {
-        if (!TryScore(mixture.Scoring, logits))
+        for (int i = 0; i < bias.Length; i++)
+        {
+            logits[i] += bias[i];
+        }
+
+        if (!RouterScores.TryLimit(mixture.LogitSoftcap, logits))
         {
             return false;
         }
 
-        Span<float> choice = stackalloc float[logits.Length];
-        logits.CopyTo(choice);
-        for (int i = 0; i < selectionBias.Length; i++)
+        if (mixture.Scoring == RouterScoring.SparseMixer)
         {
-            choice[i] += selectionBias[i];
+            ChooseSparsely(mixture.Jitter, logits, experts, weights);
+        }
+        else
+        {
+            RouterScores.Score(mixture.Scoring, logits);
+            ChooseBest(mixture, logits, selectionBias, experts, weights);
         }
 
-        if (mixture.TopGroups < mixture.Groups)
-        {
-            LeaveTopGroups(choice, mixture.Groups, mixture.TopGroups);
-        }
-
-        float sum = 0;
-        for (int i = 0; i < experts.Length; i++)
-        {
-            int best = IndexOfLargest(choice);
-            choice[best] = float.NegativeInfinity;
-            experts[i] = best;
-            weights[i] = logits[best];
-            sum += logits[best];
-        }
-
-        float divisor = !mixture.Renormalize ? 1 : mixture.Scoring == RouterScoring.Sigmoid ? sum + SmallestSum : sum;
+        float divisor = mixture.Renormalize ? Math.Max(Sum(weights) + mixture.RenormalizeEpsilon, mixture.SmallestSum) : 1;
         foreach (ref float weight in weights)
         {
             weight = weight / divisor * mixture.Scaling;
@@ -79,30 +71,88 @@ internal static class Router
     /// <summary>σ(x) = 1 / (1 + e⁻ˣ).</summary>
     public static float Sigmoid(float x) => 1 / (1 + MathF.Exp(-x));
 
-    // Experts of all other groups can no longer be chosen.
-    private static void LeaveTopGroups(Span<float> choice, int groups, int topGroups)
+    private static void ChooseBest(
+        MixtureSpec mixture, ReadOnlySpan<float> scores, ReadOnlySpan<float> selectionBias, Span<int> experts, Span<float> weights)
     {
-        int size = choice.Length / groups;
-        Span<float> scores = stackalloc float[groups];
-        for (int group = 0; group < groups; group++)
+        Span<float> choice = stackalloc float[scores.Length];
+        scores.CopyTo(choice);
+        for (int i = 0; i < selectionBias.Length; i++)
         {
-            scores[group] = SumOfTwoLargest(choice.Slice(group * size, size));
+            choice[i] += selectionBias[i];
         }
 
-        Span<bool> stays = stackalloc bool[groups];
+        if (mixture.TopGroups < mixture.Groups)
+        {
+            LeaveTopGroups(choice, mixture);
+        }
+
+        for (int i = 0; i < experts.Length; i++)
+        {
+            int best = IndexOfLargest(choice);
+            choice[best] = float.NegativeInfinity;
+            experts[i] = best;
+            weights[i] = scores[best];
+        }
+    }
+
+    // Each one's weight is its softmax over those left that are about as good.
+    private static void ChooseSparsely(float jitter, ReadOnlySpan<float> logits, Span<int> experts, Span<float> weights)
+    {
+        Span<float> left = stackalloc float[logits.Length];
+        logits.CopyTo(left);
+        for (int i = 0; i < experts.Length; i++)
+        {
+            int best = IndexOfLargest(left);
+            float largest = left[best];
+            float sum = 0;
+            foreach (float logit in left)
+            {
+                bool isTaken = float.IsNegativeInfinity(logit);
+                sum += isTaken || largest - logit > 2 * jitter * Math.Max(Math.Abs(logit), largest) ? 0 : MathF.Exp(logit - largest);
+            }
+
+            left[best] = float.NegativeInfinity;
+            experts[i] = best;
+            weights[i] = 1 / sum;
+        }
+    }
+
+    private static float Sum(ReadOnlySpan<float> values)
+    {
+        float sum = 0;
+        foreach (float value in values)
+        {
+            sum += value;
+        }
+
+        return sum;
+    }
+
+    // Experts of all other groups can no longer be chosen, or are left with 0.
+    private static void LeaveTopGroups(Span<float> choice, MixtureSpec mixture)
+    {
+        int size = choice.Length / mixture.Groups;
+        Span<float> scores = stackalloc float[mixture.Groups];
+        for (int group = 0; group < scores.Length; group++)
+        {
+            ReadOnlySpan<float> own = choice.Slice(group * size, size);
+            scores[group] = mixture.GroupScoring == GroupScoring.Best ? own[IndexOfLargest(own)] : SumOfTwoLargest(own);
+        }
+
+        Span<bool> stays = stackalloc bool[scores.Length];
         stays.Clear();
-        for (int i = 0; i < topGroups; i++)
+        for (int i = 0; i < mixture.TopGroups; i++)
         {
             int best = IndexOfLargest(scores);
             scores[best] = float.NegativeInfinity;
             stays[best] = true;
         }
 
-        for (int group = 0; group < groups; group++)
+        for (int group = 0; group < stays.Length; group++)
         {
             if (!stays[group])
             {
-                choice.Slice(group * size, size).Fill(float.NegativeInfinity);
+                choice.Slice(group * size, size).Fill(mixture.MasksWithZero ? 0 : float.NegativeInfinity);
             }
         }
     }
@@ -138,43 +188,5 @@ internal static class Router
         }
 
         return best;
-    }
-
-    private static bool TryScore(RouterScoring scoring, Span<float> logits)
-    {
-        float largest = float.NegativeInfinity;
-        foreach (float logit in logits)
-        {
-            if (!float.IsFinite(logit))
-            {
-                return false;
-            }
-
-            largest = Math.Max(largest, logit);
-        }
-
-        if (scoring == RouterScoring.Sigmoid)
-        {
-            foreach (ref float logit in logits)
-            {
-                logit = Sigmoid(logit);
-            }
-
-            return true;
-        }
-
-        float sum = 0;
-        foreach (ref float logit in logits)
-        {
-            logit = MathF.Exp(logit - largest);
-            sum += logit;
-        }
-
-        foreach (ref float logit in logits)
-        {
-            logit /= sum;
-        }
-
-        return true;
     }
 }

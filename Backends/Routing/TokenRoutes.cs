@@ -40,6 +40,9 @@ internal sealed class TokenRoutes
     /// <summary>Their weights.</summary>
     public Span<float> WeightsOf(int token) => _weights.AsSpan(token * _topK, _topK);
 
+    /// <summary>The weight of one of a token's experts.</summary>
+    public float WeightOf(int token, int expert) => WeightsOf(token)[ExpertsOf(token).IndexOf(expert)];
+
     /// <summary>Sorts some tokens by expert; within an expert they keep their order.</summary>
     public void Sort(int experts, int firstToken, int tokens)
     {

@@ -21,6 +21,8 @@ public class AllocationTests : FastBackendTests
 
     private static readonly NormSpec Rms = new(NormKind.Rms, 1e-5f);
 
+    private static readonly BlockForm Form = new() { BranchFactor = 0.5f, ResidualFactor = 2, ResidualIsNormed = true, HasBranchScale = true };
+
     public AllocationTests(BackendKind backend)
         : base(backend)
     {
@@ -46,6 +48,23 @@ public class AllocationTests : FastBackendTests
     }
 
     [Test]
+    public void Nothing_is_allocated_by_the_rarer_parts_of_a_formula([Values] bool gated, [Values(1, 2)] int threads, [Values(1, 40)] int tokens)
+    {
+        RequireProcessor();
+        FfnKind kind = (gated ? FfnKind.SwiGlu : FfnKind.Gelu) with { Parameters = new() { SparsityMultiplier = 0.5f, InputFactor = 2 } };
+        FfnSpec dense = FfnSpec.Create(kind, 48, 130, bias: true).WithInnerNorm(Rms).WithNorms(Rms, Rms).WithOutputFactor(0.5f).WithBlockForm(Form);
+        FfnSpec mixture = FfnSpec.Create(FfnKind.SwiGlu, 48, 30).WithNorms(Rms, Rms, Rms).WithBlockForm(Form).WithExperts(new MixtureSpec(16, 3)
+        {
+            Scoring = RouterScoring.SparseMixer, HasRouterBias = true, HasOutputBias = true, WeighsInput = true, SharedDFf = 20, SharedFactor = 0.5f,
+        });
+        foreach (FfnSpec spec in new[] { dense, mixture })
+        {
+            using FfnLayer layer = Engine(threads).CreateLayer(spec, RandomLayers.Gaussian(spec, 504));
+            AssertNothingAllocated(layer, FfnMode.Block, tokens);
+        }
+    }
+
+    [Test]
     public void Nothing_is_allocated_in_any_precision(
         [Values] FfnPrecision precision, [Values(1, 40)] int tokens)
     {
@@ -58,6 +77,14 @@ public class AllocationTests : FastBackendTests
         using FfnEngine engine = OpenEngine(2, precision);
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 502));
         AssertNothingAllocated(layer, FfnMode.Block, tokens);
+    }
+
+    private void RequireProcessor()
+    {
+        if (Backend == BackendKind.CuBlas)
+        {
+            Assert.Pass("A GPU refuses them.");
+        }
     }
 
     private static void AssertNothingAllocated(FfnLayer layer, FfnMode mode, int tokens)

@@ -24,6 +24,18 @@ public class TraceTests : StorageTests
         new(FfnSpec.Stack(new FfnStage(FfnKind.Silu, 12, 5, true)), 3, FfnMode.Ffn, 470),
     ];
 
+    // What a GPU refuses.
+    private static readonly ParityCase[] Rarer =
+    [
+        new(FfnSpec.Create(FfnKind.SwiGlu, 20, 37, bias: true).WithInnerNorm(Rms).WithNorms(Rms), 7, FfnMode.Block, 480),
+        new(FfnSpec.Create(FfnKind.Gelu, 17, 33).WithInnerNorm(new NormSpec(NormKind.Layer, 1e-5f)), 5, FfnMode.Residual, 490),
+        new(FfnSpec.Create(FfnKind.GeGluTanh with { Parameters = new() { SparsityMultiplier = 0.5f } }, 9, 40), 600, FfnMode.Ffn, 500),
+        new(
+            FfnSpec.Create(FfnKind.Gelu with { Parameters = new() { SparsityMultiplier = -0.5f, InputFactor = 2 } }, 9, 40, bias: true)
+                .WithNorms(Rms).WithBlockForm(new() { ResidualIsNormed = true, BranchFactor = 2 }),
+            9, FfnMode.Block, 510),
+    ];
+
     public TraceTests(BackendKind backend, FfnPrecision precision)
         : base(backend, precision)
     {
@@ -60,6 +72,16 @@ public class TraceTests : StorageTests
                     Tolerances.AssertClose(stage.Up!, oracle.Up, tolerance, $"stage {i}, up");
                 }
             }
+        }
+    }
+
+    [TestCaseSource(nameof(Rarer))]
+    public void A_trace_holds_the_rarer_parts_of_a_formula_too(ParityCase layer)
+    {
+        if (Backend != BackendKind.CuBlas)
+        {
+            A_trace_holds_what_the_formula_says(layer);
+            Looking_changes_no_bit_of_the_output(layer);
         }
     }
 

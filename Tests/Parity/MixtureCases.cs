@@ -63,6 +63,14 @@ internal static class MixtureCases
         new(256, 1),
         DeepSeek,
         new(256, 256),
+        new(8, 2) { HasRouterBias = true, LogitSoftcap = 1.5f },
+        new(8, 3) { Scoring = RouterScoring.SqrtSoftplus, HasSelectionBias = true, RenormalizeEpsilon = 0.5f },
+        new(8, 2) { Scoring = RouterScoring.SparseMixer, Renormalize = false },
+        new(6, 5) { Scoring = RouterScoring.SparseMixer, Jitter = 0.4f, Scaling = 1.5f },
+        new(12, 5) { GroupScoring = GroupScoring.Best, Groups = 4, TopGroups = 2, HasSelectionBias = true, MasksWithZero = true },
+        new(6, 1) { GroupScoring = GroupScoring.Best, Groups = 6, TopGroups = 2, SmallestSum = 0.7f },
+        new(4, 2) { SharedDFf = 11, SharedFactor = 0.25f },
+        new(4, 2) { SharedDFf = 11, SharedFactor = -2, HasSharedGate = true, HasRouterBias = true },
     ];
 
     private static ParityCase Case(MixtureSpec mixture, int dModel, int dFf, int tokens, FfnMode mode, int seed) =>

@@ -44,14 +44,23 @@ public sealed class ParityCase
         string bias = Spec.Stages[0].HasBias ? " bias" : string.Empty;
         string norms = string.Concat(
             Name("pre", Spec.PreNorm), Name("branch", Spec.BranchNorm), Name("post", Spec.PostNorm));
-        return $"{Spec}{Routing(Spec.Mixture)}{bias}{norms} {Mode} x{Tokens}";
+        return $"{Spec}{Routing(Spec.Mixture)}{bias}{norms}{Rest(Spec)} {Mode} x{Tokens}";
     }
 
     private static string Routing(MixtureSpec? mixture) => mixture is null
         ? string.Empty
         : $" {mixture.Scoring}" + (mixture.Renormalize ? " renormalised" : string.Empty) + (mixture.HasSelectionBias ? " biased" : string.Empty)
             + (mixture.Groups > 1 ? $" groups {mixture.TopGroups} of {mixture.Groups}" : string.Empty)
-            + (mixture.HasSharedGate ? " gated" : string.Empty);
+            + (mixture.HasSharedGate ? " gated" : string.Empty)
+            + (mixture.GroupScoring == GroupScoring.Best ? " best" : string.Empty) + (mixture.MasksWithZero ? " zeros" : string.Empty)
+            + (mixture.WeighsInput ? " input" : string.Empty) + (mixture.HasRouterBias ? " router-bias" : string.Empty)
+            + (mixture.HasOutputBias ? " output-bias" : string.Empty);
 
-    private static string Name(string position, NormSpec? norm) => norm is null ? string.Empty : $" {position}-{norm.Kind}";
+    private static string Name(string position, NormSpec? norm) => norm is null ? string.Empty
+        : $" {position}-{norm.Kind}" + (norm.HasWeight ? $"+{norm.WeightOffset}" : "-w") + (norm.HasBias ? "+b" : string.Empty);
+
+    private static string Rest(FfnSpec spec) => Name("inner", spec.InnerNorm)
+        + (spec.OutputFactor == 1 ? string.Empty : $" x{spec.OutputFactor}")
+        + (spec.BlockForm == BlockForm.Plain ? string.Empty : $" {spec.BlockForm}")
+        + (spec.Kind.Parameters is { } parameters ? $" {parameters}" : string.Empty);
 }

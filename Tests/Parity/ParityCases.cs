@@ -38,18 +38,29 @@ internal static class ParityCases
         }
     }
 
+    private static IEnumerable<NormSpec> Norms =>
+    [
+        new(NormKind.Rms, Epsilon),
+        new(NormKind.Rms, Epsilon) { WeightOffset = 1 },
+        new(NormKind.Layer, Epsilon),
+        new(NormKind.Rms, Epsilon) { HasWeight = false },
+        new(NormKind.Rms, Epsilon) { HasBias = true, WeightOffset = 0.25f },
+        new(NormKind.Layer, Epsilon) { HasBias = false },
+        new(NormKind.Layer, Epsilon) { HasWeight = false, HasBias = false },
+        new(NormKind.Layer, Epsilon) { WeightOffset = 1 },
+    ];
+
     /// <summary>Every kind of norm at every position and several at once, in block mode.</summary>
     public static IEnumerable<ParityCase> OfNorms()
     {
         var sizes = new OddSizes(2);
         int seed = 5000;
-        foreach (NormKind kind in Enum.GetValues<NormKind>())
+        foreach (NormSpec norm in Norms)
         {
             foreach (int positions in Enumerable.Range(1, 7))
             {
                 // The norm of one element is its sign or nothing: it has a test of its own.
                 (int dModel, int dFf, int tokens) = sizes.Next();
-                var norm = new NormSpec(kind, Epsilon);
                 FfnKind layer = positions % 2 == 0 ? FfnKind.GeluTanh : FfnKind.SwiGlu;
                 FfnSpec spec = FfnSpec.Create(layer, Math.Max(dModel, 3), dFf, bias: positions > 3).WithNorms(
                     (positions & 1) != 0 ? norm : null, (positions & 2) != 0 ? norm : null, (positions & 4) != 0 ? norm : null);

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.CuBlas;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -11,6 +12,7 @@ public class ParityTests : BackendTests
     private static readonly ParityCase[] Edges = [.. ParityCases.OfEdges()];
     private static readonly ParityCase[] Stacks = [.. ParityCases.OfStacks()];
     private static readonly ParityCase[] Mixtures = [.. MixtureCases.All()];
+    private static readonly ParityCase[] Formulas = [.. FormulaCases.Every()];
 
     public ParityTests(BackendKind backend)
         : base(backend)
@@ -32,6 +34,19 @@ public class ParityTests : BackendTests
     [TestCaseSource(nameof(Mixtures))]
     public void Mixtures_of_any_routing_are_their_formula(ParityCase layer) => Compare(layer);
 
+    [TestCaseSource(nameof(Formulas))]
+    public void Every_part_of_a_formula_is_computed_or_refused_by_name(ParityCase layer)
+    {
+        if (Backend == BackendKind.CuBlas && DeviceFormula.WhyNot(layer.Spec) is { } reason)
+        {
+            Assert.That(reason, Does.Contain("a GPU computes no ").And.Contain("Use mkl or managed."));
+            Assert.That(() => Engine(1).CreateLayer(layer.Spec, layer.Weights), Throws.TypeOf<NotSupportedException>().With.Message.Contains(reason));
+            return;
+        }
+
+        Compare(layer);
+    }
+
     private void Compare(ParityCase layer)
     {
         foreach (int threads in ThreadCounts)
@@ -51,6 +66,7 @@ public class RoundedParityTests : PrecisionTests
         ["edges"] = [.. ParityCases.OfEdges()],
         ["stacks"] = [.. ParityCases.OfStacks()],
         ["mixtures"] = [.. MixtureCases.All()],
+        ["formulas"] = [.. FormulaCases.Every()],
     };
 
     public RoundedParityTests(BackendKind backend, FfnPrecision precision)
@@ -59,9 +75,9 @@ public class RoundedParityTests : PrecisionTests
     }
 
     [Test]
-    public void Layers_are_their_formula([Values("kinds", "norms", "edges", "stacks", "mixtures")] string sort, [Values(1, 3)] int threads)
+    public void Layers_are_their_formula([Values("kinds", "norms", "edges", "stacks", "mixtures", "formulas")] string sort, [Values(1, 3)] int threads)
     {
-        foreach (ParityCase layer in Sorts[sort])
+        foreach (ParityCase layer in Sorts[sort].Where(layer => Backend != BackendKind.CuBlas || DeviceFormula.WhyNot(layer.Spec) is null))
         {
             ParityCheck.Compare(layer, Engine(threads));
         }

@@ -59,6 +59,10 @@ internal sealed class Estimate
         return new Estimate(values, scales);
     }
 
+    /// <summary>Every value times an exact factor, which may depend on its place.</summary>
+    public Estimate Times(Func<int, double> factor) => new(
+        [.. Values.Select((value, i) => value * factor(i))], [.. Scales.Select((scale, i) => scale * Math.Abs(factor(i)))]);
+
     public Estimate Plus(Estimate other)
     {
         double[] values = new double[Length];

@@ -28,9 +28,14 @@ internal static class Oracle
             rows = OracleMixture.Run(spec, weights, rows, routes);
         }
 
+        rows = rows.Times(_ => spec.OutputFactor);
         if (mode == FfnMode.Block)
         {
-            rows = Norm(spec, weights, spec.BranchNorm, FfnTensorRole.BranchNormWeight, rows).Plus(x);
+            BlockForm form = spec.BlockForm;
+            float[]? scale = Find(spec, weights, FfnTensorRole.BranchScale, 0);
+            rows = Norm(spec, weights, spec.BranchNorm, FfnTensorRole.BranchNormWeight, rows);
+            rows = rows.Times(i => form.BranchFactor * (scale is null ? 1.0 : scale[i % scale.Length]));
+            rows = rows.Plus((form.ResidualIsNormed ? normalized : x).Times(_ => form.ResidualFactor));
             rows = Norm(spec, weights, spec.PostNorm, FfnTensorRole.PostNormWeight, rows);
         }
         else if (mode == FfnMode.Residual)
@@ -47,7 +52,11 @@ internal static class Oracle
         var stages = new List<OracleStage>();
         for (int i = 0; i < spec.Stages.Length; i++)
         {
-            stages.Add(Stage(spec, weights, i, i == 0 ? rows : stages[^1].Hidden));
+            OracleStage stage = Stage(spec, weights, i, i == 0 ? rows : stages[^1].Hidden);
+            stages.Add(i > 0 ? stage : stage with
+            {
+                Hidden = Norm(spec, weights, spec.InnerNorm, FfnTensorRole.InnerNormWeight, stage.Hidden),
+            });
         }
 
         return stages;
@@ -62,8 +71,10 @@ internal static class Oracle
         FfnStage stage = spec.Stages[index];
         Activation activation = stage.Kind.Activation;
         Estimate pre = Project(stage, rows, Find(spec, weights, FfnTensorRole.Weight, index), Find(spec, weights, FfnTensorRole.Bias, index));
-        Estimate activated = pre.Select(
-            x => ReferenceMath.Activate(activation, x), (x, scale) => activation == Activation.SquaredRelu ? scale * scale : activation == Activation.Xielu ? scale * (scale + 1) : scale);
+        ActivationParameters? parameters = stage.Kind.Parameters;
+        Estimate passed = parameters is { SparsityMultiplier: not 0 } ? Sieve(pre, stage.Width, parameters.SparsityMultiplier) : pre;
+        Estimate activated = passed.Times(_ => parameters?.InputFactor ?? 1).Select(
+            x => ReferenceMath.Activate(activation, x, parameters), (x, scale) => activation == Activation.SquaredRelu ? scale * scale : activation == Activation.Xielu ? scale * (scale + 1) : scale);
         if (!stage.Kind.Gated)
         {
             return new OracleStage(pre, activated, null, activated);
@@ -72,6 +83,27 @@ internal static class Oracle
         Estimate up = Project(stage, rows, Find(spec, weights, FfnTensorRole.UpWeight, index), Find(spec, weights, FfnTensorRole.UpBias, index));
         Estimate factor = up.Select(x => ReferenceMath.Factor(activation, x), static (_, scale) => scale);
         return new OracleStage(pre, activated, up, activated.Times(factor));
+    }
+
+    // Gemma 3n: what lies less than so many standard deviations above its row's mean is cut off.
+    private static Estimate Sieve(Estimate rows, int width, double multiplier)
+    {
+        double[] values = [.. rows.Values];
+        double[] scales = [.. rows.Scales];
+        for (int start = 0; start < values.Length; start += width)
+        {
+            double[] row = values[start..(start + width)];
+            double mean = row.Average();
+            double deviation = Math.Sqrt(row.Average(x => x * x) - (mean * mean));
+            double size = scales[start..(start + width)].Average() + (Math.Abs(multiplier) * deviation);
+            for (int i = start; i < start + width; i++)
+            {
+                values[i] = Math.Max(0, values[i] - mean - (multiplier * deviation));
+                scales[i] += size;
+            }
+        }
+
+        return new Estimate(values, scales);
     }
 
     private static Estimate Project(FfnStage stage, Estimate rows, float[]? weight, float[]? bias)

@@ -9,6 +9,7 @@ internal static class OracleMixture
         MixtureSpec mixture = spec.Mixture!;
         int width = spec.InputWidth;
         float[] router = weights.Get("router.weight").ToArray();
+        float[]? offsets = mixture.HasRouterBias ? weights.Get("router.bias").ToArray() : null;
         double[]? bias = mixture.HasSelectionBias ? Array.ConvertAll(weights.Get("router.selection_bias").ToArray(), static b => (double)b) : null;
         var routes = new ReferenceRoute[rows.Length / width];
         for (int token = 0; token < routes.Length; token++)
@@ -16,6 +17,7 @@ internal static class OracleMixture
             double[] logits = new double[mixture.Experts];
             for (int expert = 0; expert < logits.Length; expert++)
             {
+                logits[expert] = offsets?[expert] ?? 0;
                 for (int i = 0; i < width; i++)
                 {
                     logits[expert] += (double)router[(expert * width) + i] * rows[(token * width) + i];
@@ -35,10 +37,13 @@ internal static class OracleMixture
         foreach (int expert in routes.SelectMany(static route => route.Chosen).Distinct().Order())
         {
             int[] tokens = [.. Enumerable.Range(0, routes.Length).Where(token => routes[token].Chosen.Contains(expert))];
-            Estimate results = Network(spec, weights, spec.DFf, $"experts.{expert}.", Pick(rows, tokens, spec.InputWidth));
+            double[] gates = Array.ConvertAll(tokens, token => routes[token].Gates[expert]);
+            bool weighsInput = spec.Mixture!.WeighsInput;
+            Estimate picked = Pick(rows, tokens, spec.InputWidth).Times(i => weighsInput ? gates[i / spec.InputWidth] : 1);
+            Estimate results = Network(spec, weights, spec.DFf, $"experts.{expert}.", picked);
             for (int i = 0; i < tokens.Length; i++)
             {
-                double gate = routes[tokens[i]].Gates[expert];
+                double gate = weighsInput ? 1 : gates[i];
                 for (int column = 0; column < spec.InputWidth; column++)
                 {
                     int from = (i * spec.InputWidth) + column;
@@ -47,6 +52,12 @@ internal static class OracleMixture
                     sum.Scales[to] += Math.Abs(gate) * results.Scales[from];
                 }
             }
+        }
+
+        if (spec.Mixture!.HasOutputBias)
+        {
+            float[] bias = weights.Get("mixture.bias").ToArray();
+            sum = sum.Plus(new Estimate([.. sum.Values.Select((_, i) => (double)bias[i % bias.Length])], new double[sum.Length]));
         }
 
         return sum;
@@ -60,7 +71,7 @@ internal static class OracleMixture
             return new Estimate(new double[rows.Length], new double[rows.Length]);
         }
 
-        Estimate shared = Network(spec, weights, mixture.SharedDFf, "shared.", rows);
+        Estimate shared = Network(spec, weights, mixture.SharedDFf, "shared.", rows).Times(_ => mixture.SharedFactor);
         if (!mixture.HasSharedGate)
         {
             return shared;

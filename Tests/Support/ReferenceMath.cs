@@ -13,7 +13,7 @@ internal static class ReferenceMath
 
     private static readonly double SqrtPi = Math.Sqrt(Math.PI);
 
-    public static double Activate(Activation activation, double x) => activation.Name switch
+    public static double Activate(Activation activation, double x, ActivationParameters? parameters = null) => activation.Name switch
     {
         "identity" => x,
         "relu" => Math.Max(0, x),
@@ -30,7 +30,7 @@ internal static class ReferenceMath
         "hard-swish" => x * Math.Min(6, Math.Max(0, x + 3)) / 6,
         "mish" => x * Math.Tanh(Softplus(x)),
         "gelu-10" => Math.Min(10, x * 0.5 * Erfc(-x / Math.Sqrt(2))),
-        "xielu" => (0.5f * x) + (0.8f * (x > 0 ? x * x : PowerMinusOne(Math.Min(x, -1e-6f)) - x)),
+        "xielu" => Xielu(x, parameters ?? new ActivationParameters()),
         _ => throw new ArgumentOutOfRangeException(nameof(activation)),
     };
 
@@ -50,9 +50,14 @@ internal static class ReferenceMath
 
     public static double Sigmoid(double x) => 1 / (1 + Math.Exp(-x));
 
-    // eˣ − 1 = 2 sinh(x/2) e^(x/2), and its series next to 0.
+    // Apertus' expanded integral of the ELU.
+    private static double Xielu(double x, ActivationParameters numbers) => (numbers.Beta * x) + (x > 0
+        ? numbers.PositiveAlpha * x * x
+        : numbers.NegativeAlpha * (PowerMinusOne(Math.Min(x, numbers.Epsilon)) - x));
+
+    // eˣ − 1, next to 0 by its series.
     private static double PowerMinusOne(double x) =>
-        Math.Abs(x) < 1e-3 ? x * (1 + (x / 2 * (1 + (x / 3 * (1 + (x / 4)))))) : 2 * Math.Sinh(x / 2) * Math.Exp(x / 2);
+        Math.Abs(x) < 1e-3 ? x * (1 + (x / 2 * (1 + (x / 3 * (1 + (x / 4)))))) : Math.Exp(x) - 1;
 
     public static double Erf(double x) => Math.Abs(x) < SeriesLimit ? ErfSeries(x) : x < 0 ? ErfcFraction(-x) - 1 : 1 - ErfcFraction(x);
 

@@ -17,13 +17,24 @@ internal sealed record ReferenceRoute(double[] Gates, int[] Chosen, double Margi
 /// </remarks>
 internal static class ReferenceRouter
 {
-    private const int ScoresOfGroup = 2;
-
     public static ReferenceRoute Route(MixtureSpec mixture, double[] logits, double[]? bias)
     {
-        double[] s = Array.ConvertAll(logits, logit => mixture.Scoring == RouterScoring.Sigmoid
-            ? ReferenceMath.Sigmoid(logit)
-            : 1 / logits.Sum(other => Math.Exp(other - logit)));
+        if (mixture.LogitSoftcap > 0)
+        {
+            logits = Array.ConvertAll(logits, logit => mixture.LogitSoftcap * Math.Tanh(logit / mixture.LogitSoftcap));
+        }
+
+        if (mixture.Scoring == RouterScoring.SparseMixer)
+        {
+            return RouteSparsely(mixture, logits);
+        }
+
+        double[] s = Array.ConvertAll(logits, logit => mixture.Scoring switch
+        {
+            RouterScoring.Sigmoid => ReferenceMath.Sigmoid(logit),
+            RouterScoring.SqrtSoftplus => Math.Sqrt(ReferenceMath.Softplus(logit)),
+            _ => 1 / logits.Sum(other => Math.Exp(other - logit)),
+        });
         double[] c = [.. s.Select((score, i) => score + (bias?[i] ?? 0))];
 
         double margin = double.PositiveInfinity;
@@ -31,20 +42,50 @@ internal static class ReferenceRouter
         if (mixture.TopGroups < mixture.Groups)
         {
             int size = c.Length / mixture.Groups;
-            double[] groups = [.. Enumerable.Range(0, mixture.Groups).Select(group => SumOfBest(c[(group * size)..((group + 1) * size)]))];
+            double[] groups = [.. Enumerable.Range(0, mixture.Groups).Select(group => SumOfBest(mixture, c[(group * size)..((group + 1) * size)]))];
             int[] all = [.. Enumerable.Range(0, groups.Length)];
             int[] best = [.. all.Where(group => Better(groups, all, group) < mixture.TopGroups)];
             margin = Decision(groups, best, all);
-            candidates = [.. candidates.Where(expert => best.Contains(expert / size))];
+            if (mixture.MasksWithZero)
+            {
+                c = [.. c.Select((score, expert) => best.Contains(expert / size) ? score : 0)];
+            }
+            else
+            {
+                candidates = [.. candidates.Where(expert => best.Contains(expert / size))];
+            }
         }
 
         int[] chosen = [.. candidates.Where(expert => Better(c, candidates, expert) < mixture.TopK).OrderBy(expert => Better(c, candidates, expert))];
         margin = Math.Min(margin, Decision(c, chosen, candidates));
-        double sum = mixture.Renormalize ? chosen.Sum(expert => s[expert]) : 1;
-        double[] gates = new double[c.Length];
-        foreach (int expert in chosen)
+        return Weigh(mixture, c.Length, chosen, Array.ConvertAll(chosen, expert => s[expert]), margin);
+    }
+
+    // PhiMoE: the largest is chosen, weighed among those not far below it, and taken out; then the next.
+    private static ReferenceRoute RouteSparsely(MixtureSpec mixture, double[] logits)
+    {
+        var (chosen, weights, margin) = (new List<int>(), new List<double>(), double.PositiveInfinity);
+        for (int i = 0; i < mixture.TopK; i++)
         {
-            gates[expert] = s[expert] / sum * mixture.Scaling;
+            int[] left = [.. Enumerable.Range(0, logits.Length).Except(chosen)];
+            int best = left.Single(expert => Better(logits, left, expert) == 0);
+            double Below(int expert) => (logits[best] - logits[expert]) / Math.Max(Math.Abs(logits[expert]), logits[best]);
+            weights.Add(1 / left.Where(expert => !(Below(expert) > 2 * mixture.Jitter)).Sum(expert => Math.Exp(logits[expert] - logits[best])));
+            margin = left.Where(expert => expert != best)
+                .Select(expert => Math.Min(Below(expert), Math.Abs(Below(expert) - (2 * mixture.Jitter)))).Append(margin).Min();
+            chosen.Add(best);
+        }
+
+        return Weigh(mixture, logits.Length, [.. chosen], [.. weights], margin);
+    }
+
+    private static ReferenceRoute Weigh(MixtureSpec mixture, int experts, int[] chosen, double[] scores, double margin)
+    {
+        double sum = mixture.Renormalize ? Math.Max(scores.Sum() + mixture.RenormalizeEpsilon, mixture.SmallestSum) : 1;
+        double[] gates = new double[experts];
+        for (int i = 0; i < chosen.Length; i++)
+        {
+            gates[chosen[i]] = scores[i] / sum * mixture.Scaling;
         }
 
         return new ReferenceRoute(gates, chosen, margin);
@@ -53,16 +94,18 @@ internal static class ReferenceRouter
     private static int Better(double[] values, int[] among, int index) =>
         among.Count(other => values[other] > values[index] || (values[other] == values[index] && other < index));
 
-    private static double SumOfBest(double[] scores)
+    private static double SumOfBest(MixtureSpec mixture, double[] scores)
     {
         Array.Sort(scores);
-        return scores[^ScoresOfGroup..].Sum();
+        return scores[(mixture.GroupScoring == GroupScoring.Best ? ^1 : ^2)..].Sum();
     }
 
     private static double Decision(double[] values, int[] taken, int[] among)
     {
         int[] left = [.. among.Except(taken)];
-        return left.Length == 0
+
+        // Zeros are masked ones, alike in every precision.
+        return left.Length == 0 || (taken.Min(index => values[index]) == 0 && left.Max(index => values[index]) == 0)
             ? double.PositiveInfinity
             : (taken.Min(index => values[index]) - left.Max(index => values[index])) / among.Max(index => Math.Abs(values[index]));
     }

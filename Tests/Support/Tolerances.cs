@@ -22,13 +22,15 @@ internal static class Tolerances
 
     /// <summary>
     /// Relative L2 error of a float32 layer, relative to the oracle's scales. Roundings are independent, so that those of a sum of K
-    /// products add up like √K and not like K; an implementation with several accumulators does better. A mixture has one stage more, its
+    /// products add up like √K and not like K; an implementation with several accumulators does better. A norm or a sieve of whole
+    /// hidden rows counts as a stage. A mixture has one stage more, its
     /// router, and the error of a logit is the relative one of the weight, twice where weights are divided by their sum.
     /// </summary>
     public static double Of(FfnSpec spec)
     {
         int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
-        double network = (RoundingsOfStage * spec.Stages.Length) + Math.Sqrt(longest);
+        int stages = spec.Stages.Length + (spec.FinishesHiddenRows ? 1 : 0);
+        double network = (RoundingsOfStage * stages) + Math.Sqrt(longest);
         return RoundingUnit * (spec.Mixture is null ? network : network + RoundingsOfStage + (2 * Math.Sqrt(spec.InputWidth)));
     }
 

@@ -60,11 +60,23 @@ internal sealed unsafe class CpuChunk
     /// <summary>The norm after the residual; null where there is none to apply.</summary>
     public NormSpec? PostNorm => IsBlock ? Layer.Spec.PostNorm : null;
 
+    /// <summary>How the residual is joined.</summary>
+    public BlockForm Form { get; private set; } = BlockForm.Plain;
+
+    /// <summary>Whether something comes between a network's result and the residual's addition, so that it is kept until all of a row is there.</summary>
+    public bool KeepsResults { get; private set; }
+
+    /// <summary>Whether the first stage of a mixture's experts reads rows times their weights.</summary>
+    public bool WeighsInput { get; private set; }
+
     /// <summary>Takes a forward's rows, whose memory is pinned until <see cref="Clear"/>.</summary>
     public void Open(CpuLayerWeights layer, in FfnRows rows, float* input, float* residual, float* output)
     {
         Layer = layer;
         (Trace, Profile, IsBlock) = (rows.Trace, rows.Profile, rows.Mode == FfnMode.Block);
+        Form = IsBlock ? layer.Spec.BlockForm : BlockForm.Plain;
+        KeepsResults = BranchNorm is not null || layer.Spec.OutputFactor != 1 || Form.Scales;
+        WeighsInput = layer.Spec.Mixture is { WeighsInput: true };
         _input = new Matrix(input, FfnRows.StrideOf(rows.Input));
         _residual = rows.Mode switch
         {
@@ -84,10 +96,20 @@ internal sealed unsafe class CpuChunk
         Output = _output.From(firstToken);
     }
 
+    /// <summary>Has networks, and the residual where the block's form says so, read the input after the norm.</summary>
+    public void Read(Matrix normalized)
+    {
+        NetworkInput = normalized;
+        if (Form.ResidualIsNormed)
+        {
+            Residual = normalized;
+        }
+    }
+
     /// <summary>Keeps nothing of the caller's once the forward is over.</summary>
     public void Clear()
     {
-        (Layer, Trace, Profile, PackNorm) = (null!, null, null, null);
+        (Layer, Trace, Profile, PackNorm, Form) = (null!, null, null, null, BlockForm.Plain);
         (_input, _residual, _output) = (default, default, default);
         (Input, Residual, Output, NetworkInput, Results) = (default, default, default, default, default);
     }
@@ -105,6 +127,9 @@ internal sealed unsafe class CpuChunk
 
     /// <summary>A group's rows before a stage; stages take turns at two places.</summary>
     public float* Rows(in TokenGroup group, int stage) => _wave + (stage % 2 == 0 ? group.Even : group.Odd);
+
+    /// <summary>A group's rows of the activated projection, where they are kept beside those of <see cref="Rows"/>.</summary>
+    public float* GateRows(in TokenGroup group) => _wave + group.Gate;
 
     /// <summary>A group's rows of the up projection.</summary>
     public float* UpRows(in TokenGroup group) => _wave + group.Up;

@@ -7,7 +7,7 @@ using NativeFfn.Backends.Routing;
 
 namespace NativeFfn.Backends.Cpu.Forward;
 
-/// <summary>One forward at a time, chunk of tokens after chunk: prologue, for each stage a grouped GEMM with its epilogue, combine, finish.</summary>
+/// <summary>One forward at a time, chunk of tokens after chunk: prologue, for each stage a grouped GEMM with its epilogue (and what takes whole hidden rows), combine, finish.</summary>
 /// <remarks>
 /// A dense layer is one group of tokens, a mixture one for each expert. All tokens are routed before the first expert runs, so that a token
 /// that cannot be routed leaves the output as it was. Every (token, expert) has a row of its own, and rows are added best expert first: bits do
@@ -36,6 +36,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         Route,
         Pack,
         Stage,
+        Hidden,
         Combine,
         Finish,
     }
@@ -85,6 +86,9 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             case Step.Stage:
                 _plan.Wave[group].Gemm.Run(_chunk, _plan.Wave[group], _stage, region, worker);
                 break;
+            case Step.Hidden:
+                _plan.Wave[group].Gemm.FinishHidden(_chunk, _plan.Wave[group], region);
+                break;
             default:
                 RunRows(region);
                 break;
@@ -104,11 +108,12 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     {
         int most = network.Gemms.For(tokens).MostTokens;
         int chunkTokens = ChunkSize.OfNetwork(network.Stages, tokens, most);
-        bool needsResults = _chunk.BranchNorm is not null;
-        if (needsResults)
+        bool normalizes = _chunk.Form.ResidualIsNormed && Spec.PreNorm is not null;
+        if (normalizes || _chunk.KeepsResults)
         {
             long width = NativeBuffer.Align(Spec.OutputWidth);
-            _results = new Matrix(_rows.Reserve(chunkTokens * width, "Rows", Spec), width);
+            _normalized = new Matrix(_rows.Reserve(2 * chunkTokens * width, "Rows", Spec), width);
+            _results = _normalized.From(chunkTokens);
         }
 
         for (int first = 0; first < tokens; first += chunkTokens)
@@ -116,10 +121,16 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             int count = Math.Min(chunkTokens, tokens - first);
             _chunk.Move(first, count);
             _chunk.NetworkInput = _chunk.Input;
-            _chunk.PackNorm = _chunk.IsBlock ? Spec.PreNorm : null;
-            _chunk.Results = needsResults ? _results : default;
+            _chunk.PackNorm = _chunk.IsBlock && !normalizes ? Spec.PreNorm : null;
+            _chunk.Results = _chunk.KeepsResults ? _results : default;
+            if (normalizes)
+            {
+                RunRowStep(Step.Normalize, Spec.InputWidth);
+                _chunk.Read(_normalized);
+            }
+
             RunNetwork(network, count, tokens);
-            if (needsResults || _chunk.PostNorm is not null)
+            if (_chunk.KeepsResults || _chunk.PostNorm is not null)
             {
                 RunRowStep(Step.Finish, Spec.OutputWidth);
             }
@@ -160,10 +171,15 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     {
         _chunk.Move(first, count);
         bool normalizes = _chunk.IsBlock && Spec.PreNorm is not null;
-        _chunk.NetworkInput = normalizes ? _normalized : _chunk.Input;
+        _chunk.NetworkInput = _chunk.Input;
         if (normalizes && !isNormalized)
         {
             RunRowStep(Step.Normalize, Spec.InputWidth);
+        }
+
+        if (normalizes)
+        {
+            _chunk.Read(_normalized);
         }
     }
 
@@ -220,6 +236,10 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
                 for (_stage = 0; _stage < stages; _stage++)
                 {
                     RunStage();
+                    if (_stage == 0 && _plan.Wave[0].Network.FinishesHiddenRows)
+                    {
+                        RunHidden();
+                    }
                 }
             }
             finally
@@ -284,6 +304,20 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         team.Run(this, _slices.Count);
     }
 
+    private void RunHidden()
+    {
+        _step = Step.Hidden;
+        _slices.Clear();
+        foreach (ref readonly TokenGroup group in _plan.Wave)
+        {
+            int width = group.Network.Stages[0].Width;
+            long work = (long)group.Tokens * width;
+            _slices.Add(Slicing.OfRows(group.Gemm.HiddenRows(group), width, Share(work, work, team.Threads)));
+        }
+
+        team.Run(this, _slices.Count);
+    }
+
     // Slices of a group that has a part of a step's work: as many as the part is of all that the step is worth.
     private int Share(long part, long work, int most)
     {
@@ -321,7 +355,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             }
         }
 
-        if (_step != Step.Finish)
+        if (_step is Step.Normalize or Step.Route)
         {
             _chunk.Add(_step == Step.Normalize ? FfnStep.Norm : FfnStep.Routing, start);
         }
@@ -333,9 +367,9 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         int token = _chunk.FirstToken + row;
         Span<int> experts = _chunk.Routes.ExpertsOf(token);
         Span<float> weights = _chunk.Routes.WeightsOf(token);
-        float* bias = _chunk.Layer.Vector(FfnTensorRole.RouterSelectionBias);
-        var selection = new ReadOnlySpan<float>(bias, bias == null ? 0 : mixture.Experts);
-        if (!Router.TryChoose(mixture, new Span<float>(_logits.Row(row), mixture.Experts), selection, experts, weights))
+        ReadOnlySpan<float> bias = _chunk.Layer.Numbers(FfnTensorRole.RouterBias, mixture.Experts);
+        ReadOnlySpan<float> selectionBias = _chunk.Layer.Numbers(FfnTensorRole.RouterSelectionBias, mixture.Experts);
+        if (!Router.TryChoose(mixture, new Span<float>(_logits.Row(row), mixture.Experts), bias, selectionBias, experts, weights))
         {
             // The first of them is named, whichever thread finds it.
             int known;

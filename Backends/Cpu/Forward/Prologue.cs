@@ -16,7 +16,7 @@ internal static unsafe class Prologue
         TraceRows.Copy(chunk.Trace?.Normalized, chunk.FirstToken + token, width, normalized, 0, width);
     }
 
-    /// <summary>Collects some rows of a group, normalized where the chunk says so; rows that lie side by side already stay there.</summary>
+    /// <summary>Collects some rows of a group, normalized or weighed where the chunk says so; rows that lie side by side already stay there.</summary>
     /// <param name="chunk">The chunk.</param>
     /// <param name="group">The group.</param>
     /// <param name="firstRow">The first row of the group.</param>
@@ -24,7 +24,8 @@ internal static unsafe class Prologue
     /// <param name="room">Room for them.</param>
     public static Matrix Collect(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, Matrix room)
     {
-        if (chunk.PackNorm is null && (group.IsContiguous || rows == 1))
+        bool weighs = chunk.WeighsInput && !group.IsContiguous;
+        if (chunk.PackNorm is null && !weighs && (group.IsContiguous || rows == 1))
         {
             return chunk.NetworkInput.From(chunk.TokenOf(group, firstRow));
         }
@@ -40,6 +41,11 @@ internal static unsafe class Prologue
             else
             {
                 RowKernel.Copy(room.Row(i), chunk.NetworkInput.Row(token), group.Network.InputWidth);
+            }
+
+            if (weighs)
+            {
+                RowKernel.Scale(room.Row(i), chunk.Routes.WeightOf(chunk.FirstToken + token, group.Expert), group.Network.InputWidth);
             }
         }
 

@@ -36,7 +36,10 @@ internal struct TokenGroup
     /// <summary>Floats of the wave before the inputs of the second, fourth … stage.</summary>
     public long Odd;
 
-    /// <summary>Floats of the wave before the up projection, where a library multiplies.</summary>
+    /// <summary>Floats of the wave before the activated projection, where panels keep it for <see cref="HiddenRows"/>.</summary>
+    public long Gate;
+
+    /// <summary>Floats of the wave before the up projection, where a library multiplies or panels keep it.</summary>
     public long Up;
 
     /// <summary>Whether the tokens follow each other in the chunk.</summary>

@@ -18,6 +18,13 @@ internal static unsafe class TraceRows
             AddBias(trace.Up, token, width, upBias, firstColumn, columns);
         }
 
+        Activation(trace, token, firstColumn, columns, gate, bias);
+    }
+
+    /// <summary>Keeps the activation of a projection.</summary>
+    public static void Activation(FfnStageTrace trace, int token, int firstColumn, int columns, float* gate, float* bias)
+    {
+        int width = trace.Stage.Width;
         Copy(trace.Activation, token, width, gate, firstColumn, columns);
         fixed (float* activation = trace.Activation)
         {

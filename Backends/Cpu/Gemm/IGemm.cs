@@ -45,8 +45,14 @@ internal interface IGemm
     /// <param name="alone">A slice for each thread that the group is worth by itself, for a GEMM whose bits depend on the cut.</param>
     Slicing Slice(in TokenGroup group, int stage, int wanted, int enough, int alone);
 
-    /// <summary>Runs a region of a stage of a group, epilogue included.</summary>
+    /// <summary>Runs a region of a stage of a group, epilogue included unless <see cref="FinishHidden"/> follows.</summary>
     void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker);
+
+    /// <summary>The cut of a group's hidden rows for <see cref="FinishHidden"/>.</summary>
+    int HiddenRows(in TokenGroup group);
+
+    /// <summary>Finishes whole hidden rows after the first stage, whose projections are as they were multiplied.</summary>
+    void FinishHidden(CpuChunk chunk, in TokenGroup group, Region region);
 }
 
 /// <summary>How the matrices of a network lie in memory.</summary>

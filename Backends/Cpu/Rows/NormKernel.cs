@@ -42,7 +42,7 @@ internal static unsafe class NormKernel
 
     /// <summary>Σ (x − mean)ᵖᵒʷᵉʳ for power 1 or 2.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static float Sum<TSimd, TVector>(float* source, float mean, int power, int count)
+    public static float Sum<TSimd, TVector>(float* source, float mean, int power, int count)
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {

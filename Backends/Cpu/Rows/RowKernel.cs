@@ -58,6 +58,23 @@ internal static unsafe class RowKernel
         }
     }
 
+    /// <summary>row = row ⊙ factors.</summary>
+    public static void Multiply(float* row, float* factors, int count)
+    {
+        if (Vector512.IsHardwareAccelerated)
+        {
+            Multiply<Simd512, Vector512<float>>(row, factors, count);
+        }
+        else if (Vector256.IsHardwareAccelerated)
+        {
+            Multiply<Simd256, Vector256<float>>(row, factors, count);
+        }
+        else
+        {
+            Multiply<Simd128, Vector128<float>>(row, factors, count);
+        }
+    }
+
     /// <summary>Σ left · right.</summary>
     public static float Dot(float* left, float* right, int count) =>
         Vector512.IsHardwareAccelerated ? Dot<Simd512, Vector512<float>>(left, right, count)
@@ -124,6 +141,23 @@ internal static unsafe class RowKernel
         for (; i < count; i++)
         {
             row[i] *= scale;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Multiply<TSimd, TVector>(float* row, float* factors, int count)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        int i = 0;
+        for (; i <= count - TSimd.Count; i += TSimd.Count)
+        {
+            TSimd.Store(TSimd.Multiply(TSimd.Load(row + i), TSimd.Load(factors + i)), row + i);
+        }
+
+        for (; i < count; i++)
+        {
+            row[i] *= factors[i];
         }
     }
 

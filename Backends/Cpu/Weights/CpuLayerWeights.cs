@@ -74,6 +74,13 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     /// <summary>A vector of the layer itself; null where it has none such.</summary>
     public float* Vector(FfnTensorRole role) => (float*)_places.GetValueOrDefault(role);
 
+    /// <summary>The same as a span of so many numbers, empty where there is none.</summary>
+    public ReadOnlySpan<float> Numbers(FfnTensorRole role, int count)
+    {
+        float* vector = Vector(role);
+        return new ReadOnlySpan<float>(vector, vector == null ? 0 : count);
+    }
+
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {

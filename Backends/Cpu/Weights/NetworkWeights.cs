@@ -21,9 +21,8 @@ internal sealed unsafe class NetworkWeights
             key => layer.Find(key with { Expert = expert })!,
             source,
             gemms,
-            expert == FfnTensor.NoExpert ? $"The weights of {layer}" : $"The weights of an expert of {layer}")
-    {
-    }
+            expert == FfnTensor.NoExpert ? $"The weights of {layer}" : $"The weights of an expert of {layer}") =>
+        FinishesHiddenRows = layer.FinishesHiddenRows;
 
     /// <summary>Reads every tensor once, in pieces.</summary>
     /// <param name="stages">The stages.</param>
@@ -61,6 +60,9 @@ internal sealed unsafe class NetworkWeights
 
     /// <summary>How the network is multiplied, and so how its matrices lie.</summary>
     public GemmChoice Gemms { get; }
+
+    /// <summary>Whether the first stage leaves its projections as they are, for <see cref="Forward.HiddenRows"/> to finish as whole rows.</summary>
+    public bool FinishesHiddenRows { get; }
 
     /// <summary>The memory; pointers hold only while a reference to it is held.</summary>
     public NativeBuffer Memory { get; }

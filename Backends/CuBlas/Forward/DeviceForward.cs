@@ -173,7 +173,7 @@ internal static class DeviceForward
             Weights = Table(chunk, chunk.Tables.WeightsAt),
             Shared = chunk.Scratch.Shared.Address,
             SharedStride = routed.Stride,
-            SharedWeights = mixture.Spec.HasSharedGate ? Table(chunk, chunk.Tables.GatesAt) : 0,
+            SharedWeights = mixture.Spec.WeighsShared ? Table(chunk, chunk.Tables.GatesAt) : 0,
             Residual = run.Residual.Address,
             ResidualStride = run.Residual.Stride,
             Output = run.Output.Address,

@@ -32,7 +32,7 @@ internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposabl
         MixtureSpec mixture = layer.Mixture!.Spec;
         _unroutable = int.MaxValue;
         Routes.Reserve(mixture, tokens, chunkTokens);
-        if (mixture.HasSharedGate && _gates.Length < tokens)
+        if (mixture.WeighsShared && _gates.Length < tokens)
         {
             _gates = new float[tokens];
         }
@@ -64,15 +64,16 @@ internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposabl
             var logits = new Span<float>(Logits + ((long)i * stride), stride);
             Span<int> experts = Routes.ExpertsOf(token);
             Span<float> weights = Routes.WeightsOf(token);
-            if (!Router.TryChoose(mixture, logits[..mixture.Experts], chunk.Layer.Mixture!.SelectionBias, experts, weights))
+            DeviceMixture device = chunk.Layer.Mixture!;
+            if (!Router.TryChoose(mixture, logits[..mixture.Experts], device.RouterBias, device.SelectionBias, experts, weights))
             {
                 _unroutable = Math.Min(_unroutable, token);
                 continue;
             }
 
-            if (mixture.HasSharedGate)
+            if (mixture.WeighsShared)
             {
-                _gates[token] = Router.Sigmoid(logits[mixture.Experts]);
+                _gates[token] = mixture.SharedFactor * (mixture.HasSharedGate ? Router.Sigmoid(logits[mixture.Experts]) : 1);
             }
 
             if (trace is not null)
@@ -113,7 +114,7 @@ internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposabl
             Routes.WeightsOf(chunk.FirstToken + i).CopyTo(new Span<float>(Tables + tables.WeightsAt + ((long)i * topK), topK));
         }
 
-        if (mixture.HasSharedGate)
+        if (mixture.WeighsShared)
         {
             _gates.AsSpan(chunk.FirstToken, chunk.Run.Tokens).CopyTo(new Span<float>(Tables + tables.GatesAt, chunk.Run.Tokens));
         }

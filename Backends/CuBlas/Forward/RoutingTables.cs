@@ -21,5 +21,5 @@ internal readonly record struct RoutingTables(MixtureSpec Mixture, int Tokens)
     public long GatesAt => 3L * Routes;
 
     /// <summary>Words in all.</summary>
-    public static long WordsOf(MixtureSpec mixture, int tokens) => checked((3L * tokens * mixture.TopK) + (mixture.HasSharedGate ? tokens : 0));
+    public static long WordsOf(MixtureSpec mixture, int tokens) => checked((3L * tokens * mixture.TopK) + (mixture.WeighsShared ? tokens : 0));
 }

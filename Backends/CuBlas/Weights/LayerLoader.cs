@@ -64,6 +64,7 @@ internal sealed class LayerLoader(
                 spec.Mixture,
                 Load(router!, spec, FfnTensor.NoExpert, source, new RowEncoder(WeightEncodings.Float32), routerPart.In(weights.Region)),
                 shared is null ? null : Load(shared, spec, FfnTensor.SharedExpert, source, encoder, sharedPart.In(weights.Region)),
+                ReadVector(FfnTensorRole.RouterBias, spec, source),
                 ReadSelectionBias(spec, source));
             ImmutableArray<DeviceNetwork> loaded = LoadNetworks(network, count, spec, source, encoder, networks.In(weights.Region));
             return new DeviceLayer(spec, weights, device)
@@ -96,15 +97,25 @@ internal sealed class LayerLoader(
 
     private static float[] ReadSelectionBias(FfnSpec spec, IFfnWeightSource source)
     {
-        if (spec.Find(new TensorKey(FfnTensorRole.RouterSelectionBias)) is not { } tensor)
+        float[] bias = ReadVector(FfnTensorRole.RouterSelectionBias, spec, source);
+        if (bias.Length > 0)
+        {
+            Router.RequireFinite(spec.Find(new TensorKey(FfnTensorRole.RouterSelectionBias))!, bias);
+        }
+
+        return bias;
+    }
+
+    private static float[] ReadVector(FfnTensorRole role, FfnSpec spec, IFfnWeightSource source)
+    {
+        if (spec.Find(new TensorKey(role)) is not { } tensor)
         {
             return [];
         }
 
-        float[] bias = new float[tensor.Columns];
-        source.ReadRows(tensor, 0, bias);
-        Router.RequireFinite(tensor, bias);
-        return bias;
+        float[] values = new float[tensor.Columns];
+        source.ReadRows(tensor, 0, values);
+        return values;
     }
 
     // Where no bias is part of a GEMM, what is planned for one expert is right for all.

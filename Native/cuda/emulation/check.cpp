@@ -81,8 +81,10 @@ void check(int width, int tokens, int shift) {
     float* input = caller_rows(input_memory, tokens, width, stride, shift);
     float* output = caller_rows(output_memory, tokens, width, stride, shift);
 
-    for (int kind : {NORM_NONE, NORM_RMS, NORM_RMS_PLUS_ONE, NORM_LAYER}) {
-        const NormArguments norm = {norm_weight, kind == NORM_LAYER ? static_cast<float*>(norm_bias) : nullptr, 1e-5f, kind};
+    for (int parts : {0, 1, 2, 3, 4}) {
+        const int kind = parts == 0 ? NORM_NONE : parts < 3 ? NORM_RMS : NORM_LAYER;
+        const NormArguments norm = {
+            parts % 2 == 1 ? static_cast<float*>(norm_weight) : nullptr, parts > 2 ? static_cast<float*>(norm_bias) : nullptr, 1e-5f, kind, 1.0f, 0};
         launch("prepare_operand", tokens, 1, InputArguments{input, stride, operand, wide, token_scales, norm, width, wide});
         launch("prepare_vector", tokens, 1, InputArguments{input, stride, vector, wide, nullptr, norm, width, wide});
         launch("prepare_rows", tokens, 1, InputArguments{input, stride, normed, wide, nullptr, norm, width, wide});
@@ -108,7 +110,7 @@ void check(int width, int tokens, int shift) {
 
     for (int activation : ACTIVATIONS) {
         const int gated = activation % 2;
-        const KindArguments kind = {activation, gated, 7.0f, 1.5f, 1.0f};
+        const KindArguments kind = {activation, gated, 7.0f, 1.5f, 1.0f, 0.5f, 0.8f, 0.7f, 0.5f, -1e-6f};
         const ActivationArguments arguments = {
             product, 2ll * wide, operand, wide, bias, channel_scales, token_scales, output_scales, wide, width, kind};
         launch("activate_operand", 1, tokens, arguments);
@@ -131,7 +133,7 @@ void check(int width, int tokens, int shift) {
             continue;
         }
         for (int gated : {0, 1}) {
-            const KindArguments kind = {0, gated, 7.0f, 1.5f, 1.0f};
+            const KindArguments kind = {0, gated, 7.0f, 1.5f, 1.0f, 0.5f, 0.8f, 0.7f, 0.5f, -1e-6f};
             launch("vector_stage_" + std::to_string(instance), wide_rows / VECTOR_ROWS, 1,
                 VectorStageArguments{
                     weights, wide, vector, wide, hidden, wide_rows, row_bias, row_scales, tokens, wide, wide_rows, rows, kind});

@@ -51,9 +51,11 @@ struct Layout {
 const Layout LAYOUTS[] = {
     {"NormArguments", sizeof(NormArguments)},
     FIELD(NormArguments, weight), FIELD(NormArguments, bias), FIELD(NormArguments, epsilon), FIELD(NormArguments, kind),
+    FIELD(NormArguments, weight_offset), FIELD(NormArguments, unused),
     {"KindArguments", sizeof(KindArguments)},
     FIELD(KindArguments, activation), FIELD(KindArguments, gated), FIELD(KindArguments, limit), FIELD(KindArguments, alpha),
-    FIELD(KindArguments, up_offset),
+    FIELD(KindArguments, up_offset), FIELD(KindArguments, input_factor), FIELD(KindArguments, positive_alpha),
+    FIELD(KindArguments, negative_alpha), FIELD(KindArguments, beta), FIELD(KindArguments, epsilon),
     {"InputArguments", sizeof(InputArguments)},
     FIELD(InputArguments, input), FIELD(InputArguments, input_stride), FIELD(InputArguments, output), FIELD(InputArguments, output_stride),
     FIELD(InputArguments, token_scales), FIELD(InputArguments, norm), FIELD(InputArguments, width), FIELD(InputArguments, padded_width),

@@ -24,7 +24,7 @@ internal static class RowMath
         ["tanh"] = static (x, _) => MathF.Tanh(x),
         ["relu6"] = static (x, _) => x < 0 ? 0 : MathF.Min(x, 6),
         ["leaky-relu"] = static (x, _) => MathF.Max(x, 0.01f * x),
-        ["hard-swish"] = static (x, _) => x * MathF.Max(0, MathF.Min(x + 3, 6)) / 6,
+        ["hard-swish"] = static (x, _) => x * (MathF.Max(0, MathF.Min(x + 3, 6)) / 6),
         ["mish"] = static (x, _) => (float)(x * Math.Tanh(Math.Log(1 + Math.Exp(x)))),
         ["gelu-10"] = static (x, _) => MathF.Min((float)(x * NormalDistribution.Below(x)), 10),
         ["xielu"] = static (x, kind) => (kind.Beta * x) + (x > 0

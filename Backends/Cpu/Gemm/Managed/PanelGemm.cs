@@ -51,6 +51,14 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
         group.Even = elements;
         group.Odd = group.Even + NativeBuffer.Align(group.Tiles.PaddedTokens * even);
         elements = group.Odd + NativeBuffer.Align(group.Tiles.PaddedTokens * odd);
+        if (group.Network.FinishesHiddenRows)
+        {
+            FfnStage first = group.Network.Stages[0];
+            long rows = group.Tokens * NativeBuffer.Align(first.Width);
+            group.Gate = elements;
+            group.Up = group.Gate + rows;
+            elements += first.ProjectionCount * rows;
+        }
     }
 
     /// <inheritdoc/>
@@ -109,6 +117,36 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
                 Finish(chunk, group, stage, region, (first + i) * kernel.Rows, gate, up);
             }
         }
+    }
+
+    /// <inheritdoc/>
+    public int HiddenRows(in TokenGroup group) => group.Tiles.Count;
+
+    /// <inheritdoc/>
+    public void FinishHidden(CpuChunk chunk, in TokenGroup group, Region region)
+    {
+        FfnStage shape = group.Network.Stages[0];
+        KeptRows(chunk, group, out Matrix gate, out Matrix up);
+        TokenPanels hidden = Tokens(chunk, group, 1);
+        for (int tile = region.FirstRow; tile < region.EndRow; tile++)
+        {
+            int first = group.Tiles.FirstToken(tile);
+            for (int row = first; row < first + group.Tiles.TokensOf(tile); row++)
+            {
+                Forward.HiddenRows.Finish(chunk, group, row, gate.Row(row), shape.Kind.Gated ? up.Row(row) : null);
+            }
+
+            long start = chunk.Now();
+            hidden.Write(tile, 0, gate.Row(first), gate.Stride, shape.Width);
+            hidden.Clear(tile, shape.Width);
+            chunk.Add(FfnStep.Activation, start);
+        }
+    }
+
+    private static void KeptRows(CpuChunk chunk, in TokenGroup group, out Matrix gate, out Matrix up)
+    {
+        long stride = NativeBuffer.Align(group.Network.Stages[0].Width);
+        (gate, up) = (new Matrix(chunk.GateRows(group), stride), new Matrix(chunk.UpRows(group), stride));
     }
 
     private static int PanelsAtATime(long sumElements) => (int)Math.Clamp(SumBytes / (2 * sumElements * sizeof(float)), 1, MostPanelsAtATime);
@@ -177,12 +215,20 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
         int width = group.Network.Stages[stage].Width;
         int columns = Math.Min(kernel.Rows, width - firstColumn);
         bool isLast = stage == group.Network.Stages.Length - 1;
+        bool keeps = stage == 0 && group.Network.FinishesHiddenRows;
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
         {
             int first = group.Tiles.FirstToken(tile);
             int above = (first - group.Tiles.FirstToken(region.FirstRow)) * kernel.Rows;
             int tokens = group.Tiles.TokensOf(tile);
             long start = chunk.Now();
+            if (keeps)
+            {
+                Keep(chunk, group, first, tokens, firstColumn, columns, gate + above, up + above);
+                chunk.Add(FfnStep.Activation, start);
+                continue;
+            }
+
             for (int i = 0; i < tokens; i++)
             {
                 int offset = above + (i * kernel.Rows);
@@ -209,6 +255,20 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
                 }
 
                 chunk.Add(FfnStep.Residual, start);
+            }
+        }
+    }
+
+    // Whole rows are finished once all panels have been multiplied.
+    private void Keep(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, int firstColumn, int columns, float* gate, float* up)
+    {
+        KeptRows(chunk, group, out Matrix gateRows, out Matrix upRows);
+        for (int i = 0; i < rows; i++)
+        {
+            RowKernel.Copy(gateRows.Row(firstRow + i) + firstColumn, gate + (i * kernel.Rows), columns);
+            if (group.Network.Stages[0].Kind.Gated)
+            {
+                RowKernel.Copy(upRows.Row(firstRow + i) + firstColumn, up + (i * kernel.Rows), columns);
             }
         }
     }

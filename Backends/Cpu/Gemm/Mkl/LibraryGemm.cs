@@ -107,6 +107,22 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
         chunk.Add(FfnStep.Residual, start);
     }
 
+    /// <inheritdoc/>
+    public int HiddenRows(in TokenGroup group) => group.Tokens;
+
+    /// <inheritdoc/>
+    public void FinishHidden(CpuChunk chunk, in TokenGroup group, Region region)
+    {
+        FfnStage shape = group.Network.Stages[0];
+        long stride = NativeBuffer.Align(shape.Width);
+        var gate = new Matrix(chunk.Rows(group, 1), stride);
+        var up = new Matrix(chunk.UpRows(group), stride);
+        for (int row = region.FirstRow; row < region.EndRow; row++)
+        {
+            Forward.HiddenRows.Finish(chunk, group, row, gate.Row(row), shape.Kind.Gated ? up.Row(row) : null);
+        }
+    }
+
     /// <summary>C[m, n] = A[m, k] · Wᵀ for some rows of a stage's projection, or C += that product.</summary>
     /// <param name="m">Rows of A and C.</param>
     /// <param name="firstColumn">The first column of C, a row of W.</param>
@@ -132,6 +148,11 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
         if (shape.Kind.Gated)
         {
             Multiply(chunk, group, stage, 1, upRows, region, worker, accumulate: false);
+        }
+
+        if (stage == 0 && group.Network.FinishesHiddenRows)
+        {
+            return;
         }
 
         long start = chunk.Now();

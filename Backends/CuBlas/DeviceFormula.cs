@@ -1,12 +1,12 @@
-namespace NativeFfn;
+namespace NativeFfn.Backends.CuBlas;
 
-/// <summary>What a backend that knows the plain formula alone says of a layer that has more.</summary>
-internal static class PlainFormula
+/// <summary>The parts of a layer's formula that the kernels do not compute.</summary>
+internal static class DeviceFormula
 {
-    /// <summary>The first part of a layer's formula that is not plain, in a sentence; null where all is.</summary>
+    /// <summary>Why a layer cannot run, naming the first such part; null where it can.</summary>
     public static string? WhyNot(FfnSpec spec) =>
         (OfNetwork(spec) ?? OfBlock(spec.BlockForm) ?? (spec.Mixture is { } mixture ? OfMixture(spec, mixture) : null)) is { } part
-            ? $"it has no {part}. Use mkl or managed."
+            ? $"a GPU computes no {part} yet. Use mkl or managed."
             : null;
 
     private static string? OfNetwork(FfnSpec spec) =>
@@ -25,13 +25,7 @@ internal static class PlainFormula
     private static string? OfMixture(FfnSpec spec, MixtureSpec mixture) =>
         spec.BranchNorm is not null ? "norm on a mixture's result"
         : spec.PostNorm is not null ? "norm after a mixture"
-        : mixture.HasRouterBias ? "bias of a router"
         : mixture.HasOutputBias ? "bias on a mixture's sum"
         : mixture.WeighsInput ? "mixture whose weights multiply its experts' input"
-        : mixture.SharedFactor != 1 ? "factor on a shared expert"
-        : mixture.Scoring > RouterScoring.Sigmoid ? $"router scoring {mixture.Scoring}"
-        : mixture.LogitSoftcap != 0 ? "softcap of a router's logits"
-        : mixture.RenormalizeEpsilon != 1e-20f || mixture.SmallestSum != 0 ? "bound of a sum of weights"
-        : mixture.GroupScoring != GroupScoring.SumOfTwoBest || mixture.MasksWithZero ? "choice of groups as DeepSeek-V2's"
         : null;
 }
