@@ -9,6 +9,7 @@ using NativeFfn.Checkpoints.Families;
 using NativeFfn.Cli.Benchmarking;
 using NativeFfn.Cli.Files;
 using NativeFfn.Cli.Info;
+using NativeFfn.Cli.Layers;
 using NativeFfn.Cli.Verification;
 
 namespace NativeFfn.Cli;
@@ -20,6 +21,7 @@ namespace NativeFfn.Cli;
 [JsonSerializable(typeof(InfoReport))]
 [JsonSerializable(typeof(VerifyReport))]
 [JsonSerializable(typeof(ImmutableArray<BenchRow>))]
+[JsonSerializable(typeof(LayersReport))]
 [JsonSerializable(typeof(LlamaConfig))]
 [JsonSerializable(typeof(FamilyReport))]
 internal sealed partial class CliJson : JsonSerializerContext

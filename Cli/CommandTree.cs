@@ -40,6 +40,7 @@ internal static class CommandTree
         {
             InfoCommand.Create(session),
             ForwardCommand.Create(session),
+            LayersCommand.Create(session),
             VerifyCommand.Create(session),
             BenchCommand.Create(session),
             InitCommand.Create(session),

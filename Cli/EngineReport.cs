@@ -27,7 +27,9 @@ internal static class EngineReport
     /// <summary>How a layer's weights are kept and, where something was lost by it, how much.</summary>
     public static string DescribePrecision(FfnLayer layer)
     {
-        string name = Names<FfnPrecision>.Of(layer.Engine.Precision);
+        string name = layer.Engine.Precision is FfnPrecision.Auto or FfnPrecision.Stored
+            ? layer.Encodings
+            : Names<FfnPrecision>.Of(layer.Engine.Precision);
         return layer.QuantizationError == 0 ? name : $"{name} with a relative error of {layer.QuantizationError:0.0e+00}";
     }
 

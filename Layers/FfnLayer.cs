@@ -45,6 +45,9 @@ public sealed class FfnLayer : IDisposable
     /// </summary>
     public double QuantizationError => _prepared.QuantizationError;
 
+    /// <summary>How the matrices are kept in memory: encodings with + between them, such as <c>f32</c> or <c>q4_K+q6_K</c>.</summary>
+    public string Encodings => _prepared.Encodings;
+
     /// <summary>Copies how many tokens each expert of a mixture was sent by all forwards so far.</summary>
     /// <param name="counts">One element for each expert of the layer's <see cref="FfnSpec.Mixture"/>; none where it has none.</param>
     /// <exception cref="ArgumentException"><paramref name="counts"/> has another length.</exception>

@@ -38,9 +38,10 @@ public sealed record FfnEngineOptions
     public CpuKernel Kernel { get; init; } = CpuKernel.Auto;
 
     /// <summary>
-    /// How matrices are kept in memory, of which there is one copy. Weights given in another type are converted when a layer is made.
+    /// How matrices are kept in memory, of which there is one copy; <see cref="FfnPrecision.Auto"/> (the default) takes float32 for floats and
+    /// what is stored for a quantised checkpoint. Weights given in another type are converted when a layer is made.
     /// </summary>
-    public FfnPrecision Precision { get; init; } = FfnPrecision.Float32;
+    public FfnPrecision Precision { get; init; } = FfnPrecision.Auto;
 
     /// <summary>
     /// How many experts of a mixture are kept in memory at a time, for checkpoints larger than memory; 0 (the default) means all, read when

@@ -9,6 +9,15 @@ namespace NativeFfn;
 /// </remarks>
 public enum FfnPrecision
 {
+    /// <summary>float32 for a checkpoint of floats, <see cref="Stored"/> for one that is quantised. cuBLAS keeps float32 of both.</summary>
+    Auto,
+
+    /// <summary>
+    /// As the checkpoint has them, whatever that is: blocks of a quantised file stay as they lie there, bf16 stays bf16, and the numbers are
+    /// those of the weights that are stored, in float32 arithmetic. Weights given as numbers are float32, and so is what cuBLAS keeps.
+    /// </summary>
+    Stored,
+
     /// <summary>float32, 4 bytes a weight: what a checkpoint of any type holds, exactly.</summary>
     [EnumMember(Value = "f32")]
     Float32,
@@ -29,6 +38,12 @@ public enum FfnPrecision
     /// scale = max|w| / 127 of the group. About 0.5 % relative error on Gaussian weights. NaN, infinities and the very largest of floats are refused.
     /// </summary>
     Int8,
+
+    /// <summary>
+    /// 4-bit integers with a bfloat16 scale for each 32 neighbouring weights of a row, chosen for the least squared error: w ≈ scale · q, q from
+    /// -8 to 7. 0.625 bytes a weight; about 8 % relative error on Gaussian weights. NaN and infinities are refused.
+    /// </summary>
+    Int4,
 
     /// <summary>
     /// float32 in memory, multiplied by an NVIDIA GPU's matrix units with 10 bits of mantissa (TensorFloat-32): a relative error of about

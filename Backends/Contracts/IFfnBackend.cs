@@ -56,6 +56,9 @@ internal interface ILoadedLayer : IDisposable
     /// <summary>What was lost by the precision: ‖stored - given‖ / ‖given‖ over all matrices; 0 where nothing was.</summary>
     double QuantizationError { get; }
 
+    /// <summary>The encodings of the matrices in memory, with + between them.</summary>
+    string Encodings { get; }
+
     /// <summary>Copies how many tokens each expert of a mixture was sent so far; nothing where the layer is none.</summary>
     /// <param name="counts">Receives one count an expert.</param>
     void ReadExpertTokens(Span<long> counts)

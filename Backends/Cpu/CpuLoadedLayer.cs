@@ -17,6 +17,9 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
     public double QuantizationError => weights.Error.Relative;
 
     /// <inheritdoc/>
+    public string Encodings => weights.Encodings;
+
+    /// <inheritdoc/>
     public void ReadExpertTokens(Span<long> counts) => weights.Tokens?.Read(counts);
 
     /// <inheritdoc/>

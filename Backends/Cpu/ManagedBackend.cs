@@ -1,5 +1,4 @@
 using NativeFfn.Backends.Cpu.Gemm;
-using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu;
@@ -14,5 +13,5 @@ internal static class ManagedBackend
         : new CpuBackend(
             new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads) { RowsAreIndependent = true },
             options,
-            new GemmList(WeightEncodings.Of(options.Precision)!));
+            new GemmList(options.Precision));
 }

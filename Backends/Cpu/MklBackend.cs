@@ -1,6 +1,5 @@
 using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Autotuning;
-using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 using NativeFfn.Bindings.Mkl;
 
@@ -15,7 +14,7 @@ internal static class MklBackend
     {
         MklLibrary library = MklLibrary.Load(options.MklPath);
         var gemms = new GemmList(
-            WeightEncodings.Of(options.Precision)!, options.Kernel, new MklProduct(library),
+            options.Precision, options.Kernel, new MklProduct(library),
             $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}");
         return new CpuBackend(
             new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads) { OwnKernel = CpuKernel.Mkl },

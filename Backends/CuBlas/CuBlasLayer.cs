@@ -16,6 +16,9 @@ internal sealed class CuBlasLayer(CuBlasBackend backend, DeviceLayer layer) : IL
     /// <inheritdoc/>
     public double QuantizationError { get; } = layer.QuantizationError;
 
+    /// <inheritdoc/>
+    public string Encodings { get; } = layer.Encoding.Name;
+
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
 

@@ -33,6 +33,9 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>Whether NaN and infinities can be stored; others are refused.</summary>
     public virtual bool HoldsNonFinite => false;
 
+    /// <summary>Whether weights are codes of fewer than 16 bits, which nobody should convert without being asked to.</summary>
+    public bool IsQuantized => BlockBytes < sizeof(ushort) * BlockColumns;
+
     /// <summary>Blocks of a row.</summary>
     /// <param name="columns">Weights of the row.</param>
     public int Blocks(int columns) => (int)(((long)columns + BlockColumns - 1) / BlockColumns);

@@ -11,7 +11,7 @@ namespace NativeFfn.Backends.Reference;
 internal sealed class ReferenceBackend(bool keepsSource) : IFfnBackend
 {
     /// <summary>The one precision: in another, the weights would not be rounded as it says.</summary>
-    public static FfnPrecision[] Precisions { get; } = [FfnPrecision.Float32];
+    public static FfnPrecision[] Precisions { get; } = [FfnPrecision.Auto, FfnPrecision.Stored, FfnPrecision.Float32];
 
     /// <inheritdoc/>
     public BackendDescription Description { get; } = new(BackendKind.Reference, "float64 by the formulas", Path: null, Threads: 1)

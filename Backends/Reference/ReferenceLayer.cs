@@ -18,6 +18,9 @@ internal sealed class ReferenceLayer(FfnSpec spec, IFfnWeightSource weights, lon
     /// <inheritdoc/>
     public double QuantizationError => 0;
 
+    /// <inheritdoc/>
+    public string Encodings => "f64";
+
     private IFfnWeightSource Weights => _weights ?? throw new ObjectDisposedException(nameof(ReferenceLayer));
 
     /// <inheritdoc/>

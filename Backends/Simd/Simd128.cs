@@ -69,9 +69,13 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static float Sum(Vector128<float> value) => Vector128.Sum(value);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadInt8(sbyte* source) => Vector128.ConvertToSingle(Sse41.IsSupported
-        ? Sse41.ConvertToVector128Int32(source)
-        : Vector128.Create(source[0], source[1], source[2], source[3]));
+    public static Vector128<float> LoadInt8(sbyte* source) => Vector128.ConvertToSingle(Widen(source));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadLowInt4(sbyte* source) => Vector128.ConvertToSingle((Widen(source) << 28) >> 28);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadHighInt4(sbyte* source) => Vector128.ConvertToSingle(Widen(source) >> 4);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> BroadcastBits(uint bits) => Vector128.Create(bits).AsSingle();
@@ -84,4 +88,9 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> ShiftBitsRightArithmetic(Vector128<float> value, [ConstantExpected] int count) => (value.AsInt32() >> count).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Widen(sbyte* source) => Sse41.IsSupported
+        ? Sse41.ConvertToVector128Int32(source)
+        : Vector128.Create(source[0], source[1], source[2], source[3]);
 }

@@ -36,10 +36,13 @@ internal sealed class EngineSubject : ISubject
             }
 
             BackendDescription backend = _engine.Backend;
+
+            // These weights are numbers, which are stored as float32.
+            FfnPrecision precision = options.Precision is FfnPrecision.Auto or FfnPrecision.Stored ? FfnPrecision.Float32 : options.Precision;
             Description = new SubjectDescription(
-                name ?? $"{backend.Name} {Names<FfnPrecision>.Of(options.Precision)}",
+                name ?? $"{backend.Name} {Names<FfnPrecision>.Of(precision)}",
                 backend.Kind,
-                options.Precision,
+                precision,
                 first.WeightBytes,
                 first.QuantizationError,
                 rotation,

@@ -82,7 +82,7 @@ internal static class InitCommand
             () => Write(request, written, session.Interrupt.Token)));
         session.Terminal.Out.WriteLine(
             $"{request.Output}: {request.Checkpoint.Config.NumHiddenLayers} x {request.Checkpoint.Spec}, {request.Checkpoint.Config.TorchDtype}, " +
-            $"{Size(request.Checkpoint.ByteCount)}" + (request.SampleTokens > 0 ? $", {SampleFile} with {request.SampleTokens} tokens" : string.Empty));
+            $"{ByteSize.Of(request.Checkpoint.ByteCount)}" + (request.SampleTokens > 0 ? $", {SampleFile} with {request.SampleTokens} tokens" : string.Empty));
         return ExitCode.Done;
     }
 
@@ -93,7 +93,7 @@ internal static class InitCommand
         if (request.Checkpoint.ByteCount > free)
         {
             throw new UsageException(
-                $"--output '{request.Output}' would take {Size(request.Checkpoint.ByteCount)}, but '{folder}' has {Size(free)} free. Give a smaller --shape or fewer --layers.");
+                $"--output '{request.Output}' would take {ByteSize.Of(request.Checkpoint.ByteCount)}, but '{folder}' has {ByteSize.Of(free)} free. Give a smaller --shape or fewer --layers.");
         }
     }
 
@@ -128,11 +128,4 @@ internal static class InitCommand
             write(elements => task.Increment(elements));
         });
     }
-
-    private static string Size(long bytes) => bytes switch
-    {
-        < 1_000_000 => $"{bytes / 1e3:0.0} kB",
-        < 1_000_000_000 => $"{bytes / 1e6:0.0} MB",
-        _ => $"{bytes / 1e9:0.0} GB",
-    };
 }

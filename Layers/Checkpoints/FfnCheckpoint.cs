@@ -38,7 +38,8 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>Opens a checkpoint and checks its configuration; no weights are read.</summary>
     /// <param name="path">
     /// A directory with <c>config.json</c> and <c>model.safetensors</c>, <c>model.safetensors.index.json</c> or one other
-    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with one.
+    /// <c>.safetensors</c> file; or such a file or index, with <c>config.json</c> beside it; or a <c>.gguf</c> file, or a directory with one;
+    /// or a model's folder in the cache of the Hugging Face hub, <c>models--org--name</c>, of which the main branch's snapshot is opened.
     /// </param>
     /// <param name="tower">
     /// The part of the model whose layers are meant; by default the text model of one that sees or hears, and encoder and decoder together.
@@ -50,6 +51,7 @@ public sealed class FfnCheckpoint : IDisposable
     public static FfnCheckpoint Open(string path, CheckpointTower? tower = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
+        path = HubCache.Resolve(path);
         string weightsPath = CheckpointFolder.FindWeights(path);
         CheckpointTensors tensors = CheckpointFolder.IsIndex(weightsPath)
             ? CheckpointTensors.OpenIndex(weightsPath)

@@ -1,4 +1,6 @@
 using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -60,7 +62,8 @@ public sealed class KernelTests
 
     [Test]
     public void Where_nothing_multiplies_every_gemm_says_why() => Assert.That(
-        static () => new GemmList(WeightEncodings.Float32, CpuKernel.Mkl),
+        static () => new GemmList(FfnPrecision.Float32, CpuKernel.Mkl).LayoutOf(
+            [new StageWeights(new FfnStage(FfnKind.Relu, 1, 1, HasBias: false), PanelKernel.Of(WeightEncodings.Float32))]),
         Throws.TypeOf<NotSupportedException>().With.Message.Contains("Nothing multiplies f32")
             .And.Message.Contains("panels: the options ask for kernel mkl.").And.Message.Contains("mkl on rows: the backend has no library."));
 

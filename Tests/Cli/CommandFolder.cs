@@ -32,19 +32,10 @@ internal sealed class CommandFolder : IDisposable
     }
 
     /// <summary>Changes one weight of the checkpoint, whose weights become F32.</summary>
-    public void SetWeight(string tensor, int index, float weight)
-    {
-        Dictionary<string, (long[] Shape, float[] Values)> tensors = Read("model/model.safetensors");
-        tensors[tensor].Values[index] = weight;
-        using var writer = new SafetensorsWriter(
-            this["model/model.safetensors"], [.. tensors.Select(static tensor => (tensor.Key, "F32", tensor.Value.Shape))]);
-        foreach ((_, float[] values) in tensors.Values)
-        {
-            writer.Write(values);
-        }
+    public void SetWeight(string tensor, int index, float weight) => Rewrite(tensors => tensors[tensor].Values[index] = weight);
 
-        writer.Commit();
-    }
+    /// <summary>Takes a tensor out of the checkpoint, whose weights become F32.</summary>
+    public void RemoveTensor(string tensor) => Rewrite(tensors => tensors.Remove(tensor));
 
     /// <summary>Reads every tensor of a file.</summary>
     public Dictionary<string, (long[] Shape, float[] Values)> Read(string file)
@@ -62,4 +53,18 @@ internal sealed class CommandFolder : IDisposable
     }
 
     public void Dispose() => _folder.Delete(recursive: true);
+
+    private void Rewrite(Action<Dictionary<string, (long[] Shape, float[] Values)>> change)
+    {
+        Dictionary<string, (long[] Shape, float[] Values)> tensors = Read("model/model.safetensors");
+        change(tensors);
+        using var writer = new SafetensorsWriter(
+            this["model/model.safetensors"], [.. tensors.Select(static tensor => (tensor.Key, "F32", tensor.Value.Shape))]);
+        foreach ((_, float[] values) in tensors.Values)
+        {
+            writer.Write(values);
+        }
+
+        writer.Commit();
+    }
 }

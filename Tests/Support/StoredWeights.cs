@@ -1,3 +1,5 @@
+using NativeFfn.Backends.Encodings;
+
 namespace NativeFfn.Tests.Support;
 
 /// <summary>What a precision can hold of given weights, by the definition of its numbers in float64 and not by their bits.</summary>
@@ -7,6 +9,8 @@ internal static class StoredWeights
     public const int GroupWeights = 32;
 
     public const int Int8Largest = 127;
+
+    private const int Int4BlockBytes = 18;
 
     /// <summary>A layer's weights with every matrix rounded; biases and norms stay as they are, and so does the router of a mixture.</summary>
     public static FfnMemoryWeights Of(FfnPrecision precision, FfnSpec spec, FfnMemoryWeights weights)
@@ -43,12 +47,38 @@ internal static class StoredWeights
             }
         }
 
+        for (int row = 0; precision == FfnPrecision.Int4 && row < stored.Length; row += columns)
+        {
+            Span<float> weights = stored.AsSpan(row, columns);
+            byte[] blocks = new byte[(columns + GroupWeights - 1) / GroupWeights * Int4BlockBytes];
+            WeightEncodings.Int4.Encode(weights, blocks);
+            Array.ConvertAll(DecodeInt4(blocks, columns), static weight => (float)weight).CopyTo(weights);
+        }
+
         for (int row = 0; precision == FfnPrecision.Float8 && row < stored.Length; row += columns)
         {
             Scale8(stored.AsSpan(row, columns));
         }
 
         return stored;
+    }
+
+    /// <summary>Rows of 4-bit weights by their definition: a block of 32 is a bfloat16 scale, then two codes a byte, the even weight's below.</summary>
+    /// <remarks>Which codes are best is a search, whose result has no formula; what they mean has one.</remarks>
+    public static double[] DecodeInt4(ReadOnlySpan<byte> rows, int columns)
+    {
+        int rowBytes = (columns + GroupWeights - 1) / GroupWeights * Int4BlockBytes;
+        var weights = new double[rows.Length / rowBytes * columns];
+        for (int i = 0; i < weights.Length; i++)
+        {
+            (int row, int column) = (i / columns, i % columns);
+            int block = (row * rowBytes) + (column / GroupWeights * Int4BlockBytes);
+            float scale = BitConverter.UInt32BitsToSingle((uint)((rows[block] << 16) | (rows[block + 1] << 24)));
+            int code = (rows[block + 2 + (column % GroupWeights / 2)] >> (4 * (column % 2))) & 15;
+            weights[i] = scale * (double)(code < 8 ? code : code - 16);
+        }
+
+        return weights;
     }
 
     /// <summary>The scale of a group: its largest magnitude becomes 127.</summary>

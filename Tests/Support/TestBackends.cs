@@ -67,6 +67,7 @@ public static class TestBackends
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float32),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.BFloat16),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int8),
+        Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Int4),
         Fixture(BackendKind.Managed, BackendKind.Managed, FfnPrecision.Float8),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float8),
         Fixture(BackendKind.Mkl, BackendKind.Mkl, FfnPrecision.Float32),
@@ -75,9 +76,9 @@ public static class TestBackends
         Fixture(BackendKind.Reference, BackendKind.Reference, FfnPrecision.Float32),
     ];
 
-    /// <summary>The precisions that a backend has here; a GPU may lack some that its backend knows.</summary>
+    /// <summary>The precisions by name that a backend has here; a GPU may lack some that its backend knows.</summary>
     public static FfnPrecision[] PrecisionsOf(BackendKind backend) =>
-        [.. Enum.GetValues<FfnPrecision>().Where(precision => Opens(OptionsOf(backend, 1) with { Precision = precision }))];
+        [.. Enum.GetValues<FfnPrecision>().Where(static precision => precision is not (FfnPrecision.Auto or FfnPrecision.Stored)).Where(precision => Opens(OptionsOf(backend, 1) with { Precision = precision }))];
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(BackendKind backend, int threads) => Open(OptionsOf(backend, threads));

@@ -19,7 +19,7 @@ internal static unsafe class Epilogue
         CpuChunk chunk, in TokenGroup group, int stage, int row, int firstColumn, int columns, float* gate, float* up)
     {
         FfnStage shape = group.Network.Stages[stage];
-        NetworkWeights.StageWeights weights = group.Network.Weights[stage];
+        StageWeights weights = group.Network.Weights[stage];
         float* linear = shape.Kind.Gated ? up : null;
         float* bias = weights.Bias == null ? null : weights.Bias + firstColumn;
         float* upBias = weights.UpBias == null ? null : weights.UpBias + firstColumn;

@@ -1,62 +1,68 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu.Gemm.Autotuning;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Cpu.Gemm.Mkl;
+using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Gemm;
 
 /// <summary>The GEMMs of an engine, in order, and the choice among them for a network.</summary>
-internal sealed class GemmList
+/// <param name="precision">How matrices are kept.</param>
+/// <param name="kernel">What the options ask for.</param>
+/// <param name="library">A library's product; null where there is none.</param>
+/// <param name="key">What measurements of the library depend on.</param>
+internal sealed class GemmList(FfnPrecision precision, CpuKernel kernel = CpuKernel.Auto, IMatrixProduct? library = null, string key = "")
 {
-    private readonly ImmutableArray<IGemm> _usable;
-    private readonly Crossover? _crossover;
+    private readonly ConcurrentDictionary<string, Crossover> _crossovers = new();
 
-    /// <summary>The GEMMs that can multiply weights of an encoding.</summary>
-    /// <param name="encoding">How matrices are kept.</param>
-    /// <param name="kernel">What the options ask for.</param>
-    /// <param name="library">A library's product; null where there is none.</param>
-    /// <param name="key">What measurements of the library depend on.</param>
+    private readonly ImmutableArray<IGemm> _all =
+    [
+        new PanelGemm(),
+        new LibraryRowGemm(library),
+        new LibraryPanelGemm(library),
+    ];
+
+    /// <summary>How a matrix of a source is kept.</summary>
+    public WeightEncoding EncodingOf(IFfnWeightSource source, FfnTensor tensor) => WeightEncodings.Choose(precision, source, tensor);
+
+    /// <summary>How a network's weights lie, whichever GEMM multiplies them.</summary>
     /// <exception cref="NotSupportedException">None can; the message has every one's reason.</exception>
-    public GemmList(WeightEncoding encoding, CpuKernel kernel = CpuKernel.Auto, IMatrixProduct? library = null, string key = "")
-    {
-        Encoding = encoding;
-        PanelKernel panels = PanelKernel.Of(encoding);
-        var layout = new PanelLayout(panels);
-        ImmutableArray<IGemm> all =
-        [
-            new PanelGemm(panels, layout),
-            new LibraryRowGemm(library),
-            new LibraryPanelGemm(library, panels, layout),
-        ];
-        var problem = new GemmProblem(encoding, kernel);
-        _usable = [.. all.Where(gemm => gemm.WhyNot(problem) is null)];
-        if (_usable.IsEmpty)
-        {
-            throw new NotSupportedException(
-                $"Nothing multiplies {encoding}: {string.Join(' ', all.Select(gemm => $"{gemm.Name}: {gemm.WhyNot(problem)}"))}");
-        }
+    public IWeightLayout LayoutOf(ReadOnlySpan<StageWeights> stages) => Usable(stages)[0].Layout;
 
-        if (_usable.Length > 1 && _usable[0].Layout == _usable[^1].Layout)
-        {
-            _crossover = new Crossover(stage => new GemmTrial(stage, panels, library!), $"{key}, {encoding}, panels of {panels.Rows}");
-        }
-    }
-
-    /// <summary>How matrices are kept.</summary>
-    public WeightEncoding Encoding { get; }
-
-    /// <summary>How weights lie, whichever GEMM multiplies them.</summary>
-    public IWeightLayout Layout => _usable[0].Layout;
-
-    /// <summary>Chooses for a network; may take a moment to measure.</summary>
+    /// <summary>Chooses for a network whose weights are in memory; may take a moment to measure.</summary>
     /// <remarks>
     /// The first that can multiply decides how weights lie; where a second one reads the same, the largest stage is measured with both and
     /// decides for all, so that rows pass from stage to stage in one form.
     /// </remarks>
-    public GemmChoice Choose(ImmutableArray<FfnStage> stages) => _crossover is null
-        ? new GemmChoice(_usable[0], _usable[0], int.MaxValue)
-        : new GemmChoice(_usable[0], _usable[^1], _crossover.Of(stages.MaxBy(static stage => (long)stage.InputWidth * stage.Width)));
+    public GemmChoice Choose(ReadOnlySpan<StageWeights> stages)
+    {
+        ImmutableArray<IGemm> usable = Usable(stages);
+        if (usable.Length == 1 || usable[0].Layout != usable[^1].Layout)
+        {
+            return new GemmChoice(usable[0], usable[0], int.MaxValue);
+        }
+
+        StageWeights largest = stages.ToArray().MaxBy(static stage => (long)stage.Shape.InputWidth * stage.Shape.Width)!;
+        PanelKernel panels = largest.KernelOf(0);
+        Crossover crossover = _crossovers.GetOrAdd(
+            panels.Encoding.Name,
+            _ => new Crossover(stage => new GemmTrial(stage, panels, library!), $"{key}, {panels.Encoding}, panels of {panels.Rows}"));
+        return new GemmChoice(usable[0], usable[^1], crossover.Of(largest.Shape));
+    }
+
+    private ImmutableArray<IGemm> Usable(ReadOnlySpan<StageWeights> stages)
+    {
+        ImmutableArray<WeightEncoding> encodings = [.. stages.ToArray().SelectMany(static stage => stage.Encodings).Distinct()];
+        var problem = new GemmProblem(encodings, kernel);
+        ImmutableArray<IGemm> usable = [.. _all.Where(gemm => gemm.WhyNot(problem) is null)];
+        return usable.IsEmpty
+            ? throw new NotSupportedException(
+                $"Nothing multiplies {string.Join(" and ", encodings)}: "
+                + string.Join(' ', _all.Select(gemm => $"{gemm.Name}: {gemm.WhyNot(problem)}")))
+            : usable;
+    }
 }
 
 /// <summary>The GEMMs of a network.</summary>

@@ -1,12 +1,14 @@
+using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu.Forward;
+using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Gemm;
 
-/// <summary>A product that a layer asks of a GEMM.</summary>
-/// <param name="Encoding">How the matrices are kept.</param>
+/// <summary>The products that a network asks of a GEMM.</summary>
+/// <param name="Encodings">How its matrices are kept, each encoding once.</param>
 /// <param name="Kernel">What the options ask for.</param>
-internal readonly record struct GemmProblem(WeightEncoding Encoding, CpuKernel Kernel);
+internal readonly record struct GemmProblem(ImmutableArray<WeightEncoding> Encodings, CpuKernel Kernel);
 
 /// <summary>A way to multiply: how it wants weights and tokens to lie, and the product with its epilogue. Without state, used by all threads.</summary>
 internal interface IGemm
@@ -59,14 +61,13 @@ internal interface IGemm
 internal unsafe interface IWeightLayout
 {
     /// <summary>Floats that a stage's projections take.</summary>
-    long Elements(FfnStage stage);
+    long Elements(StageWeights stage);
 
     /// <summary>Reads a projection's matrix to its place.</summary>
-    /// <param name="stage">The stage.</param>
+    /// <param name="stage">The stage, whose memory is known.</param>
     /// <param name="projection">0 for the activated one, 1 for the up projection.</param>
     /// <param name="tensor">The matrix.</param>
     /// <param name="source">Where it comes from.</param>
-    /// <param name="encoder">Reads its rows in the encoding wanted.</param>
-    /// <param name="place">Where the stage's projections lie.</param>
-    void Read(FfnStage stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, float* place);
+    /// <param name="encoder">Reads its rows in the projection's encoding.</param>
+    void Read(StageWeights stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder);
 }

@@ -35,6 +35,9 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
                 Network = new NetworkWeights(spec, FfnTensor.NoExpert, source, gemms);
             }
 
+            Encodings = string.Join('+', spec.Tensors
+                .Where(static tensor => tensor is { IsVector: false, Expert: <= 0, Role: FfnTensorRole.Weight or FfnTensorRole.UpWeight })
+                .Select(tensor => gemms.EncodingOf(source, tensor).Name).Distinct().Order(StringComparer.Ordinal));
             SetHandle(1);
         }
         catch
@@ -67,6 +70,9 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
 
     /// <summary>What the precision lost, in the experts that were read so far.</summary>
     public QuantizationError Error => (Network?.Error ?? default) + (Shared?.Error ?? default) + (Experts?.Error ?? default);
+
+    /// <summary>The encodings of its matrices, with + between them; of experts those of the first.</summary>
+    public string Encodings { get; }
 
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
@@ -114,12 +120,12 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     {
         int resident = maxResidentExperts == 0 ? mixture.Experts : Math.Min(maxResidentExperts, mixture.Experts);
         NativeBuffer.RequireRoom(
-            checked(resident * NetworkWeights.ElementsOf(Spec.Stages, gemms) * sizeof(float)), $"{resident} experts of {Spec}");
+            checked(resident * NetworkWeights.ElementsOf(Spec, expert: 0, source, gemms) * sizeof(float)), $"{resident} experts of {Spec}");
         Tokens = new ExpertTokens(mixture.Experts);
         FfnTensor router = Spec.Find(new TensorKey(FfnTensorRole.RouterWeight))!;
         Router = new NetworkWeights(
             [new FfnStage(FfnKind.Linear, Spec.InputWidth, mixture.Experts, HasBias: false)],
-            _ => router, source, new GemmList(WeightEncodings.Float32), $"The router of {Spec}");
+            _ => router, source, new GemmList(FfnPrecision.Float32), $"The router of {Spec}");
         if (mixture.SharedDFf > 0)
         {
             Shared = new NetworkWeights(Spec, FfnTensor.SharedExpert, source, gemms);

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Encodings;
 
@@ -34,19 +35,20 @@ internal sealed unsafe class NetworkWeights
         ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms, string purpose)
     {
         Stages = stages;
-        _weights = new StageWeights[stages.Length];
-        Memory = new NativeBuffer(ElementsOf(stages, gemms), purpose);
+        _weights = Describe(stages, find, source, gemms);
+        IWeightLayout layout = gemms.LayoutOf(_weights);
+        Memory = new NativeBuffer(ElementsOf(_weights, layout), purpose);
         try
         {
-            var encoder = new RowEncoder(gemms.Encoding);
             float* place = Memory.Pointer;
-            for (int i = 0; i < stages.Length; i++)
+            foreach (StageWeights weights in _weights)
             {
-                Read(i, find, source, encoder, gemms.Layout, ref place);
+                weights.Matrices = place;
+                place += NativeBuffer.Align(layout.Elements(weights));
+                place = ReadStage(weights, find, source, layout, place);
             }
 
-            Error = encoder.Error;
-            Gemms = gemms.Choose(stages);
+            Gemms = gemms.Choose(_weights);
         }
         catch
         {
@@ -68,10 +70,13 @@ internal sealed unsafe class NetworkWeights
     public NativeBuffer Memory { get; }
 
     /// <summary>What converting the weights lost.</summary>
-    public QuantizationError Error { get; }
+    public QuantizationError Error { get; private set; }
 
     /// <summary>The tensors of each stage.</summary>
     public ReadOnlySpan<StageWeights> Weights => _weights;
+
+    /// <summary>Whether some matrix is decoded before it is multiplied.</summary>
+    public bool IsDecoded => Array.Exists(_weights, static stage => stage.IsDecoded);
 
     /// <summary>Elements of an input row.</summary>
     public int InputWidth => Stages[0].InputWidth;
@@ -79,50 +84,65 @@ internal sealed unsafe class NetworkWeights
     /// <summary>Elements of an output row.</summary>
     public int OutputWidth => Stages[^1].Width;
 
-    /// <summary>Floats that a network's weights take.</summary>
+    /// <summary>Floats that an expert's weights take.</summary>
     /// <exception cref="OverflowException">They pass 64 bits.</exception>
-    public static long ElementsOf(ImmutableArray<FfnStage> stages, GemmList gemms)
+    public static long ElementsOf(FfnSpec layer, int expert, IFfnWeightSource source, GemmList gemms)
+    {
+        StageWeights[] weights = Describe(layer.Stages, key => layer.Find(key with { Expert = expert })!, source, gemms);
+        return ElementsOf(weights, gemms.LayoutOf(weights));
+    }
+
+    private static long ElementsOf(StageWeights[] stages, IWeightLayout layout)
     {
         long elements = 0;
-        foreach (FfnStage stage in stages)
+        foreach (StageWeights stage in stages)
         {
-            long bias = stage.HasBias ? stage.ProjectionCount * NativeBuffer.Align(stage.Width) : 0;
-            elements = checked(elements + NativeBuffer.Align(gemms.Layout.Elements(stage)) + bias);
+            FfnStage shape = stage.Shape;
+            long bias = shape.HasBias ? shape.ProjectionCount * NativeBuffer.Align(shape.Width) : 0;
+            elements = checked(elements + NativeBuffer.Align(layout.Elements(stage)) + bias);
         }
 
         return elements;
     }
 
-    private void Read(
-        int index, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, RowEncoder encoder, IWeightLayout layout, ref float* place)
+    private static StageWeights[] Describe(
+        ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms) =>
+    [
+        .. stages.Select((stage, index) => new StageWeights(
+            stage,
+            [.. Enumerable.Range(0, stage.ProjectionCount).Select(projection => PanelKernel.Of(gemms.EncodingOf(source, find(Key(index, projection)))))])),
+    ];
+
+    private static TensorKey Key(int stage, int projection) => new(projection == 0 ? FfnTensorRole.Weight : FfnTensorRole.UpWeight, stage);
+
+    private float* ReadStage(
+        StageWeights weights, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, IWeightLayout layout, float* place)
     {
-        FfnStage stage = Stages[index];
-        ref StageWeights weights = ref _weights[index];
-        weights.Matrices = place;
-        place += NativeBuffer.Align(layout.Elements(stage));
-        for (int projection = 0; projection < stage.ProjectionCount; projection++)
+        int index = Array.IndexOf(_weights, weights);
+        for (int projection = 0; projection < weights.Shape.ProjectionCount; projection++)
         {
-            FfnTensor matrix = find(new TensorKey(projection == 0 ? FfnTensorRole.Weight : FfnTensorRole.UpWeight, index));
-            layout.Read(stage, projection, matrix, source, encoder, weights.Matrices);
-            if (!stage.HasBias)
+            var encoder = new RowEncoder(weights.KernelOf(projection).Encoding);
+            layout.Read(weights, projection, find(Key(index, projection)), source, encoder);
+            Error += encoder.Error;
+            if (!weights.Shape.HasBias)
             {
                 continue;
             }
 
             FfnTensor bias = find(new TensorKey(projection == 0 ? FfnTensorRole.Bias : FfnTensorRole.UpBias, index));
-            source.ReadRows(bias, 0, new Span<float>(place, stage.Width));
-            (projection == 0 ? ref weights.Bias : ref weights.UpBias) = place;
-            place += NativeBuffer.Align(stage.Width);
+            source.ReadRows(bias, 0, new Span<float>(place, weights.Shape.Width));
+            if (projection == 0)
+            {
+                weights.Bias = place;
+            }
+            else
+            {
+                weights.UpBias = place;
+            }
+
+            place += NativeBuffer.Align(weights.Shape.Width);
         }
-    }
 
-    /// <summary>The tensors of a stage; null where the stage has none.</summary>
-    public struct StageWeights
-    {
-        /// <summary>The projections, as the layout has them.</summary>
-        public float* Matrices;
-
-        public float* Bias;
-        public float* UpBias;
+        return place;
     }
 }

@@ -57,12 +57,16 @@ internal sealed class DeviceFormat
 
     /// <summary>The precisions there are.</summary>
     public static FfnPrecision[] Precisions { get; } =
-        [FfnPrecision.Float32, FfnPrecision.Tf32, FfnPrecision.BFloat16, FfnPrecision.Float16, FfnPrecision.Float8];
+    [
+        FfnPrecision.Auto, FfnPrecision.Stored, FfnPrecision.Float32, FfnPrecision.Tf32, FfnPrecision.BFloat16, FfnPrecision.Float16,
+        FfnPrecision.Float8,
+    ];
 
     /// <summary>The form of a precision.</summary>
     /// <param name="precision">One of <see cref="Precisions"/>.</param>
     public static DeviceFormat Of(FfnPrecision precision) => precision switch
     {
+        FfnPrecision.Auto or FfnPrecision.Stored => Of(FfnPrecision.Float32),
         FfnPrecision.Float32 => new(precision, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Float32),
         FfnPrecision.Tf32 => new(precision, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Tf32),
         FfnPrecision.BFloat16 => new(precision, "NATIVEFFN_BF16", CudaDataType.BFloat16, 2, CudaDataType.BFloat16, 2, CublasComputeType.Float32),

@@ -3,6 +3,7 @@ using System.Runtime.InteropServices;
 using NativeFfn.Backends.CuBlas.Forward;
 using NativeFfn.Backends.CuBlas.Gemm;
 using NativeFfn.Backends.CuBlas.Streams;
+using NativeFfn.Backends.Encodings;
 using NativeFfn.Bindings.Cuda;
 
 namespace NativeFfn.Backends.CuBlas.Weights;
@@ -35,6 +36,9 @@ internal sealed class DeviceLayer : SafeHandle
 
     /// <summary>‖stored - given‖ / ‖given‖ of its matrices.</summary>
     public required double QuantizationError { get; init; }
+
+    /// <summary>The encoding of its matrices.</summary>
+    public required WeightEncoding Encoding { get; init; }
 
     /// <summary>The network of a dense layer, or every expert of a mixture.</summary>
     public required ImmutableArray<DeviceNetwork> Networks { get; init; }

@@ -73,6 +73,7 @@ internal sealed class LayerLoader(
                 Mixture = mixture,
                 Norms = new DeviceNorms { Pre = Norm(spec.PreNorm, 0), Branch = Norm(spec.BranchNorm, 1), Post = Norm(spec.PostNorm, 2) },
                 QuantizationError = encoder.Error.Relative,
+                Encoding = format.Encoding,
             };
         }
         catch

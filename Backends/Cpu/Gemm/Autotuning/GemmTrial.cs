@@ -82,7 +82,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
     }
 
     public void RunLibrary(int tokens) => new WidenedProduct(_kernel, _library, _block).Multiply(
-        tokens, _rows, _columns, _input, _columns, _panels, 1, _output, _rows, accumulate: false);
+        tokens, _rows, _columns, _input, _columns, _panels, _kernel.PanelBytes(_columns), _output, _rows, accumulate: false);
 
     /// <inheritdoc/>
     public void Dispose() => _memory.Dispose();

@@ -10,6 +10,7 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// f32         32 columns of [rows] floats
 /// bf16, f16   16 pairs of columns, a 32-bit lane a row: the even column in the lower half, the odd one in the upper
 /// int8        [rows] float scales, then 32 columns of [rows] bytes
+/// int4        [rows] float scales, then 16 pairs of columns of [rows] bytes: the even column in the lower half, the odd one in the upper
 /// </code>
 /// The panels of any other encoding are its rows as they are stored, one after the other, decoded a block of columns at a time.
 /// </remarks>

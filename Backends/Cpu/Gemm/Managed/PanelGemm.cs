@@ -1,14 +1,17 @@
 using NativeFfn.Backends.Cpu.Forward;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Rows;
+using NativeFfn.Backends.Cpu.Weights;
+using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>The panel kernels in C#: panel after panel, its products, activation and result while they are in cache.</summary>
-/// <param name="kernel">The kernel.</param>
-/// <param name="layout">How it wants weights to lie.</param>
-internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) : IGemm
+internal sealed unsafe class PanelGemm : IGemm
 {
+    // The kernels of all encodings have rows and tiles of one size.
+    private static readonly PanelKernel Kernel = PanelKernel.Of(WeightEncodings.Float32);
+
     // 512 columns of so many tokens take 288 KiB, which stay in the second-level cache.
     private const int MostTokensAtATime = 144;
 
@@ -29,7 +32,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
     public string Name => "panels";
 
     /// <inheritdoc/>
-    public IWeightLayout Layout => layout;
+    public IWeightLayout Layout => PanelLayout.Instance;
 
     /// <inheritdoc/>
     public int MostTokens => MostTokensAtATime;
@@ -40,7 +43,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
     /// <inheritdoc/>
     public void Place(ref TokenGroup group, ref long elements)
     {
-        group.Tiles = kernel.Tile(group.Tokens);
+        group.Tiles = Kernel.Tile(group.Tokens);
         (long even, long odd) = (0, 0);
         for (int i = 0; i < group.Network.Stages.Length; i++)
         {
@@ -65,8 +68,8 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
     public long WorkerElements(in TokenGroup group)
     {
         // The sums of each projection and a widened block, or the collected rows of a tile.
-        long widened = group.Tiles.Count < TilesWorthWidening && kernel.GroupBytes > 0 ? 0 : PanelKernel.BlockColumns * kernel.Rows;
-        return Math.Max(SumsOfPanels(group) + widened, kernel.MostTokens * NativeBuffer.Align(group.Network.InputWidth));
+        long widened = group.Tiles.Count < TilesWorthWidening && !group.Network.IsDecoded ? 0 : PanelKernel.BlockColumns * Kernel.Rows;
+        return Math.Max(SumsOfPanels(group) + widened, Kernel.MostTokens * NativeBuffer.Align(group.Network.InputWidth));
     }
 
     /// <inheritdoc/>
@@ -94,7 +97,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
         // Panels that are multiplied together stay together, unless memory is all that counts.
         int granularity = group.Tokens <= PanelKernel.UnaidedTokens
             ? ColumnGranularity
-            : Math.Max(ColumnGranularity, PanelsAtATime(group) * kernel.Rows);
+            : Math.Max(ColumnGranularity, PanelsAtATime(group) * Kernel.Rows);
         return Slicing.OfProduct(group.Tiles.Count, group.Network.Stages[stage].Width, wanted, granularity, granularity, enough);
     }
 
@@ -102,9 +105,9 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
     public void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker)
     {
         int projections = group.Network.Stages[stage].ProjectionCount;
-        int end = (region.EndColumn + kernel.Rows - 1) / kernel.Rows;
+        int end = (region.EndColumn + Kernel.Rows - 1) / Kernel.Rows;
         int together = PanelsAtATime(group);
-        for (int first = region.FirstColumn / kernel.Rows; first < end; first += together)
+        for (int first = region.FirstColumn / Kernel.Rows; first < end; first += together)
         {
             int panels = Math.Min(together, end - first);
             long start = chunk.Now();
@@ -114,7 +117,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
             {
                 float* gate = Sums(chunk, group, worker, i * projections);
                 float* up = Sums(chunk, group, worker, (i * projections) + projections - 1);
-                Finish(chunk, group, stage, region, (first + i) * kernel.Rows, gate, up);
+                Finish(chunk, group, stage, region, (first + i) * Kernel.Rows, gate, up);
             }
         }
     }
@@ -151,7 +154,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
 
     private static int PanelsAtATime(long sumElements) => (int)Math.Clamp(SumBytes / (2 * sumElements * sizeof(float)), 1, MostPanelsAtATime);
 
-    private long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * kernel.Rows;
+    private long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * Kernel.Rows;
 
     private int PanelsAtATime(in TokenGroup group) => PanelsAtATime(SumElements(group));
 
@@ -178,29 +181,31 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
     private void MultiplyTogether(
         CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker, int firstSums)
     {
-        int width = group.Network.Stages[stage].InputWidth;
+        StageWeights weights = group.Network.Weights[stage];
+        int projections = weights.Shape.ProjectionCount;
+        int width = weights.Shape.InputWidth;
         TokenPanels input = Tokens(chunk, group, stage);
-        long panelBytes = kernel.PanelBytes(width);
-        byte* start = (byte*)group.Network.Weights[stage].Matrices + (firstPanel * panelBytes);
         int columnGroups = PanelFormat.Groups(width);
-        bool widens = kernel.GroupBytes == 0 || (region.Rows >= TilesWorthWidening && kernel.Widened != kernel);
-        PanelKernel multiplier = widens ? kernel.Widened : kernel;
         for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
         {
             int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
-            byte* blocks = start + ((long)block * kernel.GroupBytes);
             for (int i = 0; i < panels; i++)
             {
+                int panel = firstPanel + i;
+                PanelKernel kernel = weights.KernelOf(panel % projections);
+
                 // What is read after the last block of all is only ever asked for, wherever it lies.
-                byte* next = i + 1 < panels ? blocks + ((i + 1) * panelBytes)
-                    : block + count < columnGroups ? blocks + (count * kernel.GroupBytes)
-                    : start + (panels * panelBytes);
-                byte* read = blocks + (i * panelBytes);
-                if (widens)
+                byte* next = i + 1 < panels ? Block(weights, panel + 1, block)
+                    : block + count < columnGroups ? Block(weights, firstPanel, block + count)
+                    : Block(weights, firstPanel + panels, 0);
+                byte* read = Block(weights, panel, block);
+                PanelKernel multiplier = kernel;
+                if (kernel.GroupBytes == 0 || (region.Rows >= TilesWorthWidening && kernel.Widened != kernel))
                 {
                     float* widened = chunk.Own(worker) + SumsOfPanels(group);
-                    kernel.Unpack(start + (i * panelBytes), width, block, count, widened, kernel.Rows);
+                    kernel.Unpack(Block(weights, panel, 0), width, block, count, widened, kernel.Rows);
                     read = (byte*)widened;
+                    multiplier = kernel.Widened;
                 }
 
                 multiplier.Multiply(
@@ -210,16 +215,24 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
         }
     }
 
+    // Where a block of a panel begins, panels counted over the projections as they lie.
+    private static byte* Block(StageWeights weights, int panel, int columnGroup)
+    {
+        int projections = weights.Shape.ProjectionCount;
+        int projection = panel % projections;
+        return weights.Panel(panel / projections, projection) + ((long)columnGroup * weights.KernelOf(projection).GroupBytes);
+    }
+
     private void Finish(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, float* gate, float* up)
     {
         int width = group.Network.Stages[stage].Width;
-        int columns = Math.Min(kernel.Rows, width - firstColumn);
+        int columns = Math.Min(Kernel.Rows, width - firstColumn);
         bool isLast = stage == group.Network.Stages.Length - 1;
         bool keeps = stage == 0 && group.Network.FinishesHiddenRows;
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
         {
             int first = group.Tiles.FirstToken(tile);
-            int above = (first - group.Tiles.FirstToken(region.FirstRow)) * kernel.Rows;
+            int above = (first - group.Tiles.FirstToken(region.FirstRow)) * Kernel.Rows;
             int tokens = group.Tiles.TokensOf(tile);
             long start = chunk.Now();
             if (keeps)
@@ -231,14 +244,14 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
 
             for (int i = 0; i < tokens; i++)
             {
-                int offset = above + (i * kernel.Rows);
+                int offset = above + (i * Kernel.Rows);
                 Epilogue.Activate(chunk, group, stage, first + i, firstColumn, columns, gate + offset, up + offset);
             }
 
             if (!isLast)
             {
                 TokenPanels hidden = Tokens(chunk, group, stage + 1);
-                hidden.Write(tile, firstColumn, gate + above, kernel.Rows, columns);
+                hidden.Write(tile, firstColumn, gate + above, Kernel.Rows, columns);
                 if (firstColumn + columns == width)
                 {
                     hidden.Clear(tile, width);
@@ -251,7 +264,7 @@ internal sealed unsafe class PanelGemm(PanelKernel kernel, PanelLayout layout) :
                 start = chunk.Now();
                 for (int i = 0; i < tokens; i++)
                 {
-                    Epilogue.Write(chunk, group, first + i, firstColumn, columns, gate + above + (i * kernel.Rows));
+                    Epilogue.Write(chunk, group, first + i, firstColumn, columns, gate + above + (i * Kernel.Rows));
                 }
 
                 chunk.Add(FfnStep.Residual, start);

@@ -1,19 +1,26 @@
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>Matrices as panels, a gated stage's gate and up panels in turns, so that a forward reads memory from end to end.</summary>
-/// <param name="kernel">Packs them.</param>
-internal sealed unsafe class PanelLayout(PanelKernel kernel) : IWeightLayout
+internal sealed unsafe class PanelLayout : IWeightLayout
 {
-    /// <inheritdoc/>
-    public long Elements(FfnStage stage) => checked(
-        ((stage.ProjectionCount * kernel.MatrixBytes(stage.Width, stage.InputWidth)) + sizeof(float) - 1) / sizeof(float));
+    private PanelLayout()
+    {
+    }
+
+    /// <summary>The layout.</summary>
+    public static PanelLayout Instance { get; } = new();
 
     /// <inheritdoc/>
-    public void Read(FfnStage stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, float* place)
+    public long Elements(StageWeights stage) => checked((stage.PanelsBytes + sizeof(float) - 1) / sizeof(float));
+
+    /// <inheritdoc/>
+    public void Read(StageWeights stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder)
     {
+        PanelKernel kernel = stage.KernelOf(projection);
         long rowBytes = encoder.Encoding.RowBytes(tensor.Columns);
         int panelRows = Math.Min(kernel.Rows, tensor.Rows);
         using var memory = new NativeBuffer(
@@ -22,11 +29,7 @@ internal sealed unsafe class PanelLayout(PanelKernel kernel) : IWeightLayout
         {
             var rows = new Span<byte>(memory.Pointer, checked((int)(Math.Min(panelRows, tensor.Rows - first) * rowBytes)));
             encoder.Read(source, tensor, first, rows);
-            kernel.Pack(rows, tensor.Columns, Panel(place, stage, first / kernel.Rows, projection));
+            kernel.Pack(rows, tensor.Columns, stage.Panel(first / kernel.Rows, projection));
         }
     }
-
-    /// <summary>A panel of a projection; 0 is the activated one, 1 the up projection.</summary>
-    public byte* Panel(float* matrices, FfnStage stage, int panel, int projection) =>
-        (byte*)matrices + ((((long)panel * stage.ProjectionCount) + projection) * kernel.PanelBytes(stage.InputWidth));
 }

@@ -19,7 +19,7 @@ internal sealed unsafe class LibraryRowGemm(IMatrixProduct? library) : LibraryGe
     public override string? WhyNot(in GemmProblem problem) =>
         base.WhyNot(problem)
         ?? (problem.Kernel != CpuKernel.Mkl ? "the panel kernels read panels only."
-            : problem.Encoding != WeightEncodings.Float32 ? $"it reads f32 and not {problem.Encoding}."
+            : problem.Encodings.FirstOrDefault(static encoding => encoding != WeightEncodings.Float32) is { } other ? $"it reads f32 and not {other}."
             : null);
 
     /// <inheritdoc/>
@@ -59,12 +59,12 @@ internal sealed unsafe class FloatRowLayout : IWeightLayout
     public static long MatrixElements(FfnStage stage) => NativeBuffer.Align(stage.Width * StrideOf(stage.Width, stage.InputWidth));
 
     /// <inheritdoc/>
-    public long Elements(FfnStage stage) => stage.ProjectionCount * MatrixElements(stage);
+    public long Elements(StageWeights stage) => stage.Shape.ProjectionCount * MatrixElements(stage.Shape);
 
     /// <inheritdoc/>
-    public void Read(FfnStage stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder, float* place)
+    public void Read(StageWeights stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder)
     {
-        float* rows = place + (projection * MatrixElements(stage));
+        float* rows = stage.Matrices + (projection * MatrixElements(stage.Shape));
         source.ReadRows(tensor, 0, new Span<float>(rows, checked((int)tensor.ElementCount)));
 
         // From the last row on, each moves to where nothing is any more.

@@ -26,11 +26,11 @@ internal readonly unsafe struct WidenedProduct(PanelKernel kernel, IMatrixProduc
     /// <param name="a">A.</param>
     /// <param name="lda">Elements from one row of A to the next.</param>
     /// <param name="panels">The panels of B.</param>
-    /// <param name="panelStride">From one of B's panels to the next, in panels.</param>
+    /// <param name="panelStride">From one of B's panels to the next, in bytes.</param>
     /// <param name="c">C.</param>
     /// <param name="ldc">Elements from one row of C to the next.</param>
     /// <param name="accumulate">Whether C is added to.</param>
-    public void Multiply(int m, int n, int k, float* a, long lda, byte* panels, int panelStride, float* c, long ldc, bool accumulate)
+    public void Multiply(int m, int n, int k, float* a, long lda, byte* panels, long panelStride, float* c, long ldc, bool accumulate)
     {
         int rowsOfPanel = kernel.Rows;
         int panelsOfBlock = PanelsOfBlock(n, k, rowsOfPanel);
@@ -39,7 +39,7 @@ internal readonly unsafe struct WidenedProduct(PanelKernel kernel, IMatrixProduc
         for (int first = 0; first < n; first += panelsOfBlock * rowsOfPanel)
         {
             int columns = (int)Math.Min(stride, n - first);
-            for (int i = 0; i * rowsOfPanel < columns; i++, panels += panelStride * kernel.PanelBytes(k))
+            for (int i = 0; i * rowsOfPanel < columns; i++, panels += panelStride)
             {
                 kernel.Unpack(panels, k, 0, groups, block + (i * rowsOfPanel), stride);
             }

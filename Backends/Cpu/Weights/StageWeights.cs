@@ -1,0 +1,44 @@
+using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Encodings;
+
+namespace NativeFfn.Backends.Cpu.Weights;
+
+/// <summary>The matrices and biases of a stage in a network's memory; each projection has an encoding of its own.</summary>
+/// <param name="shape">The stage.</param>
+/// <param name="kernels">How each projection is packed and read: the activated one, then the up projection where there is one.</param>
+internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] kernels)
+{
+    /// <summary>The stage.</summary>
+    public FfnStage Shape { get; } = shape;
+
+    /// <summary>The projections, as the network's layout has them.</summary>
+    public float* Matrices { get; set; }
+
+    /// <summary>The bias of the activated projection; null where the stage has none.</summary>
+    public float* Bias { get; set; }
+
+    /// <summary>The bias of the up projection; null where the stage has none.</summary>
+    public float* UpBias { get; set; }
+
+    /// <summary>The projections' encodings.</summary>
+    public IEnumerable<WeightEncoding> Encodings => kernels.Select(static kernel => kernel.Encoding);
+
+    /// <summary>Whether a projection is decoded before it is multiplied.</summary>
+    public bool IsDecoded { get; } = Array.Exists(kernels, static kernel => kernel.GroupBytes == 0);
+
+    /// <summary>Bytes of all projections as panels, which lie in turns: a panel of each, so that a forward reads memory from end to end.</summary>
+    public long PanelsBytes { get; } = kernels.Sum(kernel => kernel.MatrixBytes(shape.Width, shape.InputWidth));
+
+    /// <summary>Bytes from one panel of a projection to the next.</summary>
+    public long PanelStride { get; } = kernels.Sum(kernel => kernel.PanelBytes(shape.InputWidth));
+
+    /// <summary>The kernel of a projection.</summary>
+    /// <param name="projection">0 for the activated one, 1 for the up projection.</param>
+    public PanelKernel KernelOf(int projection) => kernels[projection];
+
+    /// <summary>A panel of a projection.</summary>
+    /// <param name="panel">The panel, from 0.</param>
+    /// <param name="projection">0 for the activated one, 1 for the up projection.</param>
+    public byte* Panel(int panel, int projection) =>
+        (byte*)Matrices + (panel * PanelStride) + (projection * kernels[0].PanelBytes(Shape.InputWidth));
+}

@@ -1,0 +1,25 @@
+using System.Globalization;
+
+namespace NativeFfn.Cli.Layers;
+
+/// <summary>What mode block computes of a layer, as a formula: F is the network, x a token's row.</summary>
+internal static class BlockFormula
+{
+    /// <summary>The formula, or why there is none.</summary>
+    public static string Of(FfnSpec spec)
+    {
+        if (spec.WhyNoBlock is { } reason)
+        {
+            return "none: " + reason;
+        }
+
+        string branch = Apply(spec.BranchNorm, $"F({Apply(spec.PreNorm, "x")})");
+        string sum = $"x + {branch}";
+        return spec.PostNorm is null ? sum : Apply(spec.PostNorm, sum);
+    }
+
+    private static string Apply(NormSpec? norm, string inner) => norm is null ? inner : $"{Name(norm)}({inner})";
+
+    private static string Name(NormSpec norm) => string.Create(
+        CultureInfo.InvariantCulture, $"{(norm.Kind == NormKind.Layer ? "layernorm" : "rmsnorm")}[{norm.Epsilon:0.##e-0}]");
+}
