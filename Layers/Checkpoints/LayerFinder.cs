@@ -55,7 +55,8 @@ internal sealed class LayerFinder
         if (plan.Forms.IsEmpty)
         {
             throw new CheckpointException(
-                $"{_tensors.Path}: layer {_layer} has no feed-forward network; {_family.WhyGaps ?? "its width is 0 in the configuration"}. Name another layer.");
+                $"{_tensors.Path}: layer {_layer} has no feed-forward network; {_family.WhyGaps ?? "its width is 0 in the configuration"}. " +
+                "Name another layer.");
         }
 
         string[] prefixes = [.. _layout.Prefixes.Where(prefix => plan.Forms.Any(form => Has(form, prefix)))];
@@ -81,7 +82,8 @@ internal sealed class LayerFinder
             _ => ", under this or another of the family's names",
         };
         throw _family.WhyGaps is { } gaps
-            ? new CheckpointException($"{_tensors.Path}: layer {_layer} has no tensor {CheckpointText.Quote(first)}; {gaps}. Name another layer.")
+            ? new CheckpointException(
+                $"{_tensors.Path}: layer {_layer} has no tensor {CheckpointText.Quote(first)}; {gaps}. Name another layer.")
             : Missing(first, where);
 
         bool Has(NetworkForm form, string prefix) => form.Markers.Any(marker => _tensors.Contains(prefix + plan.Path + marker));
@@ -124,7 +126,8 @@ internal sealed class LayerFinder
         StoredRows.Of(file, stored).ReadFloats(0, number);
         return float.IsFinite(number[0])
             ? number[0]
-            : throw new CheckpointException($"{file.Path}: tensor {CheckpointText.Quote(stored.Name)} is {number[0]}; it must be a finite number.");
+            : throw new CheckpointException(
+                $"{file.Path}: tensor {CheckpointText.Quote(stored.Name)} is {number[0]}; it must be a finite number.");
     }
 
     private FfnSpec WithNorms(FfnSpec spec)
@@ -144,7 +147,8 @@ internal sealed class LayerFinder
         NormSpec? branch = ReadNorm(_family.BranchNorm, out string? lacksBranch);
         NormSpec? post = ReadNorm(_family.PostNorm, out string? lacksPost);
         return (lacksPre ?? lacksBranch ?? lacksPost) is { } lacks
-            ? spec.WithoutBlock($"{_tensors.Path} has no tensor {CheckpointText.Quote(lacks)}, a norm of layer {_layer}; the other modes work without.")
+            ? spec.WithoutBlock(
+                $"{_tensors.Path} has no tensor {CheckpointText.Quote(lacks)}, a norm of layer {_layer}; the other modes work without.")
             : WithBlockForm(spec.WithNorms(pre, branch, post));
     }
 
@@ -275,5 +279,6 @@ internal sealed class LayerFinder
         $"the configuration asks for {CheckpointText.Shape(shape)}.");
 
     private CheckpointException Missing(string name, string where) => new(
-        $"{_tensors.Path}: has no tensor {CheckpointText.Quote(name)}{where}, which layer {_layer} needs. Is the checkpoint complete, and config.json its own?");
+        $"{_tensors.Path}: has no tensor {CheckpointText.Quote(name)}{where}, which layer {_layer} needs. " +
+        "Is the checkpoint complete, and config.json its own?");
 }

@@ -75,7 +75,8 @@ internal static class ComposedModels
         .. Hears("llama", "voxtral_encoder", "voxtral"),
         .. Hears("llama", "glmasr_encoder", "glmasr"),
         new(
-            "qwen2_5_omni", Thinker(Text, "text_config", "qwen2_5_omni_text", "model."), Thinker(Vision, "vision_config", "qwen2_5_omni_vision_encoder", "visual."),
+            "qwen2_5_omni", Thinker(Text, "text_config", "qwen2_5_omni_text", "model."),
+            Thinker(Vision, "vision_config", "qwen2_5_omni_vision_encoder", "visual."),
             Thinker(Audio, "audio_config", "qwen2_5_omni_audio_encoder", "audio_tower.")),
         new(
             "qwen3_omni_moe", Thinker(Text, "text_config", "qwen3_omni_moe_text", "model."),
@@ -122,10 +123,13 @@ internal static class ComposedModels
     /// <summary>What models set before the prefixes of a tower's own.</summary>
     public static ImmutableArray<string> OuterOf(CheckpointTower tower) => tower switch
     {
-        Text => ["", "language_model.", "model.language_model.", "model.", "text_model.", "model.text_model.", "text_decoder.", "llm.", "model.llm."],
+        Text =>
+            ["", "language_model.", "model.language_model.", "model.", "text_model.", "model.text_model.", "text_decoder.", "llm.",
+                "model.llm."],
         Vision =>
         [
-            "", "vision_model.", "vision_tower.", "model.vision_tower.", "model.vision_model.", "visual.", "model.visual.", "vision_encoder.",
+            "", "vision_model.", "vision_tower.", "model.vision_tower.", "model.vision_model.", "visual.", "model.visual.",
+            "vision_encoder.",
             "model.vision_encoder.", "model.", "model.vision_tower.vision_tower.",
         ],
         Audio => ["", "audio_tower.", "model.audio_tower.", "audio_model.", "audio_encoder.", "model.encoder.", "model."],
@@ -134,7 +138,8 @@ internal static class ComposedModels
     };
 
     private static IEnumerable<ComposedModel> Sees(string text, string vision, params ImmutableArray<string> types) =>
-        Of(types, new(Text, "text_config|llm_config|language_config", text) { MayBeFlat = true }, vision.Length == 0 ? null : new(Vision, "vision_config", vision));
+        Of(types, new(Text, "text_config|llm_config|language_config", text) { MayBeFlat = true }, vision.Length == 0 ? null
+            : new(Vision, "vision_config", vision));
 
     private static IEnumerable<ComposedModel> Hears(string text, string audio, params ImmutableArray<string> types) =>
         Of(types, new(Text, "text_config", text) { MayBeFlat = true }, new(Audio, "audio_config", audio));

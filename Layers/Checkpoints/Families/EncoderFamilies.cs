@@ -37,7 +37,8 @@ internal static class EncoderFamilies
         Epsilon = new(1e-5f, "layer_norm_eps"),
         Projections = Plain("feed_forward.", "intermediate_dense", "output_dense"),
         PostNorm = Layer("final_layer_norm"),
-        Adapt = static (family, config) => config.Flag(new(false, "do_stable_layer_norm")) ? family with { PreNorm = family.PostNorm, PostNorm = null } : family,
+        Adapt = static (family, config) => config.Flag(new(false, "do_stable_layer_norm"))
+            ? family with { PreNorm = family.PostNorm, PostNorm = null } : family,
     };
 
     private static readonly FfnFamily AudioEncoder = new()
@@ -77,7 +78,8 @@ internal static class EncoderFamilies
     /// <summary>Every row.</summary>
     public static ImmutableArray<FfnFamily> All { get; } =
     [
-        Bert.For("bert", "nezha", "ernie", "electra", "layoutlm", "layoutlmv2", "roformer", "rembert", "splinter", "tapas", "markuplm", "lilt",
+        Bert.For("bert", "nezha", "ernie", "electra", "layoutlm", "layoutlmv2", "roformer", "rembert", "splinter", "tapas", "markuplm",
+            "lilt",
             "bros", "yoso", "mra", "canine", "roc_bert", "visual_bert"),
         Bert.For("bert-generation") with { Prefixes = ["", "bert.", "encoder."] },
         Bert.For("layoutxlm") with { Prefixes = ["layoutlmv2.", ""] },
@@ -87,9 +89,12 @@ internal static class EncoderFamilies
         Roberta.For("roberta", "xlm-roberta", "camembert", "data2vec-text", "luke", "longformer"),
         Deberta.For("deberta", "deberta-v2"),
         Bert.For("mpnet"),
-        Bert.For("dpr") with { Prefixes = ["question_encoder.bert_model.", "ctx_encoder.bert_model.", "span_predictor.encoder.bert_model.", ""] },
-        Bert.For("sew-d") with { Layers = [new("encoder.encoder.layer.{0}.", "num_hidden_layers")], Epsilon = new(1e-7f, "layer_norm_eps") },
-        Nested.For("clap_text_model", "chinese_clip_text_model", "align_text_model", "blip_text_model", "blip_2_qformer", "instructblip_qformer",
+        Bert.For("dpr") with { Prefixes = ["question_encoder.bert_model.", "ctx_encoder.bert_model.", "span_predictor.encoder.bert_model.",
+            ""] },
+        Bert.For("sew-d") with { Layers = [new("encoder.encoder.layer.{0}.", "num_hidden_layers")],
+            Epsilon = new(1e-7f, "layer_norm_eps") },
+        Nested.For("clap_text_model", "chinese_clip_text_model", "align_text_model", "blip_text_model", "blip_2_qformer",
+            "instructblip_qformer",
             "instructblipvideo_qformer"),
         Nested.WithEpsilon(1e-5f).For("altclip_text_model", "bridgetower_text_model"),
 
@@ -155,7 +160,8 @@ internal static class EncoderFamilies
             Epsilon = new(1e-12f, "layer_norm_epsilon|layer_norm_eps"),
             Projections = Gated("mlp.", "fc12", "fc11", "fc2"),
             PostNorm = Layer("norm2"),
-            Adapt = static (family, config) => config.Flag(new(false, "prenorm")) ? family with { PreNorm = family.PostNorm, PostNorm = null } : family,
+            Adapt = static (family, config) => config.Flag(new(false, "prenorm"))
+                ? family with { PreNorm = family.PostNorm, PostNorm = null } : family,
         },
         Bert.WithEpsilon(1e-5f).For("jina_embeddings_v3") with
         {
@@ -200,6 +206,7 @@ internal static class EncoderFamilies
     private static LayerMap Funnel(CheckpointConfig config)
     {
         (int Stage, int Block)[] layers = LayerMap.Stages(config, "block_sizes", [4, 4, 4]);
-        return new LayerMap(layers.Length, layer => FormattableString.Invariant($"encoder.blocks.{layers[layer].Stage}.{layers[layer].Block}."));
+        return new LayerMap(layers.Length, layer =>
+            FormattableString.Invariant($"encoder.blocks.{layers[layer].Stage}.{layers[layer].Block}."));
     }
 }

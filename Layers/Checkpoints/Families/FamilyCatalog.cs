@@ -13,7 +13,8 @@ internal static class FamilyCatalog
     private static readonly FrozenDictionary<string, FfnFamily> ByType = Rows
         .SelectMany(static family => family.ModelTypes.Select(type => KeyValuePair.Create(type, family))).ToFrozenDictionary();
 
-    private static readonly FrozenDictionary<string, ComposedModel> Composed = ComposedModels.All.ToFrozenDictionary(static model => model.ModelType);
+    private static readonly FrozenDictionary<string, ComposedModel> Composed =
+        ComposedModels.All.ToFrozenDictionary(static model => model.ModelType);
 
     /// <summary>Every row.</summary>
     public static ImmutableArray<FfnFamily> Rows =>
@@ -59,12 +60,13 @@ internal static class FamilyCatalog
         if (tower is { } wanted && !towers.Contains(wanted))
         {
             throw new CheckpointException(
-                $"{config.Path}: a model of type {CheckpointText.Quote(type)} has no {Names<CheckpointTower>.Of(wanted)} tower that is known here; " +
-                $"known is {string.Join(", ", towers.Select(Names<CheckpointTower>.Of))}.");
+                $"{config.Path}: a model of type {CheckpointText.Quote(type)} has no {Names<CheckpointTower>.Of(wanted)} tower that " +
+                $"is known here; known is {string.Join(", ", towers.Select(Names<CheckpointTower>.Of))}.");
         }
     }
 
-    private static FamilyLayout ReadPart(CheckpointConfig config, ComposedModel model, CheckpointTower? tower, CheckpointTensors tensors, bool isMlx)
+    private static FamilyLayout ReadPart(
+        CheckpointConfig config, ComposedModel model, CheckpointTower? tower, CheckpointTensors tensors, bool isMlx)
     {
         RequireTower(config, model.ModelType, tower, [.. model.Parts.Select(static part => part.Tower)]);
         ModelPart part = model.Parts.First(candidate => tower is null || candidate.Tower == tower);
@@ -72,7 +74,8 @@ internal static class FamilyCatalog
         if (section is null && !part.MayBeFlat)
         {
             throw new CheckpointException(
-                $"{config.Path}: has no {CheckpointText.Quote(config.Found(part.ConfigKey))}, which says what the {Names<CheckpointTower>.Of(part.Tower)} tower is.");
+                $"{config.Path}: has no {CheckpointText.Quote(config.Found(part.ConfigKey))}, which says what the " +
+                $"{Names<CheckpointTower>.Of(part.Tower)} tower is.");
         }
 
         // A part may bear the whole model's name.
@@ -84,7 +87,8 @@ internal static class FamilyCatalog
 
     private static CheckpointException Unknown(CheckpointConfig config, string type)
     {
-        string what = UnsupportedFamilies.WhyNot(type) is { } reason ? $"{CheckpointText.Quote(type)}, {reason}" : $"the unknown type {CheckpointText.Quote(type)}";
+        string quoted = CheckpointText.Quote(type);
+        string what = UnsupportedFamilies.WhyNot(type) is { } reason ? $"{quoted}, {reason}" : $"the unknown type {quoted}";
         return config.Wrong("model_type", $"{what}; `nativeffn families` lists what is supported");
     }
 }

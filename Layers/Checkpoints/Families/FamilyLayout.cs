@@ -35,7 +35,8 @@ internal sealed class FamilyLayout
         Family = family;
         _config = source.Config;
         _activation = family.ReadActivation(_config);
-        Prefixes = [.. source.Outer.SelectMany(outer => family.Prefixes.Select(prefix => outer + OfType(prefix, source.ModelType))).Distinct()];
+        Prefixes = [.. source.Outer.SelectMany(outer => family.Prefixes.Select(prefix => outer + OfType(prefix, source.ModelType)))
+            .Distinct()];
         _map = family.Map?.Invoke(_config);
         _isMixture = family.Mixture?.Sparse?.Invoke(_config);
         _bias = family.Bias.Key is { } key && _config.Has(key) ? _config.Flag(new(false, key)) : family.Bias.Absent;
@@ -46,6 +47,11 @@ internal sealed class FamilyLayout
             ResidualIsNormed = _config.Flag(family.Block.ResidualIsNormed),
         };
         _ = Forms(family.Layers[0], 0);
+        foreach ((_, FamilyNorm norm) in family.Norms)
+        {
+            _ = Read(norm, hasBias: false);
+        }
+
         _runs = _map is not null ? [(family.Layers[0], _map.Count)] : [.. ReadRuns(family, source, tensors)];
     }
 
@@ -130,7 +136,8 @@ internal sealed class FamilyLayout
     private IEnumerable<NetworkForm> DenseForms(LayerRun run, int layer)
     {
         int dModel = DModel(layer);
-        int dFf = Family.WidthOf?.Invoke(_config, dModel, layer) ?? _config.SizeAt(run.DFfKey ?? Family.DFfKey, layer, Family.Expansion * dModel);
+        int dFf = Family.WidthOf?.Invoke(_config, dModel, layer)
+            ?? _config.SizeAt(run.DFfKey ?? Family.DFfKey, layer, Family.Expansion * dModel);
         if (dFf == 0)
         {
             return [];

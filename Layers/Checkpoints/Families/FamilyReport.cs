@@ -32,13 +32,15 @@ internal sealed record FamilyReport(ImmutableArray<FamilyLine> Families, Immutab
     public static FamilyReport Create() => new(
         [.. FamilyCatalog.Rows.Select(Describe)],
         [.. ComposedModels.All.Select(static model =>
-            new ComposedLine(model.ModelType, [.. model.Parts.Select(static part => $"{Names<CheckpointTower>.Of(part.Tower)}: {part.Type}")]))],
+            new ComposedLine(
+                model.ModelType, [.. model.Parts.Select(static part => $"{Names<CheckpointTower>.Of(part.Tower)}: {part.Type}")]))],
         [.. GgufArchitectures.All.Select(static architecture => architecture.Name)]);
 
     private static FamilyLine Describe(FfnFamily row)
     {
         StoredProjections projections = row.Mixture is { Sparse: null } mixture ? mixture.Experts[0].Projections : row.Projections;
-        string form = (projections.Gate is null ? "plain" : projections.IsFused ? "gated, fused" : "gated") + (row.IsParallel ? ", beside attention" : "");
+        string network = projections.Gate is null ? "plain" : projections.IsFused ? "gated, fused" : "gated";
+        string form = row.IsParallel ? network + ", beside attention" : network;
         return new FamilyLine(
             row.ModelTypes,
             form,
@@ -51,14 +53,14 @@ internal sealed record FamilyReport(ImmutableArray<FamilyLine> Families, Immutab
     private static string Describe(FamilyNorm norm)
     {
         string kind = norm.Kind == NormKind.Rms ? "RMSNorm" : "LayerNorm";
-        string weight = norm.WeightOffset == 1 ? " (1 + w)" : norm.WeightOffset == 0 ? "" : FormattableString.Invariant($" (w + {norm.WeightOffset})");
+        string weight = norm.WeightOffset == 0 ? "" : FormattableString.Invariant($" ({norm.WeightOffset:0.###} + w)");
         return norm.Names.IsEmpty ? kind + " without a weight" : $"{kind}{weight} {norm.Names[0]}";
     }
 
     private static string Describe(FamilyMixture mixture) => string.Join(", ", new[]
     {
         Names<RouterScoring>.Of(mixture.Routing.Scoring),
-        mixture.Renormalize is { Absent: false, Key: null } ? null : mixture.Renormalize.Key is null ? "renormalised" : "renormalised by configuration",
+        mixture.Renormalize.Key is not null ? "renormalised by configuration" : mixture.Renormalize.Absent ? "renormalised" : null,
         mixture.SelectionBias is null ? null : "selection bias",
         mixture.Groups is { Absent: 1, Key: null } ? null : "groups",
         mixture.Shared is null ? null : mixture.SharedGate is null ? "shared expert" : "gated shared expert",

@@ -45,7 +45,8 @@ internal sealed record LayerMap(int Count, Func<int, string> Path, Func<int, int
         ImmutableArray<int> lengths = config.Has(key) ? config.Counts(key) : absent;
         if (lengths.Length > MaxStages || lengths.Sum(static length => (long)length) is < 1 or > MaxLayers)
         {
-            throw config.Wrong(key, $"a list of {lengths.Length} stages; it must be of 1 to {MaxStages} stages with 1 to {MaxLayers} layers in all");
+            throw config.Wrong(
+                key, $"a list of {lengths.Length} stages; it must be of 1 to {MaxStages} stages with 1 to {MaxLayers} layers in all");
         }
 
         return [.. lengths.Index().SelectMany(static stage => Enumerable.Range(0, stage.Item).Select(block => (stage.Index, block)))];
@@ -212,7 +213,10 @@ internal sealed record FfnFamily(params ImmutableArray<string> ModelTypes)
     public FfnFamily WithPlainNorms()
     {
         static FamilyNorm? Plain(FamilyNorm? norm) => norm is null ? null : norm with { WeightOffset = 0 };
-        return this with { PreNorm = Plain(PreNorm), InnerNorm = Plain(InnerNorm), BranchNorm = Plain(BranchNorm), PostNorm = Plain(PostNorm) };
+        return this with
+        {
+            PreNorm = Plain(PreNorm), InnerNorm = Plain(InnerNorm), BranchNorm = Plain(BranchNorm), PostNorm = Plain(PostNorm),
+        };
     }
 
     /// <summary>The activation that a configuration names.</summary>
@@ -220,18 +224,21 @@ internal sealed record FfnFamily(params ImmutableArray<string> ModelTypes)
     {
         bool named = ActivationKey is not null && config.Has(ActivationKey);
         string name = named ? config.Text(ActivationKey!) : Activation;
-        return FixedActivation ?? NativeFfn.Activation.OfConfig(name) ?? OfGate(name) ?? throw UnknownActivation(config, ActivationKey ?? "hidden_act", name);
+        return FixedActivation ?? NativeFfn.Activation.OfConfig(name) ?? OfGate(name)
+            ?? throw UnknownActivation(config, ActivationKey ?? "hidden_act", name);
     }
 
     /// <summary>The activation where a configuration names none.</summary>
     public Activation ReadDefaultActivation() => FixedActivation ?? NativeFfn.Activation.OfConfig(Activation)!;
 
     // A gated network may be called as a whole: swiglu is gated and has SiLU.
-    private Activation? OfGate(string name) =>
-        Projections.Gate is null ? null : NativeFfn.Activation.All.FirstOrDefault(known => known.GatedName is not null && known.GatedName == name);
+    private Activation? OfGate(string name) => Projections.Gate is null
+        ? null
+        : NativeFfn.Activation.All.FirstOrDefault(known => known.GatedName is not null && known.GatedName == name);
 
     /// <summary>The refusal of an activation, which a key has in whole or in part.</summary>
     public static CheckpointException UnknownActivation(CheckpointConfig config, string key, string name) => config.Wrong(
         config.Found(key),
-        $"the unknown activation {CheckpointText.Quote(name)}; supported are {string.Join(", ", NativeFfn.Activation.All.SelectMany(static known => known.ConfigNames))}");
+        $"the unknown activation {CheckpointText.Quote(name)}; supported are " +
+        string.Join(", ", NativeFfn.Activation.All.SelectMany(static known => known.ConfigNames)));
 }

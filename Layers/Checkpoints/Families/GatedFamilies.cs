@@ -9,7 +9,8 @@ internal static class GatedFamilies
 {
     private static readonly FfnFamily Plain = LlamaFamilies.Llama with { Bias = new(false) };
 
-    private static readonly FfnFamily Fused = Plain.WithEpsilon(1e-5f) with { Projections = StoredProjections.Fused("mlp.", "gate_up_proj", "down_proj") };
+    private static readonly FfnFamily Fused = Plain.WithEpsilon(1e-5f) with { Projections = StoredProjections.Fused("mlp.", "gate_up_proj",
+        "down_proj") };
 
     private static readonly FfnFamily Glm4 = Fused with { BranchNorm = Rms("post_mlp_layernorm") };
 
@@ -59,7 +60,8 @@ internal static class GatedFamilies
             Bias = new(null, "add_bias_linear"),
             Epsilon = new(1e-5f, "layernorm_epsilon"),
             Projections = StoredProjections.Fused("mlp.", "dense_h_to_4h", "dense_4h_to_h"),
-            Adapt = static (family, config) => config.Flag(new(true, "rmsnorm")) ? family : family with { PreNorm = Layer("post_attention_layernorm") },
+            Adapt = static (family, config) => config.Flag(new(true, "rmsnorm")) ? family
+                : family with { PreNorm = Layer("post_attention_layernorm") },
         },
         Fused.For("dia_decoder") with { Epsilon = new(1e-5f, "norm_eps"), PreNorm = Rms("pre_mlp_norm") },
         Fused.For("dia_encoder") with { Epsilon = new(1e-5f, "norm_eps"), PreNorm = Rms("post_sa_norm") },
@@ -129,7 +131,8 @@ internal static class GatedFamilies
         },
         Gpt.For("gpt_refact") with
         {
-            WidthOf = static (config, dModel, layer) => config.Has("n_inner") ? config.Size("n_inner") : Widths.Refact(config, dModel, layer),
+            WidthOf = static (config, dModel, layer) => config.Has("n_inner") ? config.Size("n_inner")
+                : Widths.Refact(config, dModel, layer),
             ActivationKey = null,
             Bias = new(null),
             Projections = StoredProjections.Fused("mlp.", "gate_up_proj", "c_proj"),

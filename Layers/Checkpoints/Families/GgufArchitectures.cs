@@ -29,7 +29,8 @@ internal static class GgufArchitectures
     private static readonly ImmutableArray<string> AfterAttention = ["post_attention_norm"];
     private static readonly ImmutableArray<string> OfAttention = ["attn_norm_2", "attn_norm"];
 
-    private static readonly FrozenDictionary<string, GgufArchitecture> ByName = All.ToFrozenDictionary(static architecture => architecture.Name);
+    private static readonly FrozenDictionary<string, GgufArchitecture> ByName =
+        All.ToFrozenDictionary(static architecture => architecture.Name);
 
     /// <summary>Every architecture.</summary>
     public static ImmutableArray<GgufArchitecture> All =>

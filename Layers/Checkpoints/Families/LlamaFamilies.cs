@@ -51,8 +51,10 @@ internal static class LlamaFamilies
     /// <summary>Every row.</summary>
     public static ImmutableArray<FfnFamily> All { get; } =
     [
-        Llama.For("llama", "smollm3", "seed_oss", "qwen2_5_omni_talker", "granite4_vision_text", "deepseek_ocr2_encoder", "maincoder", "kormo"),
-        NoBias.For("mistral", "ministral", "qwen2", "qwen3", "qwen2_5_omni_text", "qwen3_vl_text", "baichuan", "xverse", "aquila", "internlm",
+        Llama.For("llama", "smollm3", "seed_oss", "qwen2_5_omni_talker", "granite4_vision_text", "deepseek_ocr2_encoder", "maincoder",
+            "kormo"),
+        NoBias.For("mistral", "ministral", "qwen2", "qwen3", "qwen2_5_omni_text", "qwen3_vl_text", "baichuan", "xverse", "aquila",
+            "internlm",
             "pangu_embedded", "dream", "rwkv6qwen2", "arwkv7"),
         NoBias.WithEpsilon(1e-5f).For("ministral3", "qwen2_vl_text", "qwen2_5_vl_text", "diffllama", "hunyuan_v1_dense", "hunyuan_vl_text",
             "blt_global_transformer", "blt_local_decoder", "blt_local_encoder", "blt_patcher"),
@@ -67,7 +69,8 @@ internal static class LlamaFamilies
         // One of the two ways to norm is the model's own invention.
         Llama5.For("chameleon") with
         {
-            Adapt = static (family, config) => config.Flag(new(false, "swin_norm")) ? family with { PreNorm = null, BranchNorm = family.PreNorm } : family,
+            Adapt = static (family, config) => config.Flag(new(false, "swin_norm"))
+                ? family with { PreNorm = null, BranchNorm = family.PreNorm } : family,
         },
         Llama5.For("mllama_text_model") with { Block = new() { TanhGate = "cross_attn_mlp_gate" } },
 
@@ -85,7 +88,8 @@ internal static class LlamaFamilies
         Granite.WithEpsilon(1e-5f).For("granite_swa"),
         Granite.For("hyperclovax") with
         {
-            Adapt = static (family, config) => config.Flag(new(false, "use_post_norm")) ? family with { BranchNorm = Rms("post_norm2") } : family,
+            Adapt = static (family, config) => config.Flag(new(false, "use_post_norm")) ? family with { BranchNorm = Rms("post_norm2") }
+                : family,
         },
         Gemma,
         Gemma2,
@@ -111,12 +115,14 @@ internal static class LlamaFamilies
                 : family,
         },
         NoBias.WithEpsilon(1e-5f).For("bitnet") with { Activation = "relu2", InnerNorm = Rms("mlp.ffn_sub_norm") },
-        NoBias.WithEpsilon(1e-5f).For("nemotron-nas", "deci") with { WidthOf = Widths.Nas, WhyGaps = "some layers of this model have none" },
+        NoBias.WithEpsilon(1e-5f).For("nemotron-nas", "deci") with { WidthOf = Widths.Nas,
+            WhyGaps = "some layers of this model have none" },
     ];
 
     // The models were trained with the tanh form; "gelu" under the older key was a slip of the first configurations.
     private static FfnFamily TanhGelu(FfnFamily family, CheckpointConfig config) =>
-        !config.Has("hidden_activation") && config.Text("hidden_act", family.Activation) == "gelu" ? family with { ActivationKey = null } : family;
+        !config.Has("hidden_activation") && config.Text("hidden_act", family.Activation) == "gelu" ? family with { ActivationKey = null }
+            : family;
 
     private static FfnFamily Depth(FfnFamily family) => family with
     {

@@ -71,7 +71,8 @@ internal static class MixtureFamilies
 
     private static readonly FamilyMixture OneGroup = DeepSeek with
     {
-        Groups = new(1, "n_group"), TopGroups = new(1, "topk_group"), Scaling = new(1, "routed_scaling_factor"), SharedCount = new(1, "n_shared_experts"),
+        Groups = new(1, "n_group"), TopGroups = new(1, "topk_group"), Scaling = new(1, "routed_scaling_factor"),
+        SharedCount = new(1, "n_shared_experts"),
     };
 
     private static readonly FamilyMixture Granite = new()
@@ -119,7 +120,8 @@ internal static class MixtureFamilies
             PreNorm = Layer("post_attention_layernorm"),
             Mixture = Mixtral with
             {
-                Routing = new(1, 1) { Scoring = RouterScoring.SparseMixer }, Renormalize = new(false), Jitter = new(0.01f, "router_jitter_noise"),
+                Routing = new(1, 1) { Scoring = RouterScoring.SparseMixer }, Renormalize = new(false),
+                Jitter = new(0.01f, "router_jitter_noise"),
             },
         },
         Llama.For("qwen2_moe") with { Mixture = GatedShared },
@@ -129,7 +131,8 @@ internal static class MixtureFamilies
         Llama.For("llada_moe") with { Mixture = Qwen with { DFfKey = "expert_intermediate_size|moe_intermediate_size" } },
         Llama.For("qwen3_next") with
         {
-            PreNorm = RmsOnePlus("post_attention_layernorm"), MlxAddsOne = true, Mixture = GatedShared with { Renormalize = new(true, "norm_topk_prob") },
+            PreNorm = RmsOnePlus("post_attention_layernorm"), MlxAddsOne = true,
+            Mixture = GatedShared with { Renormalize = new(true, "norm_topk_prob") },
         },
         Llama.For("qwen3_5_moe_text") with
         {
@@ -140,7 +143,8 @@ internal static class MixtureFamilies
         Llama5.For("olmoe") with { Mixture = Qwen with { DFfKey = "intermediate_size", Sparse = null } },
         Llama.For("flex_olmo") with
         {
-            PreNorm = null, BranchNorm = Rms("post_feedforward_layernorm"), Mixture = Qwen with { DFfKey = "intermediate_size", Sparse = null },
+            PreNorm = null, BranchNorm = Rms("post_feedforward_layernorm"),
+            Mixture = Qwen with { DFfKey = "intermediate_size", Sparse = null },
         },
         Llama.For("mellum") with { Mixture = Qwen with { Renormalize = new(true, "norm_topk_prob") } },
         .. DeepSeekKin,
@@ -150,7 +154,8 @@ internal static class MixtureFamilies
         {
             Mixture = Granite,
             Adapt = static (family, config) => config.Has("num_local_experts") && config.Count("num_local_experts") == 0
-                ? family with { Mixture = null, DFfKey = "shared_intermediate_size", Projections = Fused("shared_mlp.", "input_linear", "output_linear") }
+                ? family with { Mixture = null, DFfKey = "shared_intermediate_size",
+                    Projections = Fused("shared_mlp.", "input_linear", "output_linear") }
                 : family,
         },
     ];

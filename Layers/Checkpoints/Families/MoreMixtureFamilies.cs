@@ -25,7 +25,8 @@ internal static class MoreMixtureFamilies
 
     // gpt-oss stacks experts with the rows of gate and up by turns, and its format of 4 bits does so without turning the matrices.
     private static readonly StoredProjections OssBlocks = new StoredProjections(
-        StoredProjection.Stack("mlp.experts.gate_up_proj", ProjectionPart.Even), StoredProjection.Stack("mlp.experts.gate_up_proj", ProjectionPart.Odd),
+        StoredProjection.Stack("mlp.experts.gate_up_proj", ProjectionPart.Even),
+        StoredProjection.Stack("mlp.experts.gate_up_proj", ProjectionPart.Odd),
         StoredProjection.Stack("mlp.experts.down_proj"))
         .With(static projection => projection with { WeightEnding = "_blocks" });
 
@@ -36,8 +37,10 @@ internal static class MoreMixtureFamilies
         {
             Mixture = new()
             {
-                Routing = Sigmoid, SelectionBias = "mlp.expert_bias", Scaling = new(2.826f, "router_scaling_factor"), Experts = [RouterGate],
-                SharedCount = new(1, "num_shared_experts"), Shared = StoredProjections.Llama("mlp.shared_mlp."), Sparse = SparseLayers.AfterTheDense,
+                Routing = Sigmoid, SelectionBias = "mlp.expert_bias", Scaling = new(2.826f, "router_scaling_factor"),
+                Experts = [RouterGate],
+                SharedCount = new(1, "num_shared_experts"), Shared = StoredProjections.Llama("mlp.shared_mlp."),
+                Sparse = SparseLayers.AfterTheDense,
             },
         },
         Llama5.For("afmoe") with
@@ -47,7 +50,8 @@ internal static class MoreMixtureFamilies
             Only = [new("sigmoid", "score_func")],
             Mixture = new()
             {
-                Routing = Sigmoid, SelectionBias = "mlp.expert_bias", Renormalize = new(true, "route_norm"), Scaling = new(1, "route_scale"),
+                Routing = Sigmoid, SelectionBias = "mlp.expert_bias", Renormalize = new(true, "route_norm"),
+                Scaling = new(1, "route_scale"),
                 Experts = [RouterGate], SharedCount = new(0, "num_shared_experts"), Shared = StoredProjections.Llama("mlp.shared_experts."),
                 Sparse = SparseLayers.AfterTheFirst,
             },
@@ -77,8 +81,10 @@ internal static class MoreMixtureFamilies
             Mixture = new()
             {
                 ExpertsKey = "moe_num_experts", ExpertsAlias = null, TopKKey = "moe_k|num_experts_per_tok",
-                SelectionBias = "mlp.moe_statics.e_score_correction_bias", SelectionBiasIsRow = true, SmallestSum = new(1e-12f, "moe_norm_min"),
-                SharedCount = new(0, "moe_num_shared_experts"), Shared = StoredProjections.Llama("mlp.shared_experts."), Sparse = SparseLayers.OfRange,
+                SelectionBias = "mlp.moe_statics.e_score_correction_bias", SelectionBiasIsRow = true,
+                SmallestSum = new(1e-12f, "moe_norm_min"),
+                SharedCount = new(0, "moe_num_shared_experts"), Shared = StoredProjections.Llama("mlp.shared_experts."),
+                Sparse = SparseLayers.OfRange,
             },
         },
         Llama5.For("hunyuan_v1_moe") with
@@ -101,7 +107,8 @@ internal static class MoreMixtureFamilies
             PreNorm = Rms("ffn_norm"),
             Mixture = new()
             {
-                Routing = Sigmoid with { RenormalizeEpsilon = 1e-6f }, SelectionBias = "feed_forward.expert_bias", SelectionBiasIsOptional = true,
+                Routing = Sigmoid with { RenormalizeEpsilon = 1e-6f }, SelectionBias = "feed_forward.expert_bias",
+                SelectionBiasIsOptional = true,
                 Renormalize = new(true, "norm_topk_prob"), Scaling = new(1, "routed_scaling_factor"),
                 Experts = [ExpertForm.Mixtral("feed_forward.gate", "feed_forward.experts.")], Sparse = SparseLayers.AfterTheFirst,
             },
@@ -113,7 +120,8 @@ internal static class MoreMixtureFamilies
             Mixture = new()
             {
                 DFfKey = "intermediate_size", Renormalize = new(false),
-                Experts = [new("feed_forward.router", StoredProjections.Llama("feed_forward.experts.{0}."))], Sparse = SparseLayers.OfPeriod,
+                Experts = [new("feed_forward.router", StoredProjections.Llama("feed_forward.experts.{0}."))],
+                Sparse = SparseLayers.OfPeriod,
             },
         },
         Llama.For("jetmoe") with
@@ -121,7 +129,8 @@ internal static class MoreMixtureFamilies
             ActivationKey = "activation_function",
             Mixture = new()
             {
-                ExpertsKey = "num_local_experts", ExpertsAlias = "num_experts", DFfKey = "intermediate_size|ffn_hidden_size", OutputBias = "mlp.bias",
+                ExpertsKey = "num_local_experts", ExpertsAlias = "num_experts", DFfKey = "intermediate_size|ffn_hidden_size",
+                OutputBias = "mlp.bias",
                 Experts = [new("mlp.router.layer", Stacked("mlp.input_linear", "mlp.output_linear").OfModules())],
             },
         },
@@ -142,9 +151,11 @@ internal static class MoreMixtureFamilies
             Projections = StoredProjections.Llama("feed_forward."),
             Mixture = new()
             {
-                Routing = Sigmoid with { WeighsInput = true }, Renormalize = new(false), ExpertsKey = "num_local_experts", ExpertsAlias = "num_experts",
+                Routing = Sigmoid with { WeighsInput = true }, Renormalize = new(false), ExpertsKey = "num_local_experts",
+                ExpertsAlias = "num_experts",
                 DFfKey = "intermediate_size",
-                Experts = [new("feed_forward.router", Stacked("feed_forward.experts.gate_up_proj", "feed_forward.experts.down_proj").Transposed())],
+                Experts = [new("feed_forward.router",
+                    Stacked("feed_forward.experts.gate_up_proj", "feed_forward.experts.down_proj").Transposed())],
                 SharedDFf = new(null, "intermediate_size"), Shared = StoredProjections.Llama("feed_forward.shared_expert."),
                 Sparse = SparseLayers.OfList,
             },
@@ -155,7 +166,8 @@ internal static class MoreMixtureFamilies
             Parameters = static (config, _) => new(config.Factor("swiglu_limit", 7), config.Factor("swiglu_alpha", 1.702f), UpOffset: 1),
             Mixture = new()
             {
-                ExpertsKey = "num_local_experts", ExpertsAlias = "num_experts", DFfKey = "intermediate_size", RouterHasBias = true, ExpertsHaveBias = true,
+                ExpertsKey = "num_local_experts", ExpertsAlias = "num_experts", DFfKey = "intermediate_size", RouterHasBias = true,
+                ExpertsHaveBias = true,
                 Experts =
                 [
                     new("mlp.router", OssBlocks),
@@ -176,7 +188,8 @@ internal static class MoreMixtureFamilies
             Adapt = Dbrx,
             Mixture = new()
             {
-                ExpertsKey = "ffn_config.moe_num_experts", ExpertsAlias = null, TopKKey = "ffn_config.moe_top_k", DFfKey = "ffn_config.ffn_hidden_size",
+                ExpertsKey = "ffn_config.moe_num_experts", ExpertsAlias = null, TopKKey = "ffn_config.moe_top_k",
+                DFfKey = "ffn_config.ffn_hidden_size",
                 Experts = [new("ffn.router.layer", new(Flat("w1"), Flat("v1"), Flat("w2") with { IsTransposed = true }))],
             },
         },

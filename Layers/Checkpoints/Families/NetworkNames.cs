@@ -8,7 +8,8 @@ internal static class NetworkNames
     // Names that are a network's in some family and another part of the layer in another.
     private static readonly FrozenSet<string> OfSeveralMeanings = new[]
     {
-        "input_layernorm", "post_attention_layernorm", "norm", "layer_norm", "LayerNorm", "ln", "ln_1", "norm_attn_norm", "mixer", "layernorm",
+        "input_layernorm", "post_attention_layernorm", "norm", "norm1", "layer_norm", "LayerNorm", "ln", "ln_1", "norm_attn_norm", "mixer",
+        "layernorm",
         "attn_norm", "attn_norm_2", "post_attention_norm", "attn_output_norm", "attention_norm",
     }.ToFrozenSet();
 
@@ -28,10 +29,12 @@ internal static class NetworkNames
 
     private static IEnumerable<string> NamesOf(FfnFamily row) =>
     [
-        .. row.OtherProjections.Prepend(row.Projections).SelectMany(static projections => projections.All).Select(static projection => projection.Name),
+        .. row.OtherProjections.Prepend(row.Projections).SelectMany(static projections => projections.All).Select(static projection =>
+            projection.Name),
         .. row.Norms.SelectMany(static norm => norm.Norm.Names).Where(static name => !name.StartsWith('/')),
         .. new[] { row.Block.Scale, row.Mixture?.SelectionBias, row.Mixture?.OutputBias, row.Mixture?.SharedGate }.OfType<string>(),
-        .. row.Mixture?.Experts.SelectMany(static form => form.Projections.All.Select(static projection => projection.Name).Append(form.Router)) ?? [],
+        .. row.Mixture?.Experts.SelectMany(static form =>
+            form.Projections.All.Select(static projection => projection.Name).Append(form.Router)) ?? [],
         .. row.Mixture?.Shared?.All.Select(static projection => projection.Name) ?? [],
     ];
 

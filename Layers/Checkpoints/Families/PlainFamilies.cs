@@ -59,7 +59,8 @@ internal static class PlainFamilies
     [
         Gpt2,
         Gpt2.For("imagegpt") with { Activation = "quick_gelu", PreNorm = Rms("ln_2") },
-        Gpt2.For("decision_transformer") with { DModelKey = "hidden_size|n_embd", Activation = "relu", Prefixes = ["encoder.", "transformer.", ""] },
+        Gpt2.For("decision_transformer") with { DModelKey = "hidden_size|n_embd", Activation = "relu",
+            Prefixes = ["encoder.", "transformer.", ""] },
 
         // Its norms stand after the residual, and its "gelu" is the tanh form.
         Gpt2.For("openai-gpt") with
@@ -109,7 +110,8 @@ internal static class PlainFamilies
         {
             WidthOf = Widths.Ratio("intermediate_multiple_size"), Bias = new(null), Prefixes = ["gpt_neox_japanese.", ""],
         },
-        UpDown.For("nemotron") with { Epsilon = new(1e-5f, "norm_eps"), PreNorm = Layer("post_attention_layernorm") with { WeightOffset = 1 } },
+        UpDown.For("nemotron") with { Epsilon = new(1e-5f, "norm_eps"),
+            PreNorm = Layer("post_attention_layernorm") with { WeightOffset = 1 } },
         UpDown.For("arcee"),
         UpDown.For("plm", "cosmos3_edge_text"),
         UpDown.For("jais2") with { Epsilon = new(1e-5f, "layer_norm_eps"), PreNorm = Layer("post_attention_layernorm") },
@@ -117,7 +119,8 @@ internal static class PlainFamilies
         {
             Activation = "xielu", ReadParameters = Xielu, Bias = new(null), PreNorm = Rms("feedforward_layernorm"),
         },
-        UpDown.WithEpsilon(1e-6f).For("nanochat") with { Bias = new(false), Projections = Plain("mlp.", "fc1", "fc2"), PreNorm = Bare(NormKind.Rms) },
+        UpDown.WithEpsilon(1e-6f).For("nanochat") with { Bias = new(false), Projections = Plain("mlp.", "fc1", "fc2"),
+            PreNorm = Bare(NormKind.Rms) },
 
         // The models' code leaves the framework's ε; no configuration has a key for it. The norm of the 350m model stands after the
         // residual.
@@ -190,7 +193,8 @@ internal static class PlainFamilies
             ActivationKey = "activation",
             Bias = new(null, "bias"),
             Epsilon = new(1e-5f, "layer_norm_epsilon"),
-            Adapt = static (family, config) => config.Flag(new(false, "new_decoder_architecture")) || config.Flag(new(true, "parallel_attn"))
+            Adapt = static (family, config) => config.Flag(new(false, "new_decoder_architecture"))
+                || config.Flag(new(true, "parallel_attn"))
                 ? family with { PreNorm = Layer("ln_mlp", "input_layernorm"), IsParallel = true }
                 : family,
         },

@@ -84,7 +84,8 @@ internal static class SparseLayers
         int step = config.Size("moe_layer_interval", 1);
 
         // -1 means the last layer.
-        int last = config.Has("moe_layer_end_index") && config.Factor("moe_layer_end_index", -1) >= 0 ? config.Count("moe_layer_end_index") : int.MaxValue;
+        int last = config.Has("moe_layer_end_index") && config.Factor("moe_layer_end_index", -1) >= 0 ? config.Count("moe_layer_end_index")
+            : int.MaxValue;
         return layer => layer >= first && layer <= last && (layer + 1) % step == 0;
     }
 

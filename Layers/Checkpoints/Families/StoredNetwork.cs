@@ -43,7 +43,8 @@ internal abstract class NetworkForm
     /// <summary>A network with the biases that are said to be there, or that a file has.</summary>
     protected static FfnSpec WithBiases(FfnSpec spec, bool? bias, StoredProjections projections, LayerNames names)
     {
-        bool up = bias ?? (names.Has(projections.Up.BiasName(0)) || (projections.Gate is not null && names.Has(projections.Gate.BiasName(0))));
+        bool up = bias
+            ?? (names.Has(projections.Up.BiasName(0)) || (projections.Gate is not null && names.Has(projections.Gate.BiasName(0))));
         bool down = bias ?? names.Has(projections.Down.BiasName(0));
         FfnSpec fitted = FfnSpec.Stack(spec.Stages[0] with { HasBias = up }, spec.Stages[1] with { HasBias = down });
         return spec.OutputFactor == 1 ? fitted : fitted.WithOutputFactor(spec.OutputFactor);
@@ -89,7 +90,8 @@ internal sealed class MixtureForm(FfnSpec expert, MixtureSpec mixture, FamilyMix
     public override IEnumerable<string> Markers => form.Projections.All.Select(static projection => projection.WeightName(0));
 
     /// <inheritdoc/>
-    public override bool Fits(LayerNames names) => Fits(names, expert, tensor => form.Projections.Place(tensor with { Expert = 0 }, mixture.Experts));
+    public override bool Fits(LayerNames names) =>
+        Fits(names, expert, tensor => form.Projections.Place(tensor with { Expert = 0 }, mixture.Experts));
 
     /// <inheritdoc/>
     public override StoredNetwork Fit(LayerNames names)
@@ -102,7 +104,8 @@ internal sealed class MixtureForm(FfnSpec expert, MixtureSpec mixture, FamilyMix
             HasOutputBias = family.OutputBias is { } output && names.Has(output),
         };
         bool? bias = family.ExpertsHaveBias ? null : false;
-        return new StoredNetwork(WithBiases(expert, bias, form.Projections, names).WithExperts(fitted), wanted => Place(wanted, selectionBias));
+        return new StoredNetwork(WithBiases(expert, bias, form.Projections, names).WithExperts(fitted), wanted =>
+            Place(wanted, selectionBias));
     }
 
     private StoredTensor? Place(FfnTensor wanted, string? selectionBias) => wanted switch

@@ -26,11 +26,13 @@ internal enum ProjectionPart
 /// <param name="Name">The name of the tensor in the file, after the layer's path.</param>
 /// <param name="Shape">The shape that it must have there.</param>
 /// <param name="First">
-/// The first row that is meant, of all dimensions but the last taken together; the first element where there is a <paramref name="ColumnStep"/>.
+/// The first row that is meant, of all dimensions but the last taken together; the first element where there is a
+/// <paramref name="ColumnStep"/>.
 /// </param>
 /// <param name="RowStep">From a row to the next: rows, or elements where there is a <paramref name="ColumnStep"/>.</param>
 /// <param name="ColumnStep">Elements from a column to the next; 0 where rows lie in the file as they are.</param>
-internal readonly record struct StoredTensor(string Name, ImmutableArray<long> Shape, long First = 0, long RowStep = 1, long ColumnStep = 0);
+internal readonly record struct StoredTensor(
+    string Name, ImmutableArray<long> Shape, long First = 0, long RowStep = 1, long ColumnStep = 0);
 
 /// <summary>A projection in a checkpoint.</summary>
 /// <param name="Name">
@@ -93,7 +95,8 @@ internal sealed record StoredProjection(string Name, ProjectionPart Part = Proje
             : new StoredTensor(name, shape, (expert * rows) + first, step);
     }
 
-    private string NameOf(int expert) => expert < 0 ? Name : Name.Replace("{0}", expert.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+    private string NameOf(int expert) =>
+        expert < 0 ? Name : Name.Replace("{0}", expert.ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
 }
 
 /// <summary>The projections of one feed-forward network.</summary>

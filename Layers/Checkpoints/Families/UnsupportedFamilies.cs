@@ -25,14 +25,16 @@ internal static class UnsupportedFamilies
         "klear" or "Klear" => "whose routed and shared experts are mixed by a learned choice",
         "ernie4_5_vl_moe" => "whose tokens of text and of images have experts of their own",
         "step3p5" or "step3p7" => "whose networks clamp what the activation gives, in each layer at another limit",
-        "minimax_m3_vl" or "minimax_m3_vl_text" => "whose experts and dense layers clamp their hidden rows under names that this version does not read",
+        "minimax_m3_vl" or "minimax_m3_vl_text" =>
+            "whose experts and dense layers clamp their hidden rows under names that this version does not read",
         "grok" or "grok-1" or "grok-2" => "whose experts are stored in parts that must be joined first",
         "grovemoe" => "whose experts share further experts in pairs",
         "smallthinker" => "whose router reads what attention was given",
         "switch_transformers" or "nllb-moe" => "whose experts have a capacity beyond which tokens pass unchanged",
         "nomic_bert_moe" => "whose experts share one bias",
         "cogvlm" => "whose tokens of text and of images have networks of their own",
-        "inkling" or "inkling_text" or "zaya" or "axk1" or "axk2" or "openai_privacy_filter" or "cohere2_moe" => "a mixture of experts whose routing this version does not know",
+        "inkling" or "inkling_text" or "zaya" or "axk1" or "axk2" or "openai_privacy_filter" or "cohere2_moe" =>
+            "a mixture of experts whose routing this version does not know",
         "olmo_hybrid" => "whose norms stand before the network in some layers and after it in others",
         "voxtral_realtime_text" => "whose norms change with time",
         "hrm_text" => "whose layers are run in two nested loops",

@@ -46,7 +46,8 @@ internal static class VisionFamilies
         PreNorm = Layer("norm2"),
         Block = new() { Scale = "layer_scale2.lambda1" },
         Adapt = static (family, config) => config.Flag(new(false, "use_swiglu_ffn"))
-            ? family with { ActivationKey = null, Activation = "silu", WidthOf = Widths.DinoGated, Projections = Fused("mlp.", "weights_in", "weights_out") }
+            ? family with { ActivationKey = null, Activation = "silu", WidthOf = Widths.DinoGated,
+                Projections = Fused("mlp.", "weights_in", "weights_out") }
             : family,
     };
 
@@ -61,7 +62,8 @@ internal static class VisionFamilies
     private static readonly FfnFamily Sam = Clip.WithEpsilon(1e-6f) with
     {
         DFfKey = "mlp_dim",
-        WidthOf = static (config, dModel, layer) => config.Has("mlp_dim") ? config.Size("mlp_dim") : Widths.Ratio("mlp_ratio")(config, dModel, layer),
+        WidthOf = static (config, dModel, layer) => config.Has("mlp_dim") ? config.Size("mlp_dim")
+            : Widths.Ratio("mlp_ratio")(config, dModel, layer),
         Layers = [new("layers.{0}.", "num_hidden_layers")],
         Prefixes = ["vision_encoder.", "", "sam.vision_encoder."],
         Activation = "gelu",
@@ -70,7 +72,8 @@ internal static class VisionFamilies
 
     private static readonly FfnFamily Swin = Vit.WithEpsilon(1e-5f) with
     {
-        Map = Stages, WidthOf = Widths.Ratio("mlp_ratio"), Prefixes = ["{type}.", "", "swin.", "encoder.", "model.pixel_level_module.encoder.model."],
+        Map = Stages, WidthOf = Widths.Ratio("mlp_ratio"),
+        Prefixes = ["{type}.", "", "swin.", "encoder.", "model.pixel_level_module.encoder.model."],
     };
 
     /// <summary>Every row.</summary>
@@ -82,10 +85,12 @@ internal static class VisionFamilies
         Vit.WithEpsilon(1e-6f).For("vivit") with { Activation = "gelu_fast" },
         Vit.For("flava_image_model") with { Prefixes = ["image_model.", "flava.image_model.", ""] },
         Vit.For("beit", "data2vec-vision") with { Prefixes = ["{type}.", "", "beit."], Block = new() { Scale = "lambda_2" } },
-        Vit.For("vitpose_backbone") with { WidthOf = Widths.Ratio("mlp_ratio"), Projections = Plain("mlp.", "fc1", "fc2"), OtherProjections = [Vit.Projections] },
+        Vit.For("vitpose_backbone") with { WidthOf = Widths.Ratio("mlp_ratio"), Projections = Plain("mlp.", "fc1", "fc2"),
+            OtherProjections = [Vit.Projections] },
         Vit.WithEpsilon(1e-6f).For("internvl_vision") with
         {
-            Prefixes = ["", "vision_tower.", "internvl_vision."], Projections = Plain("mlp.", "fc1", "fc2"), Block = new() { Scale = "lambda_2" },
+            Prefixes = ["", "vision_tower.", "internvl_vision."], Projections = Plain("mlp.", "fc1", "fc2"),
+            Block = new() { Scale = "lambda_2" },
         },
         Swin.For("swin", "donut-swin", "maskformer-swin"),
         Swin.For("clap_audio_model") with
@@ -97,13 +102,15 @@ internal static class VisionFamilies
         // Version 2 norms the network's result and not its input.
         Swin.For("swinv2") with { PreNorm = null, BranchNorm = Layer("layernorm_after") },
 
-        ClipText.For("clip_text_model", "clipseg_text_model", "xclip_text_model", "owlvit_text_model", "owlv2_text_model", "groupvit_text_model"),
+        ClipText.For("clip_text_model", "clipseg_text_model", "xclip_text_model", "owlvit_text_model", "owlv2_text_model",
+            "groupvit_text_model"),
         ClipText.WithEpsilon(1e-6f).For("siglip_text_model", "siglip2_text_model") with { Activation = "gelu_pytorch_tanh" },
         ClipText.For("metaclip_2_text_model") with { Activation = "gelu" },
         Clip.For("clip_vision_model", "clipseg_vision_model", "xclip_vision_model", "owlvit_vision_model", "owlv2_vision_model",
             "chinese_clip_vision_model", "altclip_vision_model", "git_vision_model", "kosmos_2_vision_model"),
         Clip.For("metaclip_2_vision_model", "groupvit_vision_model") with { Activation = "gelu" },
-        Siglip.For("siglip_vision_model", "siglip2_vision_model", "idefics2_vision", "idefics3_vision", "smolvlm_vision", "paddleocr_vl_vision",
+        Siglip.For("siglip_vision_model", "siglip2_vision_model", "idefics2_vision", "idefics3_vision", "smolvlm_vision",
+            "paddleocr_vl_vision",
             "cosmos3_edge_vision", "video_llama_3_vision", "minicpmv4_6_vision", "phi4_multimodal_vision"),
         Blip.For("blip_vision_model"),
         Blip.WithEpsilon(1e-6f).For("blip_2_vision_model", "instructblip_vision_model", "instructblipvideo_vision_model"),
@@ -134,7 +141,8 @@ internal static class VisionFamilies
             Projections = Plain("mlp.", "up_proj", "down_proj"),
             PreNorm = Layer("norm2"),
             Block = new() { Scale = "layer_scale2.lambda1" },
-            Adapt = static (family, config) => config.Flag(new(false, "use_gated_mlp")) ? family with { Projections = Llama("mlp.") } : family,
+            Adapt = static (family, config) => config.Flag(new(false, "use_gated_mlp")) ? family with { Projections = Llama("mlp.") }
+                : family,
         },
         Sam.For("sam_vision_model", "sam_hq_vision_model", "deepseek_ocr2_sam_vision_model"),
         Clip.WithEpsilon(1e-6f).For("sam3_vit_model") with
@@ -148,7 +156,8 @@ internal static class VisionFamilies
         {
             Activation = "silu", Bias = new(null), Projections = Llama("mlp."), PreNorm = Rms("norm2"),
         },
-        QwenVision.For("qwen3_vl_vision", "qwen3_vl_moe_vision", "qwen3_5_vision", "qwen3_5_moe_vision", "qwen3_omni_moe_vision_encoder") with
+        QwenVision.For("qwen3_vl_vision", "qwen3_vl_moe_vision", "qwen3_5_vision", "qwen3_5_moe_vision",
+            "qwen3_omni_moe_vision_encoder") with
         {
             Activation = "gelu_pytorch_tanh", Projections = Plain("mlp.", "linear_fc1", "linear_fc2"),
         },

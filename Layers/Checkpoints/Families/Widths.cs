@@ -5,7 +5,8 @@ internal static class Widths
 {
     /// <summary>A width rounded up to a multiple.</summary>
     /// <exception cref="CheckpointException">The result passes what a dimension may be.</exception>
-    public static int RoundUp(CheckpointConfig config, double width, int multiple) => Checked(config, Math.Ceiling(width / multiple) * multiple);
+    public static int RoundUp(CheckpointConfig config, double width, int multiple) =>
+        Checked(config, Math.Ceiling(width / multiple) * multiple);
 
     /// <summary>A multiple of d_model, as <c>mlp_ratio</c> has it, cut to an integer.</summary>
     /// <param name="key">The key of the multiple.</param>
@@ -16,14 +17,16 @@ internal static class Widths
     /// <summary>A share of what a key says.</summary>
     /// <param name="key">The key.</param>
     /// <param name="divisor">What it is divided by.</param>
-    public static Func<CheckpointConfig, int, int, int> Share(string key, int divisor) => (config, _, layer) => config.SizeAt(key, layer) / divisor;
+    public static Func<CheckpointConfig, int, int, int> Share(string key, int divisor) => (config, _, layer) =>
+        config.SizeAt(key, layer) / divisor;
 
     /// <summary>LFM2: two thirds of the width, times a factor, rounded up, unless the configuration leaves it as it is.</summary>
     public static int Lfm2(CheckpointConfig config, int dModel, int layer)
     {
         int width = config.Size("block_ff_dim|intermediate_size");
         return config.Flag(new(true, "block_auto_adjust_ff_dim"))
-            ? RoundUp(config, Math.Floor(config.Factor("block_ffn_dim_multiplier", 1) * (double)(2L * width / 3)), config.Size("block_multiple_of", 256))
+            ? RoundUp(config, Math.Floor(config.Factor("block_ffn_dim_multiplier", 1) * (double)(2L * width / 3)),
+                config.Size("block_multiple_of", 256))
             : width;
     }
 
@@ -59,5 +62,6 @@ internal static class Widths
 
     private static int Checked(CheckpointConfig config, double width) => width is >= 1 and <= CheckpointConfig.MaxSize
         ? (int)width
-        : throw new CheckpointException($"{config.Path}: means a d_ff of {width}; it must be 1 to {CheckpointConfig.MaxSize}. Correct config.json.");
+        : throw new CheckpointException(
+            $"{config.Path}: means a d_ff of {width}; it must be 1 to {CheckpointConfig.MaxSize}. Correct config.json.");
 }

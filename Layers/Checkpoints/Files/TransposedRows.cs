@@ -19,7 +19,8 @@ internal readonly record struct ElementSteps(long First, long Row, long Column);
 /// once instead and kept until the rows after it are asked for. Threads that read at the same time get a band each.
 /// </remarks>
 /// <typeparam name="T">An integer as long as a weight.</typeparam>
-internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int rows, int columns, ElementSteps steps)
+internal sealed class TransposedRows<T>(
+    ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int rows, int columns, ElementSteps steps)
     : StoredRows(encoding, columns)
     where T : unmanaged
 {

@@ -13,7 +13,8 @@ namespace NativeFfn.Checkpoints.Files.Gguf;
 internal static class GgufModel
 {
     // llama.cpp's numbers of what a router's scores are; 3 is a softmax over the chosen, which a renormalised one over all equals.
-    private static readonly RouterScoring[] Scorings = [RouterScoring.Softmax, RouterScoring.Softmax, RouterScoring.Sigmoid, RouterScoring.Softmax, RouterScoring.SqrtSoftplus];
+    private static readonly RouterScoring[] Scorings =
+        [RouterScoring.Softmax, RouterScoring.Softmax, RouterScoring.Sigmoid, RouterScoring.Softmax, RouterScoring.SqrtSoftplus];
 
     private const int OverTheChosen = 3;
 
@@ -21,7 +22,8 @@ internal static class GgufModel
     [
         new("ffn_gate_inp", Stacks("ffn_gate_exps", "ffn_up_exps")),
         new("ffn_gate_inp", new(
-            Stack("ffn_gate_up_exps", ProjectionPart.FirstHalf), Stack("ffn_gate_up_exps", ProjectionPart.SecondHalf), Stack("ffn_down_exps"))),
+            Stack("ffn_gate_up_exps", ProjectionPart.FirstHalf), Stack("ffn_gate_up_exps", ProjectionPart.SecondHalf),
+            Stack("ffn_down_exps"))),
         new("ffn_gate_inp", new(new("ffn_gate.{0}"), new("ffn_up.{0}"), new("ffn_down.{0}"))),
     ];
 
@@ -70,7 +72,11 @@ internal static class GgufModel
             Map = null,
             Layers = family.Layers.Length == 1
                 ? [new("blk.{0}.", key + "block_count")]
-                : [new("enc.blk.{0}.", key + "block_count", CheckpointTower.Encoder), new("dec.blk.{0}.", key + "decoder_block_count", CheckpointTower.Decoder)],
+                :
+                [
+                    new("enc.blk.{0}.", key + "block_count", CheckpointTower.Encoder),
+                    new("dec.blk.{0}.", key + "decoder_block_count", CheckpointTower.Decoder),
+                ],
             Prefixes = [""],
             ActivationKey = null,
             Activation = family.Layers.Length == 1 ? family.Activation : gated ? "gelu_new" : "relu",
@@ -89,13 +95,17 @@ internal static class GgufModel
         };
     }
 
-    private static FamilyMixture Rename(FamilyMixture mixture, GgufArchitecture architecture, CheckpointConfig config, Func<string, bool> hasTensor)
+    private static FamilyMixture Rename(
+        FamilyMixture mixture, GgufArchitecture architecture, CheckpointConfig config, Func<string, bool> hasTensor)
     {
         string key = architecture.Name + ".";
         int gating = config.Count(key + "expert_gating_func", 0);
         RouterScoring scoring = gating == 0 ? architecture.Scoring ?? mixture.Routing.Scoring
             : gating < Scorings.Length ? Scorings[gating]
             : throw config.Wrong(key + "expert_gating_func", $"{gating}; known are 1 to {Scorings.Length - 1}");
+
+        // A softmax in groups is DeepSeek-V2's, whose groups are as good as their best expert.
+        bool softGroups = scoring == RouterScoring.Softmax && OrNone(config, key + "expert_group_count") is not null;
         bool absentNorm = architecture.Renormalize ?? mixture.Renormalize.Absent;
         float scale = config.Factor(key + "expert_weights_scale", mixture.Scaling.Key is null ? mixture.Scaling.Absent : 1);
         bool hasShared = Enumerable.Range(0, Math.Min(config.Size(key + "block_count"), FfnSpec.MaxStages))
@@ -112,8 +122,8 @@ internal static class GgufModel
             Routing = mixture.Routing with
             {
                 Scoring = scoring,
-                GroupScoring = scoring == RouterScoring.Softmax ? GroupScoring.Best : mixture.Routing.GroupScoring,
-                MasksWithZero = scoring == RouterScoring.Softmax || mixture.Routing.MasksWithZero,
+                GroupScoring = softGroups ? GroupScoring.Best : mixture.Routing.GroupScoring,
+                MasksWithZero = softGroups || mixture.Routing.MasksWithZero,
             },
             Renormalize = gating == OverTheChosen ? new(true) : new(absentNorm, key + "expert_weights_norm"),
             SelectionBias = "exp_probs_b.bias|exp_probs_b",
@@ -128,7 +138,7 @@ internal static class GgufModel
             Jitter = new(mixture.Jitter.Absent),
             LogitSoftcap = new(0, key + "router_logit_softcapping"),
             SmallestSum = new(mixture.SmallestSum.Absent),
-            Experts = mixture.Experts[0].Projections.Gate is null ? [.. Experts.Select(static form => form with { Projections = form.Projections with { Gate = null } })] : Experts,
+            Experts = mixture.Experts[0].Projections.Gate is null ? [.. Experts.Select(Plain)] : Experts,
             SharedDFf = !hasShared || counts ? null : new(null, sharedWidth),
             SharedCount = !hasShared || !counts ? null : new(1, OrNone(config, sharedCount) ?? sharedCount),
             Shared = !hasShared ? null : mixture.Shared?.Gate is null && mixture.Shared is not null
@@ -140,6 +150,8 @@ internal static class GgufModel
         };
     }
 
+    private static ExpertForm Plain(ExpertForm form) => form with { Projections = form.Projections with { Gate = null } };
+
     // A number that is written as 0 where there is none.
     private static string? OrNone(CheckpointConfig config, string key) => config.Has(key) && config.Count(key) > 0 ? key : null;
 
@@ -147,7 +159,8 @@ internal static class GgufModel
 
     private static StoredProjection Stack(string name, ProjectionPart part = ProjectionPart.Whole) => new(name, part) { IsStack = true };
 
-    private static FamilyNorm? Rename(FamilyNorm? norm, ImmutableArray<string> names, string prefix, CheckpointConfig config, Keyed<float> epsilon)
+    private static FamilyNorm? Rename(
+        FamilyNorm? norm, ImmutableArray<string> names, string prefix, CheckpointConfig config, Keyed<float> epsilon)
     {
         if (norm is null)
         {
