@@ -203,4 +203,49 @@ public class FfnSpecTests
             Assert.Throws<ArgumentException>(() => spec.WithoutBlock(" "));
         }
     }
+
+    [Test]
+    public void A_formula_has_more_parts_that_each_keep_the_others()
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 5, 7)
+            .WithNorms(Rms with { HasWeight = false }, LayerNorm with { HasBias = false }, LayerNorm with { WeightOffset = 1 })
+            .WithInnerNorm(LayerNorm).WithBlockForm(new() { HasBranchScale = true, BranchFactor = 2 }).WithOutputFactor(3);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(spec.Tensors.Skip(3).Select(static tensor => $"{tensor.Name} {tensor.Shape}"), Is.EqualTo(new[]
+            {
+                "inner_norm.weight [7]", "inner_norm.bias [7]", "branch_norm.weight [5]", "post_norm.weight [5]", "post_norm.bias [5]",
+                "branch_scale [5]",
+            }));
+            Assert.That((spec.OutputFactor, spec.BlockForm.BranchFactor, spec.InnerNorm), Is.EqualTo((3f, 2f, LayerNorm)));
+            FfnSpec without = spec.WithoutBlock("no norm was found.");
+            Assert.That((without.OutputFactor, without.BlockForm, without.InnerNorm), Is.EqualTo((3f, BlockForm.Plain, LayerNorm)));
+            Assert.That(spec.WithInnerNorm(null).Tensors, Has.Length.EqualTo(spec.Tensors.Length - 2));
+        }
+    }
+
+    [Test]
+    public void Parts_that_cannot_be_are_refused()
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 5, 7);
+        FfnSpec narrowing = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 3, 2, false));
+        FfnKind sparse = FfnKind.SwiGlu with { Parameters = new() { SparsityMultiplier = 1 } };
+        using (Assert.EnterMultipleScope())
+        {
+            Refuses(() => spec.WithNorms(Rms with { WeightOffset = float.NaN }), "weight offset must be finite");
+            Refuses(() => spec.WithNorms(Rms with { HasWeight = false, WeightOffset = 1 }), "without a weight");
+            Refuses(() => spec.WithNorms(new NormSpec((NormKind)9, 0)), "no norm kind 9");
+            Refuses(() => spec.WithInnerNorm(Rms with { Epsilon = -1 }), "epsilon");
+            Refuses(() => narrowing.WithInnerNorm(Rms), "two-stage network");
+            Refuses(() => narrowing.WithBlockForm(BlockForm.Plain), "turns 3 elements into 2");
+            Refuses(() => spec.WithBlockForm(new() { BranchFactor = float.NaN }), "branch factor must be finite");
+            Refuses(() => spec.WithBlockForm(new() { ResidualFactor = float.NaN }), "residual factor must be finite");
+            Refuses(() => spec.WithOutputFactor(float.PositiveInfinity), "output factor must be finite");
+            Refuses(() => FfnSpec.Create(FfnKind.Relu with { Parameters = new() { InputFactor = float.NaN } }, 2, 2), "InputFactor must be finite");
+            Refuses(() => FfnSpec.Stack(new FfnStage(sparse, 2, 2, false)), "sparsity multiplier");
+            Refuses(() => FfnSpec.Create(sparse, 2, 2).WithExperts(new MixtureSpec(2, 1)), "without sparsity");
+        }
+    }
+
+    private static void Refuses(Func<FfnSpec> make, string reason) => Assert.That(make, Throws.ArgumentException.With.Message.Contains(reason));
 }

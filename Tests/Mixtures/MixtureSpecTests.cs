@@ -34,6 +34,19 @@ public sealed class MixtureSpecTests
     }
 
     [Test]
+    public void A_router_and_a_sum_may_have_biases_and_a_shared_expert_has_those_of_the_experts()
+    {
+        FfnSpec stages = FfnSpec.Stack(new FfnStage(FfnKind.Relu, 3, 4, true), new FfnStage(FfnKind.Linear, 4, 3, false));
+        FfnSpec spec = stages.WithBlockForm(new() { HasBranchScale = true }).WithExperts(
+            new MixtureSpec(1, 1) { HasRouterBias = true, HasOutputBias = true, SharedDFf = 2 });
+        Assert.That(spec.Tensors.Select(static tensor => $"{tensor.Name} {tensor.Shape}"), Is.EqualTo(new[]
+        {
+            "router.weight [1, 3]", "router.bias [1]", "experts.0.up.weight [4, 3]", "experts.0.up.bias [4]", "experts.0.down.weight [3, 4]",
+            "mixture.bias [3]", "shared.up.weight [2, 3]", "shared.up.bias [2]", "shared.down.weight [3, 2]", "branch_scale [3]",
+        }));
+    }
+
+    [Test]
     public void A_trace_has_room_for_the_routing()
     {
         var trace = new FfnTrace(Network.WithExperts(new MixtureSpec(4, 3)), 5);
@@ -53,6 +66,14 @@ public sealed class MixtureSpecTests
         yield return new TestCaseData(new MixtureSpec(4, 1) { Groups = 2, TopGroups = 3 }, "top groups is 3");
         yield return new TestCaseData(new MixtureSpec(4, 3) { Groups = 2, TopGroups = 1 }, "1 of 2 groups have 2 of 4 experts; top-k is 3");
         yield return new TestCaseData(new MixtureSpec(4, 1) { Scaling = float.NaN }, "must be finite; it is NaN");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { GroupScoring = (GroupScoring)5 }, "no group scoring 5");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { SharedFactor = float.NaN }, "shared expert must be finite; it is NaN");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { LogitSoftcap = -1 }, "softcap of logits must be finite and not negative; it is -1");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { Jitter = -1 }, "jitter");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { RenormalizeEpsilon = float.PositiveInfinity }, "added to a sum");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { SmallestSum = -1 }, "smallest sum");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { Scoring = RouterScoring.SparseMixer, HasSelectionBias = true }, "by logits alone");
+        yield return new TestCaseData(new MixtureSpec(4, 1) { Scoring = RouterScoring.SparseMixer, Groups = 2 }, "by logits alone");
         yield return new TestCaseData(new MixtureSpec(4, 1) { SharedDFf = -1 }, "d_ff is -1");
         yield return new TestCaseData(new MixtureSpec(4, 1) { HasSharedGate = true }, "but no shared expert");
         yield return new TestCaseData(new MixtureSpec(4, 1) { SharedDFf = int.MaxValue }, "2147483647 x 3");

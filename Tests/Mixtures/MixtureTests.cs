@@ -28,7 +28,7 @@ public class MixtureTests : BackendTests
         [Values(1, 3, 8)] int topK, [Values(1, 17)] int tokens, [Values] RouterScoring scoring)
     {
         FfnSpec dense = FfnSpec.Create(FfnKind.GeGlu, DModel, DFf);
-        FfnSpec mixture = dense.WithExperts(new MixtureSpec(8, topK) { Scoring = scoring, Groups = 4, TopGroups = 4 });
+        FfnSpec mixture = dense.WithExperts(new MixtureSpec(8, topK) { Scoring = scoring });
         float[] input = RandomLayers.Rows(tokens, DModel, 4);
         float[] expected = Run(dense, Weights(dense, 1), input, FfnMode.Residual);
         Assert.That(Run(mixture, Weights(mixture, 1), input, FfnMode.Residual), Is.EqualTo(expected).Within(1e-5));

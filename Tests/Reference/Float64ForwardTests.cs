@@ -42,7 +42,9 @@ public sealed class Float64ForwardTests
     public void A_block_norms_before_on_the_branch_and_after()
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.Linear, 2, 2).WithNorms(
-            pre: new NormSpec(NormKind.Rms, 0), branch: new NormSpec(NormKind.Rms, 0) { WeightOffset = 1 }, post: new NormSpec(NormKind.Layer, 0));
+            pre: new NormSpec(NormKind.Rms, 0),
+            branch: new NormSpec(NormKind.Rms, 0) { WeightOffset = 1 },
+            post: new NormSpec(NormKind.Layer, 0));
         FfnMemoryWeights weights = new FfnMemoryWeights(spec)
             .Set("up.weight", new float[] { 1, 0, 0, 1 })
             .Set("down.weight", new float[] { 3, 0, 0, 3 })
