@@ -5,6 +5,7 @@ using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using NativeFfn.Checkpoints.Families;
 using NativeFfn.Cli.Benchmarking;
 using NativeFfn.Cli.Files;
 using NativeFfn.Cli.Info;
@@ -22,6 +23,7 @@ namespace NativeFfn.Cli;
 [JsonSerializable(typeof(ImmutableArray<BenchRow>))]
 [JsonSerializable(typeof(LayersReport))]
 [JsonSerializable(typeof(LlamaConfig))]
+[JsonSerializable(typeof(FamilyReport))]
 internal sealed partial class CliJson : JsonSerializerContext
 {
     // Paths and sentences as they are, not as \u0027: nothing here is put into a web page.

@@ -45,6 +45,7 @@ internal static class CommandTree
             BenchCommand.Create(session),
             InitCommand.Create(session),
             ConvertCommand.Create(session),
+            FamiliesCommand.Create(session),
         };
         root.HelpName = Name;
         root.Directives.Clear();

@@ -9,11 +9,12 @@ namespace NativeFfn.Cli.Commands;
 internal static class ForwardCommand
 {
     private sealed record Request(
-        string Model, int Layer, string Input, string Output, string? Trace, FfnMode Mode, FfnEngineOptions Engine);
+        string Model, CheckpointTower? Tower, int Layer, string Input, string Output, string? Trace, FfnMode Mode, FfnEngineOptions Engine);
 
     public static Command Create(Session session)
     {
         Option<string> model = CommonOptions.Model();
+        Option<CheckpointTower?> tower = CommonOptions.Tower();
         Option<int> layer = CommonOptions.Layer();
         Option<string> input = OptionFactory.Text("--input", "FILE", "Safetensors with F32 'input' [tokens, d_model].", required: true);
         Option<string> output = OptionFactory.Text("--output", "FILE", "Safetensors to write, with F32 'output'; may be the input file.", required: true);
@@ -21,12 +22,13 @@ internal static class ForwardCommand
         Option<string> trace = OptionFactory.Text("--trace", "FILE", "Safetensors to write with the inner values of the forward.");
         var command = new Command("forward", "Run a layer of a checkpoint on the rows of a file.")
         {
-            model, layer, input, output, trace, mode,
+            model, tower, layer, input, output, trace, mode,
         };
         EngineOptionGroup engine = EngineOptionGroup.AddTo(
             command, also: [nameof(FfnEngineOptions.Backend), nameof(FfnEngineOptions.MaxResidentExperts)]);
         command.SetAction(parsed => Run(session, new Request(
             parsed.GetRequiredValue(model),
+            parsed.GetValue(tower),
             parsed.GetValue(layer),
             parsed.GetRequiredValue(input),
             parsed.GetRequiredValue(output),
@@ -39,7 +41,7 @@ internal static class ForwardCommand
     private static int Run(Session session, Request request)
     {
         RequirePaths(request);
-        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(request.Model);
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(request.Model, request.Tower);
         FfnCheckpointLayer found = checkpoint.GetLayer(request.Layer);
         FfnSpec spec = found.Spec;
         RequireMode(request, spec);

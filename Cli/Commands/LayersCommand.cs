@@ -13,18 +13,19 @@ internal static class LayersCommand
     public static Command Create(Session session)
     {
         Option<string> model = CommonOptions.Model();
+        Option<CheckpointTower?> tower = CommonOptions.Tower();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("layers", "List the feed-forward layers of a checkpoint: kind, widths, encoding, experts, block, and what cannot run.")
         {
-            model, json,
+            model, tower, json,
         };
-        command.SetAction(parsed => Run(session, parsed.GetRequiredValue(model), parsed.GetValue(json)));
+        command.SetAction(parsed => Run(session, parsed.GetRequiredValue(model), parsed.GetValue(tower), parsed.GetValue(json)));
         return command;
     }
 
-    private static int Run(Session session, string model, bool json)
+    private static int Run(Session session, string model, CheckpointTower? tower, bool json)
     {
-        LayersReport report = Collect(model);
+        LayersReport report = Collect(model, tower);
         if (json)
         {
             session.Terminal.Out.WriteLine(CliJson.Write(report, CliJson.Default.LayersReport));
@@ -37,9 +38,9 @@ internal static class LayersCommand
         return ExitCode.Done;
     }
 
-    private static LayersReport Collect(string model)
+    private static LayersReport Collect(string model, CheckpointTower? tower)
     {
-        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model, tower);
         return new LayersReport(
             model, checkpoint.ModelType, [.. Enumerable.Range(0, checkpoint.LayerCount).Select(layer => RowOf(checkpoint, layer))]);
     }

@@ -18,18 +18,20 @@ internal static class VerifyCommand
     public static Command Create(Session session)
     {
         Option<string> model = CommonOptions.Model();
+        Option<CheckpointTower?> tower = CommonOptions.Tower();
         Option<int> layer = CommonOptions.Layer();
         Option<int> tokens = OptionFactory.Integer("--tokens", "M", "Rows of random input.", 1, MaxTokens, DefaultTokens);
         Option<ImmutableArray<BackendKind>> required = CommonOptions.RequiredBackends();
         Option<bool> json = CommonOptions.Json();
         var command = new Command("verify", "Compare every available backend with a float64 reference; exit 1 on a mismatch.")
         {
-            model, layer, tokens, required, json,
+            model, tower, layer, tokens, required, json,
         };
         EngineOptionGroup engine = EngineOptionGroup.AddTo(command, also: nameof(FfnEngineOptions.MaxResidentExperts));
         command.SetAction(parsed => Run(
             session,
             parsed.GetRequiredValue(model),
+            parsed.GetValue(tower),
             parsed.GetValue(layer),
             parsed.GetValue(tokens),
             parsed.GetValue(required),
@@ -39,9 +41,16 @@ internal static class VerifyCommand
     }
 
     private static int Run(
-        Session session, string model, int layer, int tokens, ImmutableArray<BackendKind> required, FfnEngineOptions options, bool json)
+        Session session,
+        string model,
+        CheckpointTower? tower,
+        int layer,
+        int tokens,
+        ImmutableArray<BackendKind> required,
+        FfnEngineOptions options,
+        bool json)
     {
-        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model, tower);
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
         RandomRows.RequireRoom("--tokens", tokens, found.Spec);
         VerifyReport report = Verifier.Run(model, found, tokens, options);

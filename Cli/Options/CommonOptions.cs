@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.CommandLine;
+using NativeFfn.Checkpoints;
 
 namespace NativeFfn.Cli.Options;
 
@@ -15,6 +16,19 @@ internal static class CommonOptions
     public static Option<string> Model() =>
         OptionFactory.Text("--model", "DIR|FILE", "The checkpoint: a folder with config.json, or a .safetensors file beside one.",
             required: true);
+
+    /// <summary>The tower of a model that has several; null where the option was left out.</summary>
+    public static Option<CheckpointTower?> Tower() => OptionFactory.Word<CheckpointTower?>(
+        "--tower",
+        string.Join('|', Names<CheckpointTower>.All),
+        "The part of a model that has several; if left out, the text model, or encoder and decoder together.",
+        "one of " + string.Join(", ", Names<CheckpointTower>.All),
+        static (string word, out CheckpointTower? value) =>
+        {
+            bool known = Names<CheckpointTower>.TryParse(word, out CheckpointTower tower);
+            value = tower;
+            return known;
+        });
 
     public static Option<int> Layer() => OptionFactory.Integer("--layer", "N", "The layer, counted from 0.", 0, MaxLayer, 0);
 

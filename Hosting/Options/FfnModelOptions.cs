@@ -9,5 +9,11 @@ public sealed class FfnModelOptions
     /// <summary>The layers to load, such as <c>0-3,7</c>; null or <c>all</c> for every one.</summary>
     public string? Layers { get; set; }
 
+    /// <summary>
+    /// The part of a model that has several: <c>text</c>, <c>vision</c>, <c>audio</c>, <c>encoder</c> or <c>decoder</c>; null for the text
+    /// model, or encoder and decoder together.
+    /// </summary>
+    public string? Tower { get; set; }
+
     internal List<(FfnSpec Spec, IFfnWeightSource Weights)> MadeByCode { get; } = [];
 }

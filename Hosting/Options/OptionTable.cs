@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using NativeFfn.Checkpoints;
 
 namespace NativeFfn.Hosting;
 
@@ -38,6 +39,8 @@ internal static class OptionTable
         }),
         new(ModelKey(nameof(FfnModelOptions.Path)), "a checkpoint's folder, or its safetensors file or index", "Needed.", static _ => null),
         new(ModelKey(nameof(FfnModelOptions.Layers)), Serving.LayerSelection.Allowed, "All if left out.", static _ => null),
+        new(ModelKey(nameof(FfnModelOptions.Tower)), string.Join(", ", Names<CheckpointTower>.All),
+            "The text model, or encoder and decoder together, if left out.", static _ => null),
         new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.",
             static options => options.Batching.Enabled),
         new(BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}", "A larger request runs alone.",

@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Options;
+using NativeFfn.Checkpoints;
 using NativeFfn.Hosting.Serving;
 
 namespace NativeFfn.Hosting;
@@ -44,13 +45,18 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
                 failures.Refuse(OptionTable.ModelKey(nameof(model.Layers), name), OptionTable.ModelKey(nameof(model.Layers)), model.Layers);
             }
 
+            if (model.Tower is not null && !Names<CheckpointTower>.TryParse(model.Tower, out _))
+            {
+                failures.Refuse(OptionTable.ModelKey(nameof(model.Tower), name), OptionTable.ModelKey(nameof(model.Tower)), model.Tower);
+            }
+
             if (model.MadeByCode.Count > 0)
             {
-                if (model.Path is not null || model.Layers is not null)
+                if (model.Path is not null || model.Layers is not null || model.Tower is not null)
                 {
                     failures.Add(
                         $"{nameof(options.Models)}:{name}",
-                        "has layers made by code. Leave out its Path and Layers, or give them another name.");
+                        "has layers made by code. Leave out its Path, Layers and Tower, or give them another name.");
                 }
             }
             else if (string.IsNullOrEmpty(model.Path))

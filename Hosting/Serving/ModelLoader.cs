@@ -54,7 +54,8 @@ internal static class ModelLoader
 
     private static IEnumerable<(int Index, FfnLayer Layer)> LoadCheckpoint(FfnEngine engine, string key, FfnModelOptions source)
     {
-        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(source.Path!);
+        CheckpointTower? tower = Names<CheckpointTower>.TryParse(source.Tower, out CheckpointTower named) ? named : null;
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(source.Path!, tower);
         _ = LayerSelection.TryParse(source.Layers, out IReadOnlyCollection<int>? indices);
         indices ??= [.. Enumerable.Range(0, checkpoint.LayerCount)];
         if (indices.Any(index => index >= checkpoint.LayerCount))

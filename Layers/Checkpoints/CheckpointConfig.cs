@@ -4,24 +4,33 @@ using NativeFfn.Checkpoints.Families;
 
 namespace NativeFfn.Checkpoints;
 
-/// <summary>A checkpoint's <c>config.json</c>, or what its tensor file has in its place: numbers are strict, a key that is null counts as absent.</summary>
+/// <summary>
+/// A checkpoint's <c>config.json</c>, or what its tensor file has in its place: numbers are strict, a key that is null counts as absent.
+/// </summary>
+/// <remarks>
+/// A key may be several, <c>a|b</c>, of which the first that is there counts, and may lead into an object, <c>a.b</c>; a key that has the
+/// dot in its own name, as GGUF's have, is found too.
+/// </remarks>
 internal sealed class CheckpointConfig
 {
     // Real configurations have some kilobytes.
     private const int MaxBytes = 16 * 1024 * 1024;
 
-    // No dimension and no count of layers comes near; the bound keeps products of two in 64 bits with room to spare.
-    private const int MaxSize = 1 << 24;
+    /// <summary>No dimension and no count of layers comes near; the bound keeps products of two in 64 bits with room to spare.</summary>
+    public const int MaxSize = 1 << 24;
 
     private readonly Dictionary<string, JsonElement> _values;
+    private readonly string _section;
 
     /// <summary>A configuration of values by key, none of them null.</summary>
     /// <param name="path">The file that has them.</param>
     /// <param name="values">The values.</param>
-    public CheckpointConfig(string path, Dictionary<string, JsonElement> values)
+    /// <param name="section">What stands before the keys in messages: the objects that the values are in, each with a dot.</param>
+    public CheckpointConfig(string path, Dictionary<string, JsonElement> values, string section = "")
     {
         Path = path;
         _values = values;
+        _section = section;
     }
 
     /// <summary>The file.</summary>
@@ -49,12 +58,55 @@ internal sealed class CheckpointConfig
         return config;
     }
 
-    public bool Has(string key) => _values.ContainsKey(key);
+    public bool Has(string key) => TryFind(key, out _, out _);
+
+    /// <summary>Of the keys that are alternatives the one that is there, or the first.</summary>
+    public string Found(string keys)
+    {
+        _ = TryFind(keys, out string key, out _);
+        return key;
+    }
+
+    /// <summary>The configuration of a part, which is an object of this one; null where there is none.</summary>
+    /// <param name="key">The object's key.</param>
+    public CheckpointConfig? Section(string key) => TryFind(key, out string found, out JsonElement value) ? Part(found, value) : null;
+
+    /// <summary>The configuration of a part, which is an object in a list; null where there is no such list.</summary>
+    /// <param name="key">The list's key.</param>
+    /// <param name="place">The object's place in the list.</param>
+    public CheckpointConfig? Item(string key, int place)
+    {
+        if (!TryFind(key, out string found, out JsonElement value))
+        {
+            return null;
+        }
+
+        return value.ValueKind == JsonValueKind.Array && place < value.GetArrayLength()
+            ? Part($"{found}[{place}]", value[place])
+            : throw Wrong(found, value, $"a list with an object for layer {place}");
+    }
+
+    /// <summary>A dimension that is one for all layers or a list with one for each; 0 where a list says that the layer has none.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="layer">The layer's index.</param>
+    /// <param name="absent">The value where the key is absent; null where it must be there.</param>
+    public int SizeAt(string key, int layer, int? absent = null)
+    {
+        if (!TryFind(key, out string found, out JsonElement value) || value.ValueKind != JsonValueKind.Array)
+        {
+            return Size(key, absent);
+        }
+
+        ImmutableArray<int> sizes = Counts(found);
+        return layer < sizes.Length
+            ? sizes[layer]
+            : throw Wrong(found, $"a list of {sizes.Length}, which has none for layer {layer}");
+    }
 
     /// <summary>A dimension or a count: an integer from 1 to a bound that no model comes near.</summary>
     public int Size(string key, int? absent = null)
     {
-        if (!_values.TryGetValue(key, out JsonElement value))
+        if (!TryFind(key, out key, out JsonElement value))
         {
             return absent ?? throw Missing(key);
         }
@@ -67,7 +119,7 @@ internal sealed class CheckpointConfig
     /// <summary>A count that may be none: an integer from 0 to the same bound.</summary>
     public int Count(string key, int? absent = null)
     {
-        if (!_values.TryGetValue(key, out JsonElement value))
+        if (!TryFind(key, out key, out JsonElement value))
         {
             return absent ?? throw Missing(key);
         }
@@ -78,7 +130,7 @@ internal sealed class CheckpointConfig
     /// <summary>A list of counts from 0; absent means empty.</summary>
     public ImmutableArray<int> Counts(string key)
     {
-        if (!_values.TryGetValue(key, out JsonElement value))
+        if (!TryFind(key, out key, out JsonElement value))
         {
             return [];
         }
@@ -92,10 +144,45 @@ internal sealed class CheckpointConfig
         return [.. value.EnumerateArray().Select(item => IsCount(item, out int count) ? count : throw Wrong(key, item, "in " + expected))];
     }
 
+    /// <summary>A list of texts; absent means empty.</summary>
+    public ImmutableArray<string> Texts(string key)
+    {
+        if (!TryFind(key, out key, out JsonElement value))
+        {
+            return [];
+        }
+
+        return value.ValueKind == JsonValueKind.Array
+            ? [.. value.EnumerateArray().Select(item => CheckpointJson.Text(Path, _section + key, item))]
+            : throw Wrong(key, value, "a list of strings");
+    }
+
+    /// <summary>
+    /// A factor of a list of factors, by its place; the one that is meant where the key is absent or the list ends before.
+    /// </summary>
+    public float FactorAt(string key, int place, float absent)
+    {
+        if (!TryFind(key, out key, out JsonElement value))
+        {
+            return absent;
+        }
+
+        JsonElement item = value.ValueKind != JsonValueKind.Array ? value : place < value.GetArrayLength() ? value[place] : default;
+        return item.ValueKind switch
+        {
+            JsonValueKind.Undefined => absent,
+            JsonValueKind.Number when item.TryGetSingle(out float factor) && float.IsFinite(factor) => factor,
+            _ => throw Wrong(key, item, "a finite number or a list of them"),
+        };
+    }
+
+    /// <summary>A factor of a row of the table.</summary>
+    public float Factor(Keyed<float> factor) => factor.Key is { } key ? Factor(key, factor.Absent) : factor.Absent;
+
     /// <summary>A factor: a finite number.</summary>
     public float Factor(string key, float absent)
     {
-        if (!_values.TryGetValue(key, out JsonElement value))
+        if (!TryFind(key, out key, out JsonElement value))
         {
             return absent;
         }
@@ -105,7 +192,7 @@ internal sealed class CheckpointConfig
             : throw Wrong(key, value, "a finite number");
     }
 
-    public bool Flag(Keyed<bool> flag) => flag.Key is not { } key || !_values.TryGetValue(key, out JsonElement value)
+    public bool Flag(Keyed<bool> flag) => flag.Key is null || !TryFind(flag.Key, out string key, out JsonElement value)
         ? flag.Absent
         : value.ValueKind switch
         {
@@ -117,7 +204,7 @@ internal sealed class CheckpointConfig
     /// <summary>A norm's epsilon: a number from 0 to below 1.</summary>
     public float Epsilon(string key, float absent)
     {
-        if (!_values.TryGetValue(key, out JsonElement value))
+        if (!TryFind(key, out key, out JsonElement value))
         {
             return absent;
         }
@@ -127,8 +214,8 @@ internal sealed class CheckpointConfig
             : throw Wrong(key, value, "a number from 0 to below 1");
     }
 
-    public string Text(string key, string? absent = null) => _values.TryGetValue(key, out JsonElement value)
-        ? CheckpointJson.Text(Path, key, value)
+    public string Text(string key, string? absent = null) => TryFind(key, out key, out JsonElement value)
+        ? CheckpointJson.Text(Path, _section + key, value)
         : absent ?? throw Missing(key);
 
     /// <summary>Refuses every value of a key but one, where a model of the type is known with no other.</summary>
@@ -142,7 +229,7 @@ internal sealed class CheckpointConfig
     }
 
     /// <summary>What is wrong with the value of a key, in the words of whoever reads it.</summary>
-    public CheckpointException Wrong(string key, string problem) => new($"{Path}: {CheckpointText.Quote(key)} is {problem}.");
+    public CheckpointException Wrong(string key, string problem) => new($"{Path}: {CheckpointText.Quote(_section + key)} is {problem}.");
 
     private static bool IsCount(JsonElement value, out int count)
     {
@@ -152,5 +239,65 @@ internal sealed class CheckpointConfig
 
     private CheckpointException Wrong(string key, JsonElement value, string expected) => Wrong(key, $"{CheckpointJson.Raw(value)}; it must be {expected}");
 
-    private CheckpointException Missing(string key) => new($"{Path}: has no {CheckpointText.Quote(key)}, which a model of its type needs.");
+    private CheckpointConfig Part(string key, JsonElement value)
+    {
+        if (value.ValueKind != JsonValueKind.Object)
+        {
+            throw Wrong(key, value, "an object");
+        }
+
+        try
+        {
+            var values = value.EnumerateObject().Where(static entry => entry.Value.ValueKind != JsonValueKind.Null)
+                .ToDictionary(static entry => entry.Name, static entry => entry.Value);
+            return new CheckpointConfig(Path, values, $"{_section}{key}.");
+        }
+        catch (InvalidOperationException problem)
+        {
+            throw new CheckpointException($"{Path}: {CheckpointText.Quote(_section + key)} has a key that is no valid text.", problem);
+        }
+    }
+
+    // Of several keys none of which is there, the first is named.
+    private bool TryFind(string keys, out string key, out JsonElement value)
+    {
+        foreach (string candidate in keys.Split('|'))
+        {
+            if (TryGet(candidate, out value))
+            {
+                key = candidate;
+                return true;
+            }
+        }
+
+        key = keys.Split('|')[0];
+        value = default;
+        return false;
+    }
+
+    private bool TryGet(string key, out JsonElement value)
+    {
+        if (_values.TryGetValue(key, out value))
+        {
+            return true;
+        }
+
+        string[] parts = key.Split('.');
+        if (parts.Length == 1 || !_values.TryGetValue(parts[0], out value))
+        {
+            return false;
+        }
+
+        foreach (string part in parts[1..])
+        {
+            if (value.ValueKind != JsonValueKind.Object || !value.TryGetProperty(part, out value) || value.ValueKind == JsonValueKind.Null)
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private CheckpointException Missing(string key) => new($"{Path}: has no {CheckpointText.Quote(_section + key)}, which a model of its type needs.");
 }

@@ -41,6 +41,9 @@ internal sealed class CheckpointTensors : IDisposable
     /// <summary>The file, or the index and the shards that it names.</summary>
     public IEnumerable<string> Files => _shards is null ? [Path] : [Path, .. _shards.Values.Distinct().Select(PathOf)];
 
+    /// <summary>Whether the file, or the first of the shards by name, says that MLX wrote it.</summary>
+    public bool IsMlx => FileOf(_shards is null ? OnlyFile : _shards.Values.Min(StringComparer.Ordinal) ?? OnlyFile).IsMlx;
+
     public static CheckpointTensors OpenFile(string path)
     {
         var tensors = new CheckpointTensors(path, null);

@@ -6,9 +6,8 @@ namespace NativeFfn.Checkpoints;
 
 /// <summary>A checkpoint open for reading: a configuration and safetensors files, one or many, or a GGUF file, whole or split.</summary>
 /// <remarks>
-/// Families: llama, mistral, qwen2, qwen3, gemma, gemma2, phi3, gpt2, bert, t5, opt, falcon, arcee, and the mixtures of experts mixtral,
-/// qwen2_moe, qwen3_moe, deepseek_v3, by the <c>model_type</c> of <c>config.json</c>; of GGUF the architectures llama (Mixtral too), qwen2,
-/// qwen3, gemma, gemma2, phi3, gpt2 and arcee. A model may mix dense layers and mixtures. The files
+/// More than two hundred families by the <c>model_type</c> of <c>config.json</c>, and of GGUF as many architectures as have rows among them:
+/// <c>nativeffn families</c> and docs/checkpoints.md list them. A model may mix dense layers and mixtures. The files
 /// are not trusted: what does not fit its configuration is refused by name. Only the tensors of the layers that are asked for are read, and
 /// of a sharded checkpoint only the shards that have them are opened.
 /// Safe for use by several threads at once.
@@ -34,7 +33,10 @@ public sealed class FfnCheckpoint : IDisposable
     /// <summary>The configuration's <c>model_type</c>; a GGUF file's <c>general.architecture</c>.</summary>
     public string ModelType { get; }
 
-    /// <summary>Feed-forward layers that the configuration names; a T5 model's decoder counts on after its encoder.</summary>
+    /// <summary>
+    /// Feed-forward layers of the tower; of a model with encoder and decoder, opened without a tower, the decoder's count on after the
+    /// encoder's.
+    /// </summary>
     public int LayerCount => _layout.LayerCount;
 
     /// <summary>The files of tensors, all of them in one folder.</summary>
@@ -50,11 +52,14 @@ public sealed class FfnCheckpoint : IDisposable
     /// one, any part of a split file meaning all; or a model's folder in the cache of the Hugging Face hub, <c>models--org--name</c>, of
     /// which the main branch's snapshot is opened.
     /// </param>
+    /// <param name="tower">
+    /// The part of the model whose layers are meant; by default the text model of one that sees or hears, and encoder and decoder together.
+    /// </param>
     /// <exception cref="CheckpointException">
     /// Something is missing, unreadable or damaged, or the model's type, activation or a dimension is not supported; the message names
     /// the file, the thing and the remedy.
     /// </exception>
-    public static FfnCheckpoint Open(string path)
+    public static FfnCheckpoint Open(string path, CheckpointTower? tower = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         path = HubCache.Resolve(path);
@@ -64,15 +69,14 @@ public sealed class FfnCheckpoint : IDisposable
             : CheckpointTensors.OpenFile(weightsPath);
         try
         {
-            StoredModel? own = tensors.ReadModel();
-            string? config = own is null ? CheckpointFolder.FindConfig(path) : null;
-            StoredModel model = own ?? ReadModel(config!);
-            if (config is not null)
+            if (tensors.ReadModel() is { } model)
             {
-                tensors.Show(Quantisation.Forms(config));
+                return new FfnCheckpoint(path, model.Type, FamilyCatalog.Read(model, tower, tensors), tensors, config: null);
             }
 
-            return new FfnCheckpoint(path, model.Type, model.Family.Read(model.Config, tensors), tensors, config);
+            CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
+            tensors.Show(Quantisation.Forms(config.Path));
+            return new FfnCheckpoint(path, config.Text("model_type"), FamilyCatalog.Read(config, tower, tensors), tensors, config.Path);
         }
         catch
         {
@@ -100,10 +104,4 @@ public sealed class FfnCheckpoint : IDisposable
 
     /// <summary>Closes the files.</summary>
     public void Dispose() => _tensors.Dispose();
-
-    private static StoredModel ReadModel(string path)
-    {
-        CheckpointConfig config = CheckpointConfig.Read(path);
-        return new StoredModel(config.Text("model_type"), FamilyCatalog.Find(config), config);
-    }
 }

@@ -190,14 +190,16 @@ public sealed class FamilyTests
     }
 
     [Test]
-    public void Falcon_runs_beside_the_attention_or_after_it()
+    public void Falcon_runs_beside_the_attention_or_after_it([Values("ln_mlp", "input_layernorm")] string norm)
     {
         (string, long[])[] tensors = [("transformer.h.0.mlp.dense_h_to_4h.weight", [8, 2]), ("transformer.h.0.mlp.dense_4h_to_h.weight", [2, 8])];
-        using (var model = new TempModel("""{"model_type":"falcon","hidden_size":2,"num_hidden_layers":1,"bias":false}""", tensors))
+        using (var model = new TempModel(
+            """{"model_type":"falcon","hidden_size":2,"num_hidden_layers":1,"bias":false}""",
+            [.. tensors, ($"transformer.h.0.{norm}.weight", [2]), ($"transformer.h.0.{norm}.bias", [2])]))
         {
             FfnSpec spec = model.Layer(0).Spec;
             Assert.That((spec.Kind, spec.DFf, spec.Stages[0].HasBias), Is.EqualTo((FfnKind.Gelu, 8, false)));
-            Assert.That(spec.WhyNoBlock, Does.Contain("parallel"));
+            Assert.That(spec.PreNorm, Is.EqualTo(new NormSpec(NormKind.Layer, 1e-5f)), "of the layer's own input");
         }
 
         using (var model = new TempModel(

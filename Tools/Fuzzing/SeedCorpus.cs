@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text;
+using NativeFfn.Checkpoints.Families;
 
 namespace NativeFfn.Fuzzing;
 
@@ -74,9 +75,11 @@ public static class SeedCorpus
         ("deepseek_v3", Model(DeepSeekConfig, SafeTensors(DeepSeekHeader, 192))),
         .. GgufSeeds.All,
         .. QuantisedSeeds.All.Select(static seed => (seed.Name, Model(seed.Config, seed.File))),
+        .. FamilyCatalog.Rows.Select(static row => new FamilySeed(row, form: 0)).Select(static seed => (seed.Name, Model(seed.Config, seed.File))),
     ];
 
-    private static byte[] SafeTensors(string header, int dataLength)
+    /// <summary>A safetensors file of a header and data that count up.</summary>
+    internal static byte[] SafeTensors(string header, int dataLength)
     {
         byte[] json = Encoding.UTF8.GetBytes(header);
         byte[] file = new byte[sizeof(ulong) + json.Length + dataLength];

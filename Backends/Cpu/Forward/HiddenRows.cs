@@ -16,7 +16,7 @@ internal static unsafe class HiddenRows
     {
         long start = chunk.Now();
         FfnStage stage = group.Network.Stages[0];
-        NetworkWeights.StageWeights weights = group.Network.Weights[0];
+        StageWeights weights = group.Network.Weights[0];
         FfnStageTrace? trace = chunk.Trace?.HiddenStages[0];
         int token = chunk.FirstToken + group.FirstToken + row;
         AddBias(gate, weights.Bias, stage.Width);

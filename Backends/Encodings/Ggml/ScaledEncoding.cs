@@ -10,6 +10,9 @@ internal sealed class ScaledEncoding(WeightEncoding stored, float scale)
     public override int HeaderBytes => stored.HeaderBytes;
 
     /// <inheritdoc/>
+    public override bool HoldsNonFinite => stored.HoldsNonFinite;
+
+    /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {
         stored.Decode(row, firstColumn, weights);

@@ -32,6 +32,9 @@ internal interface ITensorFile : IDisposable
     /// <exception cref="CheckpointException">It is no model that is read.</exception>
     StoredModel? ReadModel() => null;
 
+    /// <summary>Whether MLX wrote the file, by names and with norms of its own.</summary>
+    bool IsMlx => false;
+
     /// <summary>Reads consecutive rows of one tensor, as its encoding has them.</summary>
     /// <param name="tensor">A tensor of this file.</param>
     /// <param name="firstRow">The first row wanted, from 0.</param>

@@ -32,26 +32,35 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
 
     /// <summary>The rows of a whole tensor.</summary>
     /// <exception cref="CheckpointException">The file's type is none that is read.</exception>
-    public static StoredRows Of(ITensorFile file, TensorEntry tensor) =>
-        new FileRows(file, tensor, EncodingOf(file, tensor), checked((int)tensor.Columns), 0);
+    public static StoredRows Of(ITensorFile file, TensorEntry tensor) => Of(file, tensor, checked((int)tensor.Columns), 0);
 
     /// <summary>Rows of a tensor, from one of them on.</summary>
-    public static StoredRows Of(ITensorFile file, TensorEntry tensor, int columns, long firstRow) =>
-        new FileRows(file, tensor, EncodingOf(file, tensor), columns, firstRow);
+    /// <param name="file">The file.</param>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="columns">Weights of a row.</param>
+    /// <param name="firstRow">The first row.</param>
+    /// <param name="step">From a row to the next, in rows of the tensor: 2 where two matrices take turns.</param>
+    public static StoredRows Of(ITensorFile file, TensorEntry tensor, int columns, long firstRow, long step = 1) =>
+        new FileRows(file, tensor, EncodingOf(file, tensor), columns, firstRow, step);
 
     /// <summary>A vector that is part of a tensor, from an element on.</summary>
     public static StoredRows OfPart(ITensorFile file, TensorEntry tensor, int columns, long firstElement) =>
-        new FileRows(file, tensor.AsColumn(), SingleWeights(file, tensor), columns, firstElement);
+        new FileRows(file, tensor.AsColumn(), SingleWeights(file, tensor), columns, firstElement, 1);
 
     /// <summary>The rows of a matrix whose transpose is stored, turned as they are: bfloat16 stays bfloat16.</summary>
-    public static StoredRows OfTransposed(ITensorFile file, TensorEntry tensor, int rows, int columns)
+    /// <param name="file">The file.</param>
+    /// <param name="tensor">The tensor.</param>
+    /// <param name="rows">Rows of the matrix.</param>
+    /// <param name="columns">Columns of the matrix.</param>
+    /// <param name="steps">Where its elements lie in the tensor.</param>
+    public static StoredRows OfTransposed(ITensorFile file, TensorEntry tensor, int rows, int columns, ElementSteps steps)
     {
         WeightEncoding encoding = SingleWeights(file, tensor);
         return encoding.BlockBytes switch
         {
-            sizeof(ushort) => new TransposedRows<ushort>(file, tensor, encoding, rows, columns),
-            sizeof(uint) => new TransposedRows<uint>(file, tensor, encoding, rows, columns),
-            _ => new TransposedRows<ulong>(file, tensor, encoding, rows, columns),
+            sizeof(ushort) => new TransposedRows<ushort>(file, tensor, encoding, rows, columns, steps),
+            sizeof(uint) => new TransposedRows<uint>(file, tensor, encoding, rows, columns, steps),
+            _ => new TransposedRows<ulong>(file, tensor, encoding, rows, columns, steps),
         };
     }
 
@@ -124,14 +133,26 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
         }
     }
 
-    private sealed class FileRows(ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int columns, long first)
+    private sealed class FileRows(ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int columns, long first, long step)
         : StoredRows(encoding, columns)
     {
         // Rows of the tensor that make one of these: as many as it has elements where the tensor is read as a column.
-        private readonly long _step = columns / Math.Max(tensor.Columns, 1);
+        private readonly long _storedRows = columns / Math.Max(tensor.Columns, 1);
 
         public override TensorEntry? Tensor => tensor;
 
-        public override void Read(long firstRow, Span<byte> rows) => file.ReadBlocks(tensor, first + (firstRow * _step), rows);
+        public override void Read(long firstRow, Span<byte> rows)
+        {
+            if (step == 1)
+            {
+                file.ReadBlocks(tensor, first + (firstRow * _storedRows), rows);
+                return;
+            }
+
+            for (; !rows.IsEmpty; rows = rows[RowBytes..])
+            {
+                file.ReadBlocks(tensor, first + (firstRow++ * step), rows[..RowBytes]);
+            }
+        }
     }
 }

@@ -3,21 +3,35 @@ using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Checkpoints.Files;
 
-/// <summary>Rows of the transpose of a stored matrix: rows of <c>[out, in]</c> out of a file that has <c>[in, out]</c>.</summary>
+/// <summary>
+/// Where the elements of a matrix lie in a tensor: row r and column c at <c>First + r · Row + c · Column</c>, in elements.
+/// </summary>
+/// <param name="First">The first element's place.</param>
+/// <param name="Row">From a row to the next.</param>
+/// <param name="Column">From a column to the next.</param>
+internal readonly record struct ElementSteps(long First, long Row, long Column);
+
+/// <summary>
+/// Rows of the transpose of a stored matrix: rows of <c>[out, in]</c> out of a file that has <c>[in, out]</c>, or a part of its columns.
+/// </summary>
 /// <remarks>
 /// Whoever asks for a few rows at a time would make a strided read of the whole matrix for each: a band of rows is transposed at
 /// once instead and kept until the rows after it are asked for. Threads that read at the same time get a band each.
 /// </remarks>
 /// <typeparam name="T">An integer as long as a weight.</typeparam>
-internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int rows, int columns)
+internal sealed class TransposedRows<T>(
+    ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int rows, int columns, ElementSteps steps)
     : StoredRows(encoding, columns)
     where T : unmanaged
 {
     // Some MiB of rows: a stored row then contributes some hundred neighbouring weights to a band of any usual width.
     private const int BandElements = 1024 * 1024;
 
-    // Stored rows transposed together; they fill one cache line of every row of the band.
+    // Columns turned together; they fill one cache line of every row of the band.
     private const int TileColumns = 16;
+
+    // What lies between the wanted elements is read with them while it is no more than they are: a read costs more than some bytes.
+    private const int MaxWaste = 2;
 
     private readonly TensorEntry _elements = tensor.AsColumn();
     private readonly int _bandRows = Math.Clamp(BandElements / columns, 1, rows);
@@ -63,7 +77,7 @@ internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, We
         if (band.Values.Length == 0)
         {
             band.Values = GC.AllocateUninitializedArray<T>(_bandRows * Columns);
-            band.Tile = GC.AllocateUninitializedArray<T>(TileColumns * _bandRows);
+            band.Tile = GC.AllocateUninitializedArray<T>(checked((int)(TileColumns * Span(_bandRows))));
         }
 
         // A failing read must not leave a band that looks whole.
@@ -71,13 +85,14 @@ internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, We
         for (int column = 0; column < Columns; column += TileColumns)
         {
             int width = Math.Min(TileColumns, Columns - column);
-            ReadTile(band.Tile.AsSpan(0, width * count), firstRow, count, column, width);
+            int stride = ReadTile(band.Tile, firstRow, count, column, width);
             for (int row = 0; row < count; row++)
             {
                 Span<T> target = band.Values.AsSpan((row * Columns) + column, width);
+                int source = row * (int)steps.Row;
                 for (int i = 0; i < target.Length; i++)
                 {
-                    target[i] = band.Tile[(i * count) + row];
+                    target[i] = band.Tile[source + (i * stride)];
                 }
             }
         }
@@ -85,20 +100,29 @@ internal sealed class TransposedRows<T>(ITensorFile file, TensorEntry tensor, We
         band.FirstRow = firstRow;
     }
 
-    private void ReadTile(Span<T> tile, int firstRow, int count, int column, int width)
+    // The most elements from a column to the next for which they are read in one.
+    private long Span(int count) => MaxWaste * count * steps.Row;
+
+    // Reads some columns of some rows; from a column to the next are so many elements of the tile.
+    private int ReadTile(Span<T> tile, int firstRow, int count, int column, int width)
     {
-        // Whole stored rows follow one another in the file.
-        if (count == rows)
+        long used = ((count - 1) * steps.Row) + 1;
+        long start = steps.First + (firstRow * steps.Row) + (column * steps.Column);
+        if (steps.Column <= Span(count))
         {
-            file.ReadBlocks(_elements, (long)column * rows, MemoryMarshal.AsBytes(tile));
-            return;
+            Read(start, tile[..(int)(((width - 1) * steps.Column) + used)]);
+            return (int)steps.Column;
         }
 
         for (int i = 0; i < width; i++)
         {
-            file.ReadBlocks(_elements, ((long)(column + i) * rows) + firstRow, MemoryMarshal.AsBytes(tile.Slice(i * count, count)));
+            Read(start + (i * steps.Column), tile.Slice(i * (int)used, (int)used));
         }
+
+        return (int)used;
     }
+
+    private void Read(long element, Span<T> destination) => file.ReadBlocks(_elements, element, MemoryMarshal.AsBytes(destination));
 
     private sealed class Band
     {

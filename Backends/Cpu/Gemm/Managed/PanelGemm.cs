@@ -278,10 +278,10 @@ internal sealed unsafe class PanelGemm : IGemm
         KeptRows(chunk, group, out Matrix gateRows, out Matrix upRows);
         for (int i = 0; i < rows; i++)
         {
-            RowKernel.Copy(gateRows.Row(firstRow + i) + firstColumn, gate + (i * kernel.Rows), columns);
+            RowKernel.Copy(gateRows.Row(firstRow + i) + firstColumn, gate + (i * Kernel.Rows), columns);
             if (group.Network.Stages[0].Kind.Gated)
             {
-                RowKernel.Copy(upRows.Row(firstRow + i) + firstColumn, up + (i * kernel.Rows), columns);
+                RowKernel.Copy(upRows.Row(firstRow + i) + firstColumn, up + (i * Kernel.Rows), columns);
             }
         }
     }

@@ -39,6 +39,9 @@ internal sealed class SafetensorsFile : ITensorFile
     /// <summary>The strings of <c>__metadata__</c>; empty where the file has none.</summary>
     public IReadOnlyDictionary<string, string> Metadata { get; }
 
+    /// <inheritdoc/>
+    public bool IsMlx => Metadata.GetValueOrDefault("format") == "mlx";
+
     /// <summary>Checks a file's whole header.</summary>
     public static ITensorFile Open(TensorData data)
     {
