@@ -56,6 +56,15 @@ public sealed class SafetensorsReadingTests
             () => Read(file, "t"), Throws.TypeOf<CheckpointException>().With.Message.Contains($"tensor 't' has type {type}; weights of F32, BF16, F16 and F64"));
     }
 
+    [Test]
+    public void F64_is_rounded_once()
+    {
+        using var folder = new TempFolder();
+        byte[] bytes = [.. new[] { 0.1, 1 + Math.Pow(2, -24), 1 + Math.Pow(2, -24) + Math.Pow(2, -50), -1e300 }.SelectMany(BitConverter.GetBytes)];
+        using ITensorFile file = TensorFiles.Open(folder.Write("a.safetensors", RawCheckpoint.File(("t", "F64", [4L], bytes))));
+        Assert.That(Read(file, "t"), Is.EqualTo(new[] { 0.1f, 1, 1 + MathF.Pow(2, -23), float.NegativeInfinity }));
+    }
+
     [TestCase("BF16")]
     [TestCase("F16")]
     public void Every_16_bit_float_is_widened_exactly(string type)

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 
@@ -30,12 +31,19 @@ internal sealed class QuantisationConfig(string path, JsonElement values)
             : throw Wrong(key, value, $"an integer from {least} to {most}");
     }
 
-    /// <summary>A pair of integers from 1 on, or null where the key is absent.</summary>
+    /// <summary>A pair of integers from 1 on, as a list or in the form <c>128x128</c>, or null where the key is absent.</summary>
     public (int First, int Second)? Pair(string key)
     {
         if (Value(key) is not { } value)
         {
             return null;
+        }
+
+        if (value.ValueKind == JsonValueKind.String && Text(key)!.Split('x') is [var left, var right]
+            && int.TryParse(left, NumberStyles.None, CultureInfo.InvariantCulture, out int before) && before >= 1
+            && int.TryParse(right, NumberStyles.None, CultureInfo.InvariantCulture, out int after) && after >= 1)
+        {
+            return (before, after);
         }
 
         return value.ValueKind == JsonValueKind.Array && value.GetArrayLength() == 2

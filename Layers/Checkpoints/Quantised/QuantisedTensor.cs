@@ -57,7 +57,8 @@ internal sealed class QuantisedTensor : ITensorFile
     {
         (int count, int rest) = Math.DivRem(rows.Length, _rowBytes);
         ArgumentOutOfRangeException.ThrowIfNegative(firstRow);
-        if (rest != 0 || firstRow > Entry.Rows || count > Entry.Rows - firstRow || tensor != Entry)
+        bool isThis = tensor.Name == Entry.Name && tensor.Columns == Entry.Columns;
+        if (!isThis || rest != 0 || firstRow > Entry.Rows || count > Entry.Rows - firstRow)
         {
             throw new ArgumentOutOfRangeException(
                 nameof(rows),

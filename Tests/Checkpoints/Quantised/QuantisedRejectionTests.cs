@@ -132,6 +132,14 @@ public sealed class QuantisedRejectionTests
         Assert.That(NativeFfn.Checkpoints.Quantised.Quantisation.Forms(config).Single().Codes, Is.EqualTo(".qweight"));
     }
 
+    [Test]
+    public void A_text_models_own_configuration_is_found_inside_of_another()
+    {
+        using var folder = new TempFolder();
+        string config = folder.Write("config.json", """{"text_config":{"quantization_config":{"quant_method":"mxfp4"}}}""");
+        Assert.That(NativeFfn.Checkpoints.Quantised.Quantisation.Forms(config).Single().Shown, Is.EqualTo("_blocks"));
+    }
+
     // Symmetric codes have their zero point in the middle, whichever version the configuration names.
     [TestCase("gptq", 0x8888_8888u, 0f)]
     [TestCase("gptq", 0x7777_7777u, 0f)]

@@ -20,6 +20,10 @@ public sealed class QuantisedShapeTests
 
         yield return Gptq("gptq, 2 bits, a last word that is not full", 2, 40, 24, 8, index: true, "gptq");
         yield return Gptq("gptq, 3 bits, a last word that is not full", 3, 17, 23, 17, index: true, "gptq");
+        yield return Case("gptq, a module of its own", "gptq", """{"bits":8,"group_size":8,"checkpoint_format":"gptq"}""", "quantization_config", new RawTensors
+        {
+            ["m.qweight"] = Any("I32", 4, 8), ["m.qzeros"] = Any("I32", 2, 2), ["m.scales"] = Floats("F16", 2, 8),
+        }, """{"quant_method":"auto-round","bits":4,"group_size":16,"sym":false,"extra_config":{"m":{"bits":8,"group_size":8}}}""");
         yield return Gptq("gptq, wide", 4, 2048, 4128, 128, index: true, "gptq");
         yield return Case("awq", "awq", """{"quant_method":"awq","bits":4,"group_size":40,"version":"gemm"}""", "quantization_config", new RawTensors
         {
@@ -44,6 +48,10 @@ public sealed class QuantisedShapeTests
         yield return Ct("ct, fp8 of a tensor", "fp8", """{"num_bits":8,"type":"float","strategy":"tensor"}""", new RawTensors
         {
             ["m.weight"] = Any("F8_E4M3", 11, 45), ["m.weight_scale"] = Floats("BF16", 1), ["m.input_scale"] = Floats("BF16", 1),
+        });
+        yield return Ct("ct, fp8 of blocks", "fp8", """{"num_bits":8,"strategy":"block","block_structure":"4x16","weight_block_size":[4,16]}""", new RawTensors
+        {
+            ["m.weight"] = Any("F8_E4M3", 11, 45), ["m.weight_scale"] = Floats("BF16", 3, 3),
         });
         yield return Ct("ct, mxfp4", "ct-mxfp4", """{"num_bits":4,"type":"float","strategy":"group","group_size":32}""", new RawTensors
         {

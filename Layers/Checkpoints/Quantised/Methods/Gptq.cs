@@ -21,7 +21,8 @@ internal sealed class Gptq(QuantisationConfig config)
         if (format is not ("gptq" or "gptq_v2") || config.Flag("is_marlin_format", false))
         {
             string name = CheckpointText.Quote(format is "gptq" or "gptq_v2" ? "marlin" : format);
-            throw config.Wrong("checkpoint_format", $"{name}, an order of codes made for one kernel; take the checkpoint in the format 'gptq'");
+            throw config.Wrong(
+                "checkpoint_format", $"{name}, an order of codes made for one kernel; take the checkpoint in the format 'gptq'");
         }
 
         return [new(".qweight", ".weight", ".qweight", [".qzeros", ".scales", ".g_idx"], new Gptq(config).Open)];
@@ -118,9 +119,15 @@ internal sealed class Gptq(QuantisationConfig config)
         return true;
     }
 
-    // GPTQModel's "dynamic" has patterns of modules that are quantised otherwise; those that begin with "-:" are not.
+    // GPTQModel's "dynamic" has patterns of modules that are quantised otherwise, of which those that begin with "-:" are not at all;
+    // auto-round's "extra_config" has their paths.
     private int Setting(QuantisedModule module, string key, int least, int most, int? absent)
     {
+        if (config.Object("extra_config")?.Object(module.Path) is { } own && own.Has(key))
+        {
+            return own.Integer(key, least, most);
+        }
+
         foreach ((string pattern, QuantisationConfig changes) in config.Object("dynamic")?.Objects() ?? [])
         {
             string expression = pattern.StartsWith("+:", StringComparison.Ordinal) ? pattern[2..] : pattern;
