@@ -19,7 +19,7 @@ internal sealed class Int4Encoding() : WeightEncoding("int4", blockColumns: Grou
     public override FfnPrecision? Precision => FfnPrecision.Int4;
 
     /// <inheritdoc/>
-    public override double Error => 8.7e-2;
+    public override double? Error => 8.7e-2;
 
     /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
