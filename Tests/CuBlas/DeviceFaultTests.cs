@@ -72,10 +72,18 @@ public sealed class DeviceFaultTests : DeviceTests
         FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, 1, 1, false));
         using FfnEngine engine = Open();
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 41_010));
-        for (int tokens = 1; tokens <= kept + 20; tokens++)
+        for (int tokens = 1; tokens <= kept + 1; tokens++)
         {
             EngineTests.Forward(layer, FfnMode.Ffn, new float[tokens]);
         }
+
+        int handles = Device.Handles.Live.Count();
+        for (int more = 2; more < 20; more++)
+        {
+            EngineTests.Forward(layer, FfnMode.Ffn, new float[kept + more]);
+        }
+
+        Assert.That(Device.Handles.Live.Count(), Is.EqualTo(handles));
     }
 
     // Kernels move as many elements at once as every operand's address and stride allow.
