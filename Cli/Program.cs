@@ -1,3 +1,5 @@
+using NativeFfn.Checkpoints;
+
 namespace NativeFfn.Cli;
 
 /// <summary>The <c>nativeffn</c> command.</summary>
@@ -12,7 +14,11 @@ internal static class Program
     private static int RunHere(string[] args)
     {
         using var interrupt = Interrupt.OnSignals();
-        return Run(args, Terminal.OfProcess(), interrupt);
+        Terminal terminal = Terminal.OfProcess();
+
+        // MKL prints there when MKL_VERBOSE is set; the terminal has it open already.
+        ReplacedFile.KeepStandardOutput();
+        return Run(args, terminal, interrupt);
     }
 
     /// <summary>Runs the command on any writers, without colour, as a test or a pipe sees it.</summary>

@@ -88,11 +88,17 @@ internal static class ServerApp
         app.MapHealthChecks("/healthz/ready", new HealthCheckOptions { Predicate = static check => check.Tags.Contains("ready") })
             .WithMetadata(new OpenToAll());
         app.MapPrometheusScrapingEndpoint("/metrics");
+        OtherMethods.Refuse(app, "GET, HEAD", isOpen: true, "/healthz/live", "/healthz/ready");
+        OtherMethods.Refuse(app, "GET, HEAD", isOpen: false, "/metrics");
+        OtherMethods.Refuse(app, "GET", isOpen: false, "/v1/layers");
+        OtherMethods.Refuse(app, "POST", isOpen: false, FeedForward.Descriptor.Methods.Select(
+            static method => $"/{FeedForward.Descriptor.FullName}/{method.Name}"));
         app.MapGet("/v1/layers", services.GetRequiredService<LayersEndpoint>().HandleAsync);
         app.MapPost("/v1/layers/{model}/{index}/forward", services.GetRequiredService<ForwardEndpoint>().HandleAsync);
         app.MapGrpcService<FeedForwardService>();
         if (options.Explorer.Enabled)
         {
+            OtherMethods.Refuse(app, "GET, HEAD", isOpen: true, ["/", .. ExplorerPage.Files(app)]);
             app.MapPost("/api/compute/ffn", services.GetRequiredService<ComputeEndpoint>().HandleAsync);
         }
     }

@@ -56,8 +56,18 @@ internal static class SystemFile
 
     /// <summary>Whether what is written to a path comes out of this process's standard output.</summary>
     public static bool IsStandardOutput(string path) => OperatingSystem.IsLinux() && (
-        Inherited(path)?.DangerousGetHandle() == 1
-        || (FileOwnership.Of("/dev/stdout") is { IsCharacterDevice: false } and { } output && FileOwnership.Of(path)?.Identity == output.Identity));
+        Inherited(path) is { } handed
+            ? UnixFile.IsStandardOutput(handed)
+            : StandardOutput is { IsCharacterDevice: false } output && FileOwnership.Of(path)?.Identity == output.Identity);
+
+    /// <summary>Lets what libraries print go to standard error, so that standard output has what this process writes to it and nothing else.</summary>
+    public static void KeepStandardOutput()
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            UnixFile.KeepStandardOutput();
+        }
+    }
 
     /// <summary>Gives a new file the owner, group and permissions of an older one; false where that has more to it or this user may not.</summary>
     /// <param name="file">The new file.</param>
@@ -85,6 +95,8 @@ internal static class SystemFile
         var file = new FileInfo(Path.GetFullPath(path));
         return file.LinkTarget is null ? file.FullName : file.ResolveLinkTarget(returnFinalTarget: true)!.FullName;
     }
+
+    private static FileOwnership? StandardOutput => FileOwnership.Of(UnixFile.StandardOutputPath);
 
     private static SafeFileHandle? Inherited(string path) => OperatingSystem.IsLinux() ? UnixFile.Inherited(Path.GetFullPath(path)) : null;
 }

@@ -10,34 +10,34 @@ internal static class CudaLoader
 
     /// <summary>The driver's library.</summary>
     /// <param name="configuredPath">A folder to ask first; null for the usual locations.</param>
-    /// <exception cref="NativeLibraryException">It was not found.</exception>
+    /// <exception cref="NativeLibraryException">It was not found, or cannot be used.</exception>
     public static LoadedLibrary Driver(string? configuredPath) => Load(
-        CudaSearch.Driver(configuredPath), Libraries.CudaDriverFiles, "cuInit", "The library of the NVIDIA driver was not found.",
+        CudaSearch.Driver(configuredPath), Libraries.CudaDriverFiles, "cuInit", "The library of the NVIDIA driver",
         "Install the NVIDIA driver (525 or newer on Linux); a container needs the NVIDIA runtime (docker run --gpus all). " + ElseCpu);
 
     /// <summary>cuBLASLt.</summary>
     /// <param name="configuredPath">A folder, or a file in it, to use and no other; null for the usual locations.</param>
     /// <param name="newestMajor">The driver's major version of CUDA, which libraries must not pass.</param>
-    /// <exception cref="NativeLibraryException">It was not found.</exception>
+    /// <exception cref="NativeLibraryException">It was not found, or cannot be used.</exception>
     public static LoadedLibrary CuBlasLt(string? configuredPath, int newestMajor)
     {
         const string Symbol = "cublasLtCreate";
         string[] files = Libraries.CublasLtFiles(newestMajor);
         return Load(
-            CudaSearch.Toolkit(configuredPath, files, Symbol), files, Symbol, "cuBLASLt was not found.",
+            CudaSearch.Toolkit(configuredPath, files, Symbol), files, Symbol, "cuBLASLt",
             Remedy("cuBLAS", "build/fetch-cuda.sh --all", newestMajor));
     }
 
     /// <summary>The compiler NVRTC.</summary>
     /// <param name="configuredPath">A folder, or a file in it, to use and no other; null for the usual locations.</param>
     /// <param name="newestMajor">The driver's major version of CUDA, which libraries must not pass.</param>
-    /// <exception cref="NativeLibraryException">It was not found.</exception>
+    /// <exception cref="NativeLibraryException">It was not found, or cannot be used.</exception>
     public static LoadedLibrary Nvrtc(string? configuredPath, int newestMajor)
     {
         const string Symbol = "nvrtcVersion";
         string[] files = Libraries.NvrtcFiles(newestMajor);
         return Load(
-            CudaSearch.Toolkit(configuredPath, files, Symbol), files, Symbol, "CUDA's run-time compiler NVRTC was not found.",
+            CudaSearch.Toolkit(configuredPath, files, Symbol), files, Symbol, "CUDA's run-time compiler NVRTC",
             Remedy("NVRTC", "build/fetch-cuda.sh", newestMajor), LoadBuiltins);
     }
 
@@ -46,11 +46,12 @@ internal static class CudaLoader
         + $"the libraries' folder by the CudaPath option (--cuda-path) or {CudaSearch.PathVariable}. {ElseCpu}";
 
     private static LoadedLibrary Load(
-        IEnumerable<LibraryCandidate> candidates, string[] files, string symbol, string summary, string remedy,
+        IEnumerable<LibraryCandidate> candidates, string[] files, string symbol, string library, string remedy,
         Action<string>? prepare = null)
     {
         var attempts = new List<LibraryAttempt>();
-        return LibraryCandidate.First(candidates, files, TryLoad, attempts) ?? throw new NativeLibraryException(summary, attempts, remedy);
+        return LibraryCandidate.First(candidates, files, TryLoad, attempts) ?? throw new NativeLibraryException(
+            LibraryAttempt.Summarise(library, attempts), attempts, remedy);
 
         (LoadedLibrary? Library, string? Problem) TryLoad(string file)
         {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
 using Microsoft.Win32.SafeHandles;
@@ -16,6 +17,10 @@ internal static unsafe partial class UnixFile
     private const int Truncate = 0x200;
     private const int DoNotWait = 0x800;
     private const int CloseOnExec = 0x80000;
+    private const int DuplicateFrom = 1030;
+
+    private const int StandardOutput = 1;
+    private const int StandardError = 2;
 
     // errno.h.
     private const int NotPermitted = 1;
@@ -24,6 +29,9 @@ internal static unsafe partial class UnixFile
     private const int TryAgain = 11;
     private const int AccessDenied = 13;
     private const int ReadOnlySystem = 30;
+
+    // Where standard output is, as descriptors are the whole process's.
+    private static int s_standardOutput = StandardOutput;
 
     // More links than Linux follows.
     private const int MaxLinks = 40;
@@ -49,7 +57,8 @@ internal static unsafe partial class UnixFile
             Match match = Descriptor().Match(found);
             if (match.Success)
             {
-                return new SafeFileHandle(int.Parse(match.Groups[1].ValueSpan, System.Globalization.CultureInfo.InvariantCulture), ownsHandle: false);
+                int descriptor = int.Parse(match.Groups[1].ValueSpan, CultureInfo.InvariantCulture);
+                return new SafeFileHandle(descriptor == StandardOutput ? s_standardOutput : descriptor, ownsHandle: false);
             }
 
             if (new FileInfo(found).LinkTarget is not { } target)
@@ -61,6 +70,25 @@ internal static unsafe partial class UnixFile
         }
 
         return null;
+    }
+
+    /// <summary>Where this process's standard output is.</summary>
+    public static string StandardOutputPath => string.Create(CultureInfo.InvariantCulture, $"/proc/self/fd/{s_standardOutput}");
+
+    /// <summary>Whether a file is this process's standard output.</summary>
+    public static bool IsStandardOutput(SafeFileHandle file) => file.DangerousGetHandle() == s_standardOutput;
+
+    /// <summary>
+    /// Keeps standard output for what is written to it by name, and for streams that have it already: what libraries print there goes to
+    /// standard error from now on.
+    /// </summary>
+    public static void KeepStandardOutput()
+    {
+        int kept = Native.Control(StandardOutput, DuplicateFrom, StandardError + 1);
+        if (kept > StandardError && Native.Duplicate(StandardError, StandardOutput) == StandardOutput)
+        {
+            s_standardOutput = kept;
+        }
     }
 
     /// <summary>Writes all bytes where the file stands; at its end, where it was opened to append.</summary>
@@ -132,6 +160,12 @@ internal static unsafe partial class UnixFile
 
         [LibraryImport(Libraries.C, EntryPoint = "write", SetLastError = true)]
         public static partial nint Write(SafeFileHandle file, byte* bytes, nint count);
+
+        [LibraryImport(Libraries.C, EntryPoint = "fcntl")]
+        public static partial int Control(int descriptor, int command, int argument);
+
+        [LibraryImport(Libraries.C, EntryPoint = "dup2")]
+        public static partial int Duplicate(int from, int to);
 
         [LibraryImport(Libraries.C, EntryPoint = "fchown")]
         public static partial int ChangeOwner(SafeFileHandle file, uint user, uint group);

@@ -6,6 +6,14 @@ namespace NativeFfn.Bindings;
 /// <param name="Problem">What was wrong, in the loader's own words where it spoke.</param>
 public sealed record LibraryAttempt(string Place, string Path, string Problem)
 {
+    /// <summary>A failed search in a sentence: whether the library was not found, or was and cannot be used.</summary>
+    /// <param name="library">What was looked for.</param>
+    /// <param name="attempts">The locations tried, in order.</param>
+    internal static string Summarise(string library, IReadOnlyList<LibraryAttempt> attempts) =>
+        attempts.FirstOrDefault(static attempt => File.Exists(attempt.Path)) is { } found
+            ? $"{library} was found but cannot be used ({found.Path}: {found.Problem.TrimEnd('.')})."
+            : $"{library} was not found.";
+
     /// <inheritdoc/>
     public override string ToString() => $"{Place}: {Path}: {Problem}";
 }

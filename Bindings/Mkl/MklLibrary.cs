@@ -83,7 +83,7 @@ internal sealed unsafe class MklLibrary
         string musl = RuntimeInformation.RuntimeIdentifier.Contains("musl", StringComparison.Ordinal)
             ? " This system uses the musl C library, for which there is no MKL; it needs glibc."
             : string.Empty;
-        throw new NativeLibraryException("Intel MKL was not found." + musl, attempts, Remedy);
+        throw new NativeLibraryException(LibraryAttempt.Summarise("Intel MKL", attempts) + musl, attempts, Remedy);
     }
 
     // Nothing of MKL may be called before its layers are known to load: where one is missing, MKL ends the process.
@@ -156,7 +156,8 @@ internal sealed unsafe class MklLibrary
         return null;
     }
 
-    private static (MklLibrary? Library, string? Problem) Configure(string path, MklFunctions functions)
+    /// <summary>Tells a library that is loaded how to work here, or what is wrong with it.</summary>
+    internal static (MklLibrary? Library, string? Problem) Configure(string path, MklFunctions functions)
     {
         // Each answers with the layer in force, which is another one where the application called MKL before.
         int threading = functions.MKL_Set_Threading_Layer(MklFunctions.ThreadingSequential);

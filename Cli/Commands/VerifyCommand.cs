@@ -63,6 +63,12 @@ internal static class VerifyCommand
             WriteText(session.Terminal, report);
         }
 
+        if (report.Rows.IsEmpty)
+        {
+            throw new UsageException("No backend could be verified. " + string.Join(
+                "; ", report.NotVerified.Select(static skip => $"{skip.Backend}: {EngineReport.InShort(skip.Reason)}")) + ".");
+        }
+
         if (!report.Passed)
         {
             return ExitCode.Failed;

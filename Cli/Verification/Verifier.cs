@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Runtime.ExceptionServices;
 using NativeFfn.Backends.Reference;
 using NativeFfn.Checkpoints;
@@ -24,6 +25,7 @@ internal static class Verifier
     /// <param name="found">The layer.</param>
     /// <param name="tokens">Rows of random input; positive.</param>
     /// <param name="options">Threads, precision and library paths; the backend is ignored.</param>
+    /// <exception cref="CheckpointException">A weight is not finite, so that there is nothing to compare with.</exception>
     /// <exception cref="NotSupportedException">No backend can hold the layer, such as for a weight that does not fit the precision.</exception>
     public static VerifyReport Run(string model, FfnCheckpointLayer found, int tokens, FfnEngineOptions options)
     {
@@ -49,8 +51,7 @@ internal static class Verifier
             try
             {
                 using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
-                input ??= CreateRows(reference, spec, tokens);
-                expected ??= Compute(reference, spec, input);
+                (input, expected) = expected is null ? Expect(reference, found, tokens) : (input!, expected);
                 rows.AddRange(Compare(layer, name, input, expected));
             }
             catch (NotSupportedException unsupported)
@@ -89,6 +90,45 @@ internal static class Verifier
         return spec.Modes.Where(mode => mode != FfnMode.Block || spec.HasNorms || spec.BlockForm != BlockForm.Plain).ToDictionary(
             static mode => mode,
             mode => reference.Finish(mode, x, mode == FfnMode.Block && spec.PreNorm is not null ? reference.Network(reference.Prologue(x)) : plain));
+    }
+
+    // A backend that passes a NaN on computes as it should, and a router refuses to choose by one.
+    private static (float[] Input, Dictionary<FfnMode, double[]> Expected) Expect(Float64Forward reference, FfnCheckpointLayer found, int tokens)
+    {
+        try
+        {
+            float[] input = CreateRows(reference, found.Spec, tokens);
+            Dictionary<FfnMode, double[]> expected = Compute(reference, found.Spec, input);
+            if (!expected.Values.All(static answers => Array.TrueForAll(answers, double.IsFinite)))
+            {
+                RequireFinite(found);
+            }
+
+            return (input, expected);
+        }
+        catch (ArgumentException)
+        {
+            RequireFinite(found);
+            throw;
+        }
+    }
+
+    private static void RequireFinite(FfnCheckpointLayer found)
+    {
+        foreach (FfnTensor tensor in found.Spec.Tensors)
+        {
+            float[] row = new float[tensor.Columns];
+            for (int i = 0; i < tensor.Rows; i++)
+            {
+                found.Weights.ReadRows(tensor, i, row);
+                if (Array.FindIndex(row, static weight => !float.IsFinite(weight)) is >= 0 and var column)
+                {
+                    throw new CheckpointException(
+                        $"Layer {found.Index} has a weight that is no finite number: {tensor.Name}[{i}, {column}] is " +
+                        $"{row[column].ToString(CultureInfo.InvariantCulture)}. There is nothing to compare with; get the checkpoint again.");
+                }
+            }
+        }
     }
 
     // Rows whose experts are not well decided are replaced by others.

@@ -237,6 +237,11 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
                     open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Engine.Autotune, WarmupForward, cancellationToken);
             }
 
+            foreach (ServedLayer layer in open.Layers.All)
+            {
+                layer.StartCounting();
+            }
+
             return true;
         }
         catch (Exception exception)

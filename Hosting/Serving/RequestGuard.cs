@@ -44,7 +44,7 @@ internal static class RequestGuard
 
         if (mode == FfnMode.Block && spec.WhyNoBlock is { } reason)
         {
-            throw new NotSupportedException($"{name} has no block mode: {reason}");
+            throw new NotSupportedException($"{name} has no block mode: {WithoutFolder(reason)}");
         }
 
         if (mode != FfnMode.Ffn && !spec.KeepsWidth)
@@ -53,6 +53,13 @@ internal static class RequestGuard
                 $"Mode {mode} adds the input to the output, but {name} turns {spec.InputWidth} elements into {spec.OutputWidth}. Use " +
                 "mode Ffn.");
         }
+    }
+
+    // Who asks need not know where the host keeps the file that lacks a norm.
+    private static string WithoutFolder(string reason)
+    {
+        int pathEnd = reason.IndexOf(" has no tensor ", StringComparison.Ordinal);
+        return pathEnd < 0 ? reason : reason[(reason.LastIndexOfAny(['/', '\\'], pathEnd) + 1)..];
     }
 
     private static void CheckOverlap(string name, FfnSpec spec, ReadOnlySpan<float> input, Span<float> output)

@@ -6,6 +6,7 @@ namespace NativeFfn.Hosting.Serving;
 internal sealed class ServedLayer : IDisposable
 {
     private readonly LayerQueue[] _queues;
+    private readonly long[] _before;
 
     public ServedLayer(FfnLayerInfo info, FfnLayer layer, string engine, int maxBatchTokens)
     {
@@ -13,6 +14,7 @@ internal sealed class ServedLayer : IDisposable
         Layer = layer;
         Engine = engine;
         MaxBatchTokens = maxBatchTokens;
+        _before = new long[info.Spec.Mixture?.Experts ?? 0];
         _queues = [.. Enum.GetValues<FfnMode>().Select(mode => new LayerQueue(this, mode))];
     }
 
@@ -27,6 +29,17 @@ internal sealed class ServedLayer : IDisposable
     public int MaxBatchTokens { get; }
 
     public LayerQueue Queue(FfnMode mode) => _queues[(int)mode];
+
+    /// <summary>Counts a mixture's tokens from now on: those before were no request's.</summary>
+    public void StartCounting() => Layer.ReadExpertTokens(_before);
+
+    /// <summary>How many tokens of requests each expert of a mixture was sent.</summary>
+    public long[] ReadExpertTokens()
+    {
+        long[] tokens = new long[_before.Length];
+        Layer.ReadExpertTokens(tokens);
+        return [.. tokens.Zip(_before, static (all, before) => all - before)];
+    }
 
     public void Dispose() => Layer.Dispose();
 }

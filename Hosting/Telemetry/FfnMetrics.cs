@@ -153,11 +153,9 @@ internal sealed class FfnMetrics : IDisposable
     {
         foreach (ServedLayer layer in _engines.SelectMany(static engine => engine.ServedLayers))
         {
-            if (layer.Info.Spec.Mixture is { } mixture)
+            if (layer.Info.Spec.Mixture is not null)
             {
-                long[] tokens = new long[mixture.Experts];
-                layer.Layer.ReadExpertTokens(tokens);
-                yield return (layer, tokens);
+                yield return (layer, layer.ReadExpertTokens());
             }
         }
     }

@@ -38,12 +38,14 @@ internal sealed class CheckpointConfig
 
     public static CheckpointConfig Read(string path)
     {
-        using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a model's configuration");
+        using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a model's configuration", mayRepeat: true);
         var config = new CheckpointConfig(path, []);
         try
         {
             foreach (JsonProperty property in document.RootElement.EnumerateObject())
             {
+                // Of a key that stands there twice the last counts, as in Python.
+                config._values.Remove(property.Name);
                 if (property.Value.ValueKind != JsonValueKind.Null)
                 {
                     config._values[property.Name] = property.Value.Clone();

@@ -9,6 +9,7 @@ internal static class CheckpointFile
     /// <summary>Opens a regular file for reading at any place, and tells its length in bytes.</summary>
     public static SafeFileHandle Open(string path, out long length)
     {
+        WrongDownload.RequireFinished(path);
         RequireRegular(path);
         SafeFileHandle? handle = null;
         try

@@ -11,6 +11,11 @@ internal static class CheckpointFolder
     private const string IndexName = "model.safetensors.index.json";
     private const string IndexExtension = ".index.json";
 
+    // Rows to try a model on, as init writes them.
+    private const string SampleName = "input.safetensors";
+
+    private static readonly string[] UnreadWeights = [".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx"];
+
     private static string Extensions => string.Join(" or ", TensorFiles.Formats.Reverse().Select(static format => format.Extension));
 
     public static bool IsIndex(string weightsPath) => weightsPath.EndsWith(IndexExtension, StringComparison.OrdinalIgnoreCase);
@@ -30,6 +35,7 @@ internal static class CheckpointFolder
 
         return IsIndex(path) || TensorFiles.Formats.Any(format => path.EndsWith(format.Extension, StringComparison.OrdinalIgnoreCase))
             ? path
+            : WrongDownload.IsPart(path) ? throw new CheckpointException($"{path}: is a download that is not finished. Finish it, or get the file again.")
             : throw new CheckpointException($"{path}: is neither a {Extensions} nor a {IndexExtension} file. Name one of them or the checkpoint's folder.");
     }
 
@@ -42,6 +48,9 @@ internal static class CheckpointFolder
             ? config
             : throw new CheckpointException($"{path}: has no {ConfigName} {(isDirectory ? "in" : "beside")} it, which says what its layers are. Put the model's own there.");
     }
+
+    private static string? FindUnread(string folder) => Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).FirstOrDefault(
+        static file => UnreadWeights.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase)));
 
     private static string FindInFolder(string folder)
     {
@@ -58,7 +67,8 @@ internal static class CheckpointFolder
         string? pickle;
         try
         {
-            others = [.. TensorFiles.Formats.SelectMany(format => Directory.GetFiles(folder, "*" + format.Extension))];
+            others = [.. TensorFiles.Formats.SelectMany(format => Directory.GetFiles(folder, "*" + format.Extension))
+                .Where(static file => Path.GetFileName(file) != SampleName)];
             pickle = Directory.EnumerateFiles(folder, "pytorch_model*.bin").Select(Path.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault();
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
@@ -70,8 +80,12 @@ internal static class CheckpointFolder
         {
             [string only] => only,
             _ when GgufPartName.FirstOf(others) is { } first => first,
+            [] when WrongDownload.FindPart(folder) is { } part => throw new CheckpointException(
+                $"{folder}: has no weights, but {Path.GetFileName(part)}, whose download is not finished. Finish it, or get the file again."),
             [] when pickle is not null => throw new CheckpointException(
                 $"{folder}: has {pickle}, a pickle, which runs code when it is read, and no {Extensions} file. Convert it to safetensors."),
+            [] when FindUnread(folder) is { } unread => throw new CheckpointException(
+                $"{folder}: has its weights in {Path.GetFileName(unread)}, which is not read. Convert them to safetensors; save_pretrained does."),
             [] => throw new CheckpointException(
                 $"{folder}: has neither {WeightsName} nor {IndexName} nor another {Extensions} file. Name a checkpoint's folder, with its weights in such a file."),
             _ => throw new CheckpointException(

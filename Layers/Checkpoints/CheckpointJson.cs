@@ -10,19 +10,30 @@ internal static class CheckpointJson
     // A line of a generated file may be the whole file; a message shows the part around the fault.
     private const int ShownBytes = 60;
 
-    /// <summary>Parses a file that holds one object without repeated keys.</summary>
-    public static JsonDocument ParseObject(string path, int limit, string what)
+    private static readonly string[] NonFinite = ["NaN", "Infinity", "-Infinity"];
+
+    private static ReadOnlySpan<byte> ByteOrderMark => "\uFEFF"u8;
+
+    /// <summary>Parses a file that holds one object. The numbers that JSON lacks and Python writes, NaN and infinities, become strings.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="limit">The most bytes that are read.</param>
+    /// <param name="what">What such a file is, for messages.</param>
+    /// <param name="mayRepeat">Whether a key may stand twice in an object; else that is refused.</param>
+    public static JsonDocument ParseObject(string path, int limit, string what, bool mayRepeat = false)
     {
         byte[] json = CheckpointFile.ReadAll(path, limit, what);
+        WrongDownload.Require(path, json.AsSpan(0, Math.Min(json.Length, WrongDownload.StartBytes)));
+        json = json.AsSpan().StartsWith(ByteOrderMark) ? json[ByteOrderMark.Length..] : json;
         if (!Utf8.IsValid(json))
         {
             throw new CheckpointException($"{path}: is not valid UTF-8. Correct it or get the file again.");
         }
 
+        json = QuoteNonFinite(json);
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = false });
+            document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = mayRepeat });
         }
         catch (JsonException problem)
         {
@@ -66,6 +77,70 @@ internal static class CheckpointJson
         JsonValueKind.Array => "an array",
         _ => CheckpointText.Quote(value.GetRawText()),
     };
+
+    // Where a value may stand, outside of strings; as a key, which is followed by a colon, they are as wrong as they were.
+    private static byte[] QuoteNonFinite(byte[] json)
+    {
+        if (json.AsSpan().IndexOf("NaN"u8) < 0 && json.AsSpan().IndexOf("Infinity"u8) < 0)
+        {
+            return json;
+        }
+
+        var quoted = new MemoryStream(json.Length + NonFinite.Length);
+        byte before = 0;
+        for (int i = 0; i < json.Length;)
+        {
+            ReadOnlySpan<byte> rest = json.AsSpan(i);
+            int length = rest[0] == (byte)'"' ? StringLength(rest)
+                : before is (byte)':' or (byte)',' or (byte)'[' ? NonFiniteLength(rest)
+                : 0;
+            bool isNumber = length > 0 && rest[0] != (byte)'"';
+            if (isNumber)
+            {
+                quoted.WriteByte((byte)'"');
+            }
+
+            before = rest[0] is (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n' ? before : rest[0];
+            quoted.Write(rest[..Math.Max(1, length)]);
+            i += Math.Max(1, length);
+            if (isNumber)
+            {
+                quoted.WriteByte((byte)'"');
+            }
+        }
+
+        return quoted.ToArray();
+    }
+
+    private static int NonFiniteLength(ReadOnlySpan<byte> rest)
+    {
+        foreach (string number in NonFinite)
+        {
+            if (rest.StartsWith(Encoding.ASCII.GetBytes(number)))
+            {
+                ReadOnlySpan<byte> after = rest[number.Length..].TrimStart(" \t\r\n"u8);
+                return after.IsEmpty || after[0] is (byte)',' or (byte)'}' or (byte)']' ? number.Length : 0;
+            }
+        }
+
+        return 0;
+    }
+
+    // With its quotes; to the end of the text where it has no end.
+    private static int StringLength(ReadOnlySpan<byte> rest)
+    {
+        for (int i = 1; i < rest.Length; i++)
+        {
+            if (rest[i] == (byte)'"')
+            {
+                return i + 1;
+            }
+
+            i += rest[i] == (byte)'\\' ? 1 : 0;
+        }
+
+        return rest.Length;
+    }
 
     private static string Describe(byte[] json, JsonException problem)
     {

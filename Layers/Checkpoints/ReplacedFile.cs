@@ -74,6 +74,9 @@ internal sealed class ReplacedFile : IDisposable
     /// <summary>Whether what is written to a path comes out of this process's standard output.</summary>
     public static bool IsStandardOutput(string path) => SystemFile.IsStandardOutput(path);
 
+    /// <summary>Lets what libraries print go to standard error, so that standard output has what this process writes to it and nothing else.</summary>
+    public static void KeepStandardOutput() => SystemFile.KeepStandardOutput();
+
     /// <summary>Whether two paths are one file.</summary>
     public static bool IsSame(string first, string second) => SystemFile.IsSame(first, second);
 

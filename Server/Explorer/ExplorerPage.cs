@@ -8,6 +8,11 @@ internal static class ExplorerPage
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action " +
         "'none'; frame-ancestors 'none'";
 
+    /// <summary>The addresses of its files.</summary>
+    public static IEnumerable<string> Files(WebApplication app) =>
+        app.Environment.WebRootFileProvider.GetDirectoryContents(string.Empty)
+            .Where(static file => !file.IsDirectory).Select(static file => "/" + file.Name);
+
     /// <summary>Serves the page, which needs no key; what it asks for does.</summary>
     public static void Use(WebApplication app)
     {

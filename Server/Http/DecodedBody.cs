@@ -1,3 +1,5 @@
+using Microsoft.AspNetCore.Connections;
+
 namespace NativeFfn.Server.Http;
 
 /// <summary>A body that is decompressed while it is read, up to a limit.</summary>
@@ -29,7 +31,7 @@ internal sealed class DecodedBody(Stream decoded, string encoding, long limit) :
         {
             read = await decoded.ReadAsync(buffer, cancellationToken);
         }
-        catch (Exception broken) when (broken is InvalidDataException or InvalidOperationException)
+        catch (Exception broken) when (broken is InvalidDataException or InvalidOperationException || IsOfDecoder(broken))
         {
             throw new RequestException(
                 ProblemKind.BadRequest, $"The body ends or breaks in what should be {encoding}, as Content-Encoding says.");
@@ -38,6 +40,9 @@ internal sealed class DecodedBody(Stream decoded, string encoding, long limit) :
         _bytes += read;
         return _bytes <= limit ? read : throw BodyReader.TooLarge(_bytes, limit);
     }
+
+    // zlib has an error of its own for streams that want a dictionary; what the connection throws says what is wrong itself.
+    private static bool IsOfDecoder(Exception broken) => broken is IOException and not (BadHttpRequestException or ConnectionResetException);
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();

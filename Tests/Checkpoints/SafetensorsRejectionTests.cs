@@ -140,6 +140,21 @@ public sealed class SafetensorsRejectionTests
     }
 
     [Test]
+    public void More_tensors_than_any_model_has_are_refused()
+    {
+        const int Limit = 1 << 20;
+        var header = new StringBuilder("{");
+        for (int i = 0; i <= Limit; i++)
+        {
+            header.Append(i == 0 ? "" : ",").Append('"').Append(i).Append("\":{\"dtype\":\"U8\",\"shape\":[0],\"data_offsets\":[0,0]}");
+        }
+
+        using var folder = new TempFolder();
+        string path = folder.Write("many.safetensors", RawCheckpoint.File(header.Append('}').ToString()));
+        Assert.That(() => TensorFiles.Open(path), Throws.TypeOf<CheckpointException>().With.Message.Contains($"more than {Limit} tensors"));
+    }
+
+    [Test]
     public void What_is_no_readable_file_is_refused_by_name()
     {
         using var folder = new TempFolder();

@@ -157,6 +157,27 @@ public sealed class OutputTests
         Shell($"ulimit -n {files}; $nf --output o 2>&1; echo $?"), Does.Match(@"\Anativeffn: error: [^\n]*ulimit -n[^\n]*\n2\n\z"));
 
     [Test]
+    public void Too_few_threads_are_no_lack_of_memory()
+    {
+        RequireRoot();
+        Shell("chmod 755 . model; chmod 644 model/*");
+        Assert.That(
+            Shell("setpriv --reuid 65534 --clear-groups prlimit --nproc=60 $nf --threads 200 --output /dev/null 2>&1; echo $?"),
+            Does.Match(@"\Anativeffn: error: [^\n]*Thread \d+ of 200[^\n]*ulimit -u[^\n]*--threads[^\n]*\n2\n\z").And.Not.Contain("memory"));
+    }
+
+    [Test]
+    [Category("Mkl")]
+    public void What_MKL_prints_does_not_stand_in_the_JSON()
+    {
+        MklUnderTest.Load();
+        Assert.That(Shell("MKL_VERBOSE=1 $command verify --model model --json 2> log").Trim(), Does.StartWith("{").And.EndsWith("}"));
+        Assert.That(File.ReadAllText(_folder["log"]), Does.Contain("MKL_VERBOSE"), "it is still printed");
+        Shell("MKL_VERBOSE=1 $command forward --backend mkl --model model --input model/input.safetensors --output /dev/stdout > o 2> log");
+        Assert.That(_folder.Read("o")["output"].Shape, Is.EqualTo(new long[] { 3, 24 }));
+    }
+
+    [Test]
     public void Output_and_trace_are_two_files()
     {
         Shell("touch o; ln -s o link");

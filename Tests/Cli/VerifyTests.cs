@@ -122,18 +122,37 @@ public sealed class VerifyTests
         Assert.That(CommandRun.Of([.. words, "--require", "cublas", "--precision", "int8"]).Error, Does.Contain("'cublas'").And.Contain("int8"));
     }
 
-    [Test]
-    public void Weights_that_are_no_numbers_are_a_mismatch()
+    [TestCase("mlp.down_proj.weight", 45, float.NaN, "down.weight[1, 5] is NaN")]
+    [TestCase("mlp.up_proj.weight", 0, float.PositiveInfinity, "up.weight[0, 0] is Infinity")]
+    [TestCase("post_attention_layernorm.weight", 3, float.NaN, "[0, 3] is NaN")]
+    public void A_weight_that_is_no_number_is_named_and_no_backend_blamed(string tensor, int index, float weight, string named)
     {
         using var folder = new CommandFolder();
         string model = folder.Checkpoint();
-        folder.SetWeight("model.layers.0.mlp.down_proj.weight", 5, float.NaN);
+        folder.SetWeight("model.layers.0." + tensor, index, weight);
         CommandRun run = CommandRun.Of("verify", "--model", model);
-        Assert.That(run.ExitCode, Is.EqualTo(1));
-        Assert.That(run.Out, Does.Contain("WRONG").And.Contain("NaN"));
-        Assert.That(run.Error, Is.Empty);
-        using JsonDocument json = JsonDocument.Parse(CommandRun.Of("verify", "--model", model, "--json").Out);
-        Assert.That(json.RootElement.GetProperty("passed").GetBoolean(), Is.False);
+        run.ShouldRefuse(named, "nothing to compare with");
+        Assert.That(run.Out, Does.Not.Contain("WRONG"));
+    }
+
+    [Test]
+    public void A_routers_weight_that_is_no_number_is_named()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--shape", "24x40", "--experts", "4", "--output", folder["model"]);
+        folder.SetWeight("model.layers.0.block_sparse_moe.gate.weight", 30, float.NaN);
+        CommandRun.Of("verify", "--model", folder["model"]).ShouldRefuse("[1, 6] is NaN");
+    }
+
+    [Test]
+    public void Where_nothing_could_be_verified_the_input_is_at_fault_and_no_backend()
+    {
+        using var folder = new CommandFolder();
+        string[] words = ["verify", "--model", folder.Checkpoint(), "--mkl-path", folder["nowhere"], "--kernel", "mkl"];
+        CommandRun run = CommandRun.Of(words);
+        Assert.That(run.ExitCode, Is.EqualTo(2));
+        Assert.That(run.Error, Does.StartWith("nativeffn: error: No backend could be verified. ").And.Contain("mkl: ").And.Contain("managed: "));
+        Assert.That(run.Out, Does.Contain("not verified: mkl"));
     }
 
     private static string?[] ModesOf(JsonElement report, string backend) =>

@@ -253,6 +253,20 @@ public sealed class AdmissionTests
         Assert.That(memory[..(2 * Width)], Is.EqualTo(expected));
     }
 
+    [TestCase("/home/a b/models/model.safetensors")]
+    [TestCase("models/x/model.safetensors")]
+    [TestCase(@"C:\models\model.safetensors")]
+    public async Task A_refusal_names_no_folder_of_the_host(string path)
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.Gelu, 8, 16).WithoutBlock(
+            $"{path} has no tensor 'n/a.weight', a norm of layer 0; the other modes work without.");
+        await using FfnServer server = await FfnServer.StartAsync(options => options.AddLayer("plain", spec, new XavierWeights(spec, 1)));
+        Assert.That(
+            () => server.Client.ForwardAsync("plain/0", new float[8], new float[8], new FfnRequestOptions(FfnMode.Block)),
+            Throws.TypeOf<NotSupportedException>()
+                .With.Message.StartWith("plain/0 has no block mode: model.safetensors has no tensor 'n/a.weight'"));
+    }
+
     [Test]
     public async Task Modes_that_a_layer_has_not_are_refused_at_the_call()
     {

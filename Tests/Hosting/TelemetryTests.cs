@@ -68,6 +68,23 @@ public sealed class TelemetryTests
     }
 
     [Test]
+    public async Task The_warm_ups_tokens_are_no_experts_load()
+    {
+        using var listener = new Listener();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 16, 24).WithExperts(new MixtureSpec(3, 3));
+        await using FfnServer server = await FfnServer.StartAsync(options =>
+        {
+            options.Warmup.Enabled = true;
+            options.AddLayer("mixture", spec, new XavierWeights(spec, 1));
+        });
+        await server.Client.ForwardAsync("mixture/0", new float[4 * 16], new float[4 * 16]);
+        listener.Observe();
+        Assert.That(
+            listener.Of("nativeffn.expert.tokens", "{token}").TakeLast(3),
+            Is.EqualTo(Enumerable.Range(0, 3).Select(static expert => $"4 engine=default layer=mixture/0 expert={expert}")));
+    }
+
+    [Test]
     public async Task Rejections_are_counted_by_reason_and_failures_apart()
     {
         using var listener = new Listener();

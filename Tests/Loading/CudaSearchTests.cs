@@ -191,6 +191,16 @@ public sealed class CudaSearchTests
         }
     }
 
+    [Test]
+    [Platform("Linux")]
+    public void A_library_that_is_there_and_broken_is_not_called_missing()
+    {
+        string broken = Put("libcublasLt.so.12");
+        Assert.That(
+            () => CudaLoader.CuBlasLt(_folder, 12),
+            Throws.TypeOf<NativeLibraryException>().With.Message.StartsWith($"cuBLASLt was found but cannot be used ({broken}: "));
+    }
+
     private static LibraryCandidate[] Nvrtc(string? path) => [.. CudaSearch.Toolkit(path, Libraries.NvrtcFiles(13), "nvrtcVersion")];
 
     private string Put(string file)

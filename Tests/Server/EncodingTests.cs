@@ -64,6 +64,14 @@ public sealed class EncodingTests
         Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 400, "bad-request"), Does.Contain(encoding));
     }
 
+    [Test]
+    public async Task A_stream_that_wants_a_dictionary_is_400()
+    {
+        // The bit 0x20 of the second byte says that a dictionary's checksum follows, which nobody agreed on.
+        using HttpResponseMessage answer = await PostAsync([0x78, 0xBB, 1, 2, 3, 4, .. Compress("deflate", new byte[96])[2..]], "deflate");
+        Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 400, "bad-request"), Does.Contain("deflate"));
+    }
+
     [TestCase("gzip", Forward, "application/octet-stream")]
     [TestCase("br", Forward, "application/json")]
     [TestCase("deflate", "/api/compute/ffn", "application/json")]

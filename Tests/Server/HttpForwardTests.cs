@@ -168,6 +168,23 @@ public sealed class HttpForwardTests
         using HttpResponseMessage method = await _server.Client.GetAsync(new Uri("/v1/layers/model/1/forward", UriKind.Relative));
         await ServerUnderTest.AssertProblemAsync(method, 405, "method");
         Assert.That(method.Content.Headers.Allow, Is.EqualTo(new[] { "POST" }));
+        foreach ((string path, string allowed) in new[]
+        {
+            ("/v1/layers", "GET"), ("/v1/layers/model/1/forward", "POST"), ("/api/compute/ffn", "POST"),
+            ("/nativeffn.v1.FeedForward/Forward", "POST"),
+            ("/metrics", "GET, HEAD"), ("/healthz/live", "GET, HEAD"), ("/", "GET, HEAD"), ("/explorer.js", "GET, HEAD"),
+        })
+        {
+            foreach (HttpMethod other in new[] { HttpMethod.Head, HttpMethod.Options, HttpMethod.Put, HttpMethod.Delete, HttpMethod.Get })
+            {
+                using var request = new HttpRequestMessage(other, path);
+                using HttpResponseMessage answer = await _server.Client.SendAsync(request);
+                bool isAllowed = allowed.Split(", ").Contains(other.Method);
+                Assert.That((int)answer.StatusCode, Is.EqualTo(isAllowed ? 200 : 405), $"{other} {path}");
+                Assert.That(answer.Content.Headers.Allow, Is.EqualTo(isAllowed ? [] : allowed.Split(", ")), $"{other} {path}");
+            }
+        }
+
         using HttpResponseMessage type = await _server.PostAsync([0], type: "text/plain");
         await ServerUnderTest.AssertProblemAsync(type, 415, "media-type");
     }

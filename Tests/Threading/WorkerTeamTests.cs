@@ -36,6 +36,22 @@ public sealed class WorkerTeamTests
     }
 
     [Test]
+    public void Threads_that_sleep_are_woken_for_a_job([Values(2, 4)] int threads)
+    {
+        using var team = new WorkerTeam(threads);
+        using var together = new Barrier(threads);
+        bool met = true;
+        for (int i = 0; i < 3; i++)
+        {
+            // Long past the time in which a thread looks for work before it sleeps.
+            Thread.Sleep(50);
+            team.Run(new WorkerJob(_ => met = met && together.SignalAndWait(TimeSpan.FromSeconds(10))), threads);
+        }
+
+        Assert.That(met, Is.True, "every slice had a thread of its own");
+    }
+
+    [Test]
     public void A_job_may_run_another_one()
     {
         using var team = new WorkerTeam(2);

@@ -1,68 +1,116 @@
 using System.Diagnostics;
-using NativeFfn.Fuzzing;
+using NativeFfn.Fuzzing.Requests;
 using SharpFuzz;
 
-// Seeds are fixed so that a run that found something can be repeated.
-const ulong MutationSeed = 1;
+namespace NativeFfn.Fuzzing;
 
-// More inputs than these say nothing new about what is broken.
-const int MaxCrashes = 20;
-
-switch (args)
+/// <summary>Fuzzes the checkpoint reader, under afl-fuzz or by mutations, and the server's requests.</summary>
+internal static class Program
 {
-    case []:
-        Fuzzer.OutOfProcess.Run(static stream =>
-        {
-            using var bytes = new MemoryStream();
-            stream.CopyTo(bytes);
-            CheckpointFuzzTarget.Run(bytes.ToArray());
-        });
-        return 0;
-    case ["seeds", string folder]:
-        Directory.CreateDirectory(folder);
-        foreach ((string name, byte[] bytes) in SeedCorpus.All)
-        {
-            File.WriteAllBytes(Path.Combine(folder, name), bytes);
-        }
+    // Seeds are fixed so that a run that found something can be repeated.
+    private const int MutationSeed = 1;
 
-        return 0;
-    case ["replay", .. string[] files]:
-        foreach (string file in files)
-        {
-            Console.WriteLine($"{file}: {(CheckpointFuzzTarget.Run(File.ReadAllBytes(file)) ? "accepted" : "rejected")}");
-        }
+    // More inputs than these say nothing new about what is broken.
+    private const int MaxCrashes = 20;
 
-        return 0;
-    case ["mutate", string seconds, string crashFolder, .. ([] or [_])] when double.TryParse(seconds, out double limit):
-        return Mutate(TimeSpan.FromSeconds(limit), crashFolder, args.ElementAtOrDefault(3) ?? "");
-    default:
-        Console.Error.WriteLine("Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS CRASH_FOLDER [PREFIX]");
-        return 2;
-}
-
-static int Mutate(TimeSpan limit, string crashFolder, string prefix)
-{
-    var mutator = new CheckpointMutator(MutationSeed, prefix);
-    long start = Stopwatch.GetTimestamp();
-    long cases = 0;
-    int crashes = 0;
-    for (; crashes < MaxCrashes && Stopwatch.GetElapsedTime(start) < limit; cases++)
+    private static async Task<int> Main(string[] args)
     {
-        byte[] bytes = mutator.Next();
-        try
+        switch (args)
         {
-            CheckpointFuzzTarget.Run(bytes);
-        }
-        catch (Exception crash)
-        {
-            Directory.CreateDirectory(crashFolder);
-            string file = Path.Combine(crashFolder, $"crash-{crashes++}");
-            File.WriteAllBytes(file, bytes);
-            Console.WriteLine($"{file}: {crash.GetType().Name}: {crash.Message}");
+            case []:
+                Fuzzer.OutOfProcess.Run(static stream =>
+                {
+                    using var bytes = new MemoryStream();
+                    stream.CopyTo(bytes);
+                    CheckpointFuzzTarget.Run(bytes.ToArray());
+                });
+                return 0;
+            case ["seeds", string folder]:
+                Directory.CreateDirectory(folder);
+                foreach ((string name, byte[] bytes) in SeedCorpus.All)
+                {
+                    File.WriteAllBytes(Path.Combine(folder, name), bytes);
+                }
+
+                return 0;
+            case ["replay", .. string[] files]:
+                foreach (string file in files)
+                {
+                    Console.WriteLine($"{file}: {(CheckpointFuzzTarget.Run(File.ReadAllBytes(file)) ? "accepted" : "rejected")}");
+                }
+
+                return 0;
+            case ["mutate", string seconds, string crashFolder, .. ([] or [_])] when double.TryParse(seconds, out double limit):
+                return Mutate(TimeSpan.FromSeconds(limit), crashFolder, args.ElementAtOrDefault(3) ?? "");
+            case ["requests", string count, string crashFolder] when int.TryParse(count, out int executions):
+                return await RequestAsync(executions, crashFolder);
+            default:
+                Console.Error.WriteLine(
+                    "Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS CRASH_FOLDER [PREFIX] | " +
+                    "requests COUNT CRASH_FOLDER");
+                return 2;
         }
     }
 
-    Console.WriteLine($"executions {cases}");
-    Console.WriteLine($"crashes {crashes}");
-    return crashes == 0 ? 0 : 1;
+    private static int Mutate(TimeSpan limit, string crashFolder, string prefix)
+    {
+        var mutator = new CheckpointMutator(MutationSeed, prefix);
+        long start = Stopwatch.GetTimestamp();
+        long cases = 0;
+        int crashes = 0;
+        for (; crashes < MaxCrashes && Stopwatch.GetElapsedTime(start) < limit; cases++)
+        {
+            byte[] bytes = mutator.Next();
+            try
+            {
+                CheckpointFuzzTarget.Run(bytes);
+            }
+            catch (Exception crash)
+            {
+                Directory.CreateDirectory(crashFolder);
+                string file = Path.Combine(crashFolder, $"crash-{crashes++}");
+                File.WriteAllBytes(file, bytes);
+                Console.WriteLine($"{file}: {crash.GetType().Name}: {crash.Message}");
+            }
+        }
+
+        Console.WriteLine($"executions {cases}");
+        Console.WriteLine($"crashes {crashes}");
+        return crashes == 0 ? 0 : 1;
+    }
+
+    // So many requests of every way, and which answers they had.
+    private static async Task<int> RequestAsync(int executions, string crashFolder)
+    {
+        int crashes = 0;
+        await using RequestFuzzTarget target = await RequestFuzzTarget.StartAsync();
+        foreach (RequestWay way in Enum.GetValues<RequestWay>())
+        {
+            var mutator = new RequestMutator(way, MutationSeed);
+            var answers = new SortedDictionary<string, int>(StringComparer.Ordinal);
+            int done = 0;
+            for (; done < executions && crashes < MaxCrashes; done++)
+            {
+                FuzzRequest request = mutator.Next();
+                try
+                {
+                    string answer = await target.RunAsync(request);
+                    answers[answer] = answers.GetValueOrDefault(answer) + 1;
+                }
+                catch (Exception crash)
+                {
+                    Directory.CreateDirectory(crashFolder);
+                    string file = Path.Combine(crashFolder, $"{way}-{crashes++}");
+                    File.WriteAllText(file, $"{request}\n{crash}");
+                    Console.WriteLine($"{file}: {crash.GetType().Name}: {crash.Message}");
+                }
+            }
+
+            Console.WriteLine(
+                $"{way}: executions {done}, answers {string.Join(", ", answers.Select(static pair => $"{pair.Key}: {pair.Value}"))}");
+        }
+
+        Console.WriteLine($"crashes {crashes}");
+        return crashes == 0 ? 0 : 1;
+    }
 }

@@ -28,7 +28,17 @@ internal sealed class TeamState
         for (int i = 1; i <= workers; i++)
         {
             int worker = i;
-            new Thread(() => Work(worker)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
+            try
+            {
+                new Thread(() => Work(worker)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
+            }
+            catch (Exception refused) when (refused is OutOfMemoryException or ThreadStartException)
+            {
+                Stop();
+                throw new NotSupportedException(
+                    $"Thread {i + 1} of {workers + 1} could not be started: the system allows this process or its user no more (pids.max of its "
+                    + $"container, ulimit -u). Raise that limit, or set Threads (--threads) to {i} or less.", refused);
+            }
         }
     }
 

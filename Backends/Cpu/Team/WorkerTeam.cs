@@ -20,6 +20,7 @@ internal sealed class WorkerTeam : IDisposable
 
     /// <summary>Starts a team.</summary>
     /// <param name="threads">Threads that share a job, the caller's included; positive.</param>
+    /// <exception cref="NotSupportedException">The system allows the process no more threads.</exception>
     public WorkerTeam(int threads)
     {
         Threads = threads;
@@ -27,7 +28,7 @@ internal sealed class WorkerTeam : IDisposable
     }
 
     /// <summary>Lets the threads of a team that was never disposed end.</summary>
-    ~WorkerTeam() => _state.Stop();
+    ~WorkerTeam() => _state?.Stop();
 
     /// <summary>Threads that share a job, the caller's included.</summary>
     public int Threads { get; }

@@ -49,8 +49,9 @@ internal static class TensorFiles
         TensorData data = read(path);
         try
         {
-            Span<byte> start = stackalloc byte[(int)Math.Min(data.Length, sizeof(ulong))];
+            Span<byte> start = stackalloc byte[(int)Math.Min(data.Length, WrongDownload.StartBytes)];
             data.Read(start, 0);
+            WrongDownload.Require(path, start);
             foreach (TensorFileFormat format in Formats)
             {
                 if (start.StartsWith(Encoding.ASCII.GetBytes(format.Magic)))

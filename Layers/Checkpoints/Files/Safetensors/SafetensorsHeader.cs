@@ -100,7 +100,14 @@ internal sealed class SafetensorsHeader
 
     private void ReadMetadata(ref Utf8JsonReader reader)
     {
-        RequireToken(ref reader, JsonTokenType.StartObject, MetadataName, "an object of strings");
+        reader.Read();
+        if (reader.TokenType == JsonTokenType.Null)
+        {
+            // The reference parser takes it for none.
+            return;
+        }
+
+        RequireCurrent(ref reader, JsonTokenType.StartObject, MetadataName, "an object of strings");
         while (ReadName(ref reader) is { } key)
         {
             RequireToken(ref reader, JsonTokenType.String, $"{MetadataName} value {CheckpointText.Quote(key)}", "a string");
@@ -225,6 +232,11 @@ internal sealed class SafetensorsHeader
     private void RequireToken(ref Utf8JsonReader reader, JsonTokenType expected, string thing, string description)
     {
         reader.Read();
+        RequireCurrent(ref reader, expected, thing, description);
+    }
+
+    private void RequireCurrent(ref Utf8JsonReader reader, JsonTokenType expected, string thing, string description)
+    {
         if (reader.TokenType != expected)
         {
             throw Error($"{thing} is {Describe(ref reader)}; it must be {description}");
