@@ -27,7 +27,7 @@ public sealed class FamilyTableTests
         int forms = 1;
         for (int form = 0; form < forms; form++)
         {
-            var seed = new FamilySeed(row, form);
+            var seed = new FamilySeed(row.ModelTypes[0], form);
             forms = seed.Forms;
             using var model = new TempModel(seed.Config, seed.File);
             FfnCheckpointLayer found = model.Layer(0);

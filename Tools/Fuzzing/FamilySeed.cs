@@ -8,7 +8,7 @@ using NativeFfn.Checkpoints.Families;
 namespace NativeFfn.Fuzzing;
 
 /// <summary>A checkpoint of one small layer as a row of the table of families has it, of random numbers.</summary>
-internal sealed class FamilySeed
+public sealed class FamilySeed
 {
     private const int Width = 8;
     private const int Inner = 12;
@@ -19,10 +19,11 @@ internal sealed class FamilySeed
     private readonly Dictionary<string, (ImmutableArray<long> Shape, float[] Values)> _tensors = [];
 
     /// <summary>Makes the layer in one of the forms that the row has.</summary>
-    /// <param name="row">The row.</param>
+    /// <param name="modelType">A <c>model_type</c> of the row.</param>
     /// <param name="form">Which form.</param>
-    public FamilySeed(FfnFamily row, int form)
+    public FamilySeed(string modelType, int form)
     {
+        FfnFamily row = FamilyCatalog.Find(modelType)!;
         Name = "row-" + row.ModelTypes[0];
         Config = ConfigOf(row).ToJsonString();
         string folder = Directory.CreateTempSubdirectory("nativeffn-seed-").FullName;

@@ -75,7 +75,7 @@ public static class SeedCorpus
         ("deepseek_v3", Model(DeepSeekConfig, SafeTensors(DeepSeekHeader, 192))),
         .. GgufSeeds.All,
         .. QuantisedSeeds.All.Select(static seed => (seed.Name, Model(seed.Config, seed.File))),
-        .. FamilyCatalog.Rows.Select(static row => new FamilySeed(row, form: 0)).Select(static seed => (seed.Name, Model(seed.Config, seed.File))),
+        .. FamilyCatalog.Rows.Select(static row => new FamilySeed(row.ModelTypes[0], form: 0)).Select(static seed => (seed.Name, Model(seed.Config, seed.File))),
     ];
 
     /// <summary>A safetensors file of a header and data that count up.</summary>
