@@ -31,7 +31,7 @@ public sealed class CheckpointRejectionTests
     [TestCase("\"hidden_size\":true", "'hidden_size' is 'true'")]
     [TestCase("\"hidden_size\":null", "has no 'hidden_size'")]
     [TestCase("\"hidden_size\":16777216,\"intermediate_size\":16777216", "16777216 x 16777216")]
-    [TestCase("\"hidden_act\":\"mash\"", "'hidden_act' is the unknown activation 'mash'; supported are linear, relu, relu2, gelu")]
+    [TestCase("\"hidden_act\":\"mash\"", "'hidden_act' is the unknown activation 'mash'; supported are linear, relu, relu2, relu_squared")]
     [TestCase("\"hidden_act\":1", "'hidden_act' is '1'; it must be a string")]
     [TestCase("\"hidden_act\":\"\\ud800\"", "'hidden_act' is a string that is no valid text")]
     [TestCase("\"\\ud800\":1", "no valid text")]

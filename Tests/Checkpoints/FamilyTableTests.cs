@@ -1,9 +1,11 @@
 using System.Text.Json;
+using System.Text.RegularExpressions;
 using NativeFfn.Checkpoints;
 using NativeFfn.Checkpoints.Families;
 using NativeFfn.Checkpoints.Files.Gguf;
 using NativeFfn.Fuzzing;
 using NativeFfn.Tests.Cli;
+using NativeFfn.Tests.Readme;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -88,6 +90,18 @@ public sealed class FamilyTableTests
             Assert.That(family.Norms.Select(static norm => norm.Norm.WeightOffset), Is.All.Zero, architecture.Name);
             Assert.That(family.Mixture is not null, Is.EqualTo(row.Mixture is not null), architecture.Name);
         }
+    }
+
+    [Test]
+    public void The_documentation_lists_the_table_and_nothing_else()
+    {
+        string text = Documents.Read("docs/checkpoints.md");
+        int start = text.IndexOf("## Families", StringComparison.Ordinal);
+        string section = text[start..text.IndexOf("## Which part", StringComparison.Ordinal)];
+        IEnumerable<string> listed = Regex.Matches(section, "`([^`]+)`").Select(static match => match.Groups[1].Value).Skip(1);
+        Assert.That(
+            listed,
+            Is.EquivalentTo(FamilyCatalog.ModelTypes.Concat(GgufArchitectures.All.Select(static architecture => architecture.Name))));
     }
 
     [Test]
