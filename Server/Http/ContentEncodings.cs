@@ -8,6 +8,8 @@ namespace NativeFfn.Server.Http;
 /// <remarks>What arrives and what comes out are each bounded by <see cref="ServerOptions.MaxRequestBytes"/>.</remarks>
 internal sealed class ContentEncodings(RequestDelegate next, ServerOptions options)
 {
+    private const string Rpc = "application/grpc";
+
     public Task InvokeAsync(HttpContext context)
     {
         StringValues encodings = context.Request.Headers.ContentEncoding;
@@ -17,6 +19,12 @@ internal sealed class ContentEncodings(RequestDelegate next, ServerOptions optio
     private async Task DecodeAsync(HttpContext context, string encoding)
     {
         HttpRequest request = context.Request;
+        if (request.ContentType?.StartsWith(Rpc, StringComparison.OrdinalIgnoreCase) == true)
+        {
+            throw new RequestException(
+                ProblemKind.MediaType, $"Content-Encoding is '{encoding}', but gRPC compresses message by message (grpc-encoding).");
+        }
+
         BodyReader.RequireWithin(request, options.MaxRequestBytes);
         Stream? decoded = Decode(encoding.Trim(), request.Body);
         request.Headers.ContentEncoding = default;

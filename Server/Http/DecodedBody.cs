@@ -42,7 +42,8 @@ internal sealed class DecodedBody(Stream decoded, string encoding, long limit) :
     }
 
     // zlib has an error of its own for streams that want a dictionary; what the connection throws says what is wrong itself.
-    private static bool IsOfDecoder(Exception broken) => broken is IOException and not (BadHttpRequestException or ConnectionResetException);
+    private static bool IsOfDecoder(Exception broken) =>
+        broken is IOException and not (BadHttpRequestException or ConnectionResetException);
 
     public override Task<int> ReadAsync(byte[] buffer, int offset, int count, CancellationToken cancellationToken) =>
         ReadAsync(buffer.AsMemory(offset, count), cancellationToken).AsTask();
