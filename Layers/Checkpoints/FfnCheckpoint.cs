@@ -1,5 +1,4 @@
 using NativeFfn.Checkpoints.Families;
-using NativeFfn.Checkpoints.Files;
 using NativeFfn.Checkpoints.Quantised;
 
 namespace NativeFfn.Checkpoints;

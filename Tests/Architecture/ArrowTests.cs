@@ -33,13 +33,16 @@ public sealed partial class ArrowTests
         ("Backends/Storage", ["Backends/Contracts", "Bindings"]),
         ("Backends/Parallel", [.. BackendTables, "Bindings"]),
         ("Backends/Reference", [.. BackendTables, "Backends"]),
-        ("Backends/Cpu", [.. DeviceMayUse, "Backends/Cpu/Gemm/GemmList.cs", "Backends/Cpu/Gemm/Autotuning"]),
+        ("Backends/Cpu", [.. DeviceMayUse, "Backends/Cpu/Gemm/GemmList.cs", "Backends/Cpu/Gemm/Autotuning", "Backends/Cpu/Weights"]),
+
+        // A matrix lies as panels of its own encoding, whichever GEMM reads them.
+        ("Backends/Cpu/Weights", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Gemm/GemmList.cs", "Backends/Cpu/Gemm/Managed"]),
 
         // Every way to multiply is known to the list alone.
         ("Backends/Cpu/Gemm/GemmList.cs", [.. DeviceMayUse, "Backends/Cpu/**"]),
-        ("Backends/Cpu/Gemm/Managed", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Gemm/Generated"]),
+        ("Backends/Cpu/Gemm/Managed", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Generated"]),
         ("Backends/Cpu/Gemm/Generated", [.. DeviceMayUse, "Backends/Cpu"]),
-        ("Backends/Cpu/Gemm/Mkl", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Gemm/Managed"]),
+        ("Backends/Cpu/Gemm/Mkl", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Managed"]),
         ("Backends/Cpu/Gemm/Autotuning", [.. DeviceMayUse, "Backends/Cpu/**"]),
         ("Backends/Cpu/Gemm/Cblas", [.. DeviceMayUse, "Backends/Cpu"]),
         ("Backends/CuBlas", [.. DeviceMayUse, CudaOfTests]),
@@ -52,7 +55,7 @@ public sealed partial class ArrowTests
         ("Layers", [.. BackendTables, "Backends", "Backends/BackendCatalog.cs", "Layers/Checkpoints"]),
         ("Hosting", [.. Library]),
         (CommonStart, []),
-        ("Cli", [.. Library, "Backends/Reference", CommonStart]),
+        ("Cli", [.. Library, "Backends/Encodings", "Backends/Reference", CommonStart]),
         ("Server", [.. Library, "Hosting", CommonStart]),
         ("Samples", [.. Library]),
         ("Tools", [Anything]),

@@ -63,7 +63,9 @@ public sealed class KernelTests
     [Test]
     public void Where_nothing_multiplies_every_gemm_says_why() => Assert.That(
         static () => new GemmList(FfnPrecision.Float32, CpuKernel.Mkl).LayoutOf(
-            [new StageWeights(new FfnStage(FfnKind.Relu, 1, 1, HasBias: false), PanelKernel.Of(WeightEncodings.Float32))]),
+        [
+            new StageWeights(new FfnStage(FfnKind.Relu, 1, 1, HasBias: false), PanelKernel.Of(WeightEncodings.Float32)),
+        ]),
         Throws.TypeOf<NotSupportedException>().With.Message.Contains("Nothing multiplies f32")
             .And.Message.Contains("panels: the options ask for kernel mkl.").And.Message.Contains("mkl on rows: the backend has no library."));
 

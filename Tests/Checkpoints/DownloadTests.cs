@@ -130,7 +130,7 @@ public sealed class DownloadTests
         Assert.That(file.Tensors, Has.Count.EqualTo(1));
     }
 
-    private static NUnit.Framework.Constraints.IResolveConstraint Refused(params string[] named) => Throws.TypeOf<CheckpointException>()
+    private static NUnit.Framework.Constraints.ContainsConstraint Refused(params string[] named) => Throws.TypeOf<CheckpointException>()
         .With.Message.Contains(named[0]).And.Message.Contains(named[1]);
 
     private static byte[] Compressed()

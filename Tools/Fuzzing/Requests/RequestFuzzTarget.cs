@@ -6,6 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Primitives;
 using NativeFfn.Checkpoints;
 using NativeFfn.Server;
 
@@ -93,7 +94,7 @@ public sealed class RequestFuzzTarget : IAsyncDisposable
 
         return rpc is null ? $"{answer.StatusCode}" : $"{answer.StatusCode}/{rpc}";
 
-        string? Field(string name) => (trailers.Fields.ContainsKey(name) ? trailers.Fields[name] : answer.Headers[name]).FirstOrDefault();
+        string? Field(string name) => (trailers.Fields.TryGetValue(name, out StringValues found) ? found : answer.Headers[name]).FirstOrDefault();
     }
 
     /// <inheritdoc/>

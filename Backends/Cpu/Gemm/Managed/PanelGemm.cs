@@ -154,20 +154,20 @@ internal sealed unsafe class PanelGemm : IGemm
 
     private static int PanelsAtATime(long sumElements) => (int)Math.Clamp(SumBytes / (2 * sumElements * sizeof(float)), 1, MostPanelsAtATime);
 
-    private long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * Kernel.Rows;
+    private static long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * Kernel.Rows;
 
-    private int PanelsAtATime(in TokenGroup group) => PanelsAtATime(SumElements(group));
+    private static int PanelsAtATime(in TokenGroup group) => PanelsAtATime(SumElements(group));
 
-    private long SumsOfPanels(in TokenGroup group) => 2 * SumElements(group) * PanelsAtATime(group);
+    private static long SumsOfPanels(in TokenGroup group) => 2 * SumElements(group) * PanelsAtATime(group);
 
     // A thread's sums for one of the panels that it multiplies together, gate and up panels in turns.
-    private float* Sums(CpuChunk chunk, in TokenGroup group, int worker, int panel) => chunk.Own(worker) + (panel * SumElements(group));
+    private static float* Sums(CpuChunk chunk, in TokenGroup group, int worker, int panel) => chunk.Own(worker) + (panel * SumElements(group));
 
     private static TokenPanels Tokens(CpuChunk chunk, in TokenGroup group, int stage) => new(
         chunk.Rows(group, stage), group.Tiles, PanelFormat.PaddedColumns(group.Network.Stages[stage].InputWidth));
 
     // Panels are counted over both projections here, as they lie in memory.
-    private void Multiply(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker)
+    private static void Multiply(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker)
     {
         // Memory is read from end to end where that is what takes time. Else panels go through their columns together, so that a block
         // of the tokens serves them all while it is in cache.
@@ -178,7 +178,7 @@ internal sealed unsafe class PanelGemm : IGemm
         }
     }
 
-    private void MultiplyTogether(
+    private static void MultiplyTogether(
         CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker, int firstSums)
     {
         StageWeights weights = group.Network.Weights[stage];
@@ -223,7 +223,7 @@ internal sealed unsafe class PanelGemm : IGemm
         return weights.Panel(panel / projections, projection) + ((long)columnGroup * weights.KernelOf(projection).GroupBytes);
     }
 
-    private void Finish(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, float* gate, float* up)
+    private static void Finish(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, float* gate, float* up)
     {
         int width = group.Network.Stages[stage].Width;
         int columns = Math.Min(Kernel.Rows, width - firstColumn);
@@ -273,7 +273,7 @@ internal sealed unsafe class PanelGemm : IGemm
     }
 
     // Whole rows are finished once all panels have been multiplied.
-    private void Keep(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, int firstColumn, int columns, float* gate, float* up)
+    private static void Keep(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, int firstColumn, int columns, float* gate, float* up)
     {
         KeptRows(chunk, group, out Matrix gateRows, out Matrix upRows);
         for (int i = 0; i < rows; i++)

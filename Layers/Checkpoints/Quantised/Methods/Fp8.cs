@@ -15,13 +15,15 @@ internal sealed class Fp8(QuantisationConfig config)
     private static readonly ImmutableArray<string> Activations =
         [".input_scale", ".activation_scale", ".input_scale_ub", ".output_scale", ".qscale_act"];
 
+    private static readonly ImmutableArray<string> Scales = [".weight_scale_inv", ".weight_scale", ".scale", ".qscale_weight"];
+
     /// <summary>The forms in which matrices are stored.</summary>
     public static ImmutableArray<QuantisedForm> Forms(QuantisationConfig config)
     {
         var method = new Fp8(config);
         return
         [
-            .. new[] { ".weight_scale_inv", ".weight_scale", ".scale", ".qscale_weight" }.Select(method.OfModules),
+            .. Scales.Select(method.OfModules),
             method.OfStacks("_scale_inv"),
             method.OfStacks("_scale"),
         ];

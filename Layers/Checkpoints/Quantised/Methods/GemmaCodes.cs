@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Checkpoints.Quantised;
 
