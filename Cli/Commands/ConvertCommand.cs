@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using NativeFfn.Checkpoints;
 using NativeFfn.Cli.Conversion;
@@ -107,10 +108,19 @@ internal static class ConvertCommand
 
     private static JsonObject ReadConfig(string path, ConversionPlan plan)
     {
-        JsonNode? config = JsonNode.Parse(File.ReadAllBytes(path), documentOptions: new() { CommentHandling = System.Text.Json.JsonCommentHandling.Disallow });
+        JsonNode? config;
+        try
+        {
+            config = JsonNode.Parse(File.ReadAllBytes(path));
+        }
+        catch (JsonException problem)
+        {
+            throw new UsageException($"{path}: is not valid JSON, which a converted model's must be: {problem.Message} Correct it.");
+        }
+
         if (config is not JsonObject model)
         {
-            throw new UsageException($"{path}: is no JSON object.");
+            throw new UsageException($"{path}: is no JSON object. Get the file again.");
         }
 
         if (plan.Form.Describe(plan.Matrices.Select(MatrixForm.ModuleOf)) is { } description)

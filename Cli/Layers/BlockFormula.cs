@@ -13,10 +13,14 @@ internal static class BlockFormula
             return "none: " + reason;
         }
 
-        string branch = Apply(spec.BranchNorm, $"F({Apply(spec.PreNorm, "x")})");
-        string sum = $"x + {branch}";
+        BlockForm form = spec.BlockForm;
+        string normed = Apply(spec.PreNorm, "x");
+        string branch = Factor(form.BranchFactor) + (form.HasBranchScale ? "s ⊙ " : string.Empty) + Apply(spec.BranchNorm, $"F({normed})");
+        string sum = $"{Factor(form.ResidualFactor)}{(form.ResidualIsNormed ? normed : "x")} + {branch}";
         return spec.PostNorm is null ? sum : Apply(spec.PostNorm, sum);
     }
+
+    private static string Factor(float factor) => factor == 1 ? string.Empty : string.Create(CultureInfo.InvariantCulture, $"{factor} · ");
 
     private static string Apply(NormSpec? norm, string inner) => norm is null ? inner : $"{Name(norm)}({inner})";
 

@@ -122,7 +122,7 @@ public sealed class GgufTests
 
         using FfnEngine steps = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Precision = FfnPrecision.Int8 });
         using FfnLayer kept = steps.LoadLayer(checkpoint, 0);
-        Assert.That(kept.QuantizationError, Is.LessThan(2e-3), "Q8_0 is kept as it is: what is lost is of bf16");
+        Assert.That(kept.QuantizationError, Is.LessThan(6e-3), "Q8_0 is kept as it is: what is lost is of the matrix in BF16");
 
         float[] x = [.. Enumerable.Range(0, width).Select(_ => random.NextSingle() - 0.5f)];
         using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed });

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeFfn.Cli.Layers;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Cli;
@@ -29,4 +30,18 @@ public sealed class LayersTests
         CommandRun run = CommandRun.Done("layers", "--model", model);
         Assert.That(run.Out, Does.Contain("layer 1 cannot run: ").And.Contain("has no tensor 'model.layers.1.mlp.up_proj.weight'"));
     }
+
+    [Test]
+    public void The_formula_of_a_block_has_its_norms_factors_and_residual() => Assert.Multiple(static () =>
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 4, 8);
+        var norm = new NormSpec(NormKind.Rms, 1e-6f);
+        Assert.That(BlockFormula.Of(spec), Is.EqualTo("x + F(x)"));
+        Assert.That(
+            BlockFormula.Of(spec.WithNorms(pre: norm, branch: new NormSpec(NormKind.Layer, 0.5f))
+                .WithBlockForm(new BlockForm { BranchFactor = 0.5f, ResidualFactor = 2, ResidualIsNormed = true, HasBranchScale = true })),
+            Is.EqualTo("2 · rmsnorm[1e-6](x) + 0.5 · s ⊙ layernorm[5e-1](F(rmsnorm[1e-6](x)))"));
+        Assert.That(BlockFormula.Of(spec.WithNorms(post: norm)), Is.EqualTo("rmsnorm[1e-6](x + F(x))"));
+        Assert.That(BlockFormula.Of(spec.WithoutBlock("it has none.")), Is.EqualTo("none: it has none."));
+    });
 }

@@ -60,7 +60,7 @@ internal static class Quantisation
 
     private static QuantisationConfig Read(string path)
     {
-        using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a configuration");
+        using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a configuration", mayRepeat: true);
         return new QuantisationConfig(path, document.RootElement.Clone());
     }
 }

@@ -54,6 +54,12 @@ internal sealed unsafe class GemmTrial : IGemmTrial
         // Times do not depend on the values, as long as they are ordinary numbers in every precision.
         new Span<byte>(_memory.Pointer, checked((int)_memory.ByteLength)).Fill(0x3C);
         _panels = (byte*)_memory.Pointer;
+        if (kernel.GroupBytes == 0)
+        {
+            // Headers of rows may hold places, of which zero is always one.
+            new Span<byte>(_panels, checked((int)kernel.MatrixBytes(_rows, _columns))).Clear();
+        }
+
         _input = _memory.Pointer + panels;
         _grouped = _input + (tokens * padded);
         _output = _grouped + (tokens * padded);
