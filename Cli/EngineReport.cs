@@ -27,11 +27,14 @@ internal static class EngineReport
     /// <summary>How a layer's weights are kept and, where something was lost by it, how much.</summary>
     public static string DescribePrecision(FfnLayer layer)
     {
-        string name = layer.Engine.Precision is FfnPrecision.Auto or FfnPrecision.Stored
-            ? layer.Encodings
-            : Names<FfnPrecision>.Of(layer.Engine.Precision);
+        string name = PrecisionOf(layer);
         return layer.QuantizationError == 0 ? name : $"{name} with a relative error of {layer.QuantizationError:0.0e+00}";
     }
+
+    /// <summary>How a layer's matrices are kept: the precision that was named, or the encodings that were chosen.</summary>
+    public static string PrecisionOf(FfnLayer layer) => layer.Engine.Precision is FfnPrecision.Auto or FfnPrecision.Stored
+        ? layer.Encodings
+        : Names<FfnPrecision>.Of(layer.Engine.Precision);
 
     /// <summary>A reason's first sentence, without the remedy and the list that may follow.</summary>
     public static string InShort(string reason)

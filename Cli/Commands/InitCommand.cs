@@ -81,7 +81,7 @@ internal static class InitCommand
         WithProgress(session.Terminal, request, written => session.Interrupt.WhileWriting(
             () => Write(request, written, session.Interrupt.Token)));
         session.Terminal.Out.WriteLine(
-            $"{request.Output}: {request.Checkpoint.Config.NumHiddenLayers} x {request.Checkpoint.Spec}, {request.Checkpoint.Config.TorchDtype}, " +
+            $"{request.Output}: {request.Checkpoint.Config.NumHiddenLayers} x {request.Checkpoint.Spec}, {request.Checkpoint.WeightType}, " +
             $"{ByteSize.Of(request.Checkpoint.ByteCount)}" + (request.SampleTokens > 0 ? $", {SampleFile} with {request.SampleTokens} tokens" : string.Empty));
         return ExitCode.Done;
     }

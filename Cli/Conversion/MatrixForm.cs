@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using NativeFfn.Backends.Encodings;
@@ -86,15 +85,6 @@ internal sealed record MatrixForm(string Name, string? Type, int Bits)
                 decoded[first + i] = scale * codes[i];
             }
         }
-    }
-
-    /// <summary>The bytes of <c>weight_shape</c>.</summary>
-    public static byte[] ShapeBytes(ReadOnlySpan<long> shape)
-    {
-        byte[] bytes = new byte[2 * sizeof(long)];
-        BinaryPrimitives.WriteInt64LittleEndian(bytes, shape[0]);
-        BinaryPrimitives.WriteInt64LittleEndian(bytes.AsSpan(sizeof(long)), shape[1]);
-        return bytes;
     }
 
     /// <summary>What a configuration says of modules in this form; null for floats, which it says nothing of.</summary>

@@ -115,27 +115,23 @@ internal sealed class ShardConverter(ConversionPlan plan, Action<long> progress,
     private void Quantize(ITensorFile file, TensorEntry tensor, SafetensorsWriter writer)
     {
         int columns = checked((int)tensor.Columns);
-        int groups = columns / GroupQuantizer.Group;
-        byte[] packed = new byte[columns * plan.Form.Bits / 8];
+        var matrix = new PackedMatrixWriter(plan.Form, checked((int)tensor.Rows), columns, writer);
+        byte[] unused = new byte[columns * plan.Form.Bits / 8];
+        ushort[] plainScales = new ushort[columns / GroupQuantizer.Group];
         float[] decoded = new float[columns];
         float[] rounded = new float[columns];
-        ushort[] ignored = new ushort[groups];
-        ushort[] scales = new ushort[checked((int)(tensor.Rows * groups))];
         var loss = new Loss();
-        int row = 0;
         ForEachRows(file, tensor, (rows, count) =>
         {
-            for (int i = 0; i < count; i++, row++)
+            for (int i = 0; i < count; i++)
             {
                 ReadOnlySpan<float> weights = rows.AsSpan(i * columns, columns);
-                plan.Form.Pack(weights, packed, ignored, rounded, plain: true);
-                plan.Form.Pack(weights, packed, scales.AsSpan(row * groups, groups), decoded);
-                writer.WriteBytes(packed);
+                plan.Form.Pack(weights, unused, plainScales, rounded, plain: true);
+                matrix.Write(weights, decoded);
                 loss.Add(weights, decoded, rounded, tensor.Name);
             }
         });
-        writer.WriteBytes(System.Runtime.InteropServices.MemoryMarshal.AsBytes(scales.AsSpan()));
-        writer.WriteBytes(MatrixForm.ShapeBytes(tensor.Shape.AsSpan()));
+        matrix.Finish();
         Tell(tensor, loss);
     }
 

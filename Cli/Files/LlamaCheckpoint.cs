@@ -1,4 +1,6 @@
 using NativeFfn.Checkpoints;
+using NativeFfn.Checkpoints.Files.Safetensors;
+using NativeFfn.Cli.Conversion;
 using NativeFfn.Cli.Options;
 
 namespace NativeFfn.Cli.Files;
@@ -19,17 +21,31 @@ internal sealed class LlamaCheckpoint
     /// <exception cref="ArgumentException">A matrix would have too many elements, or the mixture contradicts itself.</exception>
     public LlamaCheckpoint(FfnKind kind, LayerShape shape, int layers, WeightType type, ulong seed, MixtureSpec? mixture = null)
     {
-        Config = LlamaConfig.Create(kind, shape, layers, type, mixture);
+        string? reason = type.Packed?.WhyNot(".weight", [shape.DFf, shape.DModel], isTransposed: false)
+            ?? type.Packed?.WhyNot(".weight", [shape.DModel, shape.DFf], isTransposed: false);
+        if (reason is not null)
+        {
+            throw new UsageException($"--dtype {type} and --shape {shape}: {reason}.");
+        }
+
         FfnSpec network = FfnSpec.Create(kind, shape.DModel, shape.DFf)
             .WithNorms(pre: new NormSpec(NormKind.Rms, (float)LlamaConfig.NormEpsilon));
         _spec = mixture is null ? network : network.WithExperts(mixture);
         _layers = layers;
         _type = type;
         _seed = seed;
+        Config = LlamaConfig.Create(kind, shape, layers, type, mixture) with
+        {
+            QuantizationConfig = type.Packed?.Describe(Enumerable.Range(0, layers)
+                .SelectMany(layer => _spec.Tensors.Where(tensor => FormOf(tensor) is not null).Select(tensor => MatrixForm.ModuleOf(NameOf(tensor, layer))))),
+        };
     }
 
     /// <summary>Its <c>config.json</c>.</summary>
     public LlamaConfig Config { get; }
+
+    /// <summary>How weights are stored.</summary>
+    public string WeightType => _type.Packed is null ? _type.TorchName : _type.Name;
 
     /// <summary>One of its layers.</summary>
     public FfnSpec Spec => _spec;
@@ -38,7 +54,8 @@ internal sealed class LlamaCheckpoint
     public long ElementCount => checked(_spec.ParameterCount * _layers);
 
     /// <summary>Bytes of all layers as stored.</summary>
-    public long ByteCount => checked(ElementCount * _type.Bytes);
+    public long ByteCount => checked(_layers * _spec.Tensors.SelectMany(tensor => Declare(tensor, 0))
+        .Sum(static declared => declared.Shape.Aggregate((long)SafetensorsTypes.SizeOf(declared.Type), static (bytes, size) => bytes * size)));
 
     /// <summary>Writes <c>model.safetensors</c>, a piece at a time.</summary>
     /// <param name="path">The file.</param>
@@ -51,7 +68,7 @@ internal sealed class LlamaCheckpoint
         {
             foreach (FfnTensor tensor in _spec.Tensors)
             {
-                tensors.Add((NameOf(tensor, layer), _type.SafetensorsName, tensor.IsVector ? [tensor.Columns] : [tensor.Rows, tensor.Columns]));
+                tensors.AddRange(Declare(tensor, layer));
             }
         }
 
@@ -68,19 +85,41 @@ internal sealed class LlamaCheckpoint
         writer.Commit();
     }
 
-    private static void WriteTensor(
+    private MatrixForm? FormOf(FfnTensor tensor) => tensor.Role is FfnTensorRole.Weight or FfnTensorRole.UpWeight ? _type.Packed : null;
+
+    private IEnumerable<(string Name, string Type, long[] Shape)> Declare(FfnTensor tensor, int layer)
+    {
+        string name = NameOf(tensor, layer);
+        long[] shape = tensor.IsVector ? [tensor.Columns] : [tensor.Rows, tensor.Columns];
+        return FormOf(tensor)?.Declare(name, shape) ?? [(name, _type.SafetensorsName, shape)];
+    }
+
+    private void WriteTensor(
         SafetensorsWriter writer, XavierWeights weights, FfnTensor tensor, Action<int> written, CancellationToken cancellation)
     {
         int pieceRows = Math.Clamp(PieceElements / tensor.Columns, 1, tensor.Rows);
         float[] piece = new float[pieceRows * tensor.Columns];
+        PackedMatrixWriter? packed = FormOf(tensor) is { } form ? new PackedMatrixWriter(form, tensor.Rows, tensor.Columns, writer) : null;
+        float[] decoded = new float[tensor.Columns];
         for (int first = 0; first < tensor.Rows; first += pieceRows)
         {
             cancellation.ThrowIfCancellationRequested();
             Span<float> rows = piece.AsSpan(0, Math.Min(pieceRows, tensor.Rows - first) * tensor.Columns);
             weights.ReadRows(tensor, first, rows);
-            writer.Write(rows);
             written(rows.Length);
+            if (packed is null)
+            {
+                writer.Write(rows);
+                continue;
+            }
+
+            for (int row = 0; row < rows.Length; row += tensor.Columns)
+            {
+                packed.Write(rows.Slice(row, tensor.Columns), decoded);
+            }
         }
+
+        packed?.Finish();
     }
 
     private static string NameOf(FfnTensor tensor, int layer)

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using NativeFfn.Cli.Options;
 
@@ -15,6 +16,10 @@ internal sealed record LlamaConfig(
     [property: JsonPropertyName("num_local_experts"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? NumLocalExperts,
     [property: JsonPropertyName("num_experts_per_tok"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] int? NumExpertsPerTok)
 {
+    /// <summary>How matrices are packed; null where they are floats.</summary>
+    [JsonPropertyName("quantization_config"), JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public JsonObject? QuantizationConfig { get; init; }
+
     /// <summary>ε of the norm before the network.</summary>
     public const double NormEpsilon = 1e-5;
 

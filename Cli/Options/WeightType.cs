@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
+using NativeFfn.Cli.Conversion;
 
 namespace NativeFfn.Cli.Options;
 
@@ -15,7 +16,15 @@ internal sealed record WeightType(string Name, string SafetensorsName, string To
 
     /// <summary>All types.</summary>
     public static ImmutableArray<WeightType> All { get; } =
-        [new("f32", "F32", "float32", 4), new("bf16", "BF16", "bfloat16", 2), new("f16", "F16", "float16", 2)];
+    [
+        new("f32", "F32", "float32", 4),
+        new("bf16", "BF16", "bfloat16", 2),
+        new("f16", "F16", "float16", 2),
+        .. MatrixForm.All.Where(static form => form.Bits > 0).Select(static form => new WeightType(form.Name, "BF16", "bfloat16", 2) { Packed = form }),
+    ];
+
+    /// <summary>How matrices are packed as integers; null where they are elements of the type, as all else is.</summary>
+    public MatrixForm? Packed { get; private init; }
 
     /// <inheritdoc/>
     public override string ToString() => Name;

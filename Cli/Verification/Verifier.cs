@@ -34,6 +34,7 @@ internal static class Verifier
         float[]? input = null;
         Dictionary<FfnMode, double[]>? expected = null;
         NotSupportedException? refusal = null;
+        string? kept = null;
         var rows = new List<VerifyRow>();
         var skipped = new List<VerifySkip>();
         foreach (BackendCandidate candidate in FfnEngine.Probe(options).Where(static candidate => candidate.IsAutomatic))
@@ -51,6 +52,7 @@ internal static class Verifier
             try
             {
                 using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
+                kept ??= EngineReport.PrecisionOf(layer);
                 (input, expected) = expected is null ? Expect(reference, found, tokens) : (input!, expected);
                 rows.AddRange(Compare(layer, name, input, expected));
             }
@@ -75,7 +77,7 @@ internal static class Verifier
             spec.Mixture?.Experts ?? 0,
             spec.Mixture?.TopK ?? 0,
             found.WeightType,
-            Names<FfnPrecision>.Of(options.Precision),
+            kept ?? Names<FfnPrecision>.Of(options.Precision),
             tokens,
             rows.Count > 0 && rows.TrueForAll(static row => row.Passed),
             [.. rows],

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -47,10 +48,31 @@ public sealed class ConvertTests
         Assert.That(
             TinySafetensors.ReadBytes(file, "model.layers.0.mlp.up_proj.weight"),
             Is.EqualTo(TinySafetensors.ReadBytes(Path.Combine(model, "model.safetensors"), "model.layers.0.mlp.up_proj.weight")));
+        CommandRun.Done("verify", "--model", folder["out"], "--layer", "1");
+        using (FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder["out"]))
+        {
+            FfnCheckpointLayer layer = checkpoint.GetLayer(1);
+            float[] read = new float[64 * 96];
+            layer.Weights.ReadRows(layer.Spec.Tensors.Single(static tensor => tensor.Name == "down.weight"), 0, read);
+            Assert.That(read, Is.EqualTo(stored.Select(static weight => (float)weight)));
+        }
+
         using JsonDocument config = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder["out"], "config.json")));
         JsonElement group = config.RootElement.GetProperty("quantization_config").GetProperty("config_groups").GetProperty("group_0");
         Assert.That(group.GetProperty("weights").GetProperty("num_bits").GetInt32(), Is.EqualTo(bits));
         Assert.That(group.GetProperty("targets").EnumerateArray().Select(static target => target.GetString()), Does.Contain(Matrix).And.Exactly(3).Items);
+    }
+
+    [Test]
+    public void A_new_checkpoint_may_be_packed_at_once([Values("int4", "int8")] string precision, [Values] bool mixture)
+    {
+        using var folder = new CommandFolder();
+        string[] experts = mixture ? ["--experts", "4", "--top-k", "2"] : [];
+        CommandRun run = CommandRun.Done(["init", "--shape", "64x96", "--dtype", precision, "--output", folder["packed"], .. experts]);
+        Assert.That(run.Out, Does.Contain(precision));
+        CommandRun.Done("verify", "--model", folder["packed"]);
+        CommandRun.Of("convert", "--model", folder["packed"], "--precision", "int4", "--output", folder["out"]).ShouldRefuse("loses twice");
+        CommandRun.Of("init", "--shape", "64x40", "--dtype", precision, "--output", folder["odd"]).ShouldRefuse("--dtype", "groups of 32");
     }
 
     [Test]
