@@ -100,5 +100,5 @@ public class RefusalTests : CpuBackendTests
 
     [Test]
     public void An_unknown_precision_is_refused() => Assert.That(
-        () => TestBackends.Open(Backend, 1, (FfnPrecision)99), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contain("Precision must be f32, bf16"));
+        () => TestBackends.Open(Backend, 1, (FfnPrecision)99), Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contain("Precision must be auto, stored, f32, bf16"));
 }
