@@ -16,7 +16,7 @@ internal sealed record ConversionPlan(MatrixForm Form, string Layers, FrozenSet<
 
     /// <summary>The plan for some layers.</summary>
     /// <exception cref="UsageException">A matrix cannot take the form; the message names it.</exception>
-    public static ConversionPlan Of(FfnCheckpoint checkpoint, LayerSelection layers, MatrixForm form)
+    public static ConversionPlan Of(FfnCheckpoint checkpoint, LayerRanges layers, MatrixForm form)
     {
         if (checkpoint.WeightFiles.FirstOrDefault(static file => !file.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) is { } other)
         {

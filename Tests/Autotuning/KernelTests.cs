@@ -67,7 +67,8 @@ public sealed class KernelTests
             new StageWeights(new FfnStage(FfnKind.Relu, 1, 1, HasBias: false), PanelKernel.Of(WeightEncodings.Float32)),
         ]),
         Throws.TypeOf<NotSupportedException>().With.Message.Contains("Nothing multiplies f32")
-            .And.Message.Contains("panels: the options ask for kernel mkl.").And.Message.Contains("mkl on rows: the backend has no library."));
+            .And.Message.Contains("panels: the options ask for kernel mkl.")
+            .And.Message.Contains("mkl on rows: the backend has no library."));
 
     [Test]
     public void Managed_has_no_mkl_kernel() => Assert.That(

@@ -94,7 +94,8 @@ public sealed class RequestFuzzTarget : IAsyncDisposable
 
         return rpc is null ? $"{answer.StatusCode}" : $"{answer.StatusCode}/{rpc}";
 
-        string? Field(string name) => (trailers.Fields.TryGetValue(name, out StringValues found) ? found : answer.Headers[name]).FirstOrDefault();
+        string? Field(string name) =>
+            (trailers.Fields.TryGetValue(name, out StringValues found) ? found : answer.Headers[name]).FirstOrDefault();
     }
 
     /// <inheritdoc/>

@@ -4,13 +4,13 @@ namespace NativeFfn.Cli.Conversion;
 
 /// <summary>Layers by number: <c>all</c>, or numbers and ranges with commas between them, such as <c>0,2-5</c>.</summary>
 /// <param name="Text">As it was written.</param>
-internal sealed record LayerSelection(string Text)
+internal sealed record LayerRanges(string Text)
 {
     private const string All = "all";
 
     private IReadOnlyList<(int First, int Last)> Ranges { get; init; } = [];
 
-    public static bool TryParse(string word, out LayerSelection selection)
+    public static bool TryParse(string word, out LayerRanges selection)
     {
         var ranges = new List<(int, int)>();
         foreach (string part in word == All ? [] : word.Split(','))
@@ -28,7 +28,7 @@ internal sealed record LayerSelection(string Text)
             ranges.Add((first, last));
         }
 
-        selection = new LayerSelection(word) { Ranges = ranges };
+        selection = new LayerRanges(word) { Ranges = ranges };
         return true;
     }
 
