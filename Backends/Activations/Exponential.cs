@@ -25,10 +25,7 @@ internal static class Exponential
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        TVector bounded = TSimd.Clamp(x, TSimd.Broadcast(Least), TSimd.Broadcast(Most));
-        TVector n = TSimd.Round(TSimd.Multiply(bounded, TSimd.Broadcast(OneOverLn2)));
-        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2High), bounded);
-        r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), r);
+        TVector r = Reduce<TSimd, TVector>(x, out TVector n);
         TVector p = Polynomial<TSimd, TVector>(r);
         p = TSimd.MultiplyAdd(p, TSimd.Multiply(r, r), TSimd.Add(r, TSimd.Broadcast(1f)));
         TVector half = TSimd.Round(TSimd.Multiply(n, TSimd.Broadcast(0.5f)));
@@ -42,13 +39,22 @@ internal static class Exponential
         where TSimd : struct, ISimd<TVector>
         where TVector : struct
     {
-        TVector bounded = TSimd.Clamp(x, TSimd.Broadcast(Least), TSimd.Broadcast(Most));
-        TVector n = TSimd.Round(TSimd.Multiply(bounded, TSimd.Broadcast(OneOverLn2)));
-        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2High), bounded);
-        r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), r);
+        TVector r = Reduce<TSimd, TVector>(x, out TVector n);
         TVector part = TSimd.MultiplyAdd(Polynomial<TSimd, TVector>(r), TSimd.Multiply(r, r), r);
         TVector power = PowerOfTwo<TSimd, TVector>(n);
         return TSimd.KeepNaN(TSimd.MultiplyAdd(part, power, TSimd.Subtract(power, TSimd.Broadcast(1f))), x);
+    }
+
+    // x = n · ln 2 + r with a whole n, |r| ≤ ln 2 / 2.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVector Reduce<TSimd, TVector>(TVector x, out TVector n)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct
+    {
+        TVector bounded = TSimd.Clamp(x, TSimd.Broadcast(Least), TSimd.Broadcast(Most));
+        n = TSimd.Round(TSimd.Multiply(bounded, TSimd.Broadcast(OneOverLn2)));
+        TVector r = TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2High), bounded);
+        return TSimd.MultiplyAdd(n, TSimd.Broadcast(-Ln2Low), r);
     }
 
     /// <summary>eˣ − 1 in float64: the quotient takes back what rounding eˣ lost (Kahan).</summary>

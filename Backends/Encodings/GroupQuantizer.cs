@@ -41,13 +41,13 @@ internal static class GroupQuantizer
             return BFloat16Encoding.Round(magnitude == 0 ? 0 : float.NaN);
         }
 
-        ushort best = Round(magnitude / largest);
+        ushort best = BFloat16Encoding.Round(magnitude / largest);
         double leastError = plain ? 0 : Try(group, BFloat16Encoding.Widen(best), largest, out _);
         for (float candidate = FirstCandidate; !plain && candidate <= LastCandidate; candidate += CandidateStep)
         {
-            ushort first = Round(magnitude / (largest + candidate));
+            ushort first = BFloat16Encoding.Round(magnitude / (largest + candidate));
             double error = Try(group, BFloat16Encoding.Widen(first), largest, out float fitted);
-            ushort second = Round(fitted);
+            ushort second = BFloat16Encoding.Round(fitted);
             double fittedError = Try(group, BFloat16Encoding.Widen(second), largest, out _);
             (ushort better, double its) = fittedError < error ? (second, fittedError) : (first, error);
             (best, leastError) = its < leastError ? (better, its) : (best, leastError);
@@ -56,9 +56,6 @@ internal static class GroupQuantizer
         Encode(weights, BFloat16Encoding.Widen(best), largest, codes);
         return best;
     }
-
-    // Codes are computed with the scale that is stored; one that was lost to zero loses the group.
-    private static ushort Round(float scale) => BFloat16Encoding.Round(scale);
 
     private static void Encode(ReadOnlySpan<float> weights, float scale, int largest, Span<sbyte> codes)
     {
