@@ -41,11 +41,11 @@ internal sealed unsafe class NetworkWeights
         try
         {
             float* place = Memory.Pointer;
-            foreach (StageWeights weights in _weights)
+            for (int i = 0; i < _weights.Length; i++)
             {
-                weights.Matrices = place;
-                place += NativeBuffer.Align(layout.Elements(weights));
-                place = ReadStage(weights, find, source, layout, place);
+                _weights[i].Matrices = place;
+                place += NativeBuffer.Align(layout.Elements(_weights[i]));
+                place = ReadStage(i, find, source, layout, place);
             }
 
             Gemms = gemms.Choose(_weights);
@@ -116,9 +116,9 @@ internal sealed unsafe class NetworkWeights
     private static TensorKey Key(int stage, int projection) => new(projection == 0 ? FfnTensorRole.Weight : FfnTensorRole.UpWeight, stage);
 
     private float* ReadStage(
-        StageWeights weights, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, IWeightLayout layout, float* place)
+        int index, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, IWeightLayout layout, float* place)
     {
-        int index = Array.IndexOf(_weights, weights);
+        StageWeights weights = _weights[index];
         for (int projection = 0; projection < weights.Shape.ProjectionCount; projection++)
         {
             var encoder = new RowEncoder(weights.KernelOf(projection).Encoding);
