@@ -39,7 +39,7 @@ internal sealed class CheckpointTensors : IDisposable
     public StoredModel? ReadModel() => _shards is null ? _open[OnlyFile].ReadModel() : null;
 
     /// <summary>The file, or the index and the shards that it names.</summary>
-    public IEnumerable<string> Files => _shards is null ? [Path] : [Path, .. _shards.Values.Distinct().Select(PathOf)];
+    public IEnumerable<string> Files => _shards is null ? WeightFiles : [Path, .. WeightFiles];
 
     /// <summary>Whether the file, or the first of the shards by name, says that MLX wrote it.</summary>
     public bool IsMlx => FileOf(_shards is null ? OnlyFile : _shards.Values.Min(StringComparer.Ordinal) ?? OnlyFile).IsMlx;
