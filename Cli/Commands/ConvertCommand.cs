@@ -73,7 +73,7 @@ internal static class ConvertCommand
     private static string Summary(Request request, ConversionPlan plan, ShardConverter converter, int kept)
     {
         string summary = string.Create(
-            CultureInfo.InvariantCulture, $"{request.Output}: {plan.Matrices.Count} matrices as {request.Form.Name}, {ByteSize.Of(converter.Written.Values.Sum())} in all");
+            CultureInfo.InvariantCulture, $"{request.Output}: {plan.Matrices.Count} matrices as {request.Form.Name}, {ByteSize.Of(converter.BytesWritten)} in all");
         if (converter.Worst.Error > 0)
         {
             summary += string.Create(
@@ -142,16 +142,12 @@ internal static class ConvertCommand
         if (plan.Files.Count > 1)
         {
             var map = new JsonObject();
-            foreach (string file in plan.Files)
+            foreach ((string name, (string file, _)) in converter.Written)
             {
-                using Checkpoints.Files.ITensorFile written = Checkpoints.Files.TensorFiles.Open(Path.Combine(output, Path.GetFileName(file)));
-                foreach (string name in written.Tensors.Keys.Order(StringComparer.Ordinal))
-                {
-                    map[name] = Path.GetFileName(file);
-                }
+                map[name] = file;
             }
 
-            var index = new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = converter.Written.Values.Sum() }, ["weight_map"] = map };
+            var index = new JsonObject { ["metadata"] = new JsonObject { ["total_size"] = converter.BytesWritten }, ["weight_map"] = map };
             AtomicFile.WriteText(Path.Combine(output, "model.safetensors" + IndexEnding), index.ToJsonString() + Environment.NewLine);
         }
 

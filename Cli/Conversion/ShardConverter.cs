@@ -19,8 +19,11 @@ internal sealed class ShardConverter(ConversionPlan plan, Action<long> progress,
     /// <summary>The largest loss of a matrix so far, ‖stored - given‖ / ‖given‖, and what plain rounding would have lost of it.</summary>
     public (string Matrix, double Error, double Plain) Worst { get; private set; }
 
-    /// <summary>The names of the tensors that were written or found, and their bytes.</summary>
-    public Dictionary<string, long> Written { get; } = [];
+    /// <summary>The tensors that were written or found by name: the name of their file, and their bytes.</summary>
+    public SortedDictionary<string, (string File, long Bytes)> Written { get; } = new(StringComparer.Ordinal);
+
+    /// <summary>Bytes of all of them.</summary>
+    public long BytesWritten => Written.Values.Sum(static written => written.Bytes);
 
     /// <summary>Converts a file, unless an earlier run did.</summary>
     /// <param name="source">The file.</param>
@@ -34,7 +37,7 @@ internal sealed class ShardConverter(ConversionPlan plan, Action<long> progress,
         (string Name, string Type, long[] Shape)[] declared = [.. tensors.SelectMany(Declare)];
         foreach ((string name, string type, long[] shape) in declared)
         {
-            Written.Add(name, TensorEntry.Product(shape) * SafetensorsTypes.SizeOf(type));
+            Written.Add(name, (Path.GetFileName(target), TensorEntry.Product(shape) * SafetensorsTypes.SizeOf(type)));
         }
 
         string mark = plan.MarkOf(source);
@@ -102,12 +105,12 @@ internal sealed class ShardConverter(ConversionPlan plan, Action<long> progress,
         WeightEncoding encoding = SafetensorsTypes.EncodingOf(plan.Form.Type!)!;
         ForEachRows(file, tensor, (rows, count) =>
         {
-            writer.Write(rows.AsSpan());
             byte[] stored = new byte[rows.Length * encoding.BlockBytes];
             float[] decoded = new float[rows.Length];
             encoding.Encode(rows, stored);
             encoding.Decode(stored, 0, decoded);
             loss.Add(rows, decoded, decoded, tensor.Name);
+            writer.WriteBytes(stored);
         });
         Tell(tensor, loss);
     }
