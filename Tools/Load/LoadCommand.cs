@@ -37,9 +37,11 @@ internal static class LoadCommand
         precision.DefaultValueFactory = static _ => FfnPrecision.BFloat16;
         var compare = new Option<bool>("--compare") { Description = "The same load without batching as well." };
         Option<double> overload = Factor();
-        Option<int> soak = OptionFactory.Integer("--soak", "S", "Also watch the memory for so many seconds.", 1, MaxSeconds);
-        var faults =
-            new Option<bool>("--faults") { Description = "Also send faults between good requests, delete the model, and stop under load." };
+        Option<int> soak = OptionFactory.Integer("--soak", "S", "Also watch memory, handles and threads so long.", 1, MaxSeconds);
+        var faults = new Option<bool>("--faults")
+        {
+            Description = "Also send faults between good requests and in a soak, delete the model, and stop under load.",
+        };
         Option<string> server = Program("--server");
         Option<string> command = Program("--command");
         Option<string> folder = OptionFactory.Text("--folder", "DIR", "Where the checkpoint is made.", required: true);

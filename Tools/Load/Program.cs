@@ -74,7 +74,7 @@ static async Task<int> MeasureAsync(LoadPlan plan)
 
     if (plan.Soak > 0)
     {
-        good &= await SoakScenario.RunAsync(plan, model, requests);
+        good &= await SoakScenario.RunAsync(plan, model);
     }
 
     if (plan.Faults)

@@ -31,7 +31,7 @@ internal static class Text
     {
         Statistics(result.Statistics);
         Figures(result.Figures, result.Statistics);
-        Line("memory", result.Memory);
+        Line("memory MB", result.Memory);
     }
 
     public static void Figures(ServerFigures server, LoadStatistics statistics)

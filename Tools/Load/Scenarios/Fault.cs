@@ -53,6 +53,22 @@ internal sealed record Fault(string Name, int Status, Func<HttpConnection, Task<
         ];
     }
 
+    /// <summary>Does it on a connection of its own.</summary>
+    /// <returns>What came back in the place of what must, or null where all is as promised.</returns>
+    public async Task<string?> TryAsync(int port)
+    {
+        using HttpConnection connection = await HttpConnection.OpenAsync(port);
+        try
+        {
+            int status = (await CommitAsync(connection)).Status;
+            return status == Status ? null : $"{status}, but must be {Status}";
+        }
+        catch (ConnectionEndedException ended)
+        {
+            return ended.Message;
+        }
+    }
+
     private static byte[] Head(string path, string lines) =>
         Encoding.ASCII.GetBytes($"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\n{lines}\r\n");
 

@@ -39,26 +39,14 @@ internal static class FaultScenario
 
     private static async Task<bool> TryAsync(ServerProcess server, Fault fault)
     {
-        var statuses = new List<int>();
-        for (int round = 0; round < Rounds; round++)
+        string? problem = null;
+        for (int round = 0; round < Rounds && problem is null; round++)
         {
-            using HttpConnection connection = await HttpConnection.OpenAsync(server.Port);
-            try
-            {
-                statuses.Add((await fault.CommitAsync(connection)).Status);
-            }
-            catch (ConnectionEndedException ended)
-            {
-                Text.Line(fault.Name, ended.Message);
-                return false;
-            }
+            problem = await fault.TryAsync(server.Port);
         }
 
-        bool good = statuses.All(status => status == fault.Status);
-        Text.Line(
-            fault.Name,
-            fault.Status == 0 ? "-" : $"{string.Join(", ", statuses.Distinct())}{(good ? string.Empty : $", but must be {fault.Status}")}");
-        return good;
+        Text.Line(fault.Name, problem ?? (fault.Status == 0 ? "-" : $"{fault.Status}"));
+        return problem is null;
     }
 
     private static async Task<bool> StopUnderLoadAsync(LoadPlan plan, ServerProcess server, RequestSet requests)

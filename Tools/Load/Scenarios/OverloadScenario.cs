@@ -30,7 +30,7 @@ internal static class OverloadScenario
         _ = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, Unloaded);
         LoadStatistics alone = await ClosedLoop.RunAsync(server.Port, requests, 1, Unloaded);
 
-        await using var watch = new MemoryWatch(server);
+        await using var watch = new ProcessWatch(server);
         ((LoadStatistics statistics, TimeSpan recovery), ServerFigures figures) = await ServerFigures.OfAsync(server, async () =>
         {
             LoadStatistics offered = await OpenLoop.RunAsync(server.Port, requests, rate, TimeSpan.FromSeconds(seconds));
@@ -52,7 +52,7 @@ internal static class OverloadScenario
         Text.Line(
             "p99 of the accepted",
             $"{statistics.Latency(0.99):0.0} ms; 3 x batch ({batch:0.0} ms) + queue ({queue:0.0} ms) = {bound:0.0} ms");
-        Text.Line("memory", watch.Report());
+        Text.Line("memory MB", watch.Report(static now => now.Megabytes));
         Text.Line("back to unloaded latency", $"{recovery.TotalMilliseconds:0} ms after the last answer");
         bool good = statistics.IsClean && statistics.TurnedAway > 0 && statistics.Latency(0.99) <= bound && recovery <= RecoveryBound;
         Text.Verdict(good, "429s only, p99 within its bound, recovered within a second");

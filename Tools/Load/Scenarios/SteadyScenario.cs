@@ -14,10 +14,10 @@ internal static class SteadyScenario
     {
         await using ServerProcess server = await ServerProcess.StartAsync(plan, model, batching);
         _ = await ClosedLoop.RunAsync(server.Port, requests, plan.Clients, WarmUp);
-        await using var watch = new MemoryWatch(server);
+        await using var watch = new ProcessWatch(server);
         (LoadStatistics statistics, ServerFigures figures) = await ServerFigures.OfAsync(
             server, () => ClosedLoop.RunAsync(server.Port, requests, plan.Clients, TimeSpan.FromSeconds(plan.Seconds)));
-        return new SteadyResult(statistics, figures, watch.Report());
+        return new SteadyResult(statistics, figures, watch.Report(static now => now.Megabytes));
     }
 
     /// <summary>The rate of the layer alone at the batch size that the server ran.</summary>

@@ -24,14 +24,12 @@ internal sealed partial class ServerProcess : IAsyncDisposable
 
     public int Port { get; }
 
-    /// <summary>Resident memory, in bytes.</summary>
-    public long ResidentBytes
+    /// <summary>What the process holds now.</summary>
+    public ProcessFigures ReadFigures()
     {
-        get
-        {
-            _process.Refresh();
-            return _process.WorkingSet64;
-        }
+        _process.Refresh();
+        int handles = OperatingSystem.IsLinux() ? Directory.GetFileSystemEntries($"/proc/{_process.Id}/fd").Length : _process.HandleCount;
+        return new ProcessFigures(_process.WorkingSet64 / 1e6, handles, _process.Threads.Count);
     }
 
     /// <summary>Time of all processors that the process has used.</summary>
