@@ -17,13 +17,13 @@ internal static class BodyReader
     }
 
     /// <summary>Reads the whole body.</summary>
-    /// <exception cref="RequestException">It is larger than the limit.</exception>
+    /// <exception cref="RequestException">It is larger than the limit, or the client went away.</exception>
     public static async ValueTask ReadAsync(HttpRequest request, RowBuffer destination, long limit, CancellationToken cancellation)
     {
         PipeReader reader = request.BodyReader;
         while (true)
         {
-            ReadResult result = await reader.ReadAsync(cancellation);
+            ReadResult result = await ReadAsync(reader, cancellation);
             ReadOnlySequence<byte> arrived = result.Buffer;
             if (destination.ByteCount + arrived.Length > limit)
             {
@@ -40,6 +40,19 @@ internal static class BodyReader
             {
                 return;
             }
+        }
+    }
+
+    // A connection that is reset fails the read before anything else tells of it, and is no failure of the server.
+    private static async ValueTask<ReadResult> ReadAsync(PipeReader reader, CancellationToken cancellation)
+    {
+        try
+        {
+            return await reader.ReadAsync(cancellation);
+        }
+        catch (IOException gone) when (gone is not BadHttpRequestException)
+        {
+            throw new RequestException(ProblemKind.ClientGone, "The client went away before all of the body had come.");
         }
     }
 

@@ -20,6 +20,8 @@ internal sealed record ProblemKind(int Status, string Name, string Title)
     public static readonly ProblemKind BodyTooLarge = new(413, "body-too-large", "The body is too large");
     public static readonly ProblemKind MediaType = new(415, "media-type", "The body's type is not supported");
     public static readonly ProblemKind QueueFull = new(429, "queue-full", "Too much work is waiting");
+    // What servers log for a client that went away; nobody receives it.
+    public static readonly ProblemKind ClientGone = new(499, "client-gone", "The client went away");
     public static readonly ProblemKind Failed = new(500, "failed", "The server failed");
     public static readonly ProblemKind Unavailable = new(503, "unavailable", "The server is stopping, or its device failed");
     public static readonly ProblemKind Deadline = new(504, "deadline", "The deadline passed before the work was done");

@@ -7,9 +7,6 @@ namespace NativeFfn.Server.Http;
 /// <summary>Turns every error of a request into <c>application/problem+json</c> (RFC 9457).</summary>
 internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> log)
 {
-    // What servers log for a client that went away; nobody receives it.
-    private const int ClientClosedRequest = 499;
-
     private static readonly byte[] QueueFull = Serialize(
         ProblemKind.QueueFull,
         "The queue has no room for the rows, so the body was not read. Send it again after the seconds that Retry-After says.");
@@ -59,7 +56,7 @@ internal sealed partial class Problems(RequestDelegate next, ILogger<Problems> l
     {
         if (context.RequestAborted.IsCancellationRequested)
         {
-            context.Response.StatusCode = ClientClosedRequest;
+            context.Response.StatusCode = ProblemKind.ClientGone.Status;
             return Task.CompletedTask;
         }
 

@@ -1,6 +1,10 @@
+using System.IO.Pipelines;
 using System.Net.Http.Headers;
 using System.Runtime.InteropServices;
 using System.Text.Json;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.Extensions.DependencyInjection;
 using NativeFfn.Hosting;
 using NativeFfn.Load.Wire;
@@ -134,6 +138,16 @@ public sealed class ErrorTests
         await cancelled.Task.WaitAsync(TimeSpan.FromMinutes(1));
     }
 
+    // Only what is 500 is in the log as the server's failure.
+    [Test]
+    public async Task A_connection_that_is_reset_before_all_of_the_body_came_is_no_failure_of_the_server()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(
+            static services => services.AddSingleton<IStartupFilter>(new ResettingBodies()));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1));
+        await ServerUnderTest.AssertProblemAsync(answer, 499, "client-gone");
+    }
+
     [Test]
     public async Task Half_a_body_never_reaches_the_layer()
     {
@@ -185,5 +199,21 @@ public sealed class ErrorTests
             "POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
             $"{bytes}\r\n\r\n");
         return [.. head, .. new byte[bytes]];
+    }
+
+    /// <summary>Has every read of a body fail as one on a connection does that was reset.</summary>
+    private sealed class ResettingBodies : IStartupFilter
+    {
+        public Action<IApplicationBuilder> Configure(Action<IApplicationBuilder> next) => app =>
+        {
+            app.Use(static (context, rest) =>
+            {
+                var pipe = new Pipe();
+                pipe.Writer.Complete(new ConnectionResetException("Connection reset by peer"));
+                context.Request.Body = pipe.Reader.AsStream();
+                return rest(context);
+            });
+            next(app);
+        };
     }
 }
