@@ -21,15 +21,15 @@ internal static class ConvertCommand
     private static readonly string[] CopiedEndings = [".json", ".txt", ".model", ".jinja"];
     private const long MostCopiedBytes = 64 * 1024 * 1024;
 
-    private sealed record Request(string Model, LayerRanges Layers, MatrixForm Form, string Output);
+    private sealed record Request(string Model, LayerSelection Layers, MatrixForm Form, string Output);
 
     public static Command Create(Session session)
     {
         Option<string> model = CommonOptions.Model();
-        Option<LayerRanges> layers = OptionFactory.Word<LayerRanges>(
-            "--layers", "LIST", "The layers to convert: all, or numbers and ranges such as 0,2-5; all if left out.",
-            "all, or numbers and ranges with commas between them", LayerRanges.TryParse);
-        layers.DefaultValueFactory = static _ => new LayerRanges("all");
+        Option<LayerSelection> layers = OptionFactory.Word<LayerSelection>(
+            "--layers", "LIST", $"The layers to convert: {LayerSelection.Allowed}; all if left out.", LayerSelection.Allowed,
+            LayerSelection.TryParse);
+        layers.DefaultValueFactory = static _ => LayerSelection.All;
         string names = string.Join(", ", MatrixForm.All.Select(static form => form.Name));
         Option<MatrixForm> form = OptionFactory.Word<MatrixForm>(
             "--precision", string.Join('|', MatrixForm.All.Select(static form => form.Name)),

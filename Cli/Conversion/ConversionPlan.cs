@@ -16,11 +16,17 @@ internal sealed record ConversionPlan(MatrixForm Form, string Layers, FrozenSet<
 
     /// <summary>The plan for some layers.</summary>
     /// <exception cref="UsageException">A matrix cannot take the form; the message names it.</exception>
-    public static ConversionPlan Of(FfnCheckpoint checkpoint, LayerRanges layers, MatrixForm form)
+    public static ConversionPlan Of(FfnCheckpoint checkpoint, LayerSelection layers, MatrixForm form)
     {
         if (checkpoint.WeightFiles.FirstOrDefault(static file => !file.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase)) is { } other)
         {
             throw new UsageException($"--model '{other}' is no safetensors file; convert reads the model's own folder, with config.json.");
+        }
+
+        if (layers.Last >= checkpoint.LayerCount)
+        {
+            throw new UsageException(
+                $"--layers '{layers.Text}' names layer {layers.Last}; the model has {checkpoint.LayerCount}, counted from 0.");
         }
 
         var matrices = new HashSet<string>();

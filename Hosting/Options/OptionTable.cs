@@ -38,7 +38,7 @@ internal static class OptionTable
             IsAllowed = options => option.IsAllowed(options.Engine),
         }),
         new(ModelKey(nameof(FfnModelOptions.Path)), "a checkpoint's folder, or its safetensors file or index", "Needed.", static _ => null),
-        new(ModelKey(nameof(FfnModelOptions.Layers)), Serving.LayerSelection.Allowed, "All if left out.", static _ => null),
+        new(ModelKey(nameof(FfnModelOptions.Layers)), LayerSelection.Allowed, "All if left out.", static _ => null),
         new(ModelKey(nameof(FfnModelOptions.Tower)), string.Join(", ", Names<CheckpointTower>.All),
             "The text model, or encoder and decoder together, if left out.", static _ => null),
         new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.",

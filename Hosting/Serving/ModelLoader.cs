@@ -56,16 +56,15 @@ internal static class ModelLoader
     {
         CheckpointTower? tower = Names<CheckpointTower>.TryParse(source.Tower, out CheckpointTower named) ? named : null;
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(source.Path!, tower);
-        _ = LayerSelection.TryParse(source.Layers, out IReadOnlyCollection<int>? indices);
-        indices ??= [.. Enumerable.Range(0, checkpoint.LayerCount)];
-        if (indices.Any(index => index >= checkpoint.LayerCount))
+        _ = LayerSelection.TryParse(source.Layers, out LayerSelection layers);
+        if (layers.Last >= checkpoint.LayerCount)
         {
             throw new FfnHostingException(
                 $"{key}:Layers is '{source.Layers}', but {checkpoint.Path} has {checkpoint.LayerCount} layers, counted from 0 to " +
                 $"{checkpoint.LayerCount - 1}.");
         }
 
-        foreach (int index in indices)
+        foreach (int index in layers.Of(checkpoint.LayerCount))
         {
             yield return (index, engine.LoadLayer(checkpoint, index));
         }
