@@ -32,7 +32,7 @@ internal static class EngineReport
     }
 
     /// <summary>How a layer's matrices are kept: the precision that was named, or the encodings that were chosen.</summary>
-    public static string PrecisionOf(FfnLayer layer) => layer.Engine.Precision is FfnPrecision.Auto or FfnPrecision.Stored
+    public static string PrecisionOf(FfnLayer layer) => layer.Engine.Precision.FollowsWeights()
         ? layer.Encodings
         : Names<FfnPrecision>.Of(layer.Engine.Precision);
 

@@ -38,7 +38,7 @@ internal sealed class EngineSubject : ISubject
             BackendDescription backend = _engine.Backend;
 
             // These weights are numbers, which are stored as float32.
-            FfnPrecision precision = options.Precision is FfnPrecision.Auto or FfnPrecision.Stored ? FfnPrecision.Float32 : options.Precision;
+            FfnPrecision precision = options.Precision.OfNumbers();
             Description = new SubjectDescription(
                 name ?? $"{backend.Name} {Names<FfnPrecision>.Of(precision)}",
                 backend.Kind,

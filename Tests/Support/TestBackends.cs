@@ -78,7 +78,7 @@ public static class TestBackends
 
     /// <summary>The precisions by name that a backend has here; a GPU may lack some that its backend knows.</summary>
     public static FfnPrecision[] PrecisionsOf(BackendKind backend) =>
-        [.. Enum.GetValues<FfnPrecision>().Where(static precision => precision is not (FfnPrecision.Auto or FfnPrecision.Stored)).Where(precision => Opens(OptionsOf(backend, 1) with { Precision = precision }))];
+        [.. Enum.GetValues<FfnPrecision>().Where(static precision => !precision.FollowsWeights()).Where(precision => Opens(OptionsOf(backend, 1) with { Precision = precision }))];
 
     /// <summary>Opens an engine; where the backend is absent the test is ignored, or fails if the backend was promised.</summary>
     public static FfnEngine Open(BackendKind backend, int threads) => Open(OptionsOf(backend, threads));

@@ -64,10 +64,9 @@ internal sealed class DeviceFormat
 
     /// <summary>The form of a precision.</summary>
     /// <param name="precision">One of <see cref="Precisions"/>.</param>
-    public static DeviceFormat Of(FfnPrecision precision) => precision switch
+    public static DeviceFormat Of(FfnPrecision precision) => precision.OfNumbers() switch
     {
-        FfnPrecision.Auto or FfnPrecision.Stored => Of(FfnPrecision.Float32),
-        FfnPrecision.Float32 => new(precision, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Float32),
+        FfnPrecision.Float32 => new(FfnPrecision.Float32, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Float32),
         FfnPrecision.Tf32 => new(precision, "NATIVEFFN_F32", CudaDataType.Float32, 4, CudaDataType.Float32, 4, CublasComputeType.Tf32),
         FfnPrecision.BFloat16 => new(precision, "NATIVEFFN_BF16", CudaDataType.BFloat16, 2, CudaDataType.BFloat16, 2, CublasComputeType.Float32),
         FfnPrecision.Float16 => new(precision, "NATIVEFFN_F16", CudaDataType.Float16, 2, CudaDataType.Float16, 2, CublasComputeType.Float32),
