@@ -14,7 +14,12 @@ internal static class CheckpointFolder
     // Rows to try a model on, as init writes them.
     private const string SampleName = "input.safetensors";
 
-    private static readonly string[] UnreadWeights = [".bin", ".pt", ".pth", ".ckpt", ".h5", ".msgpack", ".onnx"];
+    // Formats of weights that are not read, pickles first.
+    private static readonly string[] Pickles = [".bin", ".pt", ".pth", ".ckpt"];
+    private static readonly string[] UnreadWeights = [.. Pickles, ".h5", ".msgpack", ".onnx"];
+
+    // Beside a trainer's states and arguments, which are pickles too.
+    private const string TorchWeights = "pytorch_model";
 
     private static string Extensions => string.Join(" or ", TensorFiles.Formats.Reverse().Select(static format => format.Extension));
 
@@ -49,8 +54,12 @@ internal static class CheckpointFolder
             : throw new CheckpointException($"{path}: has no {ConfigName} {(isDirectory ? "in" : "beside")} it, which says what its layers are. Put the model's own there.");
     }
 
-    private static string? FindUnread(string folder) => Directory.EnumerateFiles(folder).Order(StringComparer.Ordinal).FirstOrDefault(
-        static file => UnreadWeights.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase)));
+    private static string? FindUnread(string folder) => Directory.EnumerateFiles(folder).Where(static file => EndsWith(file, UnreadWeights))
+        .Select(Path.GetFileName).OrderBy(static name => !name!.StartsWith(TorchWeights, StringComparison.Ordinal))
+        .ThenBy(static name => name, StringComparer.Ordinal).FirstOrDefault();
+
+    private static bool EndsWith(string file, string[] endings) =>
+        endings.Any(ending => file.EndsWith(ending, StringComparison.OrdinalIgnoreCase));
 
     private static string FindInFolder(string folder)
     {
@@ -64,12 +73,10 @@ internal static class CheckpointFolder
         }
 
         string[] others;
-        string? pickle;
         try
         {
             others = [.. TensorFiles.Formats.SelectMany(format => Directory.GetFiles(folder, "*" + format.Extension))
                 .Where(static file => Path.GetFileName(file) != SampleName)];
-            pickle = Directory.EnumerateFiles(folder, "pytorch_model*.bin").Select(Path.GetFileName).Order(StringComparer.Ordinal).FirstOrDefault();
         }
         catch (Exception problem) when (CheckpointFile.IsFileProblem(problem))
         {
@@ -82,10 +89,9 @@ internal static class CheckpointFolder
             _ when GgufPartName.FirstOf(others) is { } first => first,
             [] when WrongDownload.FindPart(folder) is { } part => throw new CheckpointException(
                 $"{folder}: has no weights, but {Path.GetFileName(part)}, whose download is not finished. Finish it, or get the file again."),
-            [] when pickle is not null => throw new CheckpointException(
-                $"{folder}: has {pickle}, a pickle, which runs code when it is read, and no {Extensions} file. Convert it to safetensors."),
             [] when FindUnread(folder) is { } unread => throw new CheckpointException(
-                $"{folder}: has its weights in {Path.GetFileName(unread)}, which is not read. Convert them to safetensors; save_pretrained does."),
+                $"{folder}: has its weights in {unread}, {(EndsWith(unread, Pickles) ? "a pickle, which runs code when it is read" : "which is not read")}. " +
+                "Convert them to safetensors; save_pretrained does."),
             [] => throw new CheckpointException(
                 $"{folder}: has neither {WeightsName} nor {IndexName} nor another {Extensions} file. Name a checkpoint's folder, with its weights in such a file."),
             _ => throw new CheckpointException(

@@ -113,13 +113,15 @@ public sealed class QuantisedRejectionTests
             () => QuantisedFolder.Read(folder.Tensors, "m.weight", 1, out _), Throws.TypeOf<CheckpointException>().With.Message.Contains(problem));
     }
 
-    [Test]
-    public void A_pickle_is_refused_with_its_reason()
+    [TestCase("its weights in pytorch_model.bin, a pickle, which runs code when it is read", "optimizer.pt", "pytorch_model.bin")]
+    [TestCase("its weights in model.pth, a pickle, which runs code when it is read", "model.pth")]
+    [TestCase("its weights in model.onnx, which is not read", "model.onnx")]
+    public void Weights_in_a_format_that_is_not_read_are_refused_with_the_reason(string problem, params string[] files)
     {
         using var folder = new TempFolder();
         folder.Write("config.json", """{"model_type":"llama"}""");
-        folder.Write("pytorch_model.bin", [1]);
-        Assert.That(() => FfnCheckpoint.Open(folder.Path), Throws.TypeOf<CheckpointException>().With.Message.Contains("pytorch_model.bin, a pickle, which runs code when it is read"));
+        Array.ForEach(files, file => folder.Write(file, [1]));
+        Assert.That(() => FfnCheckpoint.Open(folder.Path), Throws.TypeOf<CheckpointException>().With.Message.Contains(problem));
     }
 
     [Test]
