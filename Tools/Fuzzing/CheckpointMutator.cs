@@ -110,20 +110,10 @@ public sealed class CheckpointMutator(ulong seed, string prefix = "")
     private void Mutate(List<byte> bytes)
     {
         int at = _random.Next(bytes.Count + 1);
-        int count = Math.Min(_random.Next(1, 16), bytes.Count - at);
         switch (_random.Next(7))
         {
-            case 0 when at < bytes.Count:
-                bytes[at] ^= (byte)(1 << _random.Next(8));
-                break;
-            case 1 when at < bytes.Count:
-                bytes[at] = (byte)_random.Next(256);
-                break;
-            case 2:
-                bytes.RemoveRange(at, count);
-                break;
-            case 3:
-                bytes.InsertRange(_random.Next(bytes.Count + 1), bytes.GetRange(at, count));
+            case < ByteDamage.Kinds and var kind:
+                ByteDamage.Apply(bytes, kind, _random);
                 break;
             case 4 when FindDigit(bytes, at) is { } digit:
                 bytes[digit] = (byte)('0' + _random.Next(10));

@@ -185,20 +185,10 @@ public sealed class RequestMutator(RequestWay way, int seed)
     {
         List<byte> bytes = [.. body];
         int at = _random.Next(bytes.Count + 1);
-        int count = Math.Min(_random.Next(1, 12), bytes.Count - at);
         switch (_random.Next(7))
         {
-            case 0 when at < bytes.Count:
-                bytes[at] ^= (byte)(1 << _random.Next(8));
-                break;
-            case 1 when at < bytes.Count:
-                bytes[at] = (byte)_random.Next(256);
-                break;
-            case 2:
-                bytes.RemoveRange(at, count);
-                break;
-            case 3:
-                bytes.InsertRange(at, bytes.GetRange(at, count));
+            case < ByteDamage.Kinds and var kind:
+                ByteDamage.Apply(bytes, kind, _random);
                 break;
             case 4:
                 bytes.RemoveRange(at, bytes.Count - at);
