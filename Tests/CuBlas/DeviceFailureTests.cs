@@ -48,7 +48,6 @@ public sealed class DeviceFailureTests : DeviceTests
     {
         int calls = Walk(
             () => new DeviceBench(),
-            static (device, n, status) => device.FailCall(n, status),
             status,
             static bench => FfnEngine.Create(bench.Options).Dispose(),
             static (bench, thrown, function, what) =>
@@ -69,60 +68,34 @@ public sealed class DeviceFailureTests : DeviceTests
     [TestCaseSource(nameof(Scenarios))]
     public void After_a_failure_that_passes_everything_goes_on(object scenario)
     {
-        var (name, decodeTokens, prepare, act) = (Scenario)scenario;
-        float[]? expected = Expected((Scenario)scenario);
-        foreach (int status in Passing)
+        var (name, _, _, act) = (Scenario)scenario;
+        Walk((Scenario)scenario, Passing, (bench, thrown, result, expected, function, status, what) =>
         {
-            int calls = Walk(
-                () => new DeviceBench(decodeTokens),
-                static (device, n, status) => device.FailCall(n, status),
-                status,
-                prepare,
-                act,
-                (bench, thrown, result, function, what) =>
-                {
-                    AssertTold(name, thrown, result, expected, function, status, what);
-                    Assert.That(bench.Engine.Failure, Is.Null, what);
-                    Assert.That(OnceMore(bench, act, function), Is.EqualTo(expected), $"{what}, the next one");
-                });
-            Assert.That(calls, Is.GreaterThan(3), $"{name}: the walk must be a walk");
-        }
+            AssertTold(name, thrown, result, expected, function, status, what);
+            Assert.That(bench.Engine.Failure, Is.Null, what);
+            Assert.That(OnceMore(bench, act, function), Is.EqualTo(expected), $"{what}, the next one");
+        });
     }
 
     [TestCaseSource(nameof(Scenarios))]
-    public void A_failure_that_ends_the_context_is_told_from_then_on(object scenario)
-    {
-        var (name, decodeTokens, prepare, act) = (Scenario)scenario;
-        float[]? expected = Expected((Scenario)scenario);
-        foreach (int status in Sticky)
+    public void A_failure_that_ends_the_context_is_told_from_then_on(object scenario) =>
+        Walk((Scenario)scenario, Sticky, (bench, thrown, result, expected, function, status, what) =>
         {
-            int calls = Walk(
-                () => new DeviceBench(decodeTokens),
-                static (device, n, status) => device.FailCall(n, status),
-                status,
-                prepare,
-                act,
-                (bench, thrown, result, function, what) =>
-                {
-                    if (IsDriver(function))
-                    {
-                        AssertLost(bench, thrown, result, expected, function, what);
-                    }
-                    else
-                    {
-                        AssertTold(name, thrown, result, expected, function, status, what);
-                    }
-                });
-            Assert.That(calls, Is.GreaterThan(3), $"{name}: the walk must be a walk");
-        }
-    }
+            if (IsDriver(function))
+            {
+                AssertLost(bench, thrown, result, expected, function, what);
+            }
+            else
+            {
+                AssertTold(((Scenario)scenario).Name, thrown, result, expected, function, status, what);
+            }
+        });
 
     [Test]
     public void Disposal_is_quiet_whatever_fails([Values(CudaResult.InvalidValue, CudaResult.IllegalAddress)] int status)
     {
         int calls = Walk(
             static () => new DeviceBench(8),
-            static (device, n, status) => device.FailCall(n, status),
             status,
             static bench => _ = (bench.Block(FewTokens), bench.Block(FewTokens), bench.Block(ManyTokens), bench.DeviceBlock(FewTokens)),
             static bench =>
@@ -134,16 +107,29 @@ public sealed class DeviceFailureTests : DeviceTests
         Assert.That(calls, Is.GreaterThan(20), "the walk must be a walk");
     }
 
+    // A scenario with each status in turn.
+    private static void Walk(Scenario scenario, int[] statuses, Check check)
+    {
+        float[]? expected = Expected(scenario);
+        foreach (int status in statuses)
+        {
+            int calls = Walk(
+                () => new DeviceBench(scenario.DecodeTokens), status, scenario.Prepare, scenario.Act,
+                (bench, thrown, result, function, what) => check(bench, thrown, result, expected, function, status, what));
+            Assert.That(calls, Is.GreaterThan(3), $"{scenario.Name}: the walk must be a walk");
+        }
+    }
+
     // Lets the first call fail, then the second and so on, until the act has no more calls.
     private static int Walk(
-        Func<DeviceBench> make, Action<SoftwareDevice, int, int> fail, int status, Action<DeviceBench> prepare, Func<DeviceBench, float[]?> act,
+        Func<DeviceBench> make, int status, Action<DeviceBench> prepare, Func<DeviceBench, float[]?> act,
         Action<DeviceBench, Exception?, float[]?, string, string> check)
     {
         for (int n = 1; n < MostCalls; n++)
         {
             using DeviceBench bench = make();
             prepare(bench);
-            fail(bench.Device, n, status);
+            bench.Device.FailCall(n, status);
             float[]? result = null;
             Exception? thrown = null;
             try
@@ -173,9 +159,9 @@ public sealed class DeviceFailureTests : DeviceTests
     }
 
     private static int Walk(
-        Func<DeviceBench> make, Action<SoftwareDevice, int, int> fail, int status, Action<DeviceBench> act,
+        Func<DeviceBench> make, int status, Action<DeviceBench> act,
         Action<DeviceBench, Exception?, string, string> check) => Walk(
-        make, fail, status, static _ => { },
+        make, status, static _ => { },
         bench =>
         {
             act(bench);
@@ -305,6 +291,9 @@ public sealed class DeviceFailureTests : DeviceTests
         FfnStageTrace stage = trace.HiddenStages[0];
         return [.. output, .. trace.Normalized!, .. stage.PreActivation, .. stage.Activation, .. stage.Up!, .. stage.Hidden];
     }
+
+    private delegate void Check(
+        DeviceBench bench, Exception? thrown, float[]? result, float[]? expected, string function, int status, string what);
 
     /// <summary>What is done while calls fail.</summary>
     /// <param name="Name">What it is.</param>
