@@ -63,6 +63,28 @@ public sealed class DeviceFaultTests : DeviceTests
             Tolerances.OnDevice(FfnPrecision.Float8), "fp8");
     }
 
+    // A record names addresses of the host's memory as well.
+    [Test]
+    public void Pinned_memory_that_moves_alone_makes_a_record_void()
+    {
+        FfnSpec hidden = FfnSpec.Create(FfnKind.SwiGlu, Width, 4096);
+        FfnSpec wide = FfnSpec.Create(FfnKind.SwiGlu, 1024, 16);
+        Start();
+        using FfnEngine engine = Open();
+        using FfnLayer recorded = engine.CreateLayer(hidden, RandomLayers.Gaussian(hidden, 41_013));
+        using FfnLayer other = engine.CreateLayer(wide, RandomLayers.Gaussian(wide, 41_014));
+        float[] input = RandomLayers.Rows(2, Width, 41_015);
+        float[] expected = EngineTests.Forward(recorded, FfnMode.Ffn, input);
+        Assert.That(EngineTests.Forward(recorded, FfnMode.Ffn, input), Is.EqualTo(expected));
+        (long device, long host) = (Device.DeviceBytes, Device.PinnedBytes);
+        EngineTests.Forward(other, FfnMode.Ffn, new float[2 * 1024]);
+        Assert.That(Device.DeviceBytes, Is.EqualTo(device), "the device's memory has not moved");
+        Assert.That(Device.PinnedBytes, Is.GreaterThan(host));
+        Device.ClearLaunches();
+        Assert.That(EngineTests.Forward(recorded, FfnMode.Ffn, input), Is.EqualTo(expected));
+        Assert.That(Device.Launches.Select(static launch => launch.Kind), Has.None.EqualTo(LaunchKind.Graph));
+    }
+
     // A token count more is a matmul more; what is not kept must not stay.
     [Test]
     public void Plans_beyond_those_that_are_kept_are_freed()

@@ -11,6 +11,7 @@ public sealed class DeviceLifetimeTests : DeviceTests
     private const int Callers = 4;
     private const int Rounds = 10;
     private const int FewTokens = 3;
+    private const int ManyTokens = 20;
 
     [Test]
     public void Engine_layers_and_streams_may_go_in_any_order([Range(0, 23)] int order)
@@ -53,6 +54,48 @@ public sealed class DeviceLifetimeTests : DeviceTests
         Assert.That(() => engine.CreateDeviceStream(), Throws.TypeOf<ObjectDisposedException>());
         stream.Dispose();
         Assert.That(stream.Synchronize, Throws.TypeOf<ObjectDisposedException>());
+    }
+
+    [Test]
+    public void A_layer_disposed_under_what_runs_goes_when_that_is_done([Values("forward", "asynchronous", "chain", "tuning")] string what)
+    {
+        Start();
+        using FfnEngine engine = FfnEngine.Create(Options() with { Autotune = true });
+        FfnLayer layer = NewLayer(engine);
+        float[] input = DeviceBench.Rows(ManyTokens);
+        float[] expected = Run(layer, ManyTokens);
+        float[] output = what == "tuning" ? expected : new float[input.Length];
+        (long Before, long After)? bytes = null;
+        Device.Milliseconds = launch =>
+        {
+            if (bytes is null && launch.Matmul is not null)
+            {
+                long before = Device.DeviceBytes;
+                layer.Dispose();
+                bytes = (before, Device.DeviceBytes);
+            }
+
+            return 1;
+        };
+        switch (what)
+        {
+            case "forward":
+                layer.ForwardBlock(input, output);
+                break;
+            case "asynchronous":
+                layer.ForwardAsync(FfnMode.Block, input, output).AsTask().GetAwaiter().GetResult();
+                break;
+            case "chain":
+                engine.CreateChain(layer).Forward(FfnMode.Block, input, output);
+                break;
+            default:
+                layer.Tune(ManyTokens);
+                break;
+        }
+
+        Assert.That(bytes?.After, Is.EqualTo(bytes?.Before).And.Not.Null, "under what runs");
+        Assert.That(Device.DeviceBytes, Is.LessThan(bytes!.Value.Before), "behind it");
+        Assert.That(output, Is.EqualTo(expected));
     }
 
     [Test]

@@ -247,6 +247,62 @@ public sealed class DevicePlanTests : DeviceTests
         Assert.That(AlgorithmOf(its), Is.EqualTo(3), "what serves no more is measured anew");
     }
 
+    // A device with larger workspaces keeps what is of no use here; cuBLASLt itself accepts it.
+    [Test]
+    public void A_kept_algorithm_that_needs_more_workspace_than_there_is_is_not_used()
+    {
+        const int ManyTokens = 1100;
+        const int Splitting = 3;
+        SoftwareDeviceOptions small = Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: Splitting } ? 1 : 2 };
+        string[] kept;
+        using (SoftwareDevice large = SoftwareDevice.Start(small with { Major = 9, Minor = 0 }))
+        {
+            kept = Tuned(ManyTokens);
+            large.AssertClean();
+        }
+
+        string file = Directory.GetFiles(Path.Combine(Cache, "algorithms")).Single();
+        File.Delete(file);
+        Start(small);
+        string heading = Tuned(Tokens)[0];
+        file = Directory.GetFiles(Path.Combine(Cache, "algorithms")).Single();
+        File.WriteAllLines(file, [heading, .. kept.Skip(1)]);
+        using FfnEngine engine = Open();
+        using FfnLayer layer = Layer(engine);
+        Device.ClearLaunches();
+        AssertRight(layer, ManyTokens);
+        Assert.That(
+            Device.Launches.First(static launch => launch.Matmul is not null).Matmul!.Algorithm, Is.Zero, "what cuBLASLt proposes first");
+
+        string[] Tuned(int tokens)
+        {
+            using FfnEngine tuning = Tuning();
+            using FfnLayer tuned = Layer(tuning);
+            tuned.Warmup(tokens);
+            return File.ReadAllLines(Directory.GetFiles(Path.Combine(Cache, "algorithms")).Single());
+        }
+    }
+
+    // Another thread may be about to run it.
+    [Test]
+    public void A_plan_that_was_replaced_stays_until_its_layer_goes()
+    {
+        Start(Ada with { Milliseconds = static launch => launch.Matmul is { Algorithm: 3 } ? 1 : 2 });
+        using FfnEngine engine = Tuning();
+        using (FfnLayer layer = Layer(engine))
+        {
+            Assert.That(AlgorithmOf(layer), Is.Zero);
+            object[] plans = Plans();
+            layer.Warmup(Tokens);
+            Assert.That(AlgorithmOf(layer), Is.EqualTo(3));
+            Assert.That(plans, Is.Not.Empty.And.SubsetOf(Plans()));
+        }
+
+        Assert.That(Plans(), Is.Empty);
+
+        object[] Plans() => [.. Device.Handles.Live.OfType<MatmulDescriptor>()];
+    }
+
     private static string Spoilt(string kept, string value) => value switch
     {
         "zeros" => new string('0', kept.Length),
