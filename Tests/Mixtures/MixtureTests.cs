@@ -35,6 +35,17 @@ public class MixtureTests : BackendTests
     }
 
     [Test]
+    public void A_shared_expert_is_weighed_by_its_gate_and_its_factor([Values(1, 9)] int tokens, [Values] bool hasGate)
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, DModel, DFf)
+            .WithExperts(new MixtureSpec(4, 2) { SharedDFf = 24, HasSharedGate = hasGate, SharedFactor = hasGate ? 1 : 0.25f });
+        FfnMemoryWeights weights = RandomLayers.Gaussian(spec, 7);
+        float[] input = RandomLayers.Rows(tokens, DModel, 8);
+        Tolerances.AssertClose(
+            Run(spec, weights, input, FfnMode.Ffn), Oracle.Run(spec, weights, FfnMode.Ffn, input).Output, Tolerances.Of(spec), "shared");
+    }
+
+    [Test]
     public void Experts_that_come_and_go_change_no_bit([Values(1, 2, 4)] int resident, [Values(1, 50)] int tokens)
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, DModel, DFf).WithExperts(new MixtureSpec(8, 2) { SharedDFf = 16, HasSharedGate = true });
