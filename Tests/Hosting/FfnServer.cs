@@ -12,6 +12,8 @@ namespace NativeFfn.Tests.Hosting;
 /// <summary>A host with one engine, whose clock stands still and whose runner can be held up.</summary>
 internal sealed class FfnServer : IAsyncDisposable
 {
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
+
     private readonly IHost _host;
 
     private FfnServer(IHost host, FakeTimeProvider time)
@@ -66,7 +68,9 @@ internal sealed class FfnServer : IAsyncDisposable
     {
         options.ConfigureEngine(engine => engine with
         {
-            Backend = backend, Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto, Threads = 2,
+            Backend = backend,
+            Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto,
+            Threads = 2,
         });
         options.Batching.MaxBatchTokens = 8;
         options.Batching.QueueCapacityTokens = 64;
@@ -125,9 +129,10 @@ internal sealed class FfnServer : IAsyncDisposable
 
     public ValueTask DisposeHostAsync() => ((IAsyncDisposable)_host).DisposeAsync();
 
-    public ValueTask DisposeAsync()
+    public async ValueTask DisposeAsync()
     {
+        // A queue that does not end fails the test that left it, and does not hang.
         Gate.Open();
-        return DisposeHostAsync();
+        await DisposeHostAsync().AsTask().WaitAsync(Patience);
     }
 }

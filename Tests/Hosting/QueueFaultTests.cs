@@ -84,6 +84,27 @@ public sealed class QueueFaultTests
         Assert.That(server.Gate.Rows, Is.EqualTo(new[] { 64 }));
     }
 
+    // What waits with it would seem enough for a batch, and be run before its delay.
+    [Test]
+    public async Task A_cancelled_request_fills_no_batch()
+    {
+        // Disposed where all is well alone: a faulty queue would then run what is cancelled, which ends the process.
+        FfnServer server = await FfnServer.StartAsync(static options => options.Batching.MaxQueueDelay = TimeSpan.FromSeconds(1));
+        server.Gate.Close();
+        using var cancellation = new CancellationTokenSource();
+        float[] rows = new float[7 * 16];
+        ValueTask cancelled = server.Client.ForwardAsync("m/0", rows, rows, cancellation.Token);
+        await cancellation.CancelAsync();
+        FfnCall waiting = server.Call("m/0", 1);
+        await Task.WhenAny(server.RunnerSleepsAsync(), server.Gate.ForwardsStarted.WaitAsync()).WaitAsync(Patience);
+        Assert.That(server.Gate.Rows, Is.Empty);
+        server.Gate.Open();
+        server.Time.Advance(TimeSpan.FromSeconds(1));
+        await AnsweredAsync(waiting);
+        Assert.That(async () => await cancelled, Throws.InstanceOf<OperationCanceledException>());
+        await server.DisposeAsync();
+    }
+
     [Test]
     public async Task A_closed_queue_takes_nothing_and_runs_what_it_has()
     {

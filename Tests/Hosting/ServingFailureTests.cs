@@ -27,6 +27,23 @@ public sealed class ServingFailureTests
         Assert.That((await server.HealthAsync()).Status, Is.EqualTo(HealthStatus.Healthy));
     }
 
+    // Filled up, a batch has rows to spare, which a request that is left out must not shift.
+    [Test]
+    public async Task A_request_that_drops_out_of_a_batch_shifts_no_other([Values] bool filledUp)
+    {
+        await using FfnServer server = await FfnServer.StartAsync(options => options.Batching.BatchInvariant = filledUp);
+        FfnCall held = await server.HoldAsync();
+        using var owner = new TakenMemory(2 * 16);
+        FfnCall before = server.Call("m/0", 1, 1);
+        Task bad = server.Client.ForwardAsync("m/0", owner.Memory, new float[2 * 16]).AsTask();
+        FfnCall after = server.Call("m/0", 3, 2);
+        owner.IsTaken = true;
+        server.Gate.Open();
+        await Assert.ThrowsAsync<ObjectDisposedException>(() => bad);
+        await Task.WhenAll(new[] { held, before, after }.Select(static call => call.AssertAnsweredAsync()));
+        Assert.That(server.Gate.Rows, Is.EqualTo(new[] { filledUp ? 8 : 4 }), "one forward for both, and none of either alone");
+    }
+
     [Test]
     public async Task Where_a_batch_fails_for_one_request_the_others_run_alone()
     {
