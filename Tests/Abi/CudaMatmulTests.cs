@@ -90,8 +90,13 @@ public sealed unsafe class CudaMatmulTests
     {
         MatmulShape shape = Shape with
         {
-            Operand = CudaDataType.Float8E4M3, Output = CudaDataType.BFloat16, Compute = CublasComputeType.Tf32, Epilogue = CublasLtEpilogue.GeluBias,
-            Bias = new DeviceRegion(0x12345600, 96), BiasType = CudaDataType.BFloat16, ResidualStride = 80,
+            Operand = CudaDataType.Float8E4M3,
+            Output = CudaDataType.BFloat16,
+            Compute = CublasComputeType.Tf32,
+            Epilogue = CublasLtEpilogue.GeluBias,
+            Bias = new DeviceRegion(0x12345600, 96),
+            BiasType = CudaDataType.BFloat16,
+            ResidualStride = 80,
         };
         using Matmul matmul = Matmul.Create(Library, shape);
         Assert.That(

@@ -50,12 +50,12 @@ public abstract class DeviceTests
     /// <summary>Options of an engine on a device; the current one where none is given.</summary>
     private protected static FfnEngineOptions Options(
         FfnPrecision precision = FfnPrecision.Float32, int? decodeTokens = 0, SoftwareDevice? device = null) => new()
-    {
-        Backend = BackendKind.CuBlas,
-        Precision = precision,
-        DecodeTokens = decodeTokens,
-        Cuda = (device ?? SoftwareDevice.Current!).AsSource(),
-    };
+        {
+            Backend = BackendKind.CuBlas,
+            Precision = precision,
+            DecodeTokens = decodeTokens,
+            Cuda = (device ?? SoftwareDevice.Current!).AsSource(),
+        };
 
     private protected static FfnEngine Open(FfnPrecision precision = FfnPrecision.Float32, int? decodeTokens = 0) =>
         FfnEngine.Create(Options(precision, decodeTokens));

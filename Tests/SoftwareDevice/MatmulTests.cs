@@ -28,7 +28,13 @@ public sealed unsafe class MatmulTests
             : operand == CudaDataType.Float8E4M3 ? CudaDataType.BFloat16 : operand;
         MatmulShape shape = Plain with
         {
-            Rows = 32, Columns = 48, Tokens = tokens, WeightStride = 64, InputStride = 48, OutputStride = 40, Operand = operand,
+            Rows = 32,
+            Columns = 48,
+            Tokens = tokens,
+            WeightStride = 64,
+            InputStride = 48,
+            OutputStride = 40,
+            Operand = operand,
             Output = output,
         };
         float[] weights = RandomLayers.IntegerRows(1, 32 * 64, 1, largest: 2);
@@ -57,7 +63,9 @@ public sealed unsafe class MatmulTests
             : activation;
         MatmulShape shape = Plain with
         {
-            Epilogue = epilogue, ResidualStride = hasResidual ? 5 : 0, Bias = hasBias ? session.Floats(bias) : default,
+            Epilogue = epilogue,
+            ResidualStride = hasResidual ? 5 : 0,
+            Bias = hasBias ? session.Floats(bias) : default,
             BiasType = CudaDataType.Float32,
         };
         float[] weights = RandomLayers.Uniform(35, 1);
@@ -176,7 +184,12 @@ public sealed unsafe class MatmulTests
         using var session = new SoftwareSession(new SoftwareDeviceOptions { Unsupported = static shape => (shape.Epilogue & 32) != 0 });
         MatmulShape float8 = Plain with
         {
-            Rows = 16, Columns = 16, WeightStride = 16, InputStride = 16, OutputStride = 16, Operand = CudaDataType.Float8E4M3,
+            Rows = 16,
+            Columns = 16,
+            WeightStride = 16,
+            InputStride = 16,
+            OutputStride = 16,
+            Operand = CudaDataType.Float8E4M3,
             Output = CudaDataType.BFloat16,
         };
         Assert.Multiple(() =>

@@ -33,17 +33,17 @@ internal static class HiddenSteps
     /// <summary>What the activation kernels take, after the stage's projection was queued.</summary>
     public static ActivationArguments ActivationOf(
         in DeviceGroup group, DeviceStage stage, OperandRows operands, nint output, long outputStride, nint outputScales) => new()
-    {
-        Product = group.Scratch.Products.Address,
-        ProductStride = stage.Rows,
-        Output = output,
-        OutputStride = outputStride,
-        Bias = stage.Bias.Address,
-        ChannelScales = stage.ChannelScales.Address,
-        TokenScales = operands.Scales.Address,
-        OutputScales = outputScales,
-        PaddedWidth = stage.PaddedWidth,
-        Width = stage.Shape.Width,
-        Kind = stage.Kind,
-    };
+        {
+            Product = group.Scratch.Products.Address,
+            ProductStride = stage.Rows,
+            Output = output,
+            OutputStride = outputStride,
+            Bias = stage.Bias.Address,
+            ChannelScales = stage.ChannelScales.Address,
+            TokenScales = operands.Scales.Address,
+            OutputScales = outputScales,
+            PaddedWidth = stage.PaddedWidth,
+            Width = stage.Shape.Width,
+            Kind = stage.Kind,
+        };
 }

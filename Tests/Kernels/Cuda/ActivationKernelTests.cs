@@ -166,19 +166,19 @@ public class ActivationKernelTests(string precision) : KernelTests(precision)
 
     private static ActivationArguments Arguments(
         StageOracle stage, Activation activation, bool gated, KernelRows output, nint outputScales) => new()
-    {
-        Product = stage.Product.Pointer,
-        ProductStride = stage.Product.Stride,
-        Output = output.Pointer,
-        OutputStride = output.Stride,
-        Bias = stage.Bias,
-        ChannelScales = stage.ChannelScales,
-        TokenScales = stage.TokenScales,
-        OutputScales = outputScales,
-        PaddedWidth = (stage.Width + 15) / 16 * 16,
-        Width = stage.Width,
-        Kind = KindArguments.Of(new FfnKind(gated, activation)),
-    };
+        {
+            Product = stage.Product.Pointer,
+            ProductStride = stage.Product.Stride,
+            Output = output.Pointer,
+            OutputStride = output.Stride,
+            Bias = stage.Bias,
+            ChannelScales = stage.ChannelScales,
+            TokenScales = stage.TokenScales,
+            OutputScales = outputScales,
+            PaddedWidth = (stage.Width + 15) / 16 * 16,
+            Width = stage.Width,
+            Kind = KindArguments.Of(new FfnKind(gated, activation)),
+        };
 
     // 1 + tanh cancels in the tail, where 0.5(1 + tanh u) = σ(2u) does not.
     private static double Activate(Activation activation, double x) => activation == Activation.GeluTanh

@@ -87,7 +87,9 @@ internal static unsafe partial class CuBlasLtExports
                     {
                         Matmul = problem.Shape with
                         {
-                            Beta = operands.Beta, Algorithm = choice.Index, WorkspaceBytes = choice.WorkspaceBytes(problem),
+                            Beta = operands.Beta,
+                            Algorithm = choice.Index,
+                            WorkspaceBytes = choice.WorkspaceBytes(problem),
                         },
                     };
                     StreamQueue.Put(device, stream, new MatmulOperation(launch, handle, problem, choice, operands));
