@@ -39,25 +39,7 @@ internal sealed class CheckpointConfig
     public static CheckpointConfig Read(string path)
     {
         using JsonDocument document = CheckpointJson.ParseObject(path, MaxBytes, "a model's configuration", mayRepeat: true);
-        var config = new CheckpointConfig(path, []);
-        try
-        {
-            foreach (JsonProperty property in document.RootElement.EnumerateObject())
-            {
-                // Of a key that stands there twice the last counts, as in Python.
-                config._values.Remove(property.Name);
-                if (property.Value.ValueKind != JsonValueKind.Null)
-                {
-                    config._values[property.Name] = property.Value.Clone();
-                }
-            }
-        }
-        catch (InvalidOperationException problem)
-        {
-            throw new CheckpointException($"{path}: has a key that is no valid text.", problem);
-        }
-
-        return config;
+        return new CheckpointConfig(path, Values(document.RootElement.Clone()));
     }
 
     public bool Has(string key) => TryFind(key, out _, out _);
@@ -128,6 +110,13 @@ internal sealed class CheckpointConfig
 
         return IsCount(value, out int count) ? count : throw Wrong(key, value, $"an integer from 0 to {MaxSize}");
     }
+
+    /// <summary>A count that is one for all layers or a list with one for each.</summary>
+    /// <param name="key">The key.</param>
+    /// <param name="layer">The layer's index.</param>
+    /// <param name="absent">The value where the key is absent; null where it must be there.</param>
+    public int CountAt(string key, int layer, int? absent = null) =>
+        TryFind(key, out _, out JsonElement value) && value.ValueKind == JsonValueKind.Array ? SizeAt(key, layer) : Count(key, absent);
 
     /// <summary>A list of counts from 0; absent means empty.</summary>
     public ImmutableArray<int> Counts(string key)
@@ -248,16 +237,23 @@ internal sealed class CheckpointConfig
             throw Wrong(key, value, "an object");
         }
 
-        try
+        return new CheckpointConfig(Path, Values(value), $"{_section}{key}.");
+    }
+
+    // Of a key that stands there twice the last counts, as in Python.
+    private static Dictionary<string, JsonElement> Values(JsonElement of)
+    {
+        var values = new Dictionary<string, JsonElement>();
+        foreach (JsonProperty entry in of.EnumerateObject())
         {
-            var values = value.EnumerateObject().Where(static entry => entry.Value.ValueKind != JsonValueKind.Null)
-                .ToDictionary(static entry => entry.Name, static entry => entry.Value);
-            return new CheckpointConfig(Path, values, $"{_section}{key}.");
+            values.Remove(entry.Name);
+            if (entry.Value.ValueKind != JsonValueKind.Null)
+            {
+                values[entry.Name] = entry.Value;
+            }
         }
-        catch (InvalidOperationException problem)
-        {
-            throw new CheckpointException($"{Path}: {CheckpointText.Quote(_section + key)} has a key that is no valid text.", problem);
-        }
+
+        return values;
     }
 
     // Of several keys none of which is there, the first is named.

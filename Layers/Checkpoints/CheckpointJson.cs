@@ -34,6 +34,7 @@ internal static class CheckpointJson
         try
         {
             document = JsonDocument.Parse(json, new JsonDocumentOptions { AllowDuplicateProperties = mayRepeat });
+            RequireTextKeys(document.RootElement);
         }
         catch (JsonException problem)
         {
@@ -41,7 +42,6 @@ internal static class CheckpointJson
         }
         catch (InvalidOperationException problem)
         {
-            // An escape such as \uD800 that is no character, met while keys were compared.
             throw new CheckpointException($"{path}: has a key that is no valid text. Correct it or get the file again.", problem);
         }
 
@@ -53,6 +53,30 @@ internal static class CheckpointJson
         string kind = document.RootElement.ValueKind.ToString();
         document.Dispose();
         throw new CheckpointException($"{path}: holds a JSON {kind}; {what} is an object.");
+    }
+
+    /// <summary>
+    /// Requires that every key is text, however deep it stands: whoever looks for a key compares it with those beside it.
+    /// </summary>
+    /// <param name="value">The value whose keys are meant.</param>
+    /// <exception cref="InvalidOperationException">A key has an escape that is no character, as <c>\uD800</c> alone is none.</exception>
+    public static void RequireTextKeys(JsonElement value)
+    {
+        if (value.ValueKind == JsonValueKind.Object)
+        {
+            foreach (JsonProperty property in value.EnumerateObject())
+            {
+                _ = property.Name;
+                RequireTextKeys(property.Value);
+            }
+        }
+        else if (value.ValueKind == JsonValueKind.Array)
+        {
+            foreach (JsonElement item in value.EnumerateArray())
+            {
+                RequireTextKeys(item);
+            }
+        }
     }
 
     /// <summary>A string value's text; the file may hold escapes that are no text.</summary>

@@ -63,18 +63,11 @@ internal sealed class CheckpointTensors : IDisposable
         }
 
         var shards = new Dictionary<string, string>();
-        try
+        foreach (JsonProperty entry in map.EnumerateObject())
         {
-            foreach (JsonProperty entry in map.EnumerateObject())
-            {
-                string shard = CheckpointJson.Text(path, entry.Name, entry.Value);
-                RequirePlainName(path, entry.Name, shard);
-                shards[entry.Name] = shard;
-            }
-        }
-        catch (InvalidOperationException problem)
-        {
-            throw new CheckpointException($"{path}: has a tensor name that is no valid text.", problem);
+            string shard = CheckpointJson.Text(path, entry.Name, entry.Value);
+            RequirePlainName(path, entry.Name, shard);
+            shards[entry.Name] = shard;
         }
 
         return new CheckpointTensors(path, shards);
@@ -95,6 +88,9 @@ internal sealed class CheckpointTensors : IDisposable
         ObjectDisposedException.ThrowIf(_disposed, typeof(FfnCheckpoint));
         return _view?.Contains(name) ?? IsStored(name);
     }
+
+    /// <summary>Whether a matrix is shown in place of the parts that are stored of it.</summary>
+    public bool IsQuantised(string name) => _view?.Has(name) ?? false;
 
     /// <summary>The names of all tensors that begin with a path.</summary>
     public IEnumerable<string> Under(string path)

@@ -31,6 +31,7 @@ internal sealed class LayerFinder
         _tensors = tensors;
         _layer = layer;
         (_names, NetworkForm form) = FindNetwork(layout.Plan(layer));
+        _family = form.IsMixture && _family.Mixture?.BranchNorm is { } norm ? _family with { BranchNorm = norm } : _family;
         _network = form.Fit(_names);
     }
 

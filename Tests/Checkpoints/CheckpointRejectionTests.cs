@@ -60,6 +60,8 @@ public sealed class CheckpointRejectionTests
     [TestCase("""{"model_type":"openelm","model_dim":2,"num_transformer_layers":1,"ffn_multipliers":[1e30]}""", "means a d_ff of")]
     [TestCase("""{"model_type":"t5","d_model":2,"d_ff":3,"num_layers":1,"feed_forward_proj":"gated-mash"}""", "'feed_forward_proj' is the unknown activation 'mash'")]
     [TestCase("""{"model_type":"gemma","hidden_size":2,"intermediate_size":3,"num_hidden_layers":1,"hidden_activation":"mash"}""", "'hidden_activation' is the unknown activation 'mash'")]
+    [TestCase("""{"model_type":"llama","quantization_config":{"quant_method":"awq","\ud800":1,"bits":4}}""", "has a key that is no valid text")]
+    [TestCase("""{"model_type":"dbrx","x":[{"a":{"\udc00":1}}]}""", "has a key that is no valid text")]
     [TestCase("[]", "holds a JSON Array")]
     [TestCase("", "is empty")]
     [TestCase("{", "is not valid JSON")]

@@ -61,7 +61,7 @@ public sealed class GgufTests
         yield return Case("a row of half a block", Small(file => file.Tensor("b", 8, [2, 16], new byte[34])), "tensor 'b' has rows of 16 elements; Q8_0 has blocks of 32");
         yield return Case("a long name", Small(file => file.Floats(new string('n', 64), [1], 1)), "a tensor's name is 64 bytes long; 63 are the most");
         yield return Case("no architecture", new RawGguf().File(), "has no 'general.architecture'");
-        yield return Case("another architecture", new RawGguf().Key("general.architecture", "rwkv7").File(), "'rwkv7', which is not read from GGUF; supported are afmoe, arcee,");
+        yield return Case("another architecture", new RawGguf().Key("general.architecture", "rwkv7").File(), "'rwkv7', whose channel mixing looks at the token before, and so is no feed-forward network; supported are afmoe, apertus, arcee,");
         yield return Case("a mixture of another architecture", Llama("qwen2").Key("qwen2.expert_count", 4).File(), "mixtures of experts of this architecture");
         yield return Case("no epsilon", new RawGguf().Key("general.architecture", "llama").File(), "'llama.attention.layer_norm_rms_epsilon' is absent");
         yield return Case("no width", Llama("llama", dModelKey: "x").File(), "has no 'llama.embedding_length'");

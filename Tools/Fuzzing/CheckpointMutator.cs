@@ -47,17 +47,17 @@ public sealed class CheckpointMutator(ulong seed, string prefix = "")
         var header = new List<byte>(seedBytes[(start + sizeof(ulong))..headerEnd]);
         var data = new List<byte>(seedBytes[headerEnd..]);
         ulong? length = null;
-        for (int i = _random.Next(1, MaxMutations + 1); i > 0; i--)
+        for (int i = Mutations(); i > 0; i--)
         {
             switch (_random.Next(10))
             {
-                case 0:
+                case 0 or 1:
                     Mutate(data);
                     break;
-                case 1:
+                case 2 when _random.Next(3) == 0:
                     length = _random.Next(2) == 0 ? Lengths[_random.Next(Lengths.Length)] : (ulong)(header.Count + _random.Next(-9, 10));
                     break;
-                case 2 or 3 when config.Count > 0:
+                case 3 or 4 or 5 when config.Count > 0:
                     Mutate(config);
                     break;
                 default:
@@ -75,7 +75,7 @@ public sealed class CheckpointMutator(ulong seed, string prefix = "")
     // A header of lengths, counts and numbers of types: the end is data, which little depends on.
     private byte[] NextBinary(List<byte> bytes)
     {
-        for (int i = _random.Next(1, MaxMutations + 1); i > 0; i--)
+        for (int i = Mutations(); i > 0; i--)
         {
             int at = _random.Next(bytes.Count);
             int count = Math.Min(_random.Next(1, 16), bytes.Count - at);
@@ -107,15 +107,18 @@ public sealed class CheckpointMutator(ulong seed, string prefix = "")
         return _random.Next(12) == 0 ? [.. bytes[.._random.Next(bytes.Count + 1)]] : [.. bytes];
     }
 
+    // Half have one: what has several seldom is read to the end.
+    private int Mutations() => _random.Next(2) == 0 ? 1 : _random.Next(1, MaxMutations + 1);
+
     private void Mutate(List<byte> bytes)
     {
         int at = _random.Next(bytes.Count + 1);
-        switch (_random.Next(7))
+        switch (_random.Next(10))
         {
             case < ByteDamage.Kinds and var kind:
                 ByteDamage.Apply(bytes, kind, _random);
                 break;
-            case 4 when FindDigit(bytes, at) is { } digit:
+            case >= 6 when FindDigit(bytes, at) is { } digit:
                 bytes[digit] = (byte)('0' + _random.Next(10));
                 break;
             case 5 when FindDigit(bytes, at) is { } digit:

@@ -145,7 +145,8 @@ public sealed class FamilySeed
             Write(prefix + plan.Path, tensor, network.Place(tensor)!.Value);
         }
 
-        foreach ((string place, FamilyNorm norm) in layout.Family.Norms.Where(static norm => norm.Norm.Names.Length > 0))
+        foreach ((string place, FamilyNorm norm) in layout.Family.Norms.Where(norm =>
+            norm.Norm.Names.Length > 0 && (network.Spec.Mixture is not null || norm.Norm != layout.Family.Mixture?.BranchNorm)))
         {
             string name = norm.Names[0] is ['/', .. string beside]
                 ? prefix + beside.Replace("{0}", "0", StringComparison.Ordinal)

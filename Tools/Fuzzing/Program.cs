@@ -41,29 +41,32 @@ internal static class Program
 
                 return 0;
             case ["mutate", string seconds, string crashFolder, .. ([] or [_])] when double.TryParse(seconds, out double limit):
-                return Mutate(TimeSpan.FromSeconds(limit), crashFolder, args.ElementAtOrDefault(3) ?? "");
+                return Mutate(TimeSpan.FromSeconds(limit), long.MaxValue, crashFolder, args.ElementAtOrDefault(3) ?? "");
+            case ["mutate", [.. string times, 'x'], string crashFolder, .. ([] or [_])] when long.TryParse(times, out long executions):
+                return Mutate(TimeSpan.MaxValue, executions, crashFolder, args.ElementAtOrDefault(3) ?? "");
             case ["requests", string count, string crashFolder] when int.TryParse(count, out int executions):
                 return await RequestAsync(executions, crashFolder);
             default:
                 Console.Error.WriteLine(
-                    "Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS CRASH_FOLDER [PREFIX] | " +
+                    "Usage: (nothing, under afl-fuzz) | seeds FOLDER | replay FILE... | mutate SECONDS|COUNTx CRASH_FOLDER [PREFIX] | " +
                     "requests COUNT CRASH_FOLDER");
                 return 2;
         }
     }
 
-    private static int Mutate(TimeSpan limit, string crashFolder, string prefix)
+    private static int Mutate(TimeSpan limit, long executions, string crashFolder, string prefix)
     {
         var mutator = new CheckpointMutator(MutationSeed, prefix);
         long start = Stopwatch.GetTimestamp();
         long cases = 0;
+        long accepted = 0;
         int crashes = 0;
-        for (; crashes < MaxCrashes && Stopwatch.GetElapsedTime(start) < limit; cases++)
+        for (; crashes < MaxCrashes && cases < executions && Stopwatch.GetElapsedTime(start) < limit; cases++)
         {
             byte[] bytes = mutator.Next();
             try
             {
-                CheckpointFuzzTarget.Run(bytes);
+                accepted += CheckpointFuzzTarget.Run(bytes) ? 1 : 0;
             }
             catch (Exception crash)
             {
@@ -75,6 +78,7 @@ internal static class Program
         }
 
         Console.WriteLine($"executions {cases}");
+        Console.WriteLine($"accepted {accepted}");
         Console.WriteLine($"crashes {crashes}");
         return crashes == 0 ? 0 : 1;
     }

@@ -8,6 +8,9 @@ namespace NativeFfn.Fuzzing;
 /// <summary>Small valid models of every method of quantisation: a llama of one layer, 16 wide, with three alike matrices.</summary>
 internal static class QuantisedSeeds
 {
+    private const int LlamaWidth = 16;
+    private const int OssWidth = 32;
+
     private const string NoState = "";
 
     private const string Nf4State = """{"quant_type":"nf4","blocksize":64,"shape":[16,16]}""";
@@ -19,6 +22,13 @@ internal static class QuantisedSeeds
     private const string IntegerGroups = """{"one":{"targets":["re:.*up.*","Linear"],"weights":{"num_bits":8,"strategy":"channel"}}}""";
 
     private const string FloatGroups = """{"all":{"targets":["Linear"],"weights":{"num_bits":4,"type":"float","group_size":16}}}""";
+
+    private const string SharedPowers = """{"all":{"targets":["Linear"],"weights":{"num_bits":4,"type":"float","group_size":16}}}""";
+
+    // gpt-oss alone stores this method, in stacks of experts.
+    private const string OssConfig =
+        """{"model_type":"gpt_oss","hidden_size":32,"intermediate_size":32,"num_hidden_layers":1,"num_local_experts":2""" +
+        ""","num_experts_per_tok":1,"quantization_config":{"quant_method":"mxfp4","modules_to_not_convert":["lm_head"]}}""";
 
     /// <summary>Every seed with a name that may be a file's.</summary>
     public static ImmutableArray<(string Name, string Config, byte[] File)> All { get; } =
@@ -50,6 +60,9 @@ internal static class QuantisedSeeds
             "ct-nvfp4", $$"""{"quant_method":"compressed-tensors","config_groups":{{FloatGroups}} }""",
             (".weight_packed", "U8", [16, 8]), (".weight_scale", "F8_E4M3", [16, 1]), (".weight_global_scale", "F32", [1])),
         Seed(
+            "ct-mxfp4", $$"""{"quant_method":"compressed-tensors","config_groups":{{SharedPowers}} }""",
+            (".weight_packed", "U8", [16, 8]), (".weight_scale", "U8", [16, 1])),
+        Seed(
             "fp8", """{"quant_method":"fp8","weight_block_size":[8,12]}""",
             (".weight", "F8_E4M3", [16, 16]), (".weight_scale_inv", "F32", [2, 2])),
         Seed(
@@ -80,6 +93,11 @@ internal static class QuantisedSeeds
         Seed(
             "gemma-codes", """{"quant_method":"gemma","num_bits":4,"module_quant_configs":{"up":{"num_bits":4}}}""",
             (".weight", "U8", [16, 8]), (".weight_scale", "F32", [16, 1])),
+        ("mxfp4", OssConfig, File("model.layers.0.", NoState, [""],
+            ("mlp.router.weight", "F32", [2, 32]), ("mlp.router.bias", "BF16", [2]),
+            ("mlp.experts.gate_up_proj_blocks", "U8", [2, 64, 1, 16]), ("mlp.experts.gate_up_proj_scales", "U8", [2, 64, 1]),
+            ("mlp.experts.gate_up_proj_bias", "BF16", [2, 64]), ("mlp.experts.down_proj_blocks", "U8", [2, 32, 1, 16]),
+            ("mlp.experts.down_proj_scales", "U8", [2, 32, 1]), ("mlp.experts.down_proj_bias", "BF16", [2, 32]))),
     ];
 
     private static (string Name, string Config, byte[] File) Seed(
@@ -93,27 +111,34 @@ internal static class QuantisedSeeds
         string config = $$"""
             {"model_type":"llama","hidden_size":16,"intermediate_size":16,"num_hidden_layers":1,"{{key}}":{{quantisation}} }
             """;
+        return (name, config, File("model.layers.0.mlp.", state, ["gate_proj", "up_proj", "down_proj"], parts));
+    }
+
+    private static byte[] File(
+        string path, string state, string[] modules, params (string Ending, string Type, long[] Shape)[] parts)
+    {
         var header = new StringBuilder("{");
         var data = new List<byte>();
-        foreach (string module in (string[])["gate", "up", "down"])
+        foreach (string module in modules)
         {
-            string path = $"model.layers.0.mlp.{module}_proj";
             foreach ((string ending, string type, long[] shape) in parts)
             {
-                Add(header, data, path + ending, type, shape, Bytes(ending, type, shape));
+                Add(header, data, path + module + ending, type, shape, Bytes(ending, type, shape));
             }
 
             if (state.Length > 0)
             {
-                Add(header, data, path + ".weight.quant_state.bitsandbytes__nf4", "U8", [state.Length], Encoding.UTF8.GetBytes(state));
+                string name = path + module + ".weight.quant_state.bitsandbytes__nf4";
+                Add(header, data, name, "U8", [state.Length], Encoding.UTF8.GetBytes(state));
             }
         }
 
-        Add(header, data, "model.layers.0.post_attention_layernorm.weight", "F16", [16], new byte[32]);
+        int width = modules.Length > 1 ? LlamaWidth : OssWidth;
+        Add(header, data, "model.layers.0.post_attention_layernorm.weight", "F16", [width], new byte[sizeof(ushort) * width]);
         byte[] json = Encoding.UTF8.GetBytes(header.Append('}').ToString());
         byte[] length = new byte[sizeof(ulong)];
         BinaryPrimitives.WriteUInt64LittleEndian(length, (ulong)json.Length);
-        return (name, config, [.. length, .. json, .. data]);
+        return [.. length, .. json, .. data];
     }
 
     // An index of two groups in turn; everything else may be anything, but for the format of bitsandbytes, which must be 0.

@@ -28,9 +28,17 @@ internal static class ComposedModels
     public static ImmutableArray<ComposedModel> All { get; } =
     [
         // A language model that sees.
-        .. Sees("llama", "clip_vision_model", "llava", "llava_next", "llava_next_video", "vipllava", "video_llava"),
+        .. Sees("llama", "clip_vision_model", "llava", "llava_next", "llava_next_video", "vipllava"),
+        new("video_llava", SeeingText("llama"), new(Vision, "vision_config", "clip_vision_model")
+        {
+            Outer = ["image_tower.", "model.image_tower."],
+        }),
         .. Sees("qwen2", "siglip_vision_model", "llava_onevision"),
-        .. Sees("gemma", "siglip_vision_model", "paligemma", "colpali"),
+        .. Sees("gemma", "siglip_vision_model", "paligemma"),
+        new(
+            "colpali",
+            new(Text, "vlm_config.text_config", "gemma") { Outer = ["vlm.language_model.", "vlm.model.language_model."] },
+            new(Vision, "vlm_config.vision_config", "siglip_vision_model") { Outer = ["vlm.vision_tower.", "vlm.model.vision_tower."] }),
         .. Sees("gemma3_text", "siglip_vision_model", "gemma3"),
         .. Sees("mistral", "pixtral", "mistral3"),
         .. Sees("mistral", "idefics2_vision", "idefics2"),
@@ -40,7 +48,7 @@ internal static class ComposedModels
         .. Sees("llama", "siglip_vision_model", "deepseek_vl"),
         .. Sees("llama", "janus_vision_model", "janus"),
         .. Sees("cohere2", "siglip_vision_model", "aya_vision", "cohere2_vision"),
-        .. Sees("cohere_compass_text", "siglip_vision_model", "cohere_compass"),
+        .. Sees("cohere_compass_text", "", "cohere_compass"),
         .. Sees("qwen2", "internvl_vision", "internvl"),
         .. Sees("qwen3", "pixtral", "lighton_ocr"),
         .. Sees("lfm2", "siglip2_vision_model", "lfm2_vl"),
@@ -65,8 +73,12 @@ internal static class ComposedModels
         .. Sees("gemma4_unified_text", "", "gemma4_unified"),
         .. Sees("glm_ocr_text", "", "glm_ocr"),
         .. Sees("qwen2", "", "got_ocr2"),
+        .. Sees("minimax_m3_vl_text", "", "minimax_m3_vl"),
         .. Sees("exaone4", "exaone4_5_vision", "exaone4_5"),
-        .. Sees("kosmos_2_text_model", "kosmos_2_vision_model", "kosmos-2"),
+        new("kosmos-2", SeeingText("kosmos_2_text_model"), new(Vision, "vision_config", "kosmos_2_vision_model")
+        {
+            Outer = ["vision_model.model.", "model.vision_model.model."],
+        }),
         .. Sees("kosmos_2_5_text_model", "", "kosmos-2.5"),
 
         // One that hears, or both.
@@ -102,7 +114,7 @@ internal static class ComposedModels
         .. Sees("opt", "blip_2_vision_model", "blip-2"),
         .. Sees("opt", "instructblip_vision_model", "instructblip"),
         .. Sees("opt", "instructblipvideo_vision_model", "instructblipvideo"),
-        .. Sees("bert", "git_vision_model", "git"),
+        new("git", SeeingText("bert"), new(Vision, "vision_config", "git_vision_model") { Outer = ["image_encoder.", ""] }),
         .. Sees("pix2struct_text_model", "pix2struct_vision_model", "pix2struct"),
         .. Hears("clap_text_model", "clap_audio_model", "clap"),
         new("sam", new ModelPart(Vision, "vision_config", "sam_vision_model")),
@@ -138,8 +150,9 @@ internal static class ComposedModels
     };
 
     private static IEnumerable<ComposedModel> Sees(string text, string vision, params ImmutableArray<string> types) =>
-        Of(types, new(Text, "text_config|llm_config|language_config", text) { MayBeFlat = true }, vision.Length == 0 ? null
-            : new(Vision, "vision_config", vision));
+        Of(types, SeeingText(text), vision.Length == 0 ? null : new(Vision, "vision_config", vision));
+
+    private static ModelPart SeeingText(string type) => new(Text, "text_config|llm_config|language_config", type) { MayBeFlat = true };
 
     private static IEnumerable<ComposedModel> Hears(string text, string audio, params ImmutableArray<string> types) =>
         Of(types, new(Text, "text_config", text) { MayBeFlat = true }, new(Audio, "audio_config", audio));

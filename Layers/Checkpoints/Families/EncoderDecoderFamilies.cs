@@ -59,8 +59,8 @@ internal static class EncoderDecoderFamilies
         new("pix2struct_text_model")
         {
             DFfKey = "d_ff",
-            Layers = [new("decoder.layer.{0}.", "num_layers")],
-            Prefixes = ["", "decoder.", "model."],
+            Layers = [new("layer.{0}.", "num_layers")],
+            Prefixes = ["decoder.", "", "model.decoder."],
             ActivationKey = "dense_act_fn",
             Activation = "gelu_new",
             Epsilon = new(1e-6f, "layer_norm_epsilon"),

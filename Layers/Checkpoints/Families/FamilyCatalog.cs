@@ -82,7 +82,14 @@ internal static class FamilyCatalog
         string named = section is null || section == config ? model.ModelType : section.Text("model_type", model.ModelType);
         string type = named == model.ModelType || Composed.ContainsKey(named) ? part.Type : named;
         FfnFamily family = Find(type) ?? throw Unknown(section ?? config, type);
-        return family.Read(new FamilySource(section ?? config, type, part.Outer) { IsMlx = isMlx }, tensors);
+
+        // A part that is an encoder or a decoder has not the other half of its row.
+        CheckpointTower? half = family.Layers.Any(run => run.Tower == part.Tower) ? part.Tower : null;
+
+        // A model with a head sets its own name before all of it.
+        string own = model.ModelType.Replace('-', '_') + ".";
+        ImmutableArray<string> outer = [.. part.Outer, .. part.Outer.Select(prefix => own + prefix)];
+        return family.Read(new FamilySource(section ?? config, type, outer, half) { IsMlx = isMlx }, tensors);
     }
 
     private static CheckpointException Unknown(CheckpointConfig config, string type)

@@ -112,6 +112,9 @@ internal sealed record FamilyMixture
     /// <summary>Whether that gate is stored <c>[d_model]</c> and not <c>[1, d_model]</c>.</summary>
     public bool SharedGateIsVector { get; init; }
 
+    /// <summary>The norm on the result of mixtures; null where that is the family's own for every layer.</summary>
+    public FamilyNorm? BranchNorm { get; init; }
+
     /// <summary>
     /// Which layers are mixtures, by the configuration, as far as it says; a layer is one where it has experts, and the configuration must
     /// not say otherwise. Null where all are.
@@ -125,8 +128,8 @@ internal sealed record FamilyMixture
     /// <param name="dFf">An expert's d_ff.</param>
     public MixtureSpec Read(CheckpointConfig config, int layer, int dModel, int dFf)
     {
-        long shared = SharedDFf is { } width ? Count(config, width)
-            : SharedCount is { } count ? (long)dFf * Count(config, count)
+        long shared = SharedDFf is { } width ? config.CountAt(width.Key!, layer, width.Absent)
+            : SharedCount is { } count ? (long)dFf * config.CountAt(count.Key!, layer, count.Absent)
             : 0;
         if (shared * dModel > FfnSpec.MaxMatrixElements)
         {
@@ -154,8 +157,6 @@ internal sealed record FamilyMixture
 
     /// <summary>Every form that experts may be stored in, MLX's included.</summary>
     public IEnumerable<ExpertForm> AllExperts() => Experts.Concat(Experts.SelectMany(static form => form.OfMlx()).Distinct());
-
-    private static int Count(CheckpointConfig config, Keyed<int?> count) => config.Count(count.Key!, count.Absent);
 
     private int ReadExperts(CheckpointConfig config)
     {

@@ -185,7 +185,8 @@ internal sealed record FfnFamily(params ImmutableArray<string> ModelTypes)
     /// <summary>The norms around the network and in it, with what they are called in the table.</summary>
     public IEnumerable<(string Place, FamilyNorm Norm)> Norms => new (string, FamilyNorm?)[]
     {
-        ("pre", PreNorm), ("inner", InnerNorm), ("branch", BranchNorm), ("post", PostNorm),
+        ("pre", PreNorm), ("inner", InnerNorm), ("branch", BranchNorm), ("branch of mixtures", Mixture?.BranchNorm),
+        ("post", PostNorm),
     }.Where(static norm => norm.Item2 is not null).Select(static norm => (norm.Item1, norm.Item2!));
 
     /// <summary>The same row for other model types.</summary>

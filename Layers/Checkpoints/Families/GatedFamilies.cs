@@ -81,7 +81,7 @@ internal static class GatedFamilies
             PreNorm = Rms("ffn_norm"),
         },
         ModernBert.For("modernbert", "modernbert-decoder"),
-        Moshi.For("moshi", "moshi_depth", "kyutai_speech_to_text"),
+        Moshi.For("moshi", "kyutai_speech_to_text"),
 
         // Rows of gate and up take turns; gates are kept below a limit and ups within it, which gets 1 more.
         Fused.For("phi3small") with
@@ -131,12 +131,12 @@ internal static class GatedFamilies
         },
         Gpt.For("gpt_refact") with
         {
-            WidthOf = static (config, dModel, layer) => config.Has("n_inner") ? config.Size("n_inner")
-                : Widths.Refact(config, dModel, layer),
+            WidthOf = Widths.Refact,
             ActivationKey = null,
             Bias = new(null),
             Projections = StoredProjections.Fused("mlp.", "gate_up_proj", "c_proj"),
             OtherProjections = [Gated("mlp.", "linear_1", "linear_3", "c_proj")],
+            PreNorm = LayerWeight("ln_2"),
         },
         Gpt.For("jais") with
         {

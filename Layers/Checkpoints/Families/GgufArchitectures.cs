@@ -14,6 +14,12 @@ internal sealed record GgufArchitecture(string Name, string Type)
     /// <summary>The names of the norm before the network.</summary>
     public ImmutableArray<string> PreNorm { get; init; } = ["ffn_norm"];
 
+    /// <summary>The numbers of the activation where the metadata has them, by layer; null where it is as in the row.</summary>
+    public Func<CheckpointConfig, int, ActivationParameters>? Parameters { get; init; }
+
+    /// <summary>The formula of the norms where llama.cpp has another than the model's own code; null where it is as in the row.</summary>
+    public NormKind? NormKind { get; init; }
+
     /// <summary>
     /// Whether the chosen experts' weights are divided by their sum where no key says so; null where it is as in the row.
     /// </summary>
@@ -27,6 +33,7 @@ internal sealed record GgufArchitecture(string Name, string Type)
 internal static class GgufArchitectures
 {
     private static readonly ImmutableArray<string> AfterAttention = ["post_attention_norm"];
+    private static readonly ImmutableArray<string> BeforeAttention = ["attn_norm"];
     private static readonly ImmutableArray<string> OfAttention = ["attn_norm_2", "attn_norm"];
 
     private static readonly FrozenDictionary<string, GgufArchitecture> ByName =
@@ -62,12 +69,18 @@ internal static class GgufArchitectures
         new("starcoder", "gpt_bigcode"),
         new("starcoder2", "starcoder2"),
         new("codeshell", "codeshell"),
-        new("refact", "gpt_refact"),
+        new("refact", "gpt_refact") { NormKind = NativeFfn.NormKind.Rms },
         new("bloom", "bloom"),
         new("mpt", "mpt"),
         new("falcon", "falcon") { PreNorm = OfAttention },
         new("arcee", "arcee"),
         new("nemotron", "nemotron"),
+        new("nemotron_h", "nemotron_h") { PreNorm = BeforeAttention },
+        new("nemotron_h_moe", "nemotron_h") { PreNorm = BeforeAttention },
+        new("apertus", "apertus") { Parameters = Xielu },
+
+        // The factors that the model multiplies with are in the weights.
+        new("falcon-h1", "bamba"),
         new("jais", "jais"),
         new("jais2", "jais2"),
         new("plm", "plm"),
@@ -144,4 +157,8 @@ internal static class GgufArchitectures
 
     /// <summary>The architecture of a name, or null.</summary>
     public static GgufArchitecture? Find(string name) => ByName.GetValueOrDefault(name);
+
+    // As the model's own tensors have them, a list of each, or a number where all layers have the same.
+    private static ActivationParameters Xielu(CheckpointConfig config, int layer) =>
+        PlainFamilies.Xielu(name => config.Has("xielu." + name) ? config.FactorAt("xielu." + name, layer, 0) : null);
 }

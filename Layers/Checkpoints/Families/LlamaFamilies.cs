@@ -95,7 +95,7 @@ internal static class LlamaFamilies
         Gemma2,
         Gemma2.For("gemma3_text", "t5_gemma_module", "t5gemma2_text", "t5gemma2_decoder"),
         Gemma.For("vaultgemma") with { PreNorm = RmsOnePlus("pre_feedforward_layernorm") },
-        GemmaPlain.For("gemma4_text", "gemma4_unified_text", "diffusion_gemma_text") with { WidthOf = DoubleWide },
+        GemmaPlain.For("gemma4_text", "gemma4_unified_text", "diffusion_gemma_text") with { WidthOf = DoubleWide, Adapt = Gemma4 },
         GemmaPlain.For("gemma3n_text") with
         {
             WhyNoBlock = "this model mixes several residual streams around the network, so the network has no half of a block of its own.",
@@ -123,6 +123,15 @@ internal static class LlamaFamilies
     private static FfnFamily TanhGelu(FfnFamily family, CheckpointConfig config) =>
         !config.Has("hidden_activation") && config.Text("hidden_act", family.Activation) == "gelu" ? family with { ActivationKey = null }
             : family;
+
+    private static FfnFamily Gemma4(FfnFamily family, CheckpointConfig config)
+    {
+        const string key = "enable_moe_block";
+        return config.Flag(new(false, key))
+            ? throw config.Wrong(key, "true; layers that add a mixture of experts to a dense network, each with norms of its own, are not "
+                + "read. Take a model of the family without experts")
+            : TanhGelu(family, config);
+    }
 
     private static FfnFamily Depth(FfnFamily family) => family with
     {

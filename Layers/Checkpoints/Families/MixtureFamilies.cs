@@ -166,6 +166,10 @@ internal static class MixtureFamilies
         {
             Only = [new("sigmoid", "scoring_func"), new("noaux_tc", "topk_method")], Mixture = DeepSeek,
         },
+        Llama.For("axk1") with
+        {
+            Mixture = DeepSeek with { SharedCount = new(1, "n_shared_experts"), BranchNorm = Rms("post_mlp_layernorm") },
+        },
         Llama5.For("glm4_moe", "glm4v_moe_text") with { Mixture = OneGroup },
         Llama5.For("glm4_moe_lite") with { Mixture = OneGroup with { Scaling = new(1.8f, "routed_scaling_factor") } },
         Llama5.For("glm_moe_dsa") with { Mixture = OneGroup with { Scaling = new(2.5f, "routed_scaling_factor") } },

@@ -176,6 +176,23 @@ internal static class MoreMixtureFamilies
             },
         },
 
+        // Dense layers and experts alike keep gates below a limit and ups within it.
+        Llama.For("minimax_m3_vl_text") with
+        {
+            DFfKey = "dense_intermediate_size",
+            FixedActivation = Activation.ClampedSilu,
+            Parameters = static (config, _) => new(config.Factor("swiglu_limit", 7), config.Factor("swiglu_alpha", 1.702f), UpOffset: 1),
+            PreNorm = RmsOnePlus("post_attention_layernorm"),
+            Mixture = new()
+            {
+                Routing = Sigmoid, ExpertsKey = "num_local_experts", ExpertsAlias = "num_experts", DFfKey = "intermediate_size",
+                SelectionBias = "block_sparse_moe.e_score_correction_bias", Scaling = new(2, "routed_scaling_factor"),
+                Experts = [ExpertForm.Mixtral("block_sparse_moe.gate", "block_sparse_moe.experts.")],
+                SharedDFf = new(null, "shared_intermediate_size"), Shared = StoredProjections.Llama("block_sparse_moe.shared_experts."),
+                Sparse = SparseLayers.OfFlags,
+            },
+        },
+
         // All experts' rows follow one another, and the matrices back are stored turned.
         new("dbrx")
         {
@@ -193,6 +210,19 @@ internal static class MoreMixtureFamilies
                 Experts = [new("ffn.router.layer", new(Flat("w1"), Flat("v1"), Flat("w2") with { IsTransposed = true }))],
             },
         },
+        Llama.For("cohere2_moe") with
+        {
+            DFfKey = "prefix_dense_intermediate_size|intermediate_size",
+            Epsilon = new(1e-5f, "layer_norm_eps"),
+            PreNorm = LayerWeight("input_layernorm"),
+            IsParallel = true,
+            Adapt = Cohere2,
+            Mixture = new()
+            {
+                DFfKey = "intermediate_size", SharedCount = new(0, "num_shared_experts"),
+                Shared = StoredProjections.Llama("mlp.shared_experts."), Sparse = SparseLayers.AfterTheDense,
+            },
+        },
         Llama.For("kimi_linear") with
         {
             Mixture = new()
@@ -206,6 +236,34 @@ internal static class MoreMixtureFamilies
             },
         },
     ];
+
+    // The choice is by a softmax over the chosen, or by sigmoids; the shared expert is added, or averaged with the others' sum.
+    private static FfnFamily Cohere2(FfnFamily family, CheckpointConfig config)
+    {
+        string scoring = OneOf(config, "expert_selection_fn", "softmax", "sigmoid");
+        bool averages = OneOf(config, "shared_expert_combination_strategy", "average", "sum") == "average"
+            && config.Count("num_shared_experts", 0) > 0;
+        float share = averages ? 0.5f : 1;
+        return family with
+        {
+            PreNorm = config.Has("rms_norm_eps") ? Rms("input_layernorm") with { Epsilon = new(0, "rms_norm_eps") } : family.PreNorm,
+            Mixture = family.Mixture! with
+            {
+                Routing = (scoring == "sigmoid" ? Sigmoid : new(1, 1)) with { SharedFactor = share },
+                Renormalize = scoring == "sigmoid" ? new(true, "norm_topk_prob") : new(true),
+                Scaling = new(share),
+            },
+        };
+    }
+
+    // The first is meant where the key is absent.
+    private static string OneOf(CheckpointConfig config, string key, string first, string second)
+    {
+        string text = config.Text(key, first);
+        return text == first || text == second
+            ? text
+            : throw config.Wrong(key, $"{CheckpointText.Quote(text)}; supported are '{first}' and '{second}'");
+    }
 
     private static StoredProjection Flat(string name) => StoredProjection.Stack("ffn.experts.mlp." + name) with { IsFlat = true };
 

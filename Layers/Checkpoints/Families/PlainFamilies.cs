@@ -117,7 +117,7 @@ internal static class PlainFamilies
         UpDown.For("jais2") with { Epsilon = new(1e-5f, "layer_norm_eps"), PreNorm = Layer("post_attention_layernorm") },
         UpDown.For("apertus") with
         {
-            Activation = "xielu", ReadParameters = Xielu, Bias = new(null), PreNorm = Rms("feedforward_layernorm"),
+            Activation = "xielu", ReadParameters = static read => Xielu(name => read("mlp.act_fn." + name)), Bias = new(null), PreNorm = Rms("feedforward_layernorm"),
         },
         UpDown.WithEpsilon(1e-6f).For("nanochat") with { Bias = new(false), Projections = Plain("mlp.", "fc1", "fc2"),
             PreNorm = Bare(NormKind.Rms) },
@@ -200,25 +200,26 @@ internal static class PlainFamilies
         },
     ];
 
+    /// <summary>The learned numbers of xIELU, which are stored before a softplus, which keeps them positive.</summary>
+    /// <param name="read">Reads <c>alpha_p</c>, <c>alpha_n</c>, <c>beta</c> or <c>eps</c>; null where the model has none.</param>
+    public static ActivationParameters Xielu(Func<string, float?> read)
+    {
+        var absent = new ActivationParameters();
+        float beta = read("beta") ?? absent.Beta;
+        return absent with
+        {
+            PositiveAlpha = read("alpha_p") is { } positive ? Softplus(positive) : absent.PositiveAlpha,
+            NegativeAlpha = read("alpha_n") is { } negative ? beta + Softplus(negative) : absent.NegativeAlpha,
+            Beta = beta,
+            Epsilon = read("eps") ?? absent.Epsilon,
+        };
+    }
+
     private static FfnFamily Opt(FfnFamily family, CheckpointConfig config)
     {
         FamilyNorm? norm = config.Flag(new(true, "layer_norm_elementwise_affine")) ? family.PreNorm : Bare(NormKind.Layer);
         bool before = config.Flag(new(true, "do_layer_norm_before"));
         return family with { PreNorm = before ? norm : null, PostNorm = before ? null : norm };
-    }
-
-    // The learned numbers are stored before a softplus, which keeps them positive.
-    private static ActivationParameters Xielu(Func<string, float?> read)
-    {
-        var absent = new ActivationParameters();
-        float beta = read("mlp.act_fn.beta") ?? absent.Beta;
-        return absent with
-        {
-            PositiveAlpha = read("mlp.act_fn.alpha_p") is { } positive ? Softplus(positive) : absent.PositiveAlpha,
-            NegativeAlpha = read("mlp.act_fn.alpha_n") is { } negative ? beta + Softplus(negative) : absent.NegativeAlpha,
-            Beta = beta,
-            Epsilon = read("mlp.act_fn.eps") ?? absent.Epsilon,
-        };
     }
 
     private static float Softplus(float x) => (float)(Math.Max(x, 0) + Math.Log(1 + Math.Exp(-Math.Abs((double)x))));

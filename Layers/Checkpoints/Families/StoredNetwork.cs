@@ -17,6 +17,9 @@ internal sealed class LayerNames(CheckpointTensors tensors, string prefix, strin
     /// <summary>Whether the file has a tensor of the layer.</summary>
     public bool Has(string name) => tensors.Contains(Path + name);
 
+    /// <summary>Whether the matrix of a name is quantised.</summary>
+    public bool IsQuantised(string name) => tensors.IsQuantised(Path + name);
+
     /// <summary>The shape of a tensor that the file has.</summary>
     public ReadOnlySpan<long> Shape(string name) => tensors.Find(Path + name).Tensor.Shape.AsSpan();
 }
@@ -69,11 +72,22 @@ internal sealed class DenseForm(FfnSpec spec, bool? bias, StoredProjections proj
     public override IEnumerable<string> Markers => projections.All.Select(static projection => projection.WeightName());
 
     /// <inheritdoc/>
-    public override bool Fits(LayerNames names) => Fits(names, spec, tensor => projections.Place(tensor));
+    public override bool Fits(LayerNames names)
+    {
+        StoredProjections stored = StoredIn(names);
+        return Fits(names, spec, tensor => stored.Place(tensor));
+    }
 
     /// <inheritdoc/>
-    public override StoredNetwork Fit(LayerNames names) =>
-        new(WithBiases(spec, bias, projections, names), wanted => IsOfStage(wanted) ? projections.Place(wanted) : null);
+    public override StoredNetwork Fit(LayerNames names)
+    {
+        StoredProjections stored = StoredIn(names);
+        return new StoredNetwork(WithBiases(spec, bias, stored, names), wanted => IsOfStage(wanted) ? stored.Place(wanted) : null);
+    }
+
+    // Who quantises a Conv1D makes a linear module of it first.
+    private StoredProjections StoredIn(LayerNames names) => projections.With(projection =>
+        projection.IsTransposed && names.IsQuantised(projection.WeightName()) ? projection with { IsTransposed = false } : projection);
 }
 
 /// <summary>A mixture of experts.</summary>

@@ -13,6 +13,7 @@ internal static class UnsupportedFamilies
         "mamba" or "mamba2" or "falcon_mamba" or "xlstm" => "whose layers have no feed-forward network",
         "rwkv" or "rwkv6" or "rwkv7" => "whose channel mixing looks at the token before, and so is no feed-forward network",
         "zamba" or "zamba2" => "whose layers share one network, changed by a matrix of each layer's own",
+        "moshi_depth" => "whose networks have matrices of their own for each codebook",
         "mobilebert" => "whose layers have four networks in a bottleneck",
         "squeezebert" or "convbert" => "whose projections are convolutions in groups",
         "ibert" => "whose arithmetic is in integers",
@@ -25,15 +26,13 @@ internal static class UnsupportedFamilies
         "klear" or "Klear" => "whose routed and shared experts are mixed by a learned choice",
         "ernie4_5_vl_moe" => "whose tokens of text and of images have experts of their own",
         "step3p5" or "step3p7" => "whose networks clamp what the activation gives, in each layer at another limit",
-        "minimax_m3_vl" or "minimax_m3_vl_text" =>
-            "whose experts and dense layers clamp their hidden rows under names that this version does not read",
         "grok" or "grok-1" or "grok-2" => "whose experts are stored in parts that must be joined first",
         "grovemoe" => "whose experts share further experts in pairs",
         "smallthinker" => "whose router reads what attention was given",
         "switch_transformers" or "nllb-moe" => "whose experts have a capacity beyond which tokens pass unchanged",
         "nomic_bert_moe" => "whose experts share one bias",
         "cogvlm" => "whose tokens of text and of images have networks of their own",
-        "inkling" or "inkling_text" or "zaya" or "axk1" or "axk2" or "openai_privacy_filter" or "cohere2_moe" =>
+        "inkling" or "inkling_text" or "zaya" or "axk2" or "openai_privacy_filter" =>
             "a mixture of experts whose routing this version does not know",
         "olmo_hybrid" => "whose norms stand before the network in some layers and after it in others",
         "voxtral_realtime_text" => "whose norms change with time",

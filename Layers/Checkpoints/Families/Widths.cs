@@ -43,8 +43,9 @@ internal static class Widths
         return Checked(config, rounded < 0.9 * width ? rounded + divisor : rounded);
     }
 
-    /// <summary>Refact: two thirds of four times d_model, rounded up to 256.</summary>
-    public static int Refact(CheckpointConfig config, int dModel, int layer) => RoundUp(config, 8L * dModel / 3, 256);
+    /// <summary>Refact: two thirds of what the key says, which is four times d_model where it is absent, rounded up to 256.</summary>
+    public static int Refact(CheckpointConfig config, int dModel, int layer) =>
+        RoundUp(config, 2L * config.Size("n_inner", 4 * dModel) / 3, 256);
 
     /// <summary>
     /// A layer of Nemotron-NAS has its own multiple of d_model, or another matrix, or nothing, in the place of the network.

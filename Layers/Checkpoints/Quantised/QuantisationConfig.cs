@@ -73,9 +73,9 @@ internal sealed class QuantisationConfig(string path, JsonElement values)
             ? number
             : throw Wrong(key, value, "a number");
 
-    /// <summary>The texts of a list; empty where it is absent.</summary>
-    public IEnumerable<string> Texts(string key) => Value(key) is not { } value
-        ? []
+    /// <summary>The texts of a list, or the text that stands in its place; none where the key is absent.</summary>
+    public IEnumerable<string> Texts(string key) => Value(key) is not { } value ? []
+        : value.ValueKind == JsonValueKind.String ? [CheckpointJson.Text(path, key, value)]
         : value.ValueKind == JsonValueKind.Array
             ? value.EnumerateArray().Select(item => CheckpointJson.Text(path, key, item))
             : throw Wrong(key, value, "a list of strings");
@@ -87,7 +87,7 @@ internal sealed class QuantisationConfig(string path, JsonElement values)
     /// <summary>The objects among the values, by key, in the file's order.</summary>
     public IEnumerable<(string Key, QuantisationConfig Value)> Objects() => values.EnumerateObject()
         .Where(static property => property.Value.ValueKind == JsonValueKind.Object)
-        .Select(property => (Name(property), new QuantisationConfig(path, property.Value)));
+        .Select(property => (property.Name, new QuantisationConfig(path, property.Value)));
 
     /// <summary>Whether a pattern of the file is found in a module's path.</summary>
     public bool Matches(string pattern, string module)
@@ -114,16 +114,4 @@ internal sealed class QuantisationConfig(string path, JsonElement values)
 
     private JsonElement? Value(string key) =>
         values.TryGetProperty(key, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
-
-    private string Name(JsonProperty property)
-    {
-        try
-        {
-            return property.Name;
-        }
-        catch (InvalidOperationException problem)
-        {
-            throw new CheckpointException($"{path}: has a key that is no valid text.", problem);
-        }
-    }
 }

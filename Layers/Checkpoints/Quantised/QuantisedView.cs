@@ -17,7 +17,10 @@ internal sealed class QuantisedView(
     private readonly ConcurrentDictionary<string, QuantisedTensor> _open = [];
 
     /// <summary>Whether a tensor is shown.</summary>
-    public bool Contains(string name) => FormOf(name) is not null || (has(name) && !Hides(name));
+    public bool Contains(string name) => Has(name) || (has(name) && !Hides(name));
+
+    /// <summary>Whether a name is that of a quantised matrix.</summary>
+    public bool Has(string name) => FormOf(name) is not null;
 
     /// <summary>The names that are shown of those that are stored, in no order.</summary>
     public IEnumerable<string> Show(IEnumerable<string> names)

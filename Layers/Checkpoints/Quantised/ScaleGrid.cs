@@ -43,6 +43,13 @@ internal sealed record ScaleGrid(TensorPiece Piece, ScaleType Type, int Groups, 
             return new ScaleGrid(scales, type, 1, shape.Columns, shape.Rows, 1);
         }
 
+        if (scales.Shape.AsSpan().SequenceEqual([.. shape.Outer, 1, shape.Columns]))
+        {
+            throw scales.Wrong(
+                "has a scale for each column, as Llama 4's experts in fbgemm_fp8 have them, which are stored turned; such stacks are not read. "
+                + "Take the checkpoint in BF16");
+        }
+
         bool ofMatrices = scales.Elements == matrices && scales.Shape.Length > 0 && scales.Shape[0] == matrices;
         return ofMatrices
             ? new ScaleGrid(scales, type, 1, shape.Columns, shape.Rows, shape.Rows)

@@ -160,6 +160,24 @@ public sealed class QuantisedRejectionTests
         Assert.That(QuantisedFolder.Read(folder.Tensors, "m.weight", 8, out _)[0], Is.EqualTo(first));
     }
 
+    // A code of 15 is a zero point of 0. AutoGPTQ adds to each code alone, and GPTQModel, who took from whole words, to whole words.
+    [TestCase("", 0x7777_77f7u, 8f, 0f, 8f)]
+    [TestCase("\"meta\":{\"quantizer\":[\"auto_gptq:0.7\"]},", 0x7777_77f7u, 8f, 0f, 8f)]
+    [TestCase("\"meta\":{\"quantizer\":[\"gptqmodel:5.0\"]},", 0x7777_77f7u, 8f, 0f, 9f)]
+    [TestCase("\"meta\":{\"quantizer\":\"gptqmodel:1.0\"},", 0x7777_76f7u, 8f, 0f, 8f)]
+    [TestCase("\"meta\":{\"quantizer\":[\"gptqmodel:5.0\"]},", 0xffff_ffffu, 0f, 1f, 1f)]
+    public void Zero_points_that_wrap_are_as_their_writer_reads_them(string meta, uint zeros, float first, float second, float third)
+    {
+        RawTensors tensors = Gptq();
+        tensors["m.qzeros"] = ("I32", [2, 1], QuantisedFolder.Bytes(zeros, zeros));
+        tensors["m.scales"] = ("F16", [2, 8], QuantisedFolder.Bytes<Half>([.. Enumerable.Repeat((Half)(-1), 16)]));
+        using var folder = new QuantisedFolder($$"""
+            "quantization_config":{"quant_method":"gptq",{{meta}}"bits":4,"group_size":8,"sym":false}
+            """, tensors);
+        float[] weights = QuantisedFolder.Read(folder.Tensors, "m.weight", 8, out _);
+        Assert.That((float[])[weights[0], weights[16], weights[32]], Is.EqualTo((float[])[first, second, third]));
+    }
+
     private static RawTensors Gptq() => new()
     {
         ["m.qweight"] = ("I32", [2, 8], new byte[64]), ["m.qzeros"] = ("I32", [2, 1], new byte[8]), ["m.scales"] = ("F16", [2, 8], new byte[32]),

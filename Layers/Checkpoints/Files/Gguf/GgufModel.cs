@@ -38,7 +38,7 @@ internal static class GgufModel
         string name = config.Text(architectureKey);
         GgufArchitecture architecture = GgufArchitectures.Find(name) ?? throw config.Wrong(
             architectureKey,
-            $"{CheckpointText.Quote(name)}, which is not read from GGUF; supported are " +
+            $"{CheckpointText.Quote(name)}, {WhyNot(name)}; supported are " +
             string.Join(", ", GgufArchitectures.All.Select(static known => known.Name).Order(StringComparer.Ordinal)));
         string experts = name + ".expert_count";
         bool hasExperts = config.Has(experts) && config.Count(experts) > 0;
@@ -50,6 +50,14 @@ internal static class GgufModel
 
         return new StoredModel(name, Rename(hasExperts ? family : family with { Mixture = null }, architecture, config, hasTensor), config);
     }
+
+    private static string WhyNot(string architecture) => architecture switch
+    {
+        // The scales of layers without a sieve are infinite there, and llama.cpp goes by numbers of its own.
+        "gemma3n" => "whose files do not say which layers drop small gates; take the model as safetensors",
+        "grok" => "whose layers add a dense network and a mixture of experts",
+        _ => UnsupportedFamilies.WhyNot(architecture.Replace('-', '_')) ?? "which is not read from GGUF",
+    };
 
     private static FfnFamily Rename(FfnFamily family, GgufArchitecture architecture, CheckpointConfig config, Func<string, bool> hasTensor)
     {
@@ -75,11 +83,15 @@ internal static class GgufModel
             Prefixes = [""],
             ActivationKey = null,
             Activation = family.Layers.Length == 1 ? family.Activation : gated ? "gelu_new" : "relu",
+            Parameters = architecture.Parameters ?? family.Parameters,
+            ReadParameters = null,
             Bias = new(null),
             Projections = gated && family.Projections.IsFused ? fused : split,
             OtherProjections = !gated ? [] : family.Projections.IsFused ? [split] : [fused],
             OutputFactor = new(1),
-            PreNorm = Rename(family.PreNorm, architecture.PreNorm, key, config, family.Epsilon),
+            PreNorm = Rename(
+                family.PreNorm is { } pre && architecture.NormKind is { } kind ? pre with { Kind = kind } : family.PreNorm, architecture.PreNorm,
+                key, config, family.Epsilon),
             InnerNorm = Rename(family.InnerNorm, ["ffn_sub_norm"], key, config, family.Epsilon),
             BranchNorm = Rename(family.BranchNorm, ["post_ffw_norm"], key, config, family.Epsilon),
             PostNorm = Rename(family.PostNorm, ["layer_output_norm"], key, config, family.Epsilon),

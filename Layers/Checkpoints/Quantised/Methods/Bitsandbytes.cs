@@ -119,11 +119,12 @@ internal static class Bitsandbytes
         try
         {
             using JsonDocument document = JsonDocument.Parse(stored.ReadAll<byte>());
+            CheckpointJson.RequireTextKeys(document.RootElement);
             return document.RootElement.ValueKind == JsonValueKind.Object
                 ? new QuantisationConfig(stored.Path, document.RootElement.Clone())
                 : throw stored.Wrong("is no JSON object");
         }
-        catch (JsonException problem)
+        catch (Exception problem) when (problem is JsonException or InvalidOperationException)
         {
             throw new CheckpointException(
                 $"{stored.Path}: tensor {CheckpointText.Quote(stored.Name)} is no valid JSON. Get the file again.", problem);

@@ -8,7 +8,8 @@ namespace NativeFfn.Checkpoints.Quantised;
 /// </summary>
 /// <remarks>
 /// <c>qweight</c> <c>[columns · bits / 32, rows]</c>, <c>qzeros</c> <c>[groups, rows · bits / 32]</c>, <c>scales</c> <c>[groups, rows]</c>,
-/// <c>g_idx</c> <c>[columns]</c>. Version 1 stores zero - 1, modulo 2^bits; version 2 the zero point itself.
+/// <c>g_idx</c> <c>[columns]</c>. Version 1 stores zero - 1, modulo 2^bits; version 2 the zero point itself. GPTQModel takes the 1s from a
+/// whole word at once, so that a zero point of 0 borrows from the next one, and gives them back in the same way.
 /// </remarks>
 internal sealed class Gptq(QuantisationConfig config)
 {
@@ -68,7 +69,10 @@ internal sealed class Gptq(QuantisationConfig config)
             shape.Dimensions,
             encoding,
             Scales(scales, encoding, rows),
-            new ZerosAlongRows(zeros, encoding.ZeroOffset, groups, bits, AddedToZeros(zeros, bits, rows), isAwq: false),
+            new ZerosAlongRows(zeros, encoding.ZeroOffset, groups, bits, AddedToZeros(zeros, bits, rows), isAwq: false)
+            {
+                AddsToWords = WordBits % bits == 0 && IsOfGptqModel(),
+            },
             new TransposedPart<uint>(codes, encoding.HeaderBytes, (int)((((long)columns * bits) + 7) / 8), rows));
     }
 
@@ -95,6 +99,9 @@ internal sealed class Gptq(QuantisationConfig config)
         int middle = 1 << (bits - 1);
         return HasOnly(zeros, middle, bits, rows) ? 0 : HasOnly(zeros, middle - 1, bits, rows) ? 1 : isSecond ? 0 : 1;
     }
+
+    private bool IsOfGptqModel() => config.Object("meta")?.Texts("quantizer")
+        .Any(static writer => writer.StartsWith("gptqmodel", StringComparison.OrdinalIgnoreCase)) ?? false;
 
     private static bool HasOnly(TensorPiece zeros, int zero, int bits, int rows)
     {

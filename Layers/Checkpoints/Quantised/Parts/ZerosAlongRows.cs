@@ -15,6 +15,9 @@ internal sealed class ZerosAlongRows(TensorPiece piece, int offset, int groups, 
 {
     private const int WordBits = 32;
 
+    /// <summary>Whether what is added carries from a zero point into the next one of its word; bits then divide a word.</summary>
+    public bool AddsToWords { get; init; }
+
     /// <inheritdoc/>
     public override bool IsAcross => true;
 
@@ -30,14 +33,33 @@ internal sealed class ZerosAlongRows(TensorPiece piece, int offset, int groups, 
         for (int group = 0; group < groups; group++)
         {
             piece.Read(((group * piece.Shape[1]) + firstWord) * sizeof(uint), stored.AsSpan(0, words * sizeof(uint)));
+            if (AddsToWords)
+            {
+                AddToWords(MemoryMarshal.Cast<byte, uint>(stored.AsSpan(0, words * sizeof(uint))));
+            }
+
             for (int i = 0; i < count; i++)
             {
                 long row = firstRow + i;
                 row = isAwq ? row - (row % AwqOrder.Word) + AwqOrder.Nibble[(int)(row % AwqOrder.Word)] : row;
                 int bit = (int)((row * bits) - (firstWord * WordBits));
                 int zero = MemoryMarshal.Read<ushort>(stored.AsSpan(bit / 8)) >> (bit % 8);
-                rows[(i * rowBytes) + offset + group] = (byte)(((zero & mask) + added) & mask);
+                rows[(i * rowBytes) + offset + group] = (byte)(((zero & mask) + (AddsToWords ? 0 : added)) & mask);
             }
+        }
+    }
+
+    private void AddToWords(Span<uint> stored)
+    {
+        uint all = 0;
+        for (int bit = 0; bit < WordBits; bit += bits)
+        {
+            all |= (uint)added << bit;
+        }
+
+        foreach (ref uint word in stored)
+        {
+            word = unchecked(word + all);
         }
     }
 }
