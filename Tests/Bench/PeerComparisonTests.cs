@@ -41,7 +41,7 @@ public sealed class PeerComparisonTests
         Assert.That(SubjectCatalog.Expand(["all"]), Is.EqualTo(SubjectCatalog.Names));
         Assert.That(
             SubjectCatalog.Names.Where(static name => name.StartsWith("managed", StringComparison.Ordinal)),
-            Has.Length.EqualTo(CpuBackend.Precisions.Length - 2), "but for auto and stored");
+            Has.Exactly(CpuBackend.Precisions.Length - 2).Items, "but for auto and stored");
     }
 
     [TestCase("f32", 32)]
@@ -53,8 +53,9 @@ public sealed class PeerComparisonTests
     [Test]
     public void All_token_counts_are_measured_where_asked_for()
     {
-        Assert.That(PlanOf("").Tokens, Has.Length.EqualTo(10).And.Contain(512));
-        Assert.That(PlanOf("--tokens all").Tokens, Has.Length.EqualTo(16).And.SupersetOf(PlanOf("").Tokens));
+        Assert.That(PlanOf("").Tokens, Has.Length.EqualTo(10));
+        Assert.That(PlanOf("--tokens all").Tokens, Has.Length.EqualTo(16));
+        Assert.That(PlanOf("--tokens all").Tokens, Is.SupersetOf(PlanOf("").Tokens));
     }
 
     // Widths that every format has blocks for. What is absent on this machine is left out; its error is checked where it is measured.
