@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# build/bench.sh [ARGS]   measures NativeFfn beside ONNX Runtime, plain sgemm of MKL and OpenBLAS, and the machine's roofline; --help lists ARGS
-# Without ARGS: SwiGLU 2048x5632 at 1 to 512 tokens, in f32 and in bf16 and int8, in some minutes on two processors. Fetches and builds
-# what is missing. Copies of the weights take turns, so that they come from memory; --resident keeps one, in the cache if it fits.
-#   build/bench.sh --shape 2048x5632 --shape 1024x4096 --shape 1000x2731 --callers 4 --json results.json --plot results.png
+# build/bench.sh [ARGS]   measures NativeFfn beside ONNX Runtime, ggml, oneDNN, plain sgemm of MKL and OpenBLAS, and the machine's roofline;
+# --help lists ARGS
+# Without ARGS: SwiGLU 2048x5632 at 1 to 512 tokens, in f32 beside other libraries and in bf16, int8 and int4, in some minutes on two
+# processors. Fetches and builds what is missing. Copies of the weights take turns, so that they come from memory; --resident keeps one, in
+# the cache if it fits. Each subject has a thread on each of the same processors; --unpinned leaves that to the system.
+#   build/bench.sh --shape 2048x5632 --shape 1024x4096 --subjects low-bits --tokens all --json results.json --plot results.png
+#   build/bench.sh --subjects 4-bit                           our int4 beside those of ONNX Runtime and ggml; so are 32-, 16- and 8-bit, and all
 #   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,mkl-f16,onnx
 #   build/bench.sh --shape 2048x768 --experts 64 --top-k 8    a mixture, which NativeFfn alone runs
 #   build/bench.sh queue                                      the way through the queue of a server
@@ -12,6 +15,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 "$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
 "$root/build/fetch-openblas.sh" || say "warning: going on without OpenBLAS."
+"$root/build/fetch-onednn.sh" || say "warning: going on without oneDNN."
 require_sdk
 say "building ..."
 quietly "$artifacts/logs/bench-build.log" dotnet build "$root/Tools/Bench/NativeFfn.Bench.csproj" -c Release

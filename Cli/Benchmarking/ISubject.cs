@@ -29,6 +29,10 @@ internal interface ISubject : IDisposable
 /// <param name="QuantizationError">What the precision lost of the matrix that lost most: ‖kept − given‖₂ / ‖given‖₂.</param>
 /// <param name="Rotation">The copies that take turns.</param>
 /// <param name="Version">The library and its version.</param>
+/// <param name="ActivationError">
+/// What a peer loses of a projection's input by rounding it: ‖rounded − given‖₂ / ‖given‖₂, at most; 0 where rows stay floats.
+/// </param>
+/// <param name="OnlyBeside">The one precision of ours that a peer is compared with; null for all of as many bits a weight.</param>
 internal sealed record SubjectDescription(
     string Name,
     BackendKind? Backend,
@@ -36,4 +40,6 @@ internal sealed record SubjectDescription(
     long WeightBytes,
     double QuantizationError,
     WeightRotation Rotation,
-    string Version);
+    string Version,
+    double ActivationError = 0,
+    string? OnlyBeside = null);

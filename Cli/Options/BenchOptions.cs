@@ -9,6 +9,7 @@ namespace NativeFfn.Cli.Options;
 internal static class BenchOptions
 {
     private const string AllBackends = "all";
+    private const string AllCounts = "all";
     private const int MaxTokens = 1 << 20;
     private const double MaxSeconds = 3600;
 
@@ -20,11 +21,24 @@ internal static class BenchOptions
         BenchPreset.TryParse);
 
     /// <summary>Token counts; the value is <c>default</c> where the option was left out.</summary>
-    public static Option<ImmutableArray<int>> Tokens(ImmutableArray<int> byDefault, int most = MaxTokens) => OptionFactory.List<int>(
-        "--tokens",
-        $"Token counts; {string.Join(',', byDefault)} if left out.",
-        $"whole numbers from 1 to {most} with commas between them, such as 1,4,16",
-        (string word, out int count) => int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count >= 1 && count <= most);
+    /// <param name="byDefault">What is measured then.</param>
+    /// <param name="most">The largest count.</param>
+    /// <param name="all">What the word <c>all</c> stands for; empty where there is no such word.</param>
+    public static Option<ImmutableArray<int>> Tokens(
+        ImmutableArray<int> byDefault, int most = MaxTokens, params ImmutableArray<int> all)
+    {
+        string named = all.IsEmpty ? string.Empty : $", or {AllCounts} for {string.Join(',', all)}";
+        return OptionFactory.Word(
+            "--tokens",
+            "LIST",
+            $"Token counts{named}; {string.Join(',', byDefault)} if left out.",
+            $"whole numbers from 1 to {most} with commas between them, such as 1,4,16{named}",
+            (string text, out ImmutableArray<int> counts) =>
+            {
+                counts = all;
+                return (text == AllCounts && !all.IsEmpty) || OptionFactory.TryReadList(text, CountUpTo(most), out counts);
+            });
+    }
 
     /// <summary>Backends; the value is <c>default</c> where the option was left out, and empty for all.</summary>
     public static Option<ImmutableArray<BackendKind>> Backends()
@@ -55,6 +69,9 @@ internal static class BenchOptions
     {
         Description = "Keep one copy of the weights, in the cache if it fits; else copies take turns, so that weights come from memory.",
     };
+
+    private static WordReader<int> CountUpTo(int most) => (string word, out int count) =>
+        int.TryParse(word, NumberStyles.None, CultureInfo.InvariantCulture, out count) && count >= 1 && count <= most;
 
     private static IEnumerable<string> PresetNames() => BenchPreset.All.Select(static preset => preset.Name);
 

@@ -25,21 +25,24 @@ internal static class OptionFactory
 
     /// <summary>An option with words between commas, none twice; the value is <c>default</c> where it was left out.</summary>
     public static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>
-        Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) =>
-        {
-            values = [];
-            foreach (string word in text.Split(','))
-            {
-                if (!read(word, out T value) || values.Contains(value))
-                {
-                    return false;
-                }
+        Word(name, "LIST", description, expected, (string text, out ImmutableArray<T> values) => TryReadList(text, read, out values));
 
-                values = values.Add(value);
+    /// <summary>Reads words between commas, none twice; false where one is none that was expected.</summary>
+    public static bool TryReadList<T>(string text, WordReader<T> read, out ImmutableArray<T> values)
+    {
+        values = [];
+        foreach (string word in text.Split(','))
+        {
+            if (!read(word, out T value) || values.Contains(value))
+            {
+                return false;
             }
 
-            return true;
-        });
+            values = values.Add(value);
+        }
+
+        return true;
+    }
 
     /// <summary>An option with a whole number within bounds.</summary>
     /// <remarks>Without a default, 0 means that the option was left out.</remarks>

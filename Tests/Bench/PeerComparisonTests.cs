@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Text.Json;
+using NativeFfn.Backends.Cpu;
 using NativeFfn.Bench;
 using NativeFfn.Bench.Comparing;
 using NativeFfn.Bench.Reporting;
@@ -20,10 +21,84 @@ public sealed class PeerComparisonTests
     {
         Assert.That(
             SubjectCatalog.DefaultNames,
-            Is.EqualTo(new[] { "managed", "managed-bf16", "managed-int8", "mkl", "onnx", "mkl-sgemm", "openblas" }));
+            Is.EqualTo(new[]
+            {
+                "managed", "managed-bf16", "managed-int8", "managed-int4", "mkl", "onnx", "mkl-sgemm", "openblas",
+            }));
         Assert.That(SubjectCatalog.Names, Is.SupersetOf(SubjectCatalog.DefaultNames).And.Unique);
         Assert.That(PlanOf("").Subjects, Is.Empty);
         Assert.That(PlanOf("--subjects mkl-int8,managed-f16,onnx").Subjects, Is.EqualTo(new[] { "mkl-int8", "managed-f16", "onnx" }));
+    }
+
+    [Test]
+    public void A_set_is_everything_of_its_width_and_precisions_of_ours_are_those_of_the_backends()
+    {
+        Assert.That(
+            SubjectCatalog.Expand(["4-bit"]),
+            Is.EqualTo(new[] { "managed-int4", "onnx-int4", "onnx-int4-a8", "ggml-q4_0", "ggml-q4_k" }));
+        Assert.That(SubjectCatalog.Expand(["8-bit", "onnx"]), Does.Contain("onednn-s8").And.Contain("onnx").And.Not.Contain("mkl-int8"));
+        Assert.That(SubjectCatalog.Expand(["low-bits"]), Is.EquivalentTo(SubjectCatalog.Expand(["16-bit", "8-bit", "4-bit"])));
+        Assert.That(SubjectCatalog.Expand(["all"]), Is.EqualTo(SubjectCatalog.Names));
+        Assert.That(
+            SubjectCatalog.Names.Where(static name => name.StartsWith("managed", StringComparison.Ordinal)),
+            Has.Exactly(CpuBackend.Precisions.Length - 2).Items, "but for auto and stored");
+    }
+
+    [TestCase("f32", 32)]
+    [TestCase("bf16", 16)]
+    [TestCase("w4a8", 4)]
+    public void A_precisions_name_says_the_bits_of_a_weight(string precision, int bits) =>
+        Assert.That(SubjectCatalog.BitsOf(precision), Is.EqualTo(bits));
+
+    [Test]
+    public void All_token_counts_are_measured_where_asked_for()
+    {
+        Assert.That(PlanOf("").Tokens, Has.Length.EqualTo(10));
+        Assert.That(PlanOf("--tokens all").Tokens, Has.Length.EqualTo(16));
+        Assert.That(PlanOf("--tokens all").Tokens, Is.SupersetOf(PlanOf("").Tokens));
+    }
+
+    // Widths that every format has blocks for. What is absent on this machine is left out; its error is checked where it is measured.
+    [Test]
+    public void Peers_in_low_bits_are_right_and_compared_with_ours_of_the_same_width()
+    {
+        ShapeReport result = Measure("--shape 256x512 --tokens 1,5 --threads 2 --seconds 0.01 --subjects low-bits");
+        string[] names = [.. result.Subjects.Select(static subject => subject.Name)];
+        Assert.That(names, Does.Contain("onnx-int4").And.Contain("onnx-int8-a8"));
+        foreach (ComparisonRow row in result.Rows)
+        {
+            SubjectRow subject = result.Subjects.Single(one => one.Name == row.Subject);
+            Assert.That(row.RelativeL2, Is.InRange(0.3 * subject.QuantizationError, subject.WeightBits == 4 ? 0.25 : 0.06), row.Subject);
+            Assert.That(row.BestPeer, subject.Ours && subject.WeightBits < 16 ? Is.Not.Null : Is.Null.Or.Contain("bf16"), row.Subject);
+            Assert.That(row.BestPeer == "onednn-s8" && subject.Precision != "w8a8", Is.False, "coarser than ours");
+        }
+
+        SubjectRow plain = result.Subjects.Single(static subject => subject.Name == "onnx-int4");
+        Assert.That(plain.QuantizationError, Is.InRange(0.07, 0.1), "Gaussian weights, 32 to a scale");
+        Assert.That(plain.WeightBytes, Is.EqualTo(3 * 256 * 512 * 5 / 8));
+    }
+
+    [Test]
+    public void Threads_are_kept_on_the_same_processors_and_let_go()
+    {
+        using var pinning = new ProcessorPinning(1);
+        using var ended = new ManualResetEventSlim();
+        Thread thread = pinning.Watch(() =>
+        {
+            var worker = new Thread(ended.Wait);
+            worker.Start();
+            return worker;
+        });
+        using (pinning.KeepCaller())
+        {
+            Assert.That(Environment.ProcessorCount, Is.Positive);
+            Assert.That(pinning.Processors, OperatingSystem.IsLinux() ? Has.Length.EqualTo(1) : Is.Empty);
+        }
+
+        Assert.That(new ProcessorPinning(0).Processors, Is.Empty);
+        Assert.That(new ProcessorPinning(4096).Processors, Is.Empty, "more than there are");
+        ended.Set();
+        thread.Join();
     }
 
     [Test]
@@ -33,7 +108,7 @@ public sealed class PeerComparisonTests
         Assert.That(PlanOf("--callers 4").Callers, Is.EqualTo(4));
     }
 
-    [TestCase("--subjects mkl-int4", "--subjects", "mkl-int4", "mkl-int8")]
+    [TestCase("--subjects mkl-tf32", "--subjects", "mkl-tf32", "mkl-int8", "low-bits")]
     [TestCase("--subjects mkl,mkl", "--subjects", "mkl,mkl")]
     [TestCase("--callers 0", "--callers", "'0'")]
     [TestCase("--callers few", "--callers", "'few'")]
@@ -189,9 +264,10 @@ public sealed class PeerComparisonTests
         return plan!;
     }
 
+    // Threads of other tests begin meanwhile, and belong where they like.
     private static ShapeReport Measure(string line)
     {
-        ComparisonPlan plan = PlanOf(line);
+        ComparisonPlan plan = PlanOf(line + " --unpinned");
         return ShapeComparison.Run(plan, plan.SpecOf(plan.Shapes[0]), static _ => { });
     }
 

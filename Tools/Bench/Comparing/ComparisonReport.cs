@@ -15,6 +15,7 @@ internal sealed record ComparisonReport(Machine Machine, ImmutableArray<ShapeRep
 /// <param name="Experts">Experts of a mixture; 0 for a dense layer.</param>
 /// <param name="TopK">Experts that a token is sent to; 0 for a dense layer.</param>
 /// <param name="Threads">Threads of one forward.</param>
+/// <param name="Processors">Processors that the threads were kept on; empty where they were not.</param>
 /// <param name="OtherLoad">The part of the processors that other processes had meanwhile, 0 to 1; null where it is unknown.</param>
 /// <param name="CacheBytes">Bytes of the last cache, from which the copies of the weights follow.</param>
 /// <param name="Gflops">Best rate of multiply-adds, each counted as two, in 10⁹ a second.</param>
@@ -29,6 +30,7 @@ internal sealed record ShapeReport(
     int Experts,
     int TopK,
     int Threads,
+    ImmutableArray<int> Processors,
     double? OtherLoad,
     long CacheBytes,
     double Gflops,
@@ -53,13 +55,24 @@ internal sealed record ShapeReport(
 /// <param name="Name">Its name in <c>--subjects</c>.</param>
 /// <param name="Ours">Whether it is NativeFfn; others are peers.</param>
 /// <param name="Precision">How its weights lie in memory.</param>
+/// <param name="WeightBits">Bits of a weight, scales apart.</param>
+/// <param name="OnlyBeside">The one precision of ours that it is a peer of; null for all of as many bits.</param>
 /// <param name="WeightBytes">Bytes of one copy of the weights.</param>
 /// <param name="WeightCopies">Copies of the weights that took turns.</param>
 /// <param name="IsPastCache">Whether that is enough for each to leave the last cache before its next turn.</param>
 /// <param name="QuantizationError">What the precision lost of the matrix that lost most: ‖kept − given‖₂ / ‖given‖₂.</param>
 /// <param name="Version">The library and its version.</param>
 internal sealed record SubjectRow(
-    string Name, bool Ours, string Precision, long WeightBytes, int WeightCopies, bool IsPastCache, double QuantizationError, string Version);
+    string Name,
+    bool Ours,
+    string Precision,
+    int WeightBits,
+    string? OnlyBeside,
+    long WeightBytes,
+    int WeightCopies,
+    bool IsPastCache,
+    double QuantizationError,
+    string Version);
 
 /// <summary>One subject at one token count, beside the others and the roofline. Ratios are of median times: below 1 means faster.</summary>
 /// <param name="Tokens">Rows of one forward.</param>
@@ -71,9 +84,9 @@ internal sealed record SubjectRow(
 /// <param name="RelativeL2">Relative L2 error against float64 of what the layer adds to its residual.</param>
 /// <param name="RooflineMs">The least time that this precision allows, in milliseconds.</param>
 /// <param name="OverRoofline">Time by the roofline's.</param>
-/// <param name="BestPeer">The fastest of those that are not NativeFfn; null where there is none, and for peers.</param>
+/// <param name="BestPeer">The fastest of its peers, whose weights have as many bits; null where there is none, and for peers.</param>
 /// <param name="OverBestPeer">Time by the best peer's.</param>
-/// <param name="OverOnnx">Time by ONNX Runtime's.</param>
+/// <param name="OverOnnx">Time by ONNX Runtime's in f32.</param>
 /// <param name="OverOurF32">Time by that of the same backend in f32; null for f32 itself.</param>
 internal sealed record ComparisonRow(
     int Tokens,

@@ -25,8 +25,11 @@ internal static class ShapeComparison
         using var copies = new WeightCopies(weights, limits);
         using AlignedFloats input = RandomRows.CreateAligned(plan.Tokens.Max(), spec.InputWidth, InputSeed);
         var answer = new SampledRows(spec, weights, input.Span, plan.Tokens);
+        using var pinning = new ProcessorPinning(plan.Unpinned ? 0 : plan.Threads);
         ImmutableArray<ISubject> subjects = SubjectCatalog.Open(
-            plan.Subjects, new SubjectLayer(weights, copies, plan.Threads, limits), left => progress("not measured: " + left));
+            plan.Subjects,
+            new SubjectLayer(weights, copies, plan.Threads, limits, pinning.Watch),
+            left => progress("not measured: " + left));
         try
         {
             var meter = new CeilingMeter(plan.Threads);
@@ -37,16 +40,25 @@ internal static class ShapeComparison
             {
                 progress($"{spec}: {tokens} tokens");
                 meter.Measure(rounds);
-                Rounds.Start(subjects, input, tokens);
-                double[] errors = [.. subjects.Select(subject => RequireRight(subject, spec, answer.Error(subject.Output), tokens))];
-                ImmutableArray<Times> times = Rounds.Run(subjects, plan.Seconds);
+                double[] errors;
+                ImmutableArray<Times> times;
+                using (pinning.KeepCaller())
+                {
+                    errors = [.. subjects.Select(
+                        subject => RequireRight(subject, spec, Start(subject, input, tokens, answer, pinning), tokens))];
+                    times = Rounds.Run(subjects, plan.Seconds);
+                }
+
                 QuietProcess.Wait();
                 double flops = (double)tokens * spec.FlopsPerToken;
-                rows.AddRange(Compare(tokens, [.. subjects.Select((subject, i) => new Measured(
+                rows.AddRange(ComparisonRows.Of(tokens, [.. subjects.Select((subject, i) => new Measured(
                     subject.Description, times[i], errors[i], 1e3 * meter.RooflineSeconds(rounds[i], subject.BytesRead, flops)))]));
             }
 
             meter.Measure(rounds);
+
+            // A server's callers run where the system puts them.
+            pinning.Dispose();
             return new ShapeReport(
                 spec.Kind.Name,
                 spec.DModel,
@@ -54,6 +66,7 @@ internal static class ShapeComparison
                 spec.Mixture?.Experts ?? 0,
                 spec.Mixture?.TopK ?? 0,
                 plan.Threads,
+                pinning.Processors,
                 others.Share(),
                 limits.CacheBytes,
                 meter.FlopsPerSecond / 1e9,
@@ -74,6 +87,13 @@ internal static class ShapeComparison
         }
     }
 
+    private static double Start(ISubject subject, AlignedFloats input, int tokens, SampledRows answer, ProcessorPinning pinning) =>
+        pinning.Watch(() =>
+        {
+            Rounds.Start([subject], input, tokens);
+            return answer.Error(subject.Output);
+        });
+
     // All that come from memory come at its one rate.
     private static long RoundBytes(SubjectDescription subject, RotationLimits limits) =>
         subject.Rotation.IsPastCache ? limits.RoundBytes : subject.WeightBytes * subject.Rotation.Copies;
@@ -81,7 +101,7 @@ internal static class ShapeComparison
     private static double RequireRight(ISubject subject, FfnSpec spec, double error, int tokens)
     {
         SubjectDescription description = subject.Description;
-        double tolerance = Cli.Verification.Comparison.ToleranceOf(spec, description.QuantizationError);
+        double tolerance = Cli.Verification.Comparison.ToleranceOf(spec, description.QuantizationError + description.ActivationError);
         return error <= tolerance
             ? error
             : throw new WrongResultException(
@@ -89,37 +109,12 @@ internal static class ShapeComparison
                 + $"{Names<FfnPrecision>.Of(description.Precision)} explains {tolerance:0.0e+0}. Leave it out with --subjects or correct it.");
     }
 
-    private static IEnumerable<ComparisonRow> Compare(int tokens, Measured[] all)
-    {
-        Measured? bestPeer = all.Where(static one => one.Subject.Backend is null).MinBy(static one => one.Times.MedianMs);
-        Measured? onnx = all.FirstOrDefault(static one => one.Subject.Name == OnnxSubject.Name);
-        foreach (Measured one in all)
-        {
-            (bool ours, double median) = (one.Subject.Backend is not null, one.Times.MedianMs);
-            Measured? full = ours && one.Subject.Precision != FfnPrecision.Float32
-                ? all.FirstOrDefault(other => other.Subject.Backend == one.Subject.Backend && other.Subject.Precision == FfnPrecision.Float32)
-                : null;
-            yield return new ComparisonRow(
-                tokens,
-                one.Subject.Name,
-                median,
-                one.Times.MinMs,
-                one.Times.Runs,
-                one.Times.Disturbed,
-                one.RelativeL2,
-                one.RooflineMs,
-                median / one.RooflineMs,
-                ours ? bestPeer?.Subject.Name : null,
-                ours ? median / bestPeer?.Times.MedianMs : null,
-                ours ? median / onnx?.Times.MedianMs : null,
-                median / full?.Times.MedianMs);
-        }
-    }
-
     private static SubjectRow RowOf(SubjectDescription subject) => new(
         subject.Name,
         subject.Backend is not null,
         Names<FfnPrecision>.Of(subject.Precision),
+        SubjectCatalog.BitsOf(Names<FfnPrecision>.Of(subject.Precision)),
+        subject.OnlyBeside,
         subject.WeightBytes,
         subject.Rotation.Copies,
         subject.Rotation.IsPastCache,
@@ -137,6 +132,4 @@ internal static class ShapeComparison
         progress($"{plan.Callers} callers at a time");
         return CallerRounds.Run(ours, plan);
     }
-
-    private sealed record Measured(SubjectDescription Subject, Times Times, double RelativeL2, double RooflineMs);
 }

@@ -1,6 +1,4 @@
-using System.Runtime.InteropServices;
 using NativeFfn.Bench.Subjects;
-using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Bench.Onnx;
 
@@ -14,55 +12,63 @@ internal static class SwiGluGraph
     /// <summary>The graph's output, float32 <c>[tokens, d_model]</c>.</summary>
     public const string Output = "y";
 
+    /// <summary>TensorProto.DataType.FLOAT.</summary>
+    public const int Float = 1;
+
+    /// <summary>The operators that ONNX Runtime adds to the standard's.</summary>
+    public const string ContribDomain = "com.microsoft";
+
     // Opset 17 came with file format 8.
     private const int FormatVersion = 8;
     private const int OpsetVersion = 17;
-
-    // TensorProto.DataType.FLOAT.
-    private const int Float = 1;
+    private const int ContribVersion = 1;
 
     // A protobuf message ends at 2 GiB, and names and structure need a little.
     private const long MaxWeightBytes = int.MaxValue - (1 << 20);
 
-    private const int Overhead = 4096;
+    private const int Overhead = 1 << 16;
 
     /// <summary>Writes the model.</summary>
-    /// <param name="weights">The layer; its matrices are stored transposed, <c>[in, out]</c>, as MatMul takes them.</param>
+    /// <param name="weights">The layer.</param>
+    /// <param name="matrices">How its matrices are written and multiplied.</param>
     /// <exception cref="NotSupportedException">The weights do not fit into one file.</exception>
-    public static byte[] Write(LayerWeights weights)
+    public static byte[] Write(LayerWeights weights, GraphMatrices matrices)
     {
-        if (weights.ByteCount > MaxWeightBytes)
+        long bytes = BytesOf(weights.Spec, matrices);
+        if (bytes > MaxWeightBytes)
         {
             throw new NotSupportedException(
-                $"the weights have {weights.ByteCount} bytes, and one ONNX file holds at most {MaxWeightBytes}; take a smaller --shape.");
+                $"the weights have {bytes} bytes, and one ONNX file holds at most {MaxWeightBytes}; take a smaller --shape.");
         }
 
         (int dModel, int dFf) = (weights.Spec.DModel, weights.Spec.DFf);
-        int capacity = (int)weights.ByteCount + Overhead;
-        ProtobufWriter graph = new ProtobufWriter(capacity)
-            .Message(1, Node("MatMul", "gate", Input, "gate.weight"))
-            .Message(1, Node("MatMul", "up", Input, "up.weight"))
-            .Message(1, Node("Sigmoid", "sigmoid", "gate"))
+        var graph = new ProtobufWriter((int)bytes + Overhead);
+        matrices.AddProduct(graph, "gate", Input, rows: dFf, columns: dModel);
+        matrices.AddProduct(graph, "up", Input, rows: dFf, columns: dModel);
+        graph.Message(1, Node("Sigmoid", "sigmoid", "gate"))
             .Message(1, Node("Mul", "silu", "gate", "sigmoid"))
-            .Message(1, Node("Mul", "hidden", "silu", "up"))
-            .Message(1, Node("MatMul", "down", "hidden", "down.weight"))
-            .Message(1, Node("Add", Output, Input, "down"))
-            .Text(2, "swiglu")
-            .Message(5, Initializer("gate.weight", weights.Gate, rows: dFf, columns: dModel))
-            .Message(5, Initializer("up.weight", weights.Up, rows: dFf, columns: dModel))
-            .Message(5, Initializer("down.weight", weights.Down, rows: dModel, columns: dFf))
-            .Message(11, Rows(Input, dModel))
-            .Message(12, Rows(Output, dModel));
-        return new ProtobufWriter(capacity + Overhead)
+            .Message(1, Node("Mul", "hidden", "silu", "up"));
+        matrices.AddProduct(graph, "down", "hidden", rows: dModel, columns: dFf);
+        graph.Message(1, Node("Add", Output, Input, "down")).Text(2, "swiglu");
+        matrices.AddMatrix(graph, "gate", weights.Gate, rows: dFf, columns: dModel);
+        matrices.AddMatrix(graph, "up", weights.Up, rows: dFf, columns: dModel);
+        matrices.AddMatrix(graph, "down", weights.Down, rows: dModel, columns: dFf);
+        graph.Message(11, Rows(Input, dModel)).Message(12, Rows(Output, dModel));
+        return new ProtobufWriter(graph.Written.Length + Overhead)
             .Number(1, FormatVersion)
             .Text(2, "NativeFfn.Bench")
             .Message(7, graph)
-            .Message(8, new ProtobufWriter().Text(1, string.Empty).Number(2, OpsetVersion))
+            .Message(8, Operators(string.Empty, OpsetVersion))
+            .Message(8, Operators(ContribDomain, ContribVersion))
             .Written.ToArray();
     }
 
-    // A NodeProto; it is named after its one output.
-    private static ProtobufWriter Node(string operation, string output, params ReadOnlySpan<string> inputs)
+    /// <summary>Bytes of a layer's three matrices in the model.</summary>
+    public static long BytesOf(FfnSpec spec, GraphMatrices matrices) =>
+        (2 * matrices.BytesOf(spec.DFf, spec.DModel)) + matrices.BytesOf(spec.DModel, spec.DFf);
+
+    /// <summary>A NodeProto; it is named after its one output.</summary>
+    public static ProtobufWriter Node(string operation, string output, params ReadOnlySpan<string> inputs)
     {
         var node = new ProtobufWriter();
         foreach (string input in inputs)
@@ -73,27 +79,8 @@ internal static class SwiGluGraph
         return node.Text(2, output).Text(3, output).Text(4, operation);
     }
 
-    // A TensorProto with the transpose of a row-major matrix.
-    private static ProtobufWriter Initializer(string name, AlignedFloats matrix, int rows, int columns)
-    {
-        var transposed = new float[matrix.Length];
-        ReadOnlySpan<float> source = matrix.Span;
-        for (int row = 0; row < rows; row++)
-        {
-            for (int column = 0; column < columns; column++)
-            {
-                transposed[(column * rows) + row] = source[(row * columns) + column];
-            }
-        }
-
-        ReadOnlySpan<byte> bytes = MemoryMarshal.AsBytes(transposed.AsSpan());
-        return new ProtobufWriter(bytes.Length + Overhead)
-            .Number(1, columns)
-            .Number(1, rows)
-            .Number(2, Float)
-            .Text(8, name)
-            .Bytes(9, bytes);
-    }
+    // An OperatorSetIdProto.
+    private static ProtobufWriter Operators(string domain, int version) => new ProtobufWriter().Text(1, domain).Number(2, version);
 
     // A ValueInfoProto; the first dimension has a name in place of a number.
     private static ProtobufWriter Rows(string name, int width)

@@ -5,14 +5,18 @@ using SkiaSharp;
 
 namespace NativeFfn.Bench.Reporting;
 
-/// <summary>Times over tokens on logarithmic axes, with the roofline of each precision below them.</summary>
+/// <summary>Times over tokens on logarithmic axes, with the roofline of each precision below them, and beneath that their errors.</summary>
 internal static class ComparisonPlot
 {
     private const int WidthPixels = 1200;
-    private const int HeightPixels = 750;
+    private const int TimesHeightPixels = 750;
+    private const int ErrorsHeightPixels = 650;
     private const int PeerLineWidth = 2;
     private const int OurLineWidth = 3;
     private const int MarkerSize = 7;
+
+    // Smaller numbers have an exponent.
+    private const double LeastPlain = 1e-3;
 
     // Any font without serifs that is installed; else the library's own choice.
     private static readonly string[] FontFamilies = ["Open Sans", "DejaVu Sans", "Liberation Sans", "Noto Sans", "Arial"];
@@ -24,8 +28,26 @@ internal static class ComparisonPlot
     /// <returns>A PNG file.</returns>
     public static byte[] Draw(Machine machine, ShapeReport result)
     {
-        using var plot = new Plot();
-        plot.Add.Palette = new ScottPlot.Palettes.Category10();
+        using Plot times = Times(result);
+        times.Title($"{result.Title}, {result.Threads} threads\n{machine.Processor}, {machine.VectorBits}-bit vectors, {machine.Runtime}");
+        using Plot errors = Errors(result);
+        using var picture = new SKBitmap(WidthPixels, TimesHeightPixels + ErrorsHeightPixels);
+        using var canvas = new SKCanvas(picture);
+        Draw(canvas, times, 0, TimesHeightPixels);
+        Draw(canvas, errors, TimesHeightPixels, ErrorsHeightPixels);
+        using SKData file = picture.Encode(SKEncodedImageFormat.Png, quality: 100);
+        return file.ToArray();
+    }
+
+    private static void Draw(SKCanvas canvas, Plot plot, int top, int height)
+    {
+        using SKBitmap image = SKBitmap.Decode(plot.GetImageBytes(WidthPixels, height, ImageFormat.Png));
+        canvas.DrawBitmap(image, 0, top);
+    }
+
+    private static Plot Times(ShapeReport result)
+    {
+        Plot plot = Empty("median time of one forward, milliseconds");
         foreach (IGrouping<string, SubjectRow> precision in result.Subjects.GroupBy(static subject => subject.Precision))
         {
             Scatter line = Line(plot, result.Of(precision.First()), static row => row.RooflineMs, "roofline " + precision.Key);
@@ -35,27 +57,53 @@ internal static class ComparisonPlot
             line.MarkerSize = 0;
         }
 
-        foreach (SubjectRow subject in result.Subjects)
+        AddSubjects(plot, result, static row => row.MedianMs);
+        double[] values = [.. result.Rows.SelectMany(static row => new[] { row.RooflineMs, row.MedianMs })];
+        Finish(plot, result, Ticks(values, TickDigits));
+        return plot;
+    }
+
+    private static Plot Errors(ShapeReport result)
+    {
+        Plot plot = Empty("relative L2 error");
+        AddSubjects(plot, result, static row => row.RelativeL2);
+        Finish(plot, result, Ticks([.. result.Rows.Select(static row => row.RelativeL2)], [1]));
+        return plot;
+    }
+
+    private static Plot Empty(string label)
+    {
+        var plot = new Plot();
+        plot.Add.Palette = new ScottPlot.Palettes.Category20();
+        plot.YLabel(label);
+        return plot;
+    }
+
+    private static void AddSubjects(Plot plot, ShapeReport result, Func<ComparisonRow, double> value)
+    {
+        for (int index = 0; index < result.Subjects.Length; index++)
         {
-            Scatter line = Line(plot, result.Of(subject), static row => row.MedianMs, $"{(subject.Ours ? "NativeFfn " : string.Empty)}{subject.Name}");
+            SubjectRow subject = result.Subjects[index];
+            Scatter line = Line(plot, result.Of(subject), value, (subject.Ours ? "NativeFfn " : string.Empty) + subject.Name);
+            line.Color = plot.Add.Palette.GetColor(index);
             line.LineWidth = subject.Ours ? OurLineWidth : PeerLineWidth;
             line.MarkerShape = subject.Ours ? MarkerShape.FilledCircle : MarkerShape.OpenSquare;
             line.MarkerSize = MarkerSize;
         }
+    }
 
+    private static void Finish(Plot plot, ShapeReport result, IEnumerable<double> ticks)
+    {
         if (FontFamilies.FirstOrDefault(family => SKFontManager.Default.FontFamilies.Contains(family)) is { } font)
         {
             plot.Font.Set(font);
         }
 
-        plot.Title($"{result.Title}, {result.Threads} threads\n{machine.Processor}, {machine.VectorBits}-bit vectors, {machine.Runtime}");
         plot.XLabel("tokens");
-        plot.YLabel("median time of one forward, milliseconds");
         plot.ShowLegend(Edge.Right);
         SetTicks(plot.Axes.Bottom, result.Rows.Select(static row => (double)row.Tokens).Distinct());
-        SetTicks(plot.Axes.Left, TimeTicks(result));
+        SetTicks(plot.Axes.Left, ticks);
         plot.Axes.AutoScale();
-        return plot.GetImageBytes(WidthPixels, HeightPixels, ImageFormat.Png);
     }
 
     private static LinePattern PatternOf(string precision) => precision switch
@@ -79,16 +127,15 @@ internal static class ComparisonPlot
     {
         double[] marks = [.. values];
         axis.TickGenerator = new ScottPlot.TickGenerators.NumericManual(
-            marks.Select(Math.Log10).ToArray(), marks.Select(static value => $"{value:0.###}").ToArray());
+            [.. marks.Select(Math.Log10)], [.. marks.Select(static value => value < LeastPlain ? $"{value:0e+0}" : $"{value:0.###}")]);
     }
 
-    private static IEnumerable<double> TimeTicks(ShapeReport result)
+    private static IEnumerable<double> Ticks(double[] values, double[] digits)
     {
-        double lowest = result.Rows.Min(static row => Math.Min(row.RooflineMs, row.MedianMs));
-        double highest = result.Rows.Max(static row => row.MedianMs);
+        (double lowest, double highest) = (values.Min(), values.Max());
         for (int power = (int)Math.Floor(Math.Log10(lowest)); power <= Math.Log10(highest); power++)
         {
-            foreach (double digit in TickDigits)
+            foreach (double digit in digits)
             {
                 double tick = digit * Math.Pow(10, power);
                 if (tick >= lowest / 2 && tick <= highest * 2)

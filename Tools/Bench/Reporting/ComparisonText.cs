@@ -4,7 +4,10 @@ using Spectre.Console;
 
 namespace NativeFfn.Bench.Reporting;
 
-/// <summary>A layer's results as Markdown tables: all times, then each of our subjects against peers and roofline, then who took part, then a server's view.</summary>
+/// <summary>
+/// A layer's results as Markdown tables: all times, errors and ratios to the best peer, then each of our subjects against peers and
+/// roofline, then who took part, then a server's view.
+/// </summary>
 internal static class ComparisonText
 {
     public static void Write(TextWriter writer, ShapeReport result)
@@ -21,8 +24,22 @@ internal static class ComparisonText
                 $"Other processes had {others:0%} of the processors meanwhile; turns that they disturbed are left out, and ~ marks medians of subjects that had too few others.");
         }
 
+        writer.WriteLine(result.Processors.IsEmpty
+            ? "Threads run where the system puts them."
+            : $"Each subject has a thread on each of the processors {string.Join(", ", result.Processors)}.");
         writer.WriteLine("Median milliseconds of one forward:");
         Write(writer, Times(result));
+        writer.WriteLine();
+        writer.WriteLine("Relative L2 error against float64 of what the layer adds to its residual:");
+        Write(writer, OverTokens(result, result.Subjects, static row => $"{row.RelativeL2:0.0e+0}"));
+        if (result.Rows.Any(static row => row.OverBestPeer is not null))
+        {
+            writer.WriteLine();
+            writer.WriteLine("Our median divided by that of the best peer whose weights have as many bits; below 1 is faster:");
+            IEnumerable<SubjectRow> ours = result.Subjects.Where(static subject => subject.Ours);
+            Write(writer, OverTokens(result, ours, static row => $"{Ratio(row.OverBestPeer)} {row.BestPeer}".Trim()));
+        }
+
         foreach (SubjectRow subject in result.Subjects.Where(static subject => subject.Ours))
         {
             writer.WriteLine();
@@ -71,19 +88,31 @@ internal static class ComparisonText
         writer.WriteLine(Markdown.Of(table));
     }
 
+    // The rooflines of our precisions and of peers' first, then everyone.
     private static Table Times(ShapeReport result)
     {
-        Table table = Markdown.Table(["tokens", "roofline f32", .. result.Subjects.Select(static subject => subject.Name)]);
-
-        // Peers are f32, and so is one of ours at least, unless only other precisions were asked for.
-        string f32 = Names<FfnPrecision>.Of(FfnPrecision.Float32);
-        string? full = result.Subjects.FirstOrDefault(subject => subject.Precision == f32)?.Name;
-        foreach (IGrouping<int, ComparisonRow> count in result.Rows.GroupBy(static row => row.Tokens))
-        {
-            table.AddRow([$"{count.Key}", Number(count.FirstOrDefault(row => row.Subject == full)?.RooflineMs), .. count.Select(Median)]);
-        }
-
+        Table table = OverTokens(
+            result, result.Subjects.DistinctBy(static subject => subject.Precision), static row => Number(row.RooflineMs), "roofline ");
+        AddRows(table, result, result.Subjects, Median);
         return table;
+    }
+
+    // A row for each subject and a column for each token count.
+    private static Table OverTokens(
+        ShapeReport result, IEnumerable<SubjectRow> subjects, Func<ComparisonRow, string> cell, string? instead = null)
+    {
+        Table table = Markdown.Table(["subject", .. result.Rows.Select(static row => $"{row.Tokens}").Distinct()]);
+        AddRows(table, result, subjects, cell, instead);
+        return table;
+    }
+
+    private static void AddRows(
+        Table table, ShapeReport result, IEnumerable<SubjectRow> subjects, Func<ComparisonRow, string> cell, string? instead = null)
+    {
+        foreach (SubjectRow subject in subjects)
+        {
+            table.AddRow([instead is null ? subject.Name : instead + subject.Precision, .. result.Of(subject).Select(cell)]);
+        }
     }
 
     private static Table Ratios(ShapeReport result, SubjectRow subject)

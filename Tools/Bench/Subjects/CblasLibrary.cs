@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Runtime.InteropServices;
 
 namespace NativeFfn.Bench.Subjects;
@@ -9,6 +10,9 @@ internal sealed unsafe class CblasLibrary : IDisposable
     private const int CblasRowMajor = 101;
     private const int CblasNoTrans = 111;
     private const int CblasTrans = 112;
+
+    // What Debian's OpenBLAS needs beside it, in the order of loading.
+    private static readonly ImmutableArray<string> FortranRuntime = ["libquadmath.so.0", "libgfortran.so.5"];
 
     private readonly delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void> _sgemm;
     private readonly FfnEngine? _owner;
@@ -40,9 +44,9 @@ internal sealed unsafe class CblasLibrary : IDisposable
     /// <exception cref="DllNotFoundException">There is no OpenBLAS.</exception>
     public static CblasLibrary OpenOpenBlas(int threads)
     {
-        string file = OpenBlasSearch.Find();
+        string file = FetchedLibrary.Find("OpenBLAS", "openblas", "libopenblas.so.0", "NATIVEFFN_OPENBLAS");
         string folder = Path.GetDirectoryName(file)!;
-        foreach (string runtime in OpenBlasSearch.FortranRuntime)
+        foreach (string runtime in FortranRuntime)
         {
             // Found by their names once they are in the process; where they are not beside it, the system has them.
             _ = NativeLibrary.TryLoad(Path.Combine(folder, runtime), out _);

@@ -10,7 +10,7 @@ namespace NativeFfn.Bench.Subjects;
 /// </summary>
 internal sealed class OnnxSubject : ISubject
 {
-    /// <summary>Its name in <c>--subjects</c>.</summary>
+    /// <summary>The name of the one in float32 in <c>--subjects</c>.</summary>
     public const string Name = "onnx";
 
     private readonly List<InferenceSession> _sessions = [];
@@ -23,11 +23,17 @@ internal sealed class OnnxSubject : ISubject
     private int _turn;
 
     /// <summary>Writes the layer as a graph and opens sessions on it.</summary>
+    /// <param name="name">Its name in <c>--subjects</c>.</param>
     /// <param name="layer">The layer.</param>
+    /// <param name="precision">How the weights lie in memory.</param>
+    /// <param name="matrices">How the matrices are written and multiplied.</param>
+    /// <param name="operation">What multiplies them, for the table.</param>
+    /// <param name="activationError">What it loses of the rows.</param>
     /// <exception cref="NotSupportedException">The layer does not fit into one ONNX file.</exception>
-    public OnnxSubject(SubjectLayer layer)
+    public OnnxSubject(
+        string name, SubjectLayer layer, FfnPrecision precision, GraphMatrices matrices, string operation, double activationError)
     {
-        layer.Weights.RequireDense(Name);
+        layer.Weights.RequireDense(name);
         _dModel = layer.Weights.Spec.DModel;
         OpenEnvironment(layer.Threads);
         using var options = new SessionOptions
@@ -37,16 +43,17 @@ internal sealed class OnnxSubject : ISubject
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
         };
         options.DisablePerSessionThreads();
-        byte[] graph = SwiGluGraph.Write(layer.Weights);
-        WeightRotation rotation = layer.Limits.Of(layer.Weights.ByteCount, layer.Weights.ByteCount);
+        byte[] graph = SwiGluGraph.Write(layer.Weights, matrices);
+        long bytes = SwiGluGraph.BytesOf(layer.Weights.Spec, matrices);
+        WeightRotation rotation = layer.Limits.Of(bytes, bytes);
         while (_sessions.Count < rotation.Copies)
         {
             _sessions.Add(new InferenceSession(graph, options));
         }
 
-        string version = $"ONNX Runtime {OrtEnv.Instance().GetVersionString()}, CPU provider";
+        string version = $"ONNX Runtime {OrtEnv.Instance().GetVersionString()}, CPU provider, {operation}";
         Description = new SubjectDescription(
-            Name, Backend: null, FfnPrecision.Float32, layer.Weights.ByteCount, QuantizationError: 0, rotation, version);
+            name, Backend: null, precision, bytes, matrices.Error.Relative, rotation, version, activationError);
     }
 
     public SubjectDescription Description { get; }

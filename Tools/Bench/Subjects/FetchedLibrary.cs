@@ -1,0 +1,43 @@
+namespace NativeFfn.Bench.Subjects;
+
+/// <summary>Finds a library that a script of <c>build</c> has put into the cache, or the one that the user wants instead.</summary>
+internal static class FetchedLibrary
+{
+    /// <summary>The library's file.</summary>
+    /// <param name="library">Its name, for messages.</param>
+    /// <param name="folder">Its folder in the cache, which has one for each version; the script is <c>build/fetch-FOLDER.sh</c>.</param>
+    /// <param name="fileName">The file's name.</param>
+    /// <param name="variable">Names a file to use and no other.</param>
+    /// <exception cref="DllNotFoundException">There is none; the message says what to do.</exception>
+    public static string Find(string library, string folder, string fileName, string variable)
+    {
+        string? chosen = Environment.GetEnvironmentVariable(variable);
+        if (!string.IsNullOrEmpty(chosen))
+        {
+            return File.Exists(chosen)
+                ? Path.GetFullPath(chosen)
+                : throw new DllNotFoundException($"{variable} names '{chosen}', which is no file.");
+        }
+
+        string versions = Path.Combine(CacheFolder(), folder);
+        return (Directory.Exists(versions) ? Directory.EnumerateDirectories(versions) : [])
+            .Select(version => Path.Combine(version, "lib", fileName))
+            .Where(File.Exists)
+            .Max(StringComparer.Ordinal)
+            ?? throw new DllNotFoundException($"There is no {library} in {versions}. Run build/fetch-{folder}.sh or set {variable}.");
+    }
+
+    // The same rule as in build/common.sh.
+    private static string CacheFolder()
+    {
+        if (Environment.GetEnvironmentVariable("NATIVEFFN_CACHE") is { } own && Path.IsPathFullyQualified(own))
+        {
+            return own;
+        }
+
+        string caches = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } shared && Path.IsPathFullyQualified(shared)
+            ? shared
+            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
+        return Path.Combine(caches, "nativeffn");
+    }
+}
