@@ -81,5 +81,14 @@ internal static class WeightEncodings
     }
 
     /// <summary>The encoding in which an engine of a precision keeps weights in the host's memory, or null.</summary>
-    public static WeightEncoding? Of(FfnPrecision precision) => All.FirstOrDefault(encoding => encoding.Precision == precision);
+    public static WeightEncoding? Of(FfnPrecision precision)
+    {
+        FfnPrecision weights = precision switch
+        {
+            FfnPrecision.W8A8 => FfnPrecision.Int8,
+            FfnPrecision.W4A8 => FfnPrecision.Int4,
+            _ => precision,
+        };
+        return All.FirstOrDefault(encoding => encoding.Precision == weights);
+    }
 }

@@ -57,7 +57,7 @@ public sealed class KernelTests
         float[] output = new float[2];
         layer.Forward(input, output);
         Estimate expected = Oracle.Run(spec, StoredWeights.Of(precision, spec, weights), FfnMode.Ffn, input).Output;
-        Tolerances.AssertClose(output, expected, Tolerances.Of(spec), $"{precision}");
+        Tolerances.AssertClose(output, expected, Tolerances.Of(spec, precision), $"{precision}");
     }
 
     [Test]

@@ -13,9 +13,11 @@ internal static class PanelKernels
     public static readonly int[] Widths = [128, 256, 512];
 
     /// <summary>The kernel of the widest vectors.</summary>
-    public static PanelKernel Of(FfnPrecision precision) => PanelKernel.Of(WeightEncodings.Of(precision)!);
+    public static PanelKernel Of(FfnPrecision precision) => PanelKernel.Of(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
 
-    public static PanelKernel Of(int bits, FfnPrecision precision)
+    public static PanelKernel Of(int bits, FfnPrecision precision) => Of(bits, precision, TokenTypes.Of(precision));
+
+    public static PanelKernel Of(int bits, FfnPrecision precision, TokenType tokens)
     {
         bool isThere = bits == 128 || (bits == 256 && Vector256.IsHardwareAccelerated) || (bits == 512 && Vector512.IsHardwareAccelerated);
         if (!isThere)
@@ -26,9 +28,9 @@ internal static class PanelKernels
         WeightEncoding encoding = WeightEncodings.Of(precision)!;
         return bits switch
         {
-            512 => PanelKernel.Of<Simd512, Vector512<float>>(encoding),
-            256 => PanelKernel.Of<Simd256, Vector256<float>>(encoding),
-            _ => PanelKernel.Of<Simd128, Vector128<float>>(encoding),
+            512 => PanelKernel.Of<Simd512, Vector512<float>>(encoding, tokens),
+            256 => PanelKernel.Of<Simd256, Vector256<float>>(encoding, tokens),
+            _ => PanelKernel.Of<Simd128, Vector128<float>>(encoding, tokens),
         };
     }
 }

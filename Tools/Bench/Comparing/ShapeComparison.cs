@@ -81,7 +81,7 @@ internal static class ShapeComparison
     private static double RequireRight(ISubject subject, FfnSpec spec, double error, int tokens)
     {
         SubjectDescription description = subject.Description;
-        double tolerance = Cli.Verification.Comparison.ToleranceOf(spec, description.QuantizationError);
+        double tolerance = Cli.Verification.Comparison.ToleranceOf(spec, description.Precision, description.QuantizationError);
         return error <= tolerance
             ? error
             : throw new WrongResultException(
