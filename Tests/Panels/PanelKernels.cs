@@ -17,7 +17,9 @@ internal static class PanelKernels
 
     public static PanelKernel Of(int bits, FfnPrecision precision) => Of(bits, precision, TokenTypes.Of(precision));
 
-    public static PanelKernel Of(int bits, FfnPrecision precision, TokenType tokens)
+    public static PanelKernel Of(int bits, FfnPrecision precision, TokenType tokens) => Of(bits, WeightEncodings.Of(precision)!, tokens);
+
+    public static PanelKernel Of(int bits, WeightEncoding encoding, TokenType tokens)
     {
         bool isThere = bits == 128 || (bits == 256 && Vector256.IsHardwareAccelerated) || (bits == 512 && Vector512.IsHardwareAccelerated);
         if (!isThere)
@@ -25,7 +27,6 @@ internal static class PanelKernels
             Assert.Ignore($"This processor has no vectors of {bits} bits, or was told to leave them.");
         }
 
-        WeightEncoding encoding = WeightEncodings.Of(precision)!;
         return bits switch
         {
             512 => PanelKernel.Of<Simd512, Vector512<float>>(encoding, tokens),

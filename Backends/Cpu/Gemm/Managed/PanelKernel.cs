@@ -43,7 +43,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
     /// <summary>The kernel of an encoding on this processor: its own where it has one, else one that decodes it.</summary>
     /// <param name="encoding">The encoding.</param>
-    /// <param name="tokens">What tokens are while they are multiplied; integers only with <see cref="TokenTypes.MultipliesIntegers"/>.</param>
+    /// <param name="tokens">What tokens are while they are multiplied; integers only where weights are, <see cref="WeightEncoding.IntegerBits"/>.</param>
     public static PanelKernel Of(WeightEncoding encoding, TokenType tokens = TokenType.Float32) =>
         Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(encoding, tokens)
         : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(encoding, tokens)
@@ -54,14 +54,10 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
         where TVector : struct => tokens switch
         {
-            TokenType.Int16 when encoding == WeightEncodings.Int8 =>
-                new IntegerPanelKernel<Int8Words<WideWords, TSimd, TVector>, TSimd, TVector>(encoding),
-            TokenType.Int8 when encoding == WeightEncodings.Int8 =>
-                new IntegerPanelKernel<Int8Words<NarrowWords, TSimd, TVector>, TSimd, TVector>(encoding),
-            TokenType.Int16 when encoding == WeightEncodings.Int4 => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TSimd, TVector>(encoding),
-            TokenType.Int8 when encoding == WeightEncodings.Int4 => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TSimd, TVector>(encoding),
             TokenType.Float32 => OfFloats<TSimd, TVector>(encoding),
-            _ => throw new ArgumentOutOfRangeException(nameof(tokens), tokens, $"{encoding} is no integers."),
+            _ when encoding == WeightEncodings.Int4 => OfIntegers<BFloat16Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+            _ when encoding.HasOffsets => OfIntegers<Float32Offsets<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+            _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
         };
 
     /// <summary>How tokens are cut into tiles for the kernel.</summary>
@@ -115,4 +111,16 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         : encoding == WeightEncodings.Int8 ? new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(encoding)
         : encoding == WeightEncodings.Int4 ? new PanelKernel<Int4Element<TSimd, TVector>, TSimd, TVector>(encoding)
         : new DecodedPanelKernel(encoding, OfFloats<TSimd, TVector>(WeightEncodings.Float32));
+
+    private static PanelKernel OfIntegers<TScales, TSimd, TVector>(WeightEncoding encoding, TokenType tokens)
+        where TScales : struct, IIntegerScales<TSimd, TVector>
+        where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
+        where TVector : struct => (encoding.IntegerBits, tokens) switch
+        {
+            (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<WideWords, TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<NarrowWords, TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),
+        };
 }

@@ -1,5 +1,3 @@
-using NativeFfn.Backends.Encodings;
-
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>What the elements of tokens are while they are multiplied.</summary>
@@ -59,7 +57,4 @@ internal static class TokenTypes
         sbyte.MaxValue => TokenType.Int8,
         _ => TokenType.Float32,
     };
-
-    /// <summary>Whether weights of an encoding are multiplied as the integers that they are.</summary>
-    public static bool MultipliesIntegers(WeightEncoding encoding) => encoding == WeightEncodings.Int8 || encoding == WeightEncodings.Int4;
 }

@@ -2,10 +2,9 @@ using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
-/// <summary>Weights of one encoding in a panel, and how they are multiplied with tokens of one form without becoming floats; see <see cref="PanelFormat"/>.</summary>
+/// <summary>Weights of some bits in a panel, and how they are multiplied with tokens of one form without becoming floats; see <see cref="PanelFormat"/>.</summary>
 /// <remarks>
-/// A group is its scales, then blocks of columns: two vectors with a lane of 32 bits a row. A block is multiplied in steps, each by one
-/// lane of a token.
+/// Blocks of columns are two vectors with a lane of 32 bits a row. A block is multiplied in steps, each by one lane of a token.
 /// </remarks>
 /// <typeparam name="TSimd">The vectors, two of which have a lane for each row of a panel.</typeparam>
 /// <typeparam name="TVector">The vector.</typeparam>
@@ -16,9 +15,6 @@ internal unsafe interface IIntegerElement<TSimd, TVector>
     /// <summary>How tokens lie.</summary>
     static abstract TokenForm Form { get; }
 
-    /// <summary>Bytes of the scales at the head of a group.</summary>
-    static abstract int ScaleBytes { get; }
-
     /// <summary>Columns of a block.</summary>
     static abstract int BlockColumns { get; }
 
@@ -27,9 +23,6 @@ internal unsafe interface IIntegerElement<TSimd, TVector>
 
     /// <summary>What integers count from, as they are multiplied: weight = scale · (integer - zero).</summary>
     static abstract int Zero { get; }
-
-    /// <summary>Reads the scales of a group.</summary>
-    static abstract void Scales(byte* group, out TVector first, out TVector second);
 
     /// <summary>The operand of a step, read anew from the first-level cache as registers are all taken.</summary>
     /// <param name="vector">A vector of a block.</param>
@@ -55,9 +48,9 @@ internal unsafe interface IIntegerElement<TSimd, TVector>
     /// <param name="column">The column in the block.</param>
     static abstract TVector Column(byte* vector, int column);
 
-    /// <summary>Stores neighbouring weights of a row in a group of the panel, which was cleared.</summary>
-    /// <param name="block">The row's block of 32 weights, encoded.</param>
-    /// <param name="group">The group.</param>
+    /// <summary>Stores the integers of a row in a group of the panel.</summary>
+    /// <param name="integers">The integers of 32 columns.</param>
+    /// <param name="blocks">The group's first block, which was cleared.</param>
     /// <param name="lane">The row's place in the panel.</param>
-    static abstract void Pack(ReadOnlySpan<byte> block, byte* group, int lane);
+    static abstract void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane);
 }

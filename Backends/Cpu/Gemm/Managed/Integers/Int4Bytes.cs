@@ -13,17 +13,11 @@ internal readonly unsafe struct Int4Bytes<TSimd, TVector> : IIntegerElement<TSim
 
     public static TokenForm Form => TokenForm.Bytes;
 
-    public static int ScaleBytes => Int4Panels<TSimd, TVector>.ScaleBytes;
-
     public static int BlockColumns => Int4Panels<TSimd, TVector>.BlockColumns;
 
     public static int Steps => 2;
 
     public static int Zero => 8;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* group, out TVector first, out TVector second) =>
-        Int4Panels<TSimd, TVector>.Scales(group, out first, out second);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector First(byte* vector) => TSimd.AndBits(Load(vector), TSimd.BroadcastBits(LowHalves));
@@ -44,7 +38,7 @@ internal readonly unsafe struct Int4Bytes<TSimd, TVector> : IIntegerElement<TSim
 
     public static TVector Column(byte* vector, int column) => Int4Panels<TSimd, TVector>.Column(vector, column);
 
-    public static void Pack(ReadOnlySpan<byte> block, byte* group, int lane) => Int4Panels<TSimd, TVector>.Pack(block, group, lane);
+    public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane) => Int4Panels<TSimd, TVector>.Pack(integers, blocks, lane);
 
     // The sign bit inverted, -8 to 7 becomes 0 to 15.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

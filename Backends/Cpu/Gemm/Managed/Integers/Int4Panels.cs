@@ -1,6 +1,3 @@
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
@@ -15,17 +12,6 @@ internal static unsafe class Int4Panels<TSimd, TVector>
 
     private const int BitsOfCode = 4;
 
-    /// <summary>Bytes of the scales at the head of a group.</summary>
-    public static int ScaleBytes => 2 * TSimd.Count * sizeof(ushort);
-
-    /// <summary>Reads the scales of a group.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* group, out TVector first, out TVector second)
-    {
-        first = TSimd.LoadBFloat16((ushort*)group);
-        second = TSimd.LoadBFloat16((ushort*)group + TSimd.Count);
-    }
-
     /// <summary>The integer of a column of a block.</summary>
     public static TVector Column(byte* vector, int column)
     {
@@ -33,15 +19,13 @@ internal static unsafe class Int4Panels<TSimd, TVector>
         return TSimd.ShiftBitsRightArithmetic(TSimd.ShiftBitsLeft(TSimd.Load((float*)vector), Top - BitOf(column)), Top);
     }
 
-    /// <summary>Stores a row's block of 32 weights.</summary>
-    public static void Pack(ReadOnlySpan<byte> block, byte* group, int lane)
+    /// <summary>Stores the integers of 32 columns of a row.</summary>
+    public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane)
     {
-        ((ushort*)group)[lane] = MemoryMarshal.Read<ushort>(block);
-        var lanes = (uint*)(group + ScaleBytes) + lane;
-        for (int i = 0; i < PanelFormat.GroupColumns; i++)
+        uint* lanes = (uint*)blocks + lane;
+        for (int i = 0; i < integers.Length; i++)
         {
-            uint code = (uint)(block[Int4Encoding.ScaleBytes + (i / 2)] >> (i % 2 * BitsOfCode)) & 0xF;
-            lanes[i / BlockColumns * 2 * TSimd.Count] |= code << BitOf(i % BlockColumns);
+            lanes[i / BlockColumns * 2 * TSimd.Count] |= ((uint)integers[i] & 0xF) << BitOf(i % BlockColumns);
         }
     }
 

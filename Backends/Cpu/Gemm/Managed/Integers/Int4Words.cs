@@ -10,17 +10,11 @@ internal readonly unsafe struct Int4Words<TSimd, TVector> : IIntegerElement<TSim
 {
     public static TokenForm Form => TokenForm.Words;
 
-    public static int ScaleBytes => Int4Panels<TSimd, TVector>.ScaleBytes;
-
     public static int BlockColumns => Int4Panels<TSimd, TVector>.BlockColumns;
 
     public static int Steps => 4;
 
     public static int Zero => 0;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* group, out TVector first, out TVector second) =>
-        Int4Panels<TSimd, TVector>.Scales(group, out first, out second);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector First(byte* vector) => TSimd.ShiftWordsRightArithmetic(TSimd.ShiftWordsLeft(TSimd.Load((float*)vector), 12), 12);
@@ -42,5 +36,5 @@ internal readonly unsafe struct Int4Words<TSimd, TVector> : IIntegerElement<TSim
 
     public static TVector Column(byte* vector, int column) => Int4Panels<TSimd, TVector>.Column(vector, column);
 
-    public static void Pack(ReadOnlySpan<byte> block, byte* group, int lane) => Int4Panels<TSimd, TVector>.Pack(block, group, lane);
+    public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane) => Int4Panels<TSimd, TVector>.Pack(integers, blocks, lane);
 }

@@ -1,6 +1,4 @@
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
-using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
@@ -18,20 +16,11 @@ internal readonly unsafe struct Int8Words<TWords, TSimd, TVector> : IIntegerElem
 
     public static TokenForm Form => TWords.Form;
 
-    public static int ScaleBytes => 2 * TSimd.Count * sizeof(float);
-
     public static int BlockColumns => 4;
 
     public static int Steps => 2;
 
     public static int Zero => 0;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* group, out TVector first, out TVector second)
-    {
-        first = TSimd.Load((float*)group);
-        second = TSimd.Load((float*)group + TSimd.Count);
-    }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector First(byte* vector) => TSimd.ShiftWordsRightArithmetic(TSimd.ShiftWordsLeft(TSimd.Load((float*)vector), BitsOfByte), BitsOfByte);
@@ -52,13 +41,12 @@ internal readonly unsafe struct Int8Words<TWords, TSimd, TVector> : IIntegerElem
     public static TVector Column(byte* vector, int column) => TSimd.ShiftBitsRightArithmetic(
         TSimd.ShiftBitsLeft(TSimd.Load((float*)vector), BitsOfByte * (3 - ByteOf(column))), BitsOfByte * 3);
 
-    public static void Pack(ReadOnlySpan<byte> block, byte* group, int lane)
+    public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane)
     {
-        ((float*)group)[lane] = MemoryMarshal.Read<float>(block);
-        byte* lanes = group + ScaleBytes + (lane * sizeof(uint));
-        for (int i = 0; i < PanelFormat.GroupColumns; i++)
+        var lanes = (sbyte*)blocks + (lane * sizeof(uint));
+        for (int i = 0; i < integers.Length; i++)
         {
-            lanes[(i / BlockColumns * 2 * TSimd.Count * sizeof(uint)) + ByteOf(i % BlockColumns)] = block[Int8Encoding.ScaleBytes + i];
+            lanes[(i / BlockColumns * 2 * TSimd.Count * sizeof(uint)) + ByteOf(i % BlockColumns)] = integers[i];
         }
     }
 

@@ -1,12 +1,14 @@
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
 /// <summary>The kernel of integers and a vector.</summary>
-internal sealed unsafe class IntegerPanelKernel<TElement, TSimd, TVector>(WeightEncoding encoding)
+internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVector>(WeightEncoding encoding)
     : PanelKernel(encoding, 2 * TSimd.Count, TSimd.TileTokens)
     where TElement : struct, IIntegerElement<TSimd, TVector>
+    where TScales : struct, IIntegerScales<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
@@ -18,20 +20,26 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TSimd, TVector>(Weight
 
     public override PanelKernel Widened => this;
 
-    public override int GroupBytes => TElement.ScaleBytes + (Blocks * 2 * VectorBytes);
+    public override int GroupBytes => TScales.Bytes + (Blocks * 2 * VectorBytes);
 
     public override long PanelBytes(int columns) => (long)PanelFormat.Groups(columns) * GroupBytes;
 
+    [SkipLocalsInit]
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
     {
+        Span<sbyte> integers = stackalloc sbyte[PanelFormat.GroupColumns];
         int rowBytes = checked((int)Encoding.RowBytes(columns));
         int count = rows.Length / rowBytes;
-        for (int group = 0; group < PanelFormat.Groups(columns); group++, panel += GroupBytes)
+        for (int column = 0; column < columns; column += PanelFormat.GroupColumns, panel += GroupBytes)
         {
             new Span<byte>(panel, GroupBytes).Clear();
+            int width = Math.Min(PanelFormat.GroupColumns, columns - column);
             for (int lane = 0; lane < count; lane++)
             {
-                TElement.Pack(rows.Slice((lane * rowBytes) + (group * Encoding.BlockBytes), Encoding.BlockBytes), panel, lane);
+                Encoding.ReadIntegers(rows.Slice(lane * rowBytes, rowBytes), column, integers[..width], out float scale, out float offset);
+                integers[width..].Clear();
+                TScales.Store(panel, lane, scale, offset);
+                TElement.Pack(integers, panel + TScales.Bytes, lane);
             }
         }
     }
@@ -64,13 +72,15 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TSimd, TVector>(Weight
         panel += (long)firstGroup * GroupBytes;
         for (int group = 0; group < groups; group++, panel += GroupBytes)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
+            TScales.Load(panel, out TVector scale0, out TVector scale1);
+            TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
             for (int column = 0; column < PanelFormat.GroupColumns; column++, destination += stride)
             {
-                byte* block = panel + TElement.ScaleBytes + (column / TElement.BlockColumns * 2 * VectorBytes);
+                byte* block = panel + TScales.Bytes + (column / TElement.BlockColumns * 2 * VectorBytes);
                 int inBlock = column % TElement.BlockColumns;
-                TSimd.Store(TSimd.Multiply(TSimd.ToSingle(TElement.Column(block, inBlock)), scale0), destination);
-                TSimd.Store(TSimd.Multiply(TSimd.ToSingle(TElement.Column(block + VectorBytes, inBlock)), scale1), destination + TSimd.Count);
+                TVector first = TSimd.ToSingle(TElement.Column(block, inBlock)), second = TSimd.ToSingle(TElement.Column(block + VectorBytes, inBlock));
+                TSimd.Store(TSimd.MultiplyAdd(first, scale0, offset0), destination);
+                TSimd.Store(TSimd.MultiplyAdd(second, scale1, offset1), destination + TSimd.Count);
             }
         }
     }
@@ -80,24 +90,24 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TSimd, TVector>(Weight
         switch (size)
         {
             case 1:
-                IntegerTiles<TElement, TSimd, TVector>.One(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.One(count, panel, tokens, size, next, lines, tile);
                 break;
             case 2:
-                IntegerTiles<TElement, TSimd, TVector>.Two(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Two(count, panel, tokens, size, next, lines, tile);
                 break;
             case 4:
-                IntegerTiles<TElement, TSimd, TVector>.Four(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(count, panel, tokens, size, next, lines, tile);
                 break;
             case 6:
-                IntegerTiles<TElement, TSimd, TVector>.Six(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(count, panel, tokens, size, next, lines, tile);
                 break;
             case 8:
-                IntegerTiles<TElement, TSimd, TVector>.Four(count, panel, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TSimd, TVector>.Four(count, panel, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(count, panel, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
                 break;
             default:
-                IntegerTiles<TElement, TSimd, TVector>.Six(count, panel, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TSimd, TVector>.Six(count, panel, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(count, panel, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
                 break;
         }
     }

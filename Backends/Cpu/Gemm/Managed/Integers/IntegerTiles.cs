@@ -6,18 +6,19 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 /// <summary>The inner loops of integer panels: some groups of columns of a panel by as many columns of a few tokens.</summary>
 /// <remarks>
 /// Products of a group are added as integers, exactly, in one accumulator for each token and vector (s{token}{vector}); its sum times both
-/// scales is added to the token's float32 sum, group after group, so that a token's bits do not depend on the tile. Float sums stay in
+/// scales, and of rows that count from an offset that times the sum of the elements, is added to the token's float32 sum, group after group, so that a token's bits do not depend on the tile. Float sums stay in
 /// the first-level cache, as integers need all registers. Written out, because accumulators in an array would live there as well.
 /// </remarks>
-internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
+internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     where TElement : struct, IIntegerElement<TSimd, TVector>
+    where TScales : struct, IIntegerScales<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
     private static int GroupBytes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TElement.ScaleBytes + (Blocks * BlockBytes);
+        get => TScales.Bytes + (Blocks * BlockBytes);
     }
 
     private static int Blocks
@@ -46,7 +47,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
-            byte* block = panel + TElement.ScaleBytes;
+            byte* block = panel + TScales.Bytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero;
             for (int i = 0; i < Blocks; i++)
             {
@@ -72,8 +73,9 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
                 block += BlockBytes;
             }
 
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            Finish(tokens, size, s00, s01, scale0, scale1, tile);
+            TScales.Load(panel, out TVector scale0, out TVector scale1);
+            TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
+            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
             tokens += 2 * size;
             panel += GroupBytes;
         }
@@ -87,7 +89,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
-            byte* block = panel + TElement.ScaleBytes;
+            byte* block = panel + TScales.Bytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero;
             TVector s10 = TSimd.Zero, s11 = TSimd.Zero;
             for (int i = 0; i < Blocks; i++)
@@ -118,9 +120,10 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
                 block += BlockBytes;
             }
 
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            Finish(tokens, size, s00, s01, scale0, scale1, tile);
-            Finish(tokens + 1, size, s10, s11, scale0, scale1, tile + (2 * TSimd.Count));
+            TScales.Load(panel, out TVector scale0, out TVector scale1);
+            TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
+            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
+            Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
             tokens += 2 * size;
             panel += GroupBytes;
         }
@@ -134,7 +137,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
-            byte* block = panel + TElement.ScaleBytes;
+            byte* block = panel + TScales.Bytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero;
             TVector s10 = TSimd.Zero, s11 = TSimd.Zero;
             TVector s20 = TSimd.Zero, s21 = TSimd.Zero;
@@ -175,11 +178,12 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
                 block += BlockBytes;
             }
 
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            Finish(tokens, size, s00, s01, scale0, scale1, tile);
-            Finish(tokens + 1, size, s10, s11, scale0, scale1, tile + (2 * TSimd.Count));
-            Finish(tokens + 2, size, s20, s21, scale0, scale1, tile + (4 * TSimd.Count));
-            Finish(tokens + 3, size, s30, s31, scale0, scale1, tile + (6 * TSimd.Count));
+            TScales.Load(panel, out TVector scale0, out TVector scale1);
+            TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
+            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
+            Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
+            Finish(tokens + 2, size, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
+            Finish(tokens + 3, size, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
             tokens += 2 * size;
             panel += GroupBytes;
         }
@@ -202,7 +206,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
             TVector s40 = TSimd.Zero, s41 = TSimd.Zero;
             TVector s50 = TSimd.Zero, s51 = TSimd.Zero;
             float* token = tokens;
-            for (byte* block = panel + TElement.ScaleBytes; block < end; block += BlockBytes, token += TElement.Steps * size)
+            for (byte* block = panel + TScales.Bytes; block < end; block += BlockBytes, token += TElement.Steps * size)
             {
                 TVector w0 = TElement.First(block), w1 = TElement.First(block + VectorBytes);
                 Add(token, w0, w1, ref s00, ref s01);
@@ -214,7 +218,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
             }
 
             token = tokens + size;
-            for (byte* block = panel + TElement.ScaleBytes; block < end; block += BlockBytes, token += TElement.Steps * size)
+            for (byte* block = panel + TScales.Bytes; block < end; block += BlockBytes, token += TElement.Steps * size)
             {
                 TVector w0 = TElement.Second(block), w1 = TElement.Second(block + VectorBytes);
                 Add(token, w0, w1, ref s00, ref s01);
@@ -228,7 +232,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
             if (TElement.Steps == 4)
             {
                 token = tokens + (2 * size);
-                for (byte* block = panel + TElement.ScaleBytes; block < end; block += BlockBytes, token += TElement.Steps * size)
+                for (byte* block = panel + TScales.Bytes; block < end; block += BlockBytes, token += TElement.Steps * size)
                 {
                     TVector w0 = TElement.Third(block), w1 = TElement.Third(block + VectorBytes);
                     Add(token, w0, w1, ref s00, ref s01);
@@ -240,7 +244,7 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
                 }
 
                 token = tokens + (3 * size);
-                for (byte* block = panel + TElement.ScaleBytes; block < end; block += BlockBytes, token += TElement.Steps * size)
+                for (byte* block = panel + TScales.Bytes; block < end; block += BlockBytes, token += TElement.Steps * size)
                 {
                     TVector w0 = TElement.Fourth(block), w1 = TElement.Fourth(block + VectorBytes);
                     Add(token, w0, w1, ref s00, ref s01);
@@ -253,13 +257,14 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
             }
 
             tokens += Blocks * TElement.Steps * size;
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            Finish(tokens, size, s00, s01, scale0, scale1, tile);
-            Finish(tokens + 1, size, s10, s11, scale0, scale1, tile + (2 * TSimd.Count));
-            Finish(tokens + 2, size, s20, s21, scale0, scale1, tile + (4 * TSimd.Count));
-            Finish(tokens + 3, size, s30, s31, scale0, scale1, tile + (6 * TSimd.Count));
-            Finish(tokens + 4, size, s40, s41, scale0, scale1, tile + (8 * TSimd.Count));
-            Finish(tokens + 5, size, s50, s51, scale0, scale1, tile + (10 * TSimd.Count));
+            TScales.Load(panel, out TVector scale0, out TVector scale1);
+            TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
+            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
+            Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
+            Finish(tokens + 2, size, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
+            Finish(tokens + 3, size, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
+            Finish(tokens + 4, size, s40, s41, scale0, scale1, offset0, offset1, tile + (8 * TSimd.Count));
+            Finish(tokens + 5, size, s50, s51, scale0, scale1, offset0, offset1, tile + (10 * TSimd.Count));
             tokens += 2 * size;
             panel = end;
         }
@@ -275,7 +280,8 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
 
     // numbers[0] is the token's scale, numbers[size] its scale · Σ integers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Finish(float* numbers, int size, TVector s0, TVector s1, TVector scale0, TVector scale1, float* row)
+    private static void Finish(
+        float* numbers, int size, TVector s0, TVector s1, TVector scale0, TVector scale1, TVector offset0, TVector offset1, float* row)
     {
         TVector scale = TSimd.LoadAndBroadcast(numbers);
         TVector sum0 = TSimd.ToSingle(TElement.Sum(s0));
@@ -292,7 +298,16 @@ internal static unsafe class IntegerTiles<TElement, TSimd, TVector>
             sum1 = TSimd.MultiplyAdd(sum1, scale, zeros);
         }
 
-        TSimd.Store(TSimd.MultiplyAdd(sum0, scale0, TSimd.Load(row)), row);
-        TSimd.Store(TSimd.MultiplyAdd(sum1, scale1, TSimd.Load(row + TSimd.Count)), row + TSimd.Count);
+        sum0 = TSimd.MultiplyAdd(sum0, scale0, TSimd.Load(row));
+        sum1 = TSimd.MultiplyAdd(sum1, scale1, TSimd.Load(row + TSimd.Count));
+        if (TScales.HasOffsets)
+        {
+            TVector elements = TSimd.LoadAndBroadcast(numbers + size);
+            sum0 = TSimd.MultiplyAdd(offset0, elements, sum0);
+            sum1 = TSimd.MultiplyAdd(offset1, elements, sum1);
+        }
+
+        TSimd.Store(sum0, row);
+        TSimd.Store(sum1, row + TSimd.Count);
     }
 }
