@@ -33,7 +33,7 @@ internal sealed class CpuBackend : IFfnBackend
     }
 
     /// <summary>The precisions there are: one for each encoding that has one.</summary>
-    public static FfnPrecision[] Precisions { get; } = [FfnPrecision.Auto, FfnPrecision.Stored, .. WeightEncodings.All.Select(static encoding => encoding.Precision).OfType<FfnPrecision>()];
+    public static FfnPrecision[] Precisions { get; } = [FfnPrecision.Auto, FfnPrecision.Stored, .. Enum.GetValues<FfnPrecision>().Where(static precision => WeightEncodings.Of(precision) is not null)];
 
     /// <inheritdoc/>
     public BackendDescription Description { get; }

@@ -22,6 +22,20 @@ internal sealed class Int4Encoding() : WeightEncoding("int4", blockColumns: Grou
     public override double? Error => 8.7e-2;
 
     /// <inheritdoc/>
+    public override int IntegerBits => 4;
+
+    /// <inheritdoc/>
+    public override void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    {
+        ReadOnlySpan<byte> block = row.Slice(firstColumn / BlockColumns * BlockBytes, BlockBytes);
+        (scale, offset) = (BFloat16Encoding.Widen(MemoryMarshal.Read<ushort>(block)), 0);
+        for (int i = 0; i < integers.Length; i++)
+        {
+            integers[i] = CodeOf(block, i);
+        }
+    }
+
+    /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {
         for (int block = firstColumn / BlockColumns; !weights.IsEmpty; block++)
@@ -31,8 +45,7 @@ internal sealed class Int4Encoding() : WeightEncoding("int4", blockColumns: Grou
             int count = Math.Min(BlockColumns, weights.Length);
             for (int i = 0; i < count; i++)
             {
-                int code = (sbyte)(bytes[ScaleBytes + (i / 2)] << (i % 2 == 0 ? 4 : 0)) >> 4;
-                weights[i] = scale * code;
+                weights[i] = scale * CodeOf(bytes, i);
             }
 
             weights = weights[count..];
@@ -55,4 +68,6 @@ internal sealed class Int4Encoding() : WeightEncoding("int4", blockColumns: Grou
             weights = weights[count..];
         }
     }
+
+    private static sbyte CodeOf(ReadOnlySpan<byte> block, int weight) => (sbyte)((sbyte)(block[ScaleBytes + (weight / 2)] << (weight % 2 == 0 ? 4 : 0)) >> 4);
 }

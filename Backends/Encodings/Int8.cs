@@ -25,6 +25,17 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
     public override double? Error => 5.3e-3;
 
     /// <inheritdoc/>
+    public override int IntegerBits => 8;
+
+    /// <inheritdoc/>
+    public override void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    {
+        ReadOnlySpan<byte> block = row.Slice(firstColumn / Group * BlockBytes, BlockBytes);
+        (scale, offset) = (MemoryMarshal.Read<float>(block), 0);
+        Numbers<sbyte>(block[ScaleBytes..])[..integers.Length].CopyTo(integers);
+    }
+
+    /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {
         for (int block = firstColumn / Group; !weights.IsEmpty; block++)

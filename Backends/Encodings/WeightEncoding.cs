@@ -39,6 +39,14 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>Whether weights are codes of fewer than 16 bits, which nobody should convert without being asked to.</summary>
     public bool IsQuantized => BlockBytes < sizeof(ushort) * BlockColumns;
 
+    /// <summary>
+    /// Bits of the integers that weights are, 32 neighbouring ones to a scale, as they are multiplied: 4 or 8; 0 where they are something else.
+    /// </summary>
+    public virtual int IntegerBits => 0;
+
+    /// <summary>Whether integers count from an offset: weight = scale · integer + offset.</summary>
+    public virtual bool HasOffsets => false;
+
     /// <summary>Blocks of a row.</summary>
     /// <param name="columns">Weights of the row.</param>
     public int Blocks(int columns) => (int)(((long)columns + BlockColumns - 1) / BlockColumns);
@@ -52,6 +60,15 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <param name="firstColumn">The first weight; a multiple of <see cref="BlockColumns"/>.</param>
     /// <param name="weights">Receives as many weights as it is long; it may end within a block.</param>
     public abstract void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights);
+
+    /// <summary>Reads weights of a row as integers, where <see cref="IntegerBits"/> says that they are: weight = scale · integer + offset.</summary>
+    /// <param name="row">The row, from its header on.</param>
+    /// <param name="firstColumn">The first weight; a multiple of 32.</param>
+    /// <param name="integers">Receives at most 32 integers.</param>
+    /// <param name="scale">Their scale.</param>
+    /// <param name="offset">Their offset; zero unless <see cref="HasOffsets"/>.</param>
+    public virtual void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset) =>
+        throw new NotSupportedException($"Weights in {Name} are no integers.");
 
     /// <summary>Whether rows of an encoding can be kept in this one as they are: exactly, and without a detour over float32.</summary>
     /// <param name="other">The encoding of the rows.</param>

@@ -34,15 +34,15 @@ internal static class WeightEncodings
         Int4,
         new E4M3Encoding(),
         Float64,
-        new GgmlEncoding<Q4_0>(),
-        new GgmlEncoding<Q4_1>(),
-        new GgmlEncoding<Q5_0>(),
-        new GgmlEncoding<Q5_1>(),
-        new GgmlEncoding<Q8_0>(),
+        new GgmlIntegers<Q4_0>(),
+        new GgmlIntegers<Q4_1>(),
+        new GgmlIntegers<Q5_0>(),
+        new GgmlIntegers<Q5_1>(),
+        new GgmlIntegers<Q8_0>(),
         new GgmlEncoding<Q2_K>(),
         new GgmlEncoding<Q3_K>(),
-        new GgmlEncoding<Q4_K>(),
-        new GgmlEncoding<Q5_K>(),
+        new GgmlIntegers<Q4_K>(),
+        new GgmlIntegers<Q5_K>(),
         new GgmlEncoding<Q6_K>(),
         new GgmlEncoding<IQ4_NL>(),
         new GgmlEncoding<IQ4_XS>(),
@@ -67,13 +67,14 @@ internal static class WeightEncodings
     /// <param name="tensor">The matrix.</param>
     public static WeightEncoding Choose(FfnPrecision precision, IFfnWeightSource source, FfnTensor tensor)
     {
-        if (Of(precision) is { } chosen)
-        {
-            return chosen;
-        }
-
         // Wider than float32 nothing is kept, and floats without a source of their own are float32.
         WeightEncoding stored = (source as IEncodedWeightSource)?.EncodingOf(tensor) ?? Float32;
+        if (Of(precision) is { } chosen)
+        {
+            // Integers that are stored already, of no more bits than are wanted, are kept as they are.
+            return stored.IntegerBits > 0 && stored.IntegerBits <= chosen.IntegerBits ? stored : chosen;
+        }
+
         bool keeps = precision == FfnPrecision.Stored ? stored.BlockBytes <= sizeof(float) * stored.BlockColumns : stored.IsQuantized;
 
         // What int8 says without loss in as many bytes has its kernel.
@@ -81,5 +82,14 @@ internal static class WeightEncodings
     }
 
     /// <summary>The encoding in which an engine of a precision keeps weights in the host's memory, or null.</summary>
-    public static WeightEncoding? Of(FfnPrecision precision) => All.FirstOrDefault(encoding => encoding.Precision == precision);
+    public static WeightEncoding? Of(FfnPrecision precision)
+    {
+        FfnPrecision weights = precision switch
+        {
+            FfnPrecision.W8A8 => FfnPrecision.Int8,
+            FfnPrecision.W4A8 => FfnPrecision.Int4,
+            _ => precision,
+        };
+        return All.FirstOrDefault(encoding => encoding.Precision == weights);
+    }
 }

@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics.X86;
 namespace NativeFfn.Backends.Simd;
 
 /// <summary>Vectors of 4 elements.</summary>
-internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
+internal readonly unsafe partial struct Simd128 : ISimd<Vector128<float>>
 {
     public static int Count => Vector128<float>.Count;
 

@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics.X86;
 namespace NativeFfn.Backends.Simd;
 
 /// <summary>Vectors of 8 elements.</summary>
-internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
+internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
 {
     public static int Count => Vector256<float>.Count;
 

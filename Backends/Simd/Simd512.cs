@@ -6,7 +6,7 @@ using System.Runtime.Intrinsics.X86;
 namespace NativeFfn.Backends.Simd;
 
 /// <summary>Vectors of 16 elements.</summary>
-internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
+internal readonly unsafe partial struct Simd512 : ISimd<Vector512<float>>
 {
     public static int Count => Vector512<float>.Count;
 

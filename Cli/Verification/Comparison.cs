@@ -17,7 +17,7 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// <summary>The largest relative L2 error that passes.</summary>
     /// <remarks>
     /// <para>
-    /// 1e-6 + 2⁻²⁴ · √(longest row of any projection) + 4 · e. The rounding errors of a float32 dot product have random signs, so that
+    /// 1e-6 + 2⁻²⁴ · √(longest row of any projection) + 4 · e, e being what weights and rows lost. The rounding errors of a float32 dot product have random signs, so that
     /// their sum grows with the root of their number. In a mixture, the error of a logit, 2⁻²⁴ · √d_model more, is also one of the weight
     /// that multiplies all of an expert's result.
     /// </para>
@@ -25,16 +25,17 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// A projection whose weights are off by a relative error e gives results that are off by about e, as rounding errors know nothing of
     /// the rows that they are multiplied with. An activation of such numbers passes the error on at about its size, and those of gate, up
     /// and down are independent, so that a gated layer is off by about √3 · e; 4 · e is a little more than twice that. A lossless
-    /// precision has e = 0.
+    /// precision has e = 0. Where rows are rounded before they are multiplied, that is an error like it.
     /// </para>
     /// </remarks>
     /// <param name="spec">The layer.</param>
-    /// <param name="weightError">e, what the precision lost of the matrix that lost most.</param>
-    public static double ToleranceOf(FfnSpec spec, double weightError)
+    /// <param name="precision">The engine's precision.</param>
+    /// <param name="weightError">What the precision lost of the matrix that lost most.</param>
+    public static double ToleranceOf(FfnSpec spec, FfnPrecision precision, double weightError)
     {
         int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
         double roots = Math.Sqrt(longest) + (spec.Mixture is null ? 0 : Math.Sqrt(spec.InputWidth));
-        return Floor + (Float32RoundOff * roots) + (WeightErrorFactor * weightError);
+        return Floor + (Float32RoundOff * roots) + (WeightErrorFactor * (weightError + RowRounding.LossOf(precision)));
     }
 
     /// <summary>Compares element by element.</summary>

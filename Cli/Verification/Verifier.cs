@@ -186,7 +186,7 @@ internal static class Verifier
             Comparison error = Comparison.Of(actual, reference);
 
             // Only now: experts may have been read by the forward.
-            double tolerance = Comparison.ToleranceOf(layer.Spec, layer.QuantizationError);
+            double tolerance = Comparison.ToleranceOf(layer.Spec, layer.Engine.Precision, layer.QuantizationError);
             yield return new VerifyRow(
                 backend,
                 Names<FfnMode>.Of(mode),

@@ -1,6 +1,5 @@
 using Microsoft.Extensions.Options;
 using NativeFfn.Checkpoints;
-using NativeFfn.Hosting.Serving;
 
 namespace NativeFfn.Hosting;
 

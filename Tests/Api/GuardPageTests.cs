@@ -59,6 +59,6 @@ public class GuardPageTests : StorageTests
         float[] input = RandomLayers.Rows(3, 17, 311);
         Tolerances.AssertClose(
             Forward(layer, FfnMode.Ffn, input),
-            Oracle.Run(spec, StoredWeights.Of(Precision, spec, weights), FfnMode.Ffn, input).Output, Tolerances.Of(spec), "guarded weights");
+            Oracle.Run(spec, StoredWeights.Of(Precision, spec, weights), FfnMode.Ffn, input).Output, Tolerances.Of(spec, Precision), "guarded weights");
     }
 }

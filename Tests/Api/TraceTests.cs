@@ -51,7 +51,7 @@ public class TraceTests : StorageTests
             OracleRun expected = layer.Mode == FfnMode.Residual
                 ? Oracle.Run(layer.Spec, layer.Stored(Precision), layer.Mode, layer.Input())
                 : layer.ExpectedIn(Precision);
-            double tolerance = Tolerances.Of(layer.Spec);
+            double tolerance = Tolerances.Of(layer.Spec, Precision);
 
             Assert.That(trace.HiddenStages, Has.Length.EqualTo(layer.Spec.Stages.Length - 1));
             if (trace.Normalized is { } normalized)
@@ -126,8 +126,8 @@ public class TraceTests : StorageTests
         float[] rows = layer.Input();
         var trace = new FfnTrace(layer.Spec, layer.Tokens);
         made.Inspect(layer.Mode, rows, rows, trace);
-        Tolerances.AssertClose(rows, layer.ExpectedIn(Precision).Output, Tolerances.Of(layer.Spec), "output");
-        Tolerances.AssertClose(trace.Normalized, layer.ExpectedIn(Precision).Normalized, Tolerances.Of(layer.Spec), "normalized");
+        Tolerances.AssertClose(rows, layer.ExpectedIn(Precision).Output, Tolerances.Of(layer.Spec, Precision), "output");
+        Tolerances.AssertClose(trace.Normalized, layer.ExpectedIn(Precision).Normalized, Tolerances.Of(layer.Spec, Precision), "normalized");
     }
 
     [Test]

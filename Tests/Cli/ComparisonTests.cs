@@ -34,10 +34,15 @@ public sealed class ComparisonTests
     // 1e-6 + 2⁻²⁴ · √5632
     [Test]
     public void The_tolerance_follows_the_longest_row() =>
-        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), 0), Is.EqualTo(5.473129043e-6).Within(1e-15));
+        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), FfnPrecision.Float32, 0), Is.EqualTo(5.473129043e-6).Within(1e-15));
 
     // ... + 4 · 0.005
     [Test]
     public void The_tolerance_grows_with_what_the_precision_lost() =>
-        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), 0.005), Is.EqualTo(0.020005473129043).Within(1e-15));
+        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), FfnPrecision.BFloat16, 0.005), Is.EqualTo(0.020005473129043).Within(1e-15));
+
+    [TestCase(FfnPrecision.Int4, 2.0204819e-2)]
+    [TestCase(FfnPrecision.W4A8, 7.1438324e-2)]
+    public void Rows_that_are_rounded_have_their_part_in_it(FfnPrecision precision, double expected) =>
+        Assert.That(Comparison.ToleranceOf(FfnSpec.Create(FfnKind.SwiGlu, 2048, 5632), precision, 0.005), Is.EqualTo(expected).Within(1e-8));
 }

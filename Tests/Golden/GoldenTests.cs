@@ -51,7 +51,7 @@ public class GoldenTests : PrecisionTests
         Assert.That(HoldsExactly(found), Is.False);
         FfnMemoryWeights stored = StoredWeights.Of(Precision, layer.Spec, weights);
         Tolerances.AssertClose(
-            output, Oracle.Run(layer.Spec, stored, mode, found.ReadInput()).Output, Tolerances.Of(layer.Spec),
+            output, Oracle.Run(layer.Spec, stored, mode, found.ReadInput()).Output, Tolerances.Of(layer.Spec, Precision),
             $"{found.Name} {mode} in {Precision}, {threads} threads");
     }
 

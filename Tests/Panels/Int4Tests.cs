@@ -67,7 +67,7 @@ public sealed class Int4Tests
     public void Sums_are_those_of_the_stored_weights(
         [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values(1, 31, 33, 512, 1100)] int columns)
     {
-        PanelKernel kernel = PanelKernels.Of(bits, FfnPrecision.Int4);
+        PanelKernel kernel = PanelKernels.Of(bits, FfnPrecision.Int4, TokenType.Float32);
         float[] weights = RandomLayers.Rows(Rows, columns, columns);
         double[] stored = StoredWeights.DecodeInt4(Encode(weights, columns), columns);
         float[] tokens = RandomLayers.Rows(13, columns, 1 + columns);

@@ -31,6 +31,20 @@ internal sealed unsafe class PackedMatrix : IDisposable
         RelativeError = encoder.Error.Relative;
     }
 
+    /// <summary>A matrix whose rows are encoded already.</summary>
+    public PackedMatrix(PanelKernel kernel, int columns, byte[] rows)
+    {
+        int rowBytes = (int)kernel.Encoding.RowBytes(columns);
+        (Kernel, Columns, Rows) = (kernel, columns, rows.Length / rowBytes);
+        _memory = new GuardedBuffer((int)((kernel.MatrixBytes(Rows, columns) + 3) / sizeof(float)), GuardSide.After);
+        _memory.Span.Fill(float.NaN);
+        for (int panel = 0; panel < Panels; panel++)
+        {
+            int first = panel * kernel.Rows;
+            kernel.Pack(rows.AsSpan(first * rowBytes, Math.Min(kernel.Rows, Rows - first) * rowBytes), columns, Panel(panel));
+        }
+    }
+
     public PanelKernel Kernel { get; }
 
     public int Rows { get; }

@@ -13,9 +13,13 @@ internal static class PanelKernels
     public static readonly int[] Widths = [128, 256, 512];
 
     /// <summary>The kernel of the widest vectors.</summary>
-    public static PanelKernel Of(FfnPrecision precision) => PanelKernel.Of(WeightEncodings.Of(precision)!);
+    public static PanelKernel Of(FfnPrecision precision) => PanelKernel.Of(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
 
-    public static PanelKernel Of(int bits, FfnPrecision precision)
+    public static PanelKernel Of(int bits, FfnPrecision precision) => Of(bits, precision, TokenTypes.Of(precision));
+
+    public static PanelKernel Of(int bits, FfnPrecision precision, TokenType tokens) => Of(bits, WeightEncodings.Of(precision)!, tokens);
+
+    public static PanelKernel Of(int bits, WeightEncoding encoding, TokenType tokens)
     {
         bool isThere = bits == 128 || (bits == 256 && Vector256.IsHardwareAccelerated) || (bits == 512 && Vector512.IsHardwareAccelerated);
         if (!isThere)
@@ -23,12 +27,11 @@ internal static class PanelKernels
             Assert.Ignore($"This processor has no vectors of {bits} bits, or was told to leave them.");
         }
 
-        WeightEncoding encoding = WeightEncodings.Of(precision)!;
         return bits switch
         {
-            512 => PanelKernel.Of<Simd512, Vector512<float>>(encoding),
-            256 => PanelKernel.Of<Simd256, Vector256<float>>(encoding),
-            _ => PanelKernel.Of<Simd128, Vector128<float>>(encoding),
+            512 => PanelKernel.Of<Simd512, Vector512<float>>(encoding, tokens),
+            256 => PanelKernel.Of<Simd256, Vector256<float>>(encoding, tokens),
+            _ => PanelKernel.Of<Simd128, Vector128<float>>(encoding, tokens),
         };
     }
 }

@@ -18,11 +18,11 @@ internal static unsafe class PanelProduct
         using var rows = GuardedBuffer.Of(tokens, side);
         using var grouped = new GuardedBuffer(groups.PaddedTokens * padded, side);
         grouped.Span.Fill(float.NaN);
-        var input = new TokenPanels(grouped.Pointer, groups, padded);
+        var input = new TokenPanels(grouped.Pointer, groups, padded, kernel.Form);
         for (int group = 0; group < groups.Count; group++)
         {
-            // In two pieces, as hidden columns come panel after panel.
-            int first = columns / 3;
+            // In two pieces, as hidden columns come panel after panel, and integers by whole groups.
+            int first = columns / 3 / PanelFormat.GroupColumns * PanelFormat.GroupColumns;
             float* start = rows.Pointer + (groups.FirstToken(group) * columns);
             input.Write(group, 0, start, columns, first);
             input.Write(group, first, start + first, columns, columns - first);

@@ -27,7 +27,7 @@ public sealed class ProductTests
         float[][] alone = [.. Enumerable.Range(0, MostTokens).Select(t => PanelProduct.Of(packed, Row(tokens, t, columns)))];
         float[] together = [.. alone.SelectMany(static sums => sums)];
         Tolerances.AssertClose(
-            together, Sums(StoredWeights.Of(precision, weights, columns), tokens, columns), Tolerances.OfSums(columns), "one token at a time");
+            together, Sums(StoredWeights.Of(precision, weights, columns), StoredTokens.Of(precision, tokens, columns), columns), Tolerances.OfSums(columns), "one token at a time");
 
         for (int count = 1; count <= MostTokens; count++)
         {
@@ -49,6 +49,11 @@ public sealed class ProductTests
         [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision,
         [ValueSource(nameof(ColumnCounts))] int columns)
     {
+        if (StoredTokens.Largest(precision) != 0)
+        {
+            Assert.Ignore("IntegerPanelTests have rows that such a precision holds.");
+        }
+
         // With a 127 in every group of 32, an int8's scale is 1 and every precision holds the integers.
         float[] weights = RandomLayers.IntegerRows(Rows, columns, 30, 127);
         for (int i = 0; i < weights.Length; i++)

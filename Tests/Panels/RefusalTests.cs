@@ -46,7 +46,7 @@ public class RefusalTests : CpuBackendTests
         float[] input = RandomLayers.Rows(3, 70, 2);
         Tolerances.AssertClose(
             Forward(layer, FfnMode.Ffn, input), Oracle.Run(Spec, StoredWeights.Of(precision, Spec, weights), FfnMode.Ffn, input).Output,
-            Tolerances.Of(Spec), "after refusals");
+            Tolerances.Of(Spec, precision), "after refusals");
     }
 
     [TestCase(FfnPrecision.BFloat16, 3.3895314e38f)]

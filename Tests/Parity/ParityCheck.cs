@@ -7,16 +7,16 @@ internal static class ParityCheck
 {
     public static void Compare(ParityCase layer, FfnEngine engine)
     {
-        double tolerance = Tolerances.Of(layer.Spec);
+        double tolerance = Tolerances.Of(layer.Spec, engine.Precision);
         string what = $"{layer} in {engine.Precision}, {engine.Backend.Threads} threads";
         Estimate expected = layer.ExpectedIn(engine.Precision).Output;
         using FfnLayer made = engine.CreateLayer(layer.Spec, layer.Weights);
         float[] output = EngineTests.Forward(made, layer.Mode, layer.Input(), layer.Residual());
         Tolerances.AssertClose(output, expected, tolerance, $"{what}, packed rows");
-        CompareStrided(layer, made, expected, $"{what}, rows apart");
+        CompareStrided(layer, made, expected, tolerance, $"{what}, rows apart");
     }
 
-    private static void CompareStrided(ParityCase layer, FfnLayer made, Estimate expected, string what)
+    private static void CompareStrided(ParityCase layer, FfnLayer made, Estimate expected, double tolerance, string what)
     {
         FfnSpec spec = layer.Spec;
         var input = StridedRows.Of(layer.Input(), layer.Tokens, spec.InputWidth, gap: 3);
@@ -36,7 +36,7 @@ internal static class ParityCheck
                 break;
         }
 
-        Tolerances.AssertClose(output.Contiguous(), expected, Tolerances.Of(spec), what);
+        Tolerances.AssertClose(output.Contiguous(), expected, tolerance, what);
         output.AssertGapsUntouched(what);
     }
 }

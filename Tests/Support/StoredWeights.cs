@@ -39,7 +39,7 @@ internal static class StoredWeights
             };
         }
 
-        for (int row = 0; precision == FfnPrecision.Int8 && row < stored.Length; row += columns)
+        for (int row = 0; (precision is FfnPrecision.Int8 or FfnPrecision.W8A8) && row < stored.Length; row += columns)
         {
             for (int column = 0; column < columns; column += GroupWeights)
             {
@@ -47,7 +47,7 @@ internal static class StoredWeights
             }
         }
 
-        for (int row = 0; precision == FfnPrecision.Int4 && row < stored.Length; row += columns)
+        for (int row = 0; (precision is FfnPrecision.Int4 or FfnPrecision.W4A8) && row < stored.Length; row += columns)
         {
             Span<float> weights = stored.AsSpan(row, columns);
             byte[] blocks = new byte[(columns + GroupWeights - 1) / GroupWeights * Int4BlockBytes];

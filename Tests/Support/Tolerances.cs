@@ -40,6 +40,10 @@ internal static class Tolerances
         return RoundingUnit * (spec.Mixture is null ? network : network + RoundingsOfStage + (2 * Math.Sqrt(spec.InputWidth)));
     }
 
+    /// <summary>The same of a layer whose rows are rounded before each stage, by an activation and a gate of two of them as well.</summary>
+    public static double Of(FfnSpec spec, FfnPrecision precision) =>
+        Of(spec) + (2 * spec.Stages.Length * StoredTokens.Loss(precision));
+
     /// <summary>
     /// Relative L2 error of the golden cases on a GPU, where a projection's input and what lies between two of them are rounded as the
     /// weights are: what the project promises, a few roundings of each precision's mantissa (23, 10, 7, 10 and 3 bits).

@@ -106,12 +106,18 @@ internal sealed unsafe class NetworkWeights
     }
 
     private static StageWeights[] Describe(
-        ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms) =>
-    [
-        .. stages.Select((stage, index) => new StageWeights(
-            stage,
-            [.. Enumerable.Range(0, stage.ProjectionCount).Select(projection => PanelKernel.Of(gemms.EncodingOf(source, find(Key(index, projection)))))])),
-    ];
+        ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms)
+    {
+        WeightEncoding[][] encodings =
+        [
+            .. stages.Select((stage, index) =>
+                (WeightEncoding[])[.. Enumerable.Range(0, stage.ProjectionCount).Select(projection => gemms.EncodingOf(source, find(Key(index, projection))))]),
+        ];
+
+        // Rows have one form in all of a network.
+        TokenType tokens = encodings.All(static stage => stage.All(static encoding => encoding.IntegerBits > 0)) ? gemms.Tokens : TokenType.Float32;
+        return [.. stages.Zip(encodings, (stage, its) => new StageWeights(stage, [.. its.Select(encoding => PanelKernel.Of(encoding, tokens))]))];
+    }
 
     private static TensorKey Key(int stage, int projection) => new(projection == 0 ? FfnTensorRole.Weight : FfnTensorRole.UpWeight, stage);
 

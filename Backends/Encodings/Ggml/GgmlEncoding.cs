@@ -4,7 +4,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>Rows of a block type of ggml. They are only ever read.</summary>
 /// <typeparam name="TBlock">The block type.</typeparam>
-internal sealed class GgmlEncoding<TBlock>() : WeightEncoding(TBlock.Name, TBlock.Columns, TBlock.Bytes)
+internal class GgmlEncoding<TBlock>() : WeightEncoding(TBlock.Name, TBlock.Columns, TBlock.Bytes)
     where TBlock : struct, IGgmlBlock
 {
     /// <inheritdoc/>

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>w = f16(0) · (q - 8); q is a nibble of 16 bytes from 2 on, the low ones first.</summary>
-internal readonly struct Q4_0 : IGgmlBlock
+internal readonly struct Q4_0 : IIntegerBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_0";
@@ -13,6 +13,21 @@ internal readonly struct Q4_0 : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 18;
+
+    /// <inheritdoc/>
+    public static int Bits => 4;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    {
+        Vector128<byte> nibbles = Lanes.Load(block, 2);
+        (Lanes.Bits(nibbles, 0, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers);
+        (Lanes.Bits(nibbles, 4, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers[Lanes.Count..]);
+        return (Lanes.Half(block, 0), 0);
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
@@ -26,7 +41,7 @@ internal readonly struct Q4_0 : IGgmlBlock
 }
 
 /// <summary>w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 4 on, the low ones first.</summary>
-internal readonly struct Q4_1 : IGgmlBlock
+internal readonly struct Q4_1 : IIntegerBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_1";
@@ -36,6 +51,22 @@ internal readonly struct Q4_1 : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 20;
+
+    /// <inheritdoc/>
+    public static int Bits => 4;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    {
+        Vector128<byte> nibbles = Lanes.Load(block, 4);
+        (Lanes.Bits(nibbles, 0, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers);
+        (Lanes.Bits(nibbles, 4, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers[Lanes.Count..]);
+        float scale = Lanes.Half(block, 0);
+        return (scale, Lanes.Half(block, 2) + (8 * scale));
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 16 on, the low ones of 32 bytes first; s and m, of 32 weights, are 6
 /// bits of 12 bytes from 4 on.
 /// </summary>
-internal readonly struct Q4_K : IGgmlBlock
+internal readonly struct Q4_K : IIntegerBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_k";
@@ -17,6 +17,26 @@ internal readonly struct Q4_K : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 144;
+
+    /// <inheritdoc/>
+    public static int Bits => 4;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    {
+        (int s, int m) = Scales(block, group);
+        for (int half = 0; half < 32; half += Lanes.Count)
+        {
+            Vector128<byte> nibbles = Lanes.Bits(Lanes.Load(block, 16 + (group / 2 * 32) + half), group % 2 * 4, 15);
+            (nibbles.AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers[half..]);
+        }
+
+        float scale = Lanes.Half(block, 0) * s;
+        return (scale, (8 * scale) - (Lanes.Half(block, 2) * m));
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
@@ -47,7 +67,7 @@ internal readonly struct Q4_K : IGgmlBlock
 /// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 48 on, and above it bit i/32 of b[16 + i%32]; else as <see
 /// cref="Q4_K"/>.
 /// </summary>
-internal readonly struct Q5_K : IGgmlBlock
+internal readonly struct Q5_K : IIntegerBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_k";
@@ -59,6 +79,24 @@ internal readonly struct Q5_K : IGgmlBlock
     public static int Bytes => 176;
 
     /// <inheritdoc/>
+    public static int Bits => 8;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    {
+        (int s, int m) = Q4_K.Scales(block, group);
+        for (int half = 0; half < 32; half += Lanes.Count)
+        {
+            Codes(block, group, half).AsSByte().CopyTo(integers[half..]);
+        }
+
+        return (Lanes.Half(block, 0) * s, -(Lanes.Half(block, 2) * m));
+    }
+
+    /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
     {
         float scale = Lanes.Half(block, 0);
@@ -68,10 +106,12 @@ internal readonly struct Q5_K : IGgmlBlock
             (int s, int m) = Q4_K.Scales(block, group);
             for (int half = 0; half < 32; half += Lanes.Count)
             {
-                Vector128<byte> nibbles = Lanes.Bits(Lanes.Load(block, 48 + (group / 2 * 32) + half), group % 2 * 4, 15);
-                Vector128<byte> top = Lanes.Bits(Lanes.Load(block, 16 + half), group, 1) << 4;
-                Lanes.Store(nibbles | top, scale * s, -(offset * m), weights[((group * 32) + half)..]);
+                Lanes.Store(Codes(block, group, half), scale * s, -(offset * m), weights[((group * 32) + half)..]);
             }
         }
     }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<byte> Codes(ReadOnlySpan<byte> block, int group, int half) =>
+        Lanes.Bits(Lanes.Load(block, 48 + (group / 2 * 32) + half), group % 2 * 4, 15) | (Lanes.Bits(Lanes.Load(block, 16 + half), group, 1) << 4);
 }

@@ -6,7 +6,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// <summary>
 /// w = f16(0) · (q - 16); q is a nibble of 16 bytes from 6 on, the low ones first, and above it bit i of the integer at 2.
 /// </summary>
-internal readonly struct Q5_0 : IGgmlBlock
+internal readonly struct Q5_0 : IIntegerBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_0";
@@ -16,6 +16,22 @@ internal readonly struct Q5_0 : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 22;
+
+    /// <inheritdoc/>
+    public static int Bits => 8;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => false;
+
+    /// <inheritdoc/>
+    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    {
+        uint top = Lanes.UInt32(block, 2);
+        Vector128<byte> nibbles = Lanes.Load(block, 6);
+        (Q5_1.Join(Lanes.Bits(nibbles, 0, 15), top).AsSByte() - Vector128.Create((sbyte)16)).CopyTo(integers);
+        (Q5_1.Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).AsSByte() - Vector128.Create((sbyte)16)).CopyTo(integers[Lanes.Count..]);
+        return (Lanes.Half(block, 0), 0);
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
@@ -32,7 +48,7 @@ internal readonly struct Q5_0 : IGgmlBlock
 /// <summary>
 /// w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 8 on, the low ones first, and above it bit i of the integer at 4.
 /// </summary>
-internal readonly struct Q5_1 : IGgmlBlock
+internal readonly struct Q5_1 : IIntegerBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_1";
@@ -42,6 +58,22 @@ internal readonly struct Q5_1 : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 24;
+
+    /// <inheritdoc/>
+    public static int Bits => 8;
+
+    /// <inheritdoc/>
+    public static bool HasOffsets => true;
+
+    /// <inheritdoc/>
+    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    {
+        uint top = Lanes.UInt32(block, 4);
+        Vector128<byte> nibbles = Lanes.Load(block, 8);
+        Join(Lanes.Bits(nibbles, 0, 15), top).AsSByte().CopyTo(integers);
+        Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).AsSByte().CopyTo(integers[Lanes.Count..]);
+        return (Lanes.Half(block, 0), Lanes.Half(block, 2));
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)

@@ -42,6 +42,29 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
     public override bool HoldsNonFinite => true;
 
     /// <inheritdoc/>
+    /// <remarks>Codes count from the middle of their range, so that a byte or half of one holds them.</remarks>
+    public override int IntegerBits { get; } = !format.IsIntegers ? 0 : format.Bits <= 4 ? 4 : 8;
+
+    /// <inheritdoc/>
+    public override bool HasOffsets { get; } = format.HasMinima || format.HasZeros || format.Zero != Middle(format);
+
+    /// <inheritdoc/>
+    public override void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    {
+        Span<byte> codes = MemoryMarshal.AsBytes(integers);
+        _bits.Unpack(row[(HeaderBytes + (firstColumn / BlockColumns * BlockBytes))..], codes);
+        int middle = Middle(Format);
+        foreach (ref byte code in codes)
+        {
+            code = (byte)(code - middle);
+        }
+
+        (float stored, float zero, float minimum) = GroupOf(row, firstColumn / Format.GroupColumns);
+        scale = _hasFactor ? (float)((double)stored * Format.Factor / Format.Divisor) : stored;
+        offset = (scale * (middle - (Format.HasMinima ? 0 : zero))) + minimum;
+    }
+
+    /// <inheritdoc/>
     [SkipLocalsInit]
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {
@@ -67,6 +90,8 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
             weights = weights[part.Length..];
         }
     }
+
+    private static int Middle(GroupedFormat format) => 1 << (format.Bits - 1);
 
     private void Scale(ReadOnlySpan<byte> row, int column, Span<float> values)
     {

@@ -41,6 +41,9 @@ internal sealed record GroupedFormat
     /// </summary>
     public bool HasPhase { get; init; }
 
+    /// <summary>Whether weights are integers of which whole groups of 32 neighbouring ones share a scale.</summary>
+    public bool IsIntegers => Book == CodeBook.Integers && GroupOf is null && !HasPhase && GroupColumns % 32 == 0 && GroupColumns > 0;
+
     /// <summary>Multiplies every weight.</summary>
     public float Factor { get; init; } = 1;
 

@@ -101,7 +101,8 @@ internal static class ShapeComparison
     private static double RequireRight(ISubject subject, FfnSpec spec, double error, int tokens)
     {
         SubjectDescription description = subject.Description;
-        double tolerance = Cli.Verification.Comparison.ToleranceOf(spec, description.QuantizationError + description.ActivationError);
+        double tolerance = Cli.Verification.Comparison.ToleranceOf(
+            spec, description.Precision, description.QuantizationError + description.ActivationError);
         return error <= tolerance
             ? error
             : throw new WrongResultException(

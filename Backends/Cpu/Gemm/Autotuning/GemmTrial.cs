@@ -69,7 +69,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
     public void RunPanels(int tokens)
     {
         TokenTiles tiles = _kernel.Tile(tokens);
-        var packed = new TokenPanels(_grouped, tiles, PanelFormat.PaddedColumns(_columns));
+        var packed = new TokenPanels(_grouped, tiles, PanelFormat.PaddedColumns(_columns), _kernel.Form);
         for (int tile = 0; tile < tiles.Count; tile++)
         {
             packed.Write(tile, 0, _input + ((long)tiles.FirstToken(tile) * _columns), _columns, _columns);

@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics.X86;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
@@ -12,6 +14,11 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// int8        [rows] float scales, then 32 columns of [rows] bytes
 /// int4        [rows] float scales, then 16 pairs of columns of [rows] bytes: the even column in the lower half, the odd one in the upper
 /// </code>
+/// For tokens that are integers as well, a lane of 32 bits holds neighbouring columns of a row, and a group is blocks of one lane for each row:
+/// <code>
+/// int8        [rows] float scales, then 8 blocks of 4 columns: 0, 2, 1, 3 from the lowest byte on
+/// int4        [rows] bfloat16 scales, then 4 blocks of 8 columns: 0, 2, 4, 6, 1, 3, 5, 7 from the lowest half of a byte on
+/// </code>
 /// The panels of any other encoding are its rows as they are stored, one after the other, decoded a block of columns at a time.
 /// </remarks>
 internal static unsafe class PanelFormat
@@ -19,11 +26,24 @@ internal static unsafe class PanelFormat
     /// <summary>Columns that share an int8 scale, and to whose multiple every matrix is filled up.</summary>
     public const int GroupColumns = 32;
 
+    /// <summary>Bytes of a cache line.</summary>
+    public const int LineBytes = 64;
+
     /// <summary>Groups of a row.</summary>
     public static int Groups(int columns) => (int)(((long)columns + GroupColumns - 1) / GroupColumns);
 
     /// <summary>Columns with those that fill the last group.</summary>
     public static long PaddedColumns(int columns) => (long)Groups(columns) * GroupColumns;
+
+    /// <summary>Asks memory for cache lines, which are not read and may be anywhere.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Prefetch(byte* next, int lines)
+    {
+        for (; Sse.IsSupported && lines > 0; lines--, next += LineBytes)
+        {
+            Sse.Prefetch1(next);
+        }
+    }
 
     /// <summary>Stores 16-bit weights of a row in a group: a lane of 32 bits holds an even column below an odd one.</summary>
     public static void PackHalves(ReadOnlySpan<byte> row, int column, int count, byte* group, int lane, int lanes)

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Cpu.Forward;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Rows;
@@ -27,6 +28,9 @@ internal sealed unsafe class PanelGemm : IGemm
     // A block that so many tiles of tokens read is widened once and not by each; it stays in the second-level cache either way, and the
     // numbers are the same.
     private const int TilesWorthWidening = 4;
+
+    // Tokens of the largest tile.
+    private const int MostTileTokens = 12;
 
     /// <inheritdoc/>
     public string Name => "panels";
@@ -105,6 +109,7 @@ internal sealed unsafe class PanelGemm : IGemm
     public void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker)
     {
         int projections = group.Network.Stages[stage].ProjectionCount;
+        bool isInner = stage < group.Network.Stages.Length - 1 && !(stage == 0 && group.Network.FinishesHiddenRows);
         int end = (region.EndColumn + Kernel.Rows - 1) / Kernel.Rows;
         int together = PanelsAtATime(group);
         for (int first = region.FirstColumn / Kernel.Rows; first < end; first += together)
@@ -118,6 +123,11 @@ internal sealed unsafe class PanelGemm : IGemm
                 float* gate = Sums(chunk, group, worker, i * projections);
                 float* up = Sums(chunk, group, worker, (i * projections) + projections - 1);
                 Finish(chunk, group, stage, region, (first + i) * Kernel.Rows, gate, up);
+            }
+
+            if (isInner)
+            {
+                WriteHidden(chunk, group, stage, region, first, panels, worker);
             }
         }
     }
@@ -152,7 +162,13 @@ internal sealed unsafe class PanelGemm : IGemm
         (gate, up) = (new Matrix(chunk.GateRows(group), stride), new Matrix(chunk.UpRows(group), stride));
     }
 
-    private static int PanelsAtATime(long sumElements) => (int)Math.Clamp(SumBytes / (2 * sumElements * sizeof(float)), 1, MostPanelsAtATime);
+    // Whole groups of columns, which integers are made of.
+    private static int PanelsAtATime(long sumElements)
+    {
+        int group = Math.Max(1, PanelFormat.GroupColumns / Kernel.Rows);
+        long most = Math.Min(SumBytes / (2 * sumElements * sizeof(float)), MostPanelsAtATime);
+        return (int)Math.Max(group, most / group * group);
+    }
 
     private static long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * Kernel.Rows;
 
@@ -164,7 +180,10 @@ internal sealed unsafe class PanelGemm : IGemm
     private static float* Sums(CpuChunk chunk, in TokenGroup group, int worker, int panel) => chunk.Own(worker) + (panel * SumElements(group));
 
     private static TokenPanels Tokens(CpuChunk chunk, in TokenGroup group, int stage) => new(
-        chunk.Rows(group, stage), group.Tiles, PanelFormat.PaddedColumns(group.Network.Stages[stage].InputWidth));
+        chunk.Rows(group, stage),
+        group.Tiles,
+        PanelFormat.PaddedColumns(group.Network.Stages[stage].InputWidth),
+        group.Network.Weights[stage].KernelOf(0).Form);
 
     // Panels are counted over both projections here, as they lie in memory.
     private static void Multiply(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker)
@@ -248,16 +267,6 @@ internal sealed unsafe class PanelGemm : IGemm
                 Epilogue.Activate(chunk, group, stage, first + i, firstColumn, columns, gate + offset, up + offset);
             }
 
-            if (!isLast)
-            {
-                TokenPanels hidden = Tokens(chunk, group, stage + 1);
-                hidden.Write(tile, firstColumn, gate + above, Kernel.Rows, columns);
-                if (firstColumn + columns == width)
-                {
-                    hidden.Clear(tile, width);
-                }
-            }
-
             chunk.Add(FfnStep.Activation, start);
             if (isLast)
             {
@@ -270,6 +279,52 @@ internal sealed unsafe class PanelGemm : IGemm
                 chunk.Add(FfnStep.Residual, start);
             }
         }
+    }
+
+    // The hidden rows of some panels, as the next stage reads them.
+    [SkipLocalsInit]
+    private static void WriteHidden(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker)
+    {
+        int projections = group.Network.Stages[stage].ProjectionCount;
+        int width = group.Network.Stages[stage].Width;
+        TokenPanels hidden = Tokens(chunk, group, stage + 1);
+        float* together = stackalloc float[MostTileTokens * PanelFormat.GroupColumns];
+        int step = Math.Max(Kernel.Rows, PanelFormat.GroupColumns);
+        int end = Math.Min(width, (firstPanel + panels) * Kernel.Rows);
+        long start = chunk.Now();
+        for (int tile = region.FirstRow; tile < region.EndRow; tile++)
+        {
+            int above = (group.Tiles.FirstToken(tile) - group.Tiles.FirstToken(region.FirstRow)) * Kernel.Rows;
+            int tokens = group.Tiles.TokensOf(tile);
+            for (int column = firstPanel * Kernel.Rows; column < end; column += step)
+            {
+                int panel = (column / Kernel.Rows) - firstPanel;
+                int count = Math.Min(step, end - column);
+                float* rows = Sums(chunk, group, worker, panel * projections) + above;
+                if (step > Kernel.Rows)
+                {
+                    for (int i = 0; i * Kernel.Rows < count; i++)
+                    {
+                        float* part = Sums(chunk, group, worker, (panel + i) * projections) + above;
+                        for (int token = 0; token < tokens; token++)
+                        {
+                            RowKernel.Copy(together + (token * step) + (i * Kernel.Rows), part + (token * Kernel.Rows), Kernel.Rows);
+                        }
+                    }
+
+                    rows = together;
+                }
+
+                hidden.Write(tile, column, rows, step, count);
+            }
+
+            if (end == width)
+            {
+                hidden.Clear(tile, width);
+            }
+        }
+
+        chunk.Add(FfnStep.Activation, start);
     }
 
     // Whole rows are finished once all panels have been multiplied.

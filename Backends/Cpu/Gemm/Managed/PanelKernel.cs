@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 
@@ -31,6 +32,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>Tokens of a tile at most.</summary>
     public int MostTokens { get; } = mostTokens;
 
+    /// <summary>How it wants tokens.</summary>
+    public virtual TokenForm Form => TokenForm.Float32;
+
     /// <summary>Bytes of a group of columns; 0 where panels are decoded before they are multiplied.</summary>
     public abstract int GroupBytes { get; }
 
@@ -38,21 +42,23 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     public abstract PanelKernel Widened { get; }
 
     /// <summary>The kernel of an encoding on this processor: its own where it has one, else one that decodes it.</summary>
-    public static PanelKernel Of(WeightEncoding encoding) =>
-        Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(encoding)
-        : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(encoding)
-        : Of<Simd128, Vector128<float>>(encoding);
+    /// <param name="encoding">The encoding.</param>
+    /// <param name="tokens">What tokens are while they are multiplied; integers only where weights are, <see cref="WeightEncoding.IntegerBits"/>.</param>
+    public static PanelKernel Of(WeightEncoding encoding, TokenType tokens = TokenType.Float32) =>
+        Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(encoding, tokens)
+        : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(encoding, tokens)
+        : Of<Simd128, Vector128<float>>(encoding, tokens);
 
     /// <summary>The kernel of an encoding with vectors that the processor must have.</summary>
-    public static PanelKernel Of<TSimd, TVector>(WeightEncoding encoding)
-        where TSimd : struct, ISimd<TVector>
-        where TVector : struct =>
-        encoding == WeightEncodings.Float32 ? new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.BFloat16 ? new PanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.Float16 ? new PanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.Int8 ? new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.Int4 ? new PanelKernel<Int4Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : new DecodedPanelKernel(encoding, Of<TSimd, TVector>(WeightEncodings.Float32));
+    public static PanelKernel Of<TSimd, TVector>(WeightEncoding encoding, TokenType tokens = TokenType.Float32)
+        where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
+        where TVector : struct => tokens switch
+        {
+            TokenType.Float32 => OfFloats<TSimd, TVector>(encoding),
+            _ when encoding == WeightEncodings.Int4 => OfIntegers<BFloat16Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+            _ when encoding.HasOffsets => OfIntegers<Float32Offsets<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+            _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+        };
 
     /// <summary>How tokens are cut into tiles for the kernel.</summary>
     public TokenTiles Tile(int tokens) => new(tokens, MostTokens);
@@ -95,4 +101,26 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="destination">Receives them.</param>
     /// <param name="stride">Elements from one column to the next; at least <see cref="Rows"/>.</param>
     public abstract void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride);
+
+    private static PanelKernel OfFloats<TSimd, TVector>(WeightEncoding encoding)
+        where TSimd : struct, ISimd<TVector>
+        where TVector : struct =>
+        encoding == WeightEncodings.Float32 ? new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.BFloat16 ? new PanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.Float16 ? new PanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.Int8 ? new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.Int4 ? new PanelKernel<Int4Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : new DecodedPanelKernel(encoding, OfFloats<TSimd, TVector>(WeightEncodings.Float32));
+
+    private static PanelKernel OfIntegers<TScales, TSimd, TVector>(WeightEncoding encoding, TokenType tokens)
+        where TScales : struct, IIntegerScales<TSimd, TVector>
+        where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
+        where TVector : struct => (encoding.IntegerBits, tokens) switch
+        {
+            (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<WideWords, TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<NarrowWords, TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),
+        };
 }

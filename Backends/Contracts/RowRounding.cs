@@ -1,0 +1,22 @@
+namespace NativeFfn;
+
+/// <summary>How precisions round rows before they are multiplied: to integers, 32 neighbouring elements to a scale, x ≈ scale · q, scale = max|x| / largest.</summary>
+internal static class RowRounding
+{
+    // Elements to a scale.
+    private const int Group = 32;
+
+    /// <summary>The largest integer; 0 where rows are multiplied as the floats that they are. On a CPU; a GPU's rows are told by the precision's own text.</summary>
+    public static int LargestOf(FfnPrecision precision) => precision switch
+    {
+        FfnPrecision.Int8 or FfnPrecision.Int4 => short.MaxValue,
+        FfnPrecision.W8A8 or FfnPrecision.W4A8 => sbyte.MaxValue,
+        _ => 0,
+    };
+
+    /// <summary>
+    /// The root mean square of what is lost of a row at most, ‖rounded - x‖ / ‖x‖: of 32 elements, of which one alone is large, each is off by
+    /// scale / √12.
+    /// </summary>
+    public static double LossOf(FfnPrecision precision) => LargestOf(precision) is > 0 and var largest ? Math.Sqrt(Group / 12.0) / largest : 0;
+}

@@ -1,0 +1,54 @@
+using System.Runtime.CompilerServices;
+using NativeFfn.Backends.Simd;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
+
+/// <summary>8-bit integers by words: in a lane columns 0 and 1 in the even bytes, 2 and 3 in the odd ones, so that shifts make words of them.</summary>
+/// <typeparam name="TWords">The words.</typeparam>
+/// <typeparam name="TSimd">The vectors.</typeparam>
+/// <typeparam name="TVector">The vector.</typeparam>
+internal readonly unsafe struct Int8Words<TWords, TSimd, TVector> : IIntegerElement<TSimd, TVector>
+    where TWords : struct, ITokenWords
+    where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
+    where TVector : struct
+{
+    private const int BitsOfByte = 8;
+
+    public static TokenForm Form => TWords.Form;
+
+    public static int BlockColumns => 4;
+
+    public static int Steps => 2;
+
+    public static int Zero => 0;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector First(byte* vector) => TSimd.ShiftWordsRightArithmetic(TSimd.ShiftWordsLeft(TSimd.Load((float*)vector), BitsOfByte), BitsOfByte);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Second(byte* vector) => TSimd.ShiftWordsRightArithmetic(TSimd.Load((float*)vector), BitsOfByte);
+
+    public static TVector Third(byte* vector) => throw new NotSupportedException("A block has two steps.");
+
+    public static TVector Fourth(byte* vector) => throw new NotSupportedException("A block has two steps.");
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Add(TVector sums, TVector operand, TVector token) => TSimd.AddIntegers(sums, TSimd.MultiplyWords(operand, token));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVector Sum(TVector sums) => sums;
+
+    public static TVector Column(byte* vector, int column) => TSimd.ShiftBitsRightArithmetic(
+        TSimd.ShiftBitsLeft(TSimd.Load((float*)vector), BitsOfByte * (3 - ByteOf(column))), BitsOfByte * 3);
+
+    public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane)
+    {
+        var lanes = (sbyte*)blocks + (lane * sizeof(uint));
+        for (int i = 0; i < integers.Length; i++)
+        {
+            lanes[(i / BlockColumns * 2 * TSimd.Count * sizeof(uint)) + ByteOf(i % BlockColumns)] = integers[i];
+        }
+    }
+
+    private static int ByteOf(int column) => (column % 2 * 2) + (column / 2);
+}

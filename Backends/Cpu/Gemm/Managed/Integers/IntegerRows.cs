@@ -1,0 +1,97 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
+
+/// <summary>Rounds rows of tokens to integers, 32 neighbouring elements to a scale: x ≈ scale · q, scale = max|x| / largest.</summary>
+/// <remarks>
+/// A group whose largest element is not finite has NaN for a scale, so that the token's sums are NaN and no other's. One that is so small
+/// that the reciprocal of its scale passes float32, below 1e-34, is zero.
+/// </remarks>
+internal static unsafe class IntegerRows
+{
+    private const int Group = PanelFormat.GroupColumns;
+    private const int MagnitudeBits = 0x7FFF_FFFF;
+
+    // Of 8 words the order of TokenForm.Bytes.
+    private static readonly Vector128<byte> BytesOfLanes = Vector128.Create((byte)0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+
+    /// <summary>Writes neighbouring groups of a tile.</summary>
+    /// <param name="rows">The tokens' rows, from the first group on.</param>
+    /// <param name="stride">Elements from one row to the next.</param>
+    /// <param name="tokens">Tokens; at most <paramref name="size"/>, the rest of which is written as zeros.</param>
+    /// <param name="columns">Columns; zeros fill the last group.</param>
+    /// <param name="form">How they lie; not floats.</param>
+    /// <param name="destination">The tile's first group.</param>
+    /// <param name="size">Tokens of the tile.</param>
+    [SkipLocalsInit]
+    public static void Write(float* rows, long stride, int tokens, int columns, TokenForm form, float* destination, int size)
+    {
+        float* last = stackalloc float[Group];
+        int groupElements = checked((int)form.Elements(Group)) * size;
+        for (int column = 0; column < columns; column += Group, destination += groupElements)
+        {
+            int count = Math.Min(Group, columns - column);
+            for (int token = 0; token < size; token++)
+            {
+                float* row = rows + (token * stride) + column;
+                if (token >= tokens || count < Group)
+                {
+                    new Span<float>(last, Group).Clear();
+                    new ReadOnlySpan<float>(row, token < tokens ? count : 0).CopyTo(new Span<float>(last, Group));
+                    row = last;
+                }
+
+                WriteGroup(row, form, destination + token, size);
+            }
+        }
+    }
+
+    private static void WriteGroup(float* row, TokenForm form, float* lanes, int size)
+    {
+        Vector256<float> a = Vector256.Load(row), b = Vector256.Load(row + 8), c = Vector256.Load(row + 16), d = Vector256.Load(row + 24);
+        (float scale, float inverse) = Scale(a, b, c, d, form.Largest);
+        Vector256<int> ia = Round(a, inverse), ib = Round(b, inverse), ic = Round(c, inverse), id = Round(d, inverse);
+        var words = new Words { Low = Vector256.NarrowWithSaturation(ia, ib), High = Vector256.NarrowWithSaturation(ic, id) };
+        if (form.IsBytes)
+        {
+            Vector256<sbyte> bytes = Vector256.NarrowWithSaturation(words.Low, words.High);
+            words.Low = Vector256.Create(
+                Vector128.Shuffle(bytes.GetLower().AsByte(), BytesOfLanes), Vector128.Shuffle(bytes.GetUpper().AsByte(), BytesOfLanes)).AsInt16();
+        }
+
+        var source = (float*)&words;
+        for (int lane = 0; lane < form.Lanes; lane++, lanes += size)
+        {
+            *lanes = source[lane];
+        }
+
+        lanes[0] = scale;
+        lanes[size] = scale * Vector256.Sum((ia + ib) + (ic + id));
+    }
+
+    // As integers, magnitudes are in the same order, with those that are not finite above all numbers.
+    private static (float Scale, float Inverse) Scale(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, int largest)
+    {
+        Vector256<int> mask = Vector256.Create(MagnitudeBits);
+        Vector256<int> most = Vector256.Max(
+            Vector256.Max(a.AsInt32() & mask, b.AsInt32() & mask), Vector256.Max(c.AsInt32() & mask, d.AsInt32() & mask));
+        Vector128<int> half = Vector128.Max(most.GetLower(), most.GetUpper());
+        half = Vector128.Max(half, Vector128.Shuffle(half, Vector128.Create(2, 3, 0, 1)));
+        float magnitude = BitConverter.Int32BitsToSingle(Math.Max(half[0], half[1]));
+        float inverse = largest / magnitude;
+        return !float.IsFinite(magnitude) ? (float.NaN, 0)
+            : float.IsFinite(inverse) ? (magnitude / largest, inverse)
+            : (0, 0);
+    }
+
+    // Of what is not finite any integer will do.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector256<int> Round(Vector256<float> values, float inverse) => Vector256.ConvertToInt32Native(Vector256.Round(values * inverse));
+
+    private struct Words
+    {
+        public Vector256<short> Low;
+        public Vector256<short> High;
+    }
+}
