@@ -37,7 +37,7 @@ internal sealed class OnnxSubject : ISubject
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
         };
         options.DisablePerSessionThreads();
-        byte[] graph = SwiGluGraph.Write(layer.Weights);
+        byte[] graph = FfnGraph.Write(layer.Weights, addsInput: true);
         WeightRotation rotation = layer.Limits.Of(layer.Weights.ByteCount, layer.Weights.ByteCount);
         while (_sessions.Count < rotation.Copies)
         {
@@ -64,8 +64,8 @@ internal sealed class OnnxSubject : ISubject
         foreach (InferenceSession session in _sessions)
         {
             OrtIoBinding binding = session.CreateIoBinding();
-            binding.BindInput(SwiGluGraph.Input, _boundInput);
-            binding.BindOutput(SwiGluGraph.Output, _boundOutput);
+            binding.BindInput(FfnGraph.Input, _boundInput);
+            binding.BindOutput(FfnGraph.Output, _boundOutput);
             _bindings.Add(binding);
         }
     }

@@ -4,9 +4,9 @@ using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Bench.Onnx;
 
-/// <summary>The layer as an ONNX model, as an exporter would write it.</summary>
+/// <summary>A SwiGLU or plain ReLU layer as an ONNX model, as an exporter would write it.</summary>
 /// <remarks>Field numbers are those of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto</remarks>
-internal static class SwiGluGraph
+internal static class FfnGraph
 {
     /// <summary>The graph's input, float32 <c>[tokens, d_model]</c> with any number of tokens.</summary>
     public const string Input = "x";
@@ -28,8 +28,9 @@ internal static class SwiGluGraph
 
     /// <summary>Writes the model.</summary>
     /// <param name="weights">The layer; its matrices are stored transposed, <c>[in, out]</c>, as MatMul takes them.</param>
-    /// <exception cref="NotSupportedException">The weights do not fit into one file.</exception>
-    public static byte[] Write(LayerWeights weights)
+    /// <param name="addsInput">Whether the graph's output is x + FFN(x), and not FFN(x) alone.</param>
+    /// <exception cref="NotSupportedException">The weights do not fit into one file, or the layer is neither SwiGLU nor plain ReLU.</exception>
+    public static byte[] Write(LayerWeights weights, bool addsInput)
     {
         if (weights.ByteCount > MaxWeightBytes)
         {
@@ -39,17 +40,33 @@ internal static class SwiGluGraph
 
         (int dModel, int dFf) = (weights.Spec.DModel, weights.Spec.DFf);
         int capacity = (int)weights.ByteCount + Overhead;
-        ProtobufWriter graph = new ProtobufWriter(capacity)
-            .Message(1, Node("MatMul", "gate", Input, "gate.weight"))
-            .Message(1, Node("MatMul", "up", Input, "up.weight"))
-            .Message(1, Node("Sigmoid", "sigmoid", "gate"))
-            .Message(1, Node("Mul", "silu", "gate", "sigmoid"))
-            .Message(1, Node("Mul", "hidden", "silu", "up"))
-            .Message(1, Node("MatMul", "down", "hidden", "down.weight"))
-            .Message(1, Node("Add", Output, Input, "down"))
-            .Text(2, "swiglu")
+        var graph = new ProtobufWriter(capacity);
+        if (weights.Spec.Stages[0].Kind == FfnKind.SwiGlu)
+        {
+            graph.Message(1, Node("MatMul", "gate", Input, "gate.weight"))
+                .Message(1, Node("MatMul", "up", Input, "up.weight"))
+                .Message(1, Node("Sigmoid", "sigmoid", "gate"))
+                .Message(1, Node("Mul", "silu", "gate", "sigmoid"))
+                .Message(1, Node("Mul", "hidden", "silu", "up"))
+                .Message(5, Initializer("up.weight", weights.Up, rows: dFf, columns: dModel));
+        }
+        else if (weights.Spec.Stages[0].Kind == FfnKind.Relu)
+        {
+            graph.Message(1, Node("MatMul", "gate", Input, "gate.weight")).Message(1, Node("Relu", "hidden", "gate"));
+        }
+        else
+        {
+            throw new NotSupportedException($"{weights.Spec} is neither a SwiGLU nor a plain ReLU layer, the two that are written as graphs.");
+        }
+
+        graph.Message(1, Node("MatMul", addsInput ? "down" : Output, "hidden", "down.weight"));
+        if (addsInput)
+        {
+            graph.Message(1, Node("Add", Output, Input, "down"));
+        }
+
+        graph.Text(2, "ffn")
             .Message(5, Initializer("gate.weight", weights.Gate, rows: dFf, columns: dModel))
-            .Message(5, Initializer("up.weight", weights.Up, rows: dFf, columns: dModel))
             .Message(5, Initializer("down.weight", weights.Down, rows: dModel, columns: dFf))
             .Message(11, Rows(Input, dModel))
             .Message(12, Rows(Output, dModel));
