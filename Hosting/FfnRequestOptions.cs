@@ -6,4 +6,6 @@ namespace NativeFfn.Hosting;
 /// How long the request may wait before it is run, from the call on; null means <see cref="FfnBatchingOptions.DefaultDeadline"/>, and
 /// <see cref="Timeout.InfiniteTimeSpan"/> none. A request that runs is never interrupted.
 /// </param>
-public readonly record struct FfnRequestOptions(FfnMode Mode = FfnMode.Ffn, TimeSpan? Deadline = null);
+/// <param name="Priority">Which of the requests that wait go first.</param>
+public readonly record struct FfnRequestOptions(
+    FfnMode Mode = FfnMode.Ffn, TimeSpan? Deadline = null, FfnPriority Priority = FfnPriority.Normal);

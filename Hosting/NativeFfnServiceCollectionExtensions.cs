@@ -110,7 +110,10 @@ public static class NativeFfnServiceCollectionExtensions
             provider.GetRequiredService<FfnMetrics>(),
             (provider.GetService<ILoggerFactory>() ?? NullLoggerFactory.Instance).CreateLogger(FfnLog.Category)));
         services.AddKeyedSingleton<IFfnClient>(key, (provider, _) => new FfnClient(provider.GetRequiredKeyedService<FfnRuntime>(key)));
-        services.AddSingleton<IHostedService>(provider => new FfnHostedService(provider.GetRequiredKeyedService<FfnRuntime>(key)));
+        services.AddKeyedSingleton<IFfnModels>(key, (provider, _) => provider.GetRequiredKeyedService<FfnRuntime>(key));
+        services.AddSingleton<IHostedService>(provider => new FfnHostedService(
+            provider.GetRequiredKeyedService<FfnRuntime>(key), provider.GetRequiredService<IOptionsMonitor<NativeFfnOptions>>(),
+            optionsName));
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             key is null ? HealthCheckName : $"{HealthCheckName}-{key}",
             provider => new FfnHealthCheck(provider.GetRequiredKeyedService<FfnRuntime>(key)),

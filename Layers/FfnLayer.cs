@@ -48,6 +48,16 @@ public sealed class FfnLayer : IDisposable
     /// <summary>How the matrices are kept in memory: encodings with + between them, such as <c>f32</c> or <c>q4_K+q6_K</c>.</summary>
     public string Encodings => _prepared.Encodings;
 
+    /// <summary>Threads that share a forward of so many tokens where they are free, the caller's included; 1 where it is too small to share.</summary>
+    /// <remarks>It follows from the work, and from how long forwards took with and without help. On a GPU it is 1.</remarks>
+    /// <param name="tokens">Tokens.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="tokens"/> is not positive.</exception>
+    public int ThreadsOf(int tokens)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(tokens);
+        return _prepared.ThreadsOf(tokens);
+    }
+
     /// <summary>Copies how many tokens each expert of a mixture was sent by all forwards so far.</summary>
     /// <param name="counts">One element for each expert of the layer's <see cref="FfnSpec.Mixture"/>; none where it has none.</param>
     /// <exception cref="ArgumentException"><paramref name="counts"/> has another length.</exception>
@@ -145,7 +155,7 @@ public sealed class FfnLayer : IDisposable
     public void ForwardBlock(ReadOnlySpan2D<float> input, Span2D<float> output) =>
         Run(new FfnRows { Input = input, Output = output, Mode = FfnMode.Block });
 
-    /// <summary>Any mode, without holding the caller's thread: on a GPU nobody waits, on a CPU a thread of the pool computes.</summary>
+    /// <summary>Any mode, without holding the caller's thread: on a GPU nobody waits, on a CPU a thread of the pool computes, or the caller's where that takes less than handing over.</summary>
     /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>; must not change before the task is done.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>

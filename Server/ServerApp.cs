@@ -65,6 +65,7 @@ internal static class ServerApp
         services.AddSingleton<LayerCatalog>();
         services.AddSingleton<ForwardEndpoint>();
         services.AddSingleton<LayersEndpoint>();
+        services.AddSingleton<ReloadEndpoint>();
         services.AddSingleton<ActivationCurves>();
         services.AddSingleton<LayerProbe>();
         services.AddSingleton<ComputeEndpoint>();
@@ -95,6 +96,7 @@ internal static class ServerApp
             static method => $"/{FeedForward.Descriptor.FullName}/{method.Name}"));
         app.MapGet("/v1/layers", services.GetRequiredService<LayersEndpoint>().HandleAsync);
         app.MapPost("/v1/layers/{model}/{index}/forward", services.GetRequiredService<ForwardEndpoint>().HandleAsync);
+        app.MapPost("/v1/models/{model}/reload", services.GetRequiredService<ReloadEndpoint>().HandleAsync);
         app.MapGrpcService<FeedForwardService>();
         if (options.Explorer.Enabled)
         {

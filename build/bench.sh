@@ -8,10 +8,16 @@
 #   build/bench.sh --subjects 4-bit                           our int4 beside those of ONNX Runtime and ggml; so are 32-, 16- and 8-bit, and all
 #   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,mkl-f16,onnx
 #   build/bench.sh --shape 2048x768 --experts 64 --top-k 8    a mixture, which NativeFfn alone runs
+#   build/bench.sh --small                                    latency of small layers, and of a server's client beside direct calls
 #   build/bench.sh queue                                      the way through the queue of a server
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+
+if [ "${1-}" = --small ]; then
+    shift
+    set -- small "$@"
+fi
 
 "$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
 "$root/build/fetch-openblas.sh" || say "warning: going on without OpenBLAS."

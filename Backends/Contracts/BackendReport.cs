@@ -35,6 +35,9 @@ public sealed record BackendDescription(BackendKind Kind, string Version, string
     /// <summary>Times that a mode is run before later forwards find everything in place: 1 where the first run makes all of it.</summary>
     public int WarmupRuns { get; init; } = 1;
 
+    /// <summary>Forwards of one thread that run beside each other unhindered: the processors this process may use, and 1 on a GPU.</summary>
+    public int ConcurrentForwards { get; init; } = 1;
+
     /// <summary>Whether a row keeps its bits whatever rows run beside it and however many, in dense layers and in mixtures.</summary>
     public bool RowsAreIndependent { get; init; }
 

@@ -11,10 +11,10 @@ public sealed record FfnEngineOptions
     public const int MaxDevice = 1023;
 
     /// <summary>
-    /// Multiply-adds that are worth handing to another thread: about 1 MB of weights read for one token, some 50 µs, ten times what
-    /// waking a thread costs.
+    /// Multiply-adds that may be worth handing to a thread that is awake: 256 KB of weights read for one token, some 3 µs from a cache and
+    /// ten times what handing it over costs. Whether they are worth it here and now, each layer learns.
     /// </summary>
-    private const long DefaultMinimumSliceWork = 256 * 1024;
+    private const long DefaultMinimumSliceWork = 64 * 1024;
 
     /// <summary>
     /// The backend. <see cref="BackendKind.Auto"/> takes the best that is available; any other is used or refused with the reason, never
@@ -23,8 +23,8 @@ public sealed record FfnEngineOptions
     public BackendKind Backend { get; init; } = BackendKind.Auto;
 
     /// <summary>
-    /// Threads that one forward may use, the caller's included; 0 (the default) means the processors this process may use, which honours
-    /// affinity and a container's quota.
+    /// Threads that one forward uses at most, the caller's included; 0 (the default) means the processors this process may use, which honours
+    /// affinity and a container's quota. A forward has no more of them than its work is worth, other callers leave idle, and make it faster.
     /// </summary>
     public int Threads { get; init; }
 

@@ -59,6 +59,10 @@ internal interface ILoadedLayer : IDisposable
     /// <summary>The encodings of the matrices in memory, with + between them.</summary>
     string Encodings { get; }
 
+    /// <summary>Threads that share a forward of so many tokens where they are free, the caller's included.</summary>
+    /// <param name="tokens">Tokens; positive.</param>
+    int ThreadsOf(int tokens) => 1;
+
     /// <summary>Copies how many tokens each expert of a mixture was sent so far; nothing where the layer is none.</summary>
     /// <param name="counts">Receives one count an expert.</param>
     void ReadExpertTokens(Span<long> counts)

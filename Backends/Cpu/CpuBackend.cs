@@ -17,6 +17,7 @@ internal sealed class CpuBackend : IFfnBackend
     private readonly GemmList _gemms;
     private readonly ObjectSlots<CpuForward> _forwards;
     private readonly int _maxResidentExperts;
+    private readonly long _minimumSliceWork;
 
     /// <summary>Starts the team.</summary>
     /// <param name="description">Who the backend is.</param>
@@ -27,6 +28,7 @@ internal sealed class CpuBackend : IFfnBackend
         Description = description;
         _gemms = gemms;
         _maxResidentExperts = options.MaxResidentExperts;
+        _minimumSliceWork = options.MinimumSliceWork;
         _team = new WorkerTeam(options.Threads);
         int kept = Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor;
         _forwards = new ObjectSlots<CpuForward>(kept, () => new CpuForward(_team, options.MinimumSliceWork));
@@ -43,7 +45,8 @@ internal sealed class CpuBackend : IFfnBackend
 
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>
-        new CpuLoadedLayer(new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards);
+        new CpuLoadedLayer(
+            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards, _team.Threads, _minimumSliceWork);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -1,5 +1,7 @@
+using System.Diagnostics;
 using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Cpu.Forward;
+using NativeFfn.Backends.Cpu.Team;
 using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Storage;
 
@@ -8,8 +10,13 @@ namespace NativeFfn.Backends.Cpu;
 /// <summary>A layer whose weights are in native memory, run by whichever forward state is free.</summary>
 /// <param name="weights">The weights.</param>
 /// <param name="forwards">Forward states.</param>
-internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuForward> forwards) : ILoadedLayer
+/// <param name="threads">Threads that share a forward at most.</param>
+/// <param name="minimumSliceWork">Multiply-adds that are worth another thread.</param>
+internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuForward> forwards, int threads, long minimumSliceWork) : ILoadedLayer
 {
+    private readonly SharingTimes _times = new();
+    private readonly long _work = WorkOfToken(weights.Spec);
+
     /// <inheritdoc/>
     public long WeightBytes => weights.Bytes;
 
@@ -21,6 +28,9 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
 
     /// <inheritdoc/>
     public void ReadExpertTokens(Span<long> counts) => weights.Tokens?.Read(counts);
+
+    /// <inheritdoc/>
+    public int ThreadsOf(int tokens) => Shareable(tokens) is > 1 and var shared && _times.PrefersHelp(tokens) ? shared : 1;
 
     /// <inheritdoc/>
     public void Run(in FfnRows rows)
@@ -42,19 +52,65 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
     }
 
     /// <inheritdoc/>
+    public ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    {
+        // Done before a thread of the pool would have begun.
+        if (rows.Tokens > 0 && _times.Of(rows.Tokens) is > 0 and var seconds && seconds <= _times.Handover)
+        {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return ValueTask.FromCanceled(cancellationToken);
+            }
+
+            try
+            {
+                Run(rows.Rows);
+                return ValueTask.CompletedTask;
+            }
+            catch (Exception exception)
+            {
+                return ValueTask.FromException(exception);
+            }
+        }
+
+        return RunOnPoolAsync(rows, cancellationToken);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => weights.Dispose();
+
+    // Multiply-adds of a token in the largest stage, which is what is cut.
+    private static long WorkOfToken(FfnSpec spec)
+    {
+        long most = 0;
+        foreach (FfnStage stage in spec.Stages)
+        {
+            most = Math.Max(most, (long)stage.InputWidth * stage.Width * stage.ProjectionCount);
+        }
+
+        return most * (spec.Mixture?.TopK ?? 1);
+    }
+
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder))]
-    public async ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
+    private async ValueTask RunOnPoolAsync(FfnMemoryRows rows, CancellationToken cancellationToken)
     {
         bool held = false;
         try
         {
             // From now on, and not from when the pool comes to it: the forward is in flight once the caller has its task.
             weights.DangerousAddRef(ref held);
+            long given = Stopwatch.GetTimestamp();
             await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
+            long begun = Stopwatch.GetTimestamp();
+            _times.HandedOver(Stopwatch.GetElapsedTime(given, begun).TotalSeconds);
             cancellationToken.ThrowIfCancellationRequested();
             if (rows.Tokens > 0)
             {
                 RunWithAny(rows.Rows);
+                if (Shareable(rows.Tokens) == 1)
+                {
+                    _times.Measured(rows.Tokens, helped: false, Stopwatch.GetElapsedTime(begun).TotalSeconds);
+                }
             }
         }
         finally
@@ -66,20 +122,48 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => weights.Dispose();
+    // Threads that the work is enough for.
+    private int Shareable(int tokens) => (int)Math.Clamp(_work * tokens / minimumSliceWork, 1, threads);
 
     private void RunWithAny(in FfnRows rows)
     {
-        if (rows.Input.Height == 0)
+        int tokens = rows.Input.Height;
+        if (tokens == 0)
         {
             return;
         }
 
+        if (Shareable(tokens) == 1)
+        {
+            RunWithAny(rows, takesHelp: false);
+            return;
+        }
+
+        CallersInFlight.Enter();
+        try
+        {
+            // Where no processor is idle there is nothing to choose, and nothing to learn.
+            bool isFree = CallersInFlight.IdleProcessors > 0;
+            bool takesHelp = !isFree || _times.TakesHelp(tokens);
+            long start = Stopwatch.GetTimestamp();
+            RunWithAny(rows, takesHelp);
+            if (isFree)
+            {
+                _times.Measured(tokens, takesHelp, Stopwatch.GetElapsedTime(start).TotalSeconds);
+            }
+        }
+        finally
+        {
+            CallersInFlight.Leave();
+        }
+    }
+
+    private void RunWithAny(in FfnRows rows, bool takesHelp)
+    {
         CpuForward forward = forwards.Take();
         try
         {
-            forward.Run(weights, rows);
+            forward.Run(weights, rows, takesHelp);
         }
         finally
         {

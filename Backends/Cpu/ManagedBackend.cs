@@ -11,7 +11,10 @@ internal static class ManagedBackend
     public static IFfnBackend Open(FfnEngineOptions options) => options.Kernel == CpuKernel.Mkl
         ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or panels, or backend mkl.")
         : new CpuBackend(
-            new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads) { RowsAreIndependent = true },
+            new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads)
+            {
+                RowsAreIndependent = true, ConcurrentForwards = Environment.ProcessorCount,
+            },
             options,
             new GemmList(options.Precision));
 }

@@ -17,7 +17,10 @@ internal static class MklBackend
             options.Precision, options.Kernel, new MklProduct(library),
             $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}");
         return new CpuBackend(
-            new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads) { OwnKernel = CpuKernel.Mkl },
+            new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads)
+            {
+                OwnKernel = CpuKernel.Mkl, ConcurrentForwards = Environment.ProcessorCount,
+            },
             options,
             gemms);
     }

@@ -1,38 +1,56 @@
-using NativeFfn.Hosting.Serving;
-
 namespace NativeFfn.Hosting.Batching;
 
 /// <summary>The rows of requests that are run together: gathered from the callers' memory, and scattered back to it.</summary>
 /// <remarks>A request whose memory fails (disposed by its owner, say) is marked as failed and left out.</remarks>
 internal sealed class BatchBuffer
 {
-    private readonly float[] _input;
-    private readonly float[] _output;
+    private readonly int _tokens;
+    private readonly int _paddedTokens;
+    private float[] _input = [];
+    private float[] _output = [];
 
-    /// <summary>Makes room for batches of any of the layers.</summary>
-    /// <param name="layers">The layers.</param>
+    /// <summary>Makes room for nothing yet.</summary>
     /// <param name="tokens">Tokens of a batch at most.</param>
-    public BatchBuffer(IReadOnlyList<ServedLayer> layers, int tokens)
+    /// <param name="paddedTokens">
+    /// Rows of every forward that requests may share; those without a request are zero. 0 where each has as many as it needs.
+    /// </param>
+    public BatchBuffer(int tokens, int paddedTokens)
     {
-        _input = Allocate(layers.Max(static layer => layer.Info.Spec.InputWidth), tokens);
-        _output = Allocate(layers.Max(static layer => layer.Info.Spec.OutputWidth), tokens);
+        _tokens = tokens;
+        _paddedTokens = paddedTokens;
     }
+
+    /// <summary>Proves that a batch of a layer fits into arrays.</summary>
+    /// <exception cref="FfnHostingException">It does not.</exception>
+    public static void RequireRoom(FfnSpec spec, int tokens)
+    {
+        int width = Math.Max(spec.InputWidth, spec.OutputWidth);
+        if ((long)width * tokens > Array.MaxLength)
+        {
+            throw new FfnHostingException(
+                $"Batching:MaxBatchTokens is {tokens}, but so many rows of {width} elements do not fit into one array. Use at most " +
+                $"{Array.MaxLength / width}.");
+        }
+    }
+
+    /// <summary>Whether forwards of a layer are filled up: one whose requests share nothing gives the same bits without.</summary>
+    public bool Pads(LayerQueue queue) => _paddedTokens > 0 && queue.Layer.MaxBatchTokens > 0;
 
     /// <summary>Runs requests as one forward.</summary>
     /// <param name="queue">Layer and mode.</param>
     /// <param name="requests">The requests.</param>
-    /// <param name="paddedTokens">Rows of the forward where that is fixed; those without a request are zero. 0 where it is not.</param>
     /// <param name="forward">Runs the rows.</param>
-    public void Run(LayerQueue queue, IReadOnlyList<FfnRequest> requests, int paddedTokens, LayerForward forward)
+    public void Run(LayerQueue queue, IReadOnlyList<FfnRequest> requests, LayerForward forward)
     {
         FfnSpec spec = queue.Layer.Info.Spec;
+        Reserve(spec);
         int tokens = 0;
         for (int i = 0; i < requests.Count; i++)
         {
             tokens += Gather(requests[i], _input.AsSpan(tokens * spec.InputWidth));
         }
 
-        int rows = Pad(tokens, paddedTokens, spec);
+        int rows = Pad(tokens, spec);
         if (rows == 0)
         {
             return;
@@ -52,14 +70,15 @@ internal sealed class BatchBuffer
     }
 
     /// <summary>Runs rows of any number in forwards of a fixed number.</summary>
-    public void RunInPieces(LayerQueue queue, ReadOnlySpan<float> input, Span<float> output, int paddedTokens, LayerForward forward)
+    public void RunInPieces(LayerQueue queue, ReadOnlySpan<float> input, Span<float> output, LayerForward forward)
     {
         FfnSpec spec = queue.Layer.Info.Spec;
+        Reserve(spec);
         while (input.Length > 0)
         {
-            int tokens = Math.Min(paddedTokens, input.Length / spec.InputWidth);
+            int tokens = Math.Min(_paddedTokens, input.Length / spec.InputWidth);
             input[..(tokens * spec.InputWidth)].CopyTo(_input);
-            int rows = Pad(tokens, paddedTokens, spec);
+            int rows = Pad(tokens, spec);
             forward(queue.Layer.Layer, queue.Mode, _input.AsSpan(0, rows * spec.InputWidth), _output.AsSpan(0, rows * spec.OutputWidth));
             _output.AsSpan(0, tokens * spec.OutputWidth).CopyTo(output);
             input = input[(tokens * spec.InputWidth)..];
@@ -93,28 +112,29 @@ internal sealed class BatchBuffer
         }
     }
 
-    private int Pad(int tokens, int paddedTokens, FfnSpec spec)
+    private int Pad(int tokens, FfnSpec spec)
     {
-        if (tokens == 0 || paddedTokens == 0)
+        if (tokens == 0 || _paddedTokens == 0)
         {
             return tokens;
         }
 
-        _input.AsSpan(tokens * spec.InputWidth, (paddedTokens - tokens) * spec.InputWidth).Clear();
-        return paddedTokens;
+        _input.AsSpan(tokens * spec.InputWidth, (_paddedTokens - tokens) * spec.InputWidth).Clear();
+        return _paddedTokens;
     }
 
-    // On the pinned heap, so that a collection never has to move what native code often holds.
-    private static float[] Allocate(int width, int tokens)
+    // Grows to the widest layer so far; on the pinned heap, so that a collection never has to move what native code often holds.
+    private void Reserve(FfnSpec spec)
     {
-        long elements = (long)width * tokens;
-        if (elements > Array.MaxLength)
-        {
-            throw new FfnHostingException(
-                $"Batching:MaxBatchTokens is {tokens}, but so many rows of {width} elements do not fit into one array. Use at most " +
-                $"{Array.MaxLength / width}.");
-        }
+        Reserve(ref _input, spec.InputWidth * _tokens);
+        Reserve(ref _output, spec.OutputWidth * _tokens);
+    }
 
-        return GC.AllocateUninitializedArray<float>((int)elements, pinned: true);
+    private static void Reserve(ref float[] array, int length)
+    {
+        if (array.Length < length)
+        {
+            array = GC.AllocateUninitializedArray<float>(length, pinned: true);
+        }
     }
 }

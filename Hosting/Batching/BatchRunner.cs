@@ -2,98 +2,96 @@ using NativeFfn.Hosting.Telemetry;
 
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>The one thread that runs an engine's requests, and sleeps when there are none.</summary>
+/// <summary>A thread that runs an engine's waiting requests, and sleeps when there are none.</summary>
 /// <remarks>
 /// A request that is alone is run where it lies; several are gathered, run together and scattered. Where that fails for a reason that
 /// one of them may have brought, each is run alone, so that the others do not fail with it. Any other failure breaks the engine.
 /// </remarks>
-internal sealed class BatchRunner
+/// <param name="queue">Where requests wait.</param>
+/// <param name="execution">Runs rows.</param>
+/// <param name="buffer">Room for a batch of any layer.</param>
+/// <param name="time">The clock.</param>
+/// <param name="metrics">What is counted.</param>
+internal sealed class BatchRunner(
+    RequestQueue queue, LayerExecution execution, BatchBuffer buffer, TimeProvider time, FfnMetrics metrics)
 {
-    private readonly RequestQueue _queue;
-    private readonly BatchBuffer _buffer;
-    private readonly int _paddedTokens;
-    private readonly TimeProvider _time;
-    private readonly FfnMetrics _metrics;
-    private readonly Action<Exception> _broken;
     private readonly RequestBatch _batch = new();
-    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
-    /// <summary>Makes a runner; <see cref="Start"/> starts it.</summary>
-    /// <param name="queue">Where requests wait.</param>
-    /// <param name="buffer">Room for a batch of any layer.</param>
-    /// <param name="paddedTokens">Rows of every forward that requests may share, or 0 where each has as many as it needs.</param>
-    /// <param name="time">The clock.</param>
-    /// <param name="metrics">What is counted.</param>
-    /// <param name="broken">Told of a failure that is not a request's own, after which nothing is run any more.</param>
-    public BatchRunner(
-        RequestQueue queue, BatchBuffer buffer, int paddedTokens, TimeProvider time, FfnMetrics metrics, Action<Exception> broken)
+    /// <summary>Runs until the queue is closed and empty.</summary>
+    /// <param name="wantsHelp">Called when requests wait that another runner could run meanwhile.</param>
+    public void Run(Action wantsHelp)
     {
-        _queue = queue;
-        _buffer = buffer;
-        _paddedTokens = paddedTokens;
-        _time = time;
-        _metrics = metrics;
-        _broken = broken;
-    }
-
-    /// <summary>Runs rows; tests look on, hold it up, or have it fail.</summary>
-    public LayerForward Forward { get; set; } = LayerForwards.Run;
-
-    /// <summary>Done when the queue was closed and its last request was run.</summary>
-    public Task Ended => _ended.Task;
-
-    public void Start(string name) => new Thread(Run) { IsBackground = true, Name = $"NativeFfn runner {name}" }.Start();
-
-    private void Run()
-    {
-        try
+        while (queue.Take(_batch))
         {
-            while (_queue.Take(_batch))
+            if (_batch.WantsHelp)
             {
-                RefuseExpired();
-                RunBatch();
-                _batch.Clear();
+                wantsHelp();
             }
-        }
-        finally
-        {
-            _ended.SetResult();
+
+            RunTaken();
         }
     }
 
-    private void RefuseExpired()
+    /// <summary>Runs the next batch, if there is one that may run now; for who is no thread of its own.</summary>
+    public bool TryRunOne()
+    {
+        bool taken = queue.TryTake(_batch);
+        if (taken)
+        {
+            RunTaken();
+        }
+
+        return taken;
+    }
+
+    private void RunTaken()
     {
         foreach (FfnRequest request in _batch.Expired)
         {
-            _queue.RefuseLate(request);
+            queue.RefuseLate(request);
         }
+
+        if (_batch.Requests.Count > 0)
+        {
+            RunBatch(_batch.Requests[0].Queue);
+        }
+
+        _batch.Clear();
     }
 
-    private void RunBatch()
+    private void RunBatch(LayerQueue taken)
     {
-        if (_batch.Requests.Count == 0)
+        long started = time.GetTimestamp();
+        Exception? broken = RunTogether(taken);
+        TimeSpan elapsed = time.GetElapsedTime(started);
+        if (_batch.Requests.Count > 1)
         {
-            return;
+            taken.Layer.Times.MeasuredBatch(_batch.Tokens, elapsed);
         }
-
-        LayerQueue queue = _batch.Requests[0].Queue;
-        long started = _time.GetTimestamp();
-        Exception? broken = RunTogether(queue);
-        TimeSpan elapsed = _time.GetElapsedTime(started);
-        _queue.Rate.Measured(_batch, elapsed);
-        _metrics.Executed(queue, _batch, elapsed);
-        foreach (FfnRequest request in _batch.Requests)
+        else
         {
-            Finish(request, started);
+            taken.Layer.Times.Measured(_batch.Tokens, elapsed);
         }
 
         if (broken is not null)
         {
-            _broken(broken);
+            // Before anybody else could begin.
+            execution.Break(broken);
+        }
+
+        queue.Finished(_batch, elapsed);
+        metrics.Executed(taken, _batch.Tokens, _batch.Requests.Count, elapsed, isDirect: false);
+        foreach (FfnRequest request in _batch.Requests)
+        {
+            TimeSpan waited = time.GetElapsedTime(request.ArrivedAt, started);
+            metrics.Finished(taken, request.Tokens, waited, request.Failure);
+            FfnTracing.Record(request, _batch.Tokens, waited, time);
+            request.Complete(request.Failure);
         }
     }
 
-    private Exception? RunTogether(LayerQueue queue)
+    /// <returns>What broke the engine, or null.</returns>
+    private Exception? RunTogether(LayerQueue taken)
     {
         if (_batch.Requests.Count == 1)
         {
@@ -102,88 +100,46 @@ internal sealed class BatchRunner
 
         try
         {
-            _buffer.Run(queue, _batch.Requests, _paddedTokens, Forward);
+            buffer.Run(taken, _batch.Requests, execution.Forward);
             return null;
         }
-        catch (Exception exception) when (IsRequestsOwn(exception))
+        catch (Exception exception) when (LayerExecution.IsRequestsOwn(exception))
         {
-            Exception? broken = null;
-            foreach (FfnRequest request in _batch.Requests)
-            {
-                if (broken is not null)
-                {
-                    request.Failure ??= Broken(broken);
-                }
-                else if (request.Failure is null)
-                {
-                    broken = RunAlone(request);
-                }
-            }
-
-            return broken;
+            return RunEachAlone();
         }
         catch (Exception exception)
         {
             foreach (FfnRequest request in _batch.Requests)
             {
-                request.Failure ??= Broken(exception);
+                request.Failure ??= LayerExecution.Broken(exception);
             }
 
             return exception;
         }
     }
 
-    /// <returns>What broke the engine, or null.</returns>
+    private Exception? RunEachAlone()
+    {
+        Exception? broken = null;
+        foreach (FfnRequest request in _batch.Requests)
+        {
+            if (broken is not null)
+            {
+                request.Failure ??= LayerExecution.Broken(broken);
+            }
+            else if (request.Failure is null)
+            {
+                broken = RunAlone(request);
+            }
+        }
+
+        return broken;
+    }
+
     private Exception? RunAlone(FfnRequest request)
     {
-        ReadOnlySpan<float> input;
-        Span<float> output;
-        try
-        {
-            input = request.Input.Span;
-            output = request.Output.Span;
-        }
-        catch (Exception exception)
-        {
-            // Memory that its owner has taken away.
-            request.Failure = exception;
-            return null;
-        }
-
-        try
-        {
-            // A layer whose requests share nothing gives the same request the same bits without filling it up.
-            if (_paddedTokens > 0 && request.Queue.Layer.MaxBatchTokens > 0)
-            {
-                _buffer.RunInPieces(request.Queue, input, output, _paddedTokens, Forward);
-            }
-            else
-            {
-                Forward(request.Queue.Layer.Layer, request.Queue.Mode, input, output);
-            }
-
-            return null;
-        }
-        catch (Exception exception)
-        {
-            bool own = IsRequestsOwn(exception);
-            request.Failure = own ? exception : Broken(exception);
-            return own ? null : exception;
-        }
+        request.Failure = execution.Run(
+            request.Queue, request.Input, request.Output, buffer.Pads(request.Queue) ? buffer : null, out Exception? broken);
+        return broken;
     }
-
-    private void Finish(FfnRequest request, long started)
-    {
-        TimeSpan waited = _time.GetElapsedTime(request.ArrivedAt, started);
-        _metrics.Finished(request, waited);
-        FfnTracing.Record(request, _batch.Tokens, waited, _time);
-        request.Complete(request.Failure);
-    }
-
-    // What a request's rows, memory or size can bring about; a native library that fails is not among it.
-    private static bool IsRequestsOwn(Exception exception) =>
-        exception is ArgumentException or NotSupportedException or InsufficientMemoryException or OutOfMemoryException;
-
-    private static FfnUnavailableException Broken(Exception exception) =>
-        new($"The engine broke while it ran the request: {exception.Message}", exception);
 }

@@ -69,9 +69,10 @@ internal sealed class FfnRequest : IValueTaskSource
         }
     }
 
-    /// <summary>Answers the caller, after which the request may be somebody else's.</summary>
+    /// <summary>Lets the layer go and answers the caller, after which the request may be somebody else's.</summary>
     public void Complete(Exception? failure)
     {
+        Queue.Layer.Release();
         if (failure is null)
         {
             _completion.SetResult(true);

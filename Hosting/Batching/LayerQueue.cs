@@ -2,23 +2,38 @@ using NativeFfn.Hosting.Serving;
 
 namespace NativeFfn.Hosting.Batching;
 
-/// <summary>The waiting requests of one layer and mode, in the order of arrival. Guarded by the queue's lock.</summary>
+/// <summary>The waiting requests of one layer, mode and priority, in the order of arrival. Guarded by the queue's lock.</summary>
 internal sealed class LayerQueue
 {
-    private FfnRequest? _last;
+    private FfnRequest? _first;
 
-    public LayerQueue(ServedLayer layer, FfnMode mode)
+    /// <summary>Nobody waits.</summary>
+    /// <param name="layer">The layer.</param>
+    /// <param name="mode">What is computed.</param>
+    /// <param name="priority">Who goes first.</param>
+    /// <param name="lower">The same layer and mode with the next lower priority.</param>
+    public LayerQueue(ServedLayer layer, FfnMode mode, FfnPriority priority, LayerQueue? lower)
     {
         Layer = layer;
         Mode = mode;
+        Priority = priority;
+        Lower = lower;
     }
 
     public ServedLayer Layer { get; }
 
     public FfnMode Mode { get; }
 
-    /// <summary>The oldest request.</summary>
-    public FfnRequest? First { get; private set; }
+    public FfnPriority Priority { get; }
+
+    /// <summary>The same layer and mode with the next lower priority, whose requests may fill a batch up.</summary>
+    public LayerQueue? Lower { get; }
+
+    /// <summary>The oldest request. Looked at without the lock by who would run a request at once.</summary>
+    public FfnRequest? First => Volatile.Read(ref _first);
+
+    /// <summary>The newest request.</summary>
+    public FfnRequest? Last { get; private set; }
 
     /// <summary>Tokens of all requests.</summary>
     public int Tokens { get; private set; }
@@ -28,18 +43,18 @@ internal sealed class LayerQueue
 
     public void Append(FfnRequest request)
     {
-        request.Previous = _last;
+        request.Previous = Last;
         request.Next = null;
-        if (_last is null)
+        if (Last is null)
         {
-            First = request;
+            Volatile.Write(ref _first, request);
         }
         else
         {
-            _last.Next = request;
+            Last.Next = request;
         }
 
-        _last = request;
+        Last = request;
         Tokens += request.Tokens;
         request.IsWaiting = true;
     }
@@ -52,7 +67,7 @@ internal sealed class LayerQueue
         }
         else
         {
-            First = request.Next;
+            Volatile.Write(ref _first, request.Next);
         }
 
         if (request.Next is { } next)
@@ -61,7 +76,7 @@ internal sealed class LayerQueue
         }
         else
         {
-            _last = request.Previous;
+            Last = request.Previous;
         }
 
         request.Previous = null;

@@ -50,8 +50,8 @@ internal sealed partial class RequestQueue
             _expiresAt = long.MaxValue;
             ExpireAt(next, now);
 
-            // A closed queue may be empty now, which the runner waits for.
-            WakeRunner();
+            // A closed queue may be empty now, which the runners wait for.
+            Wake();
         }
 
         while (late is { } request)

@@ -4,12 +4,13 @@ using NativeFfn.Hosting.Telemetry;
 namespace NativeFfn.Hosting.Batching;
 
 /// <summary>
-/// Waiting requests, bounded in tokens and in the time that they take: queues take turns, and within a queue the first to come is the first
-/// to go.
+/// Waiting requests, bounded in tokens and in the time that they take. Higher priorities go first, then models and layers by their shares,
+/// and within a layer the first to come is the first to go.
 /// </summary>
 /// <remarks>
 /// A bounded channel would count requests instead of tokens, could not take those of one layer out of its middle, and would keep cancelled
-/// ones. Here a lock is held for a few assignments; nothing runs under it. Taken by one runner, filled by any number of threads.
+/// ones. Here a lock is held for a few assignments; nothing runs under it. Filled by any number of threads, emptied by the runners. What
+/// needs not wait does not come here: <see cref="TryEnter"/> lets it run where it is.
 /// </remarks>
 internal sealed partial class RequestQueue : IDisposable
 {
@@ -17,7 +18,7 @@ internal sealed partial class RequestQueue : IDisposable
     private static readonly TimeSpan UnmeasuredRetry = TimeSpan.FromSeconds(1);
 
     private readonly object _gate = new();
-    private readonly Queue<LayerQueue> _turns = new();
+    private readonly List<LayerQueue> _turns = [];
     private readonly int _capacity;
     private readonly TimeSpan _capacityTime;
     private readonly TimeProvider _time;
@@ -25,15 +26,20 @@ internal sealed partial class RequestQueue : IDisposable
     private readonly long _delay;
     private readonly ITimer? _timer;
     private FfnRequest? _free;
-    private FfnUnavailableException? _closed;
+    private volatile FfnUnavailableException? _closed;
     private int _waitingTokens;
     private int _runningTokens;
-    private bool _runnerSleeps;
 
-    public RequestQueue(FfnBatchingOptions options, TimeProvider time, FfnMetrics metrics)
+    /// <summary>Makes an empty queue.</summary>
+    /// <param name="options">Its bounds.</param>
+    /// <param name="processors">What forwards share; positive.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="metrics">What is counted.</param>
+    public RequestQueue(FfnBatchingOptions options, int processors, TimeProvider time, FfnMetrics metrics)
     {
         _capacity = options.QueueCapacityTokens;
         _capacityTime = options.QueueCapacityTime ?? TimeSpan.MaxValue;
+        _processors = processors;
         _time = time;
         _metrics = metrics;
         _delay = ToTicks(options.MaxQueueDelay);
@@ -49,18 +55,6 @@ internal sealed partial class RequestQueue : IDisposable
     /// <summary>Tokens that wait.</summary>
     public int WaitingTokens => Volatile.Read(ref _waitingTokens);
 
-    /// <summary>Whether the runner sleeps, and nothing has woken it yet.</summary>
-    public bool RunnerSleeps
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _runnerSleeps;
-            }
-        }
-    }
-
     /// <summary>By what it is known how long those who wait take.</summary>
     public ServiceRate Rate { get; } = new();
 
@@ -73,7 +67,8 @@ internal sealed partial class RequestQueue : IDisposable
         lock (_gate)
         {
             waiting = _waitingTokens;
-            if (_closed is not null || tokens > _capacity || HasRoom(tokens))
+            int lacking = Lacking(tokens);
+            if (_closed is not null || tokens > _capacity || lacking <= 0 || Longest(queue, tokens, lacking) is not null)
             {
                 retryAfter = default;
                 return false;
@@ -85,34 +80,23 @@ internal sealed partial class RequestQueue : IDisposable
         return true;
     }
 
-    /// <summary>Appends a request that was proven to fit its layer.</summary>
+    /// <summary>Appends a request that was proven to fit its layer, which its answer releases.</summary>
     public ValueTask Submit(
         LayerQueue queue, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline,
         CancellationToken cancellationToken)
     {
-        if (cancellationToken.IsCancellationRequested)
-        {
-            _metrics.Rejected(queue, RejectionReason.Cancelled);
-            return ValueTask.FromCanceled(cancellationToken);
-        }
-
-        if (deadline <= TimeSpan.Zero && deadline != Timeout.InfiniteTimeSpan)
-        {
-            _metrics.Rejected(queue, RejectionReason.Deadline);
-            return ValueTask.FromException(new FfnDeadlineException("The deadline had passed before the request came."));
-        }
-
         ActivityContext parent = FfnTracing.ParentOfRequest();
         long now = _time.GetTimestamp();
         long deadlineAt = deadline == Timeout.InfiniteTimeSpan ? long.MaxValue : now + ToTicks(deadline);
         FfnRequest? request = null;
+        FfnRequest? pushedOut = null;
         FfnUnavailableException? closed;
         int waiting;
         lock (_gate)
         {
             closed = _closed;
             waiting = _waitingTokens;
-            if (closed is null && HasRoom(tokens))
+            if (closed is null && MakeRoom(queue, tokens, out pushedOut))
             {
                 request = _free ?? new FfnRequest(this);
                 _free = request.Next;
@@ -122,43 +106,16 @@ internal sealed partial class RequestQueue : IDisposable
             }
         }
 
+        RefuseAll(pushedOut, waiting);
         if (request is null)
         {
+            queue.Layer.Release();
             return closed is null ? RefuseFull(queue, tokens, waiting) : RefuseClosed(queue, closed);
         }
 
         ValueTask completion = request.Completion;
         request.CancelWith(cancellationToken);
         return completion;
-    }
-
-    /// <summary>Waits for the next requests to run together.</summary>
-    /// <returns>False when the queue is closed and empty.</returns>
-    public bool Take(RequestBatch batch)
-    {
-        lock (_gate)
-        {
-            _runningTokens = 0;
-            while (true)
-            {
-                if (_waitingTokens > 0)
-                {
-                    long now = _time.GetTimestamp();
-                    if (NextQueue(now) is { } queue)
-                    {
-                        TakeFrom(queue, now, batch);
-                        return true;
-                    }
-                }
-                else if (_closed is not null)
-                {
-                    return false;
-                }
-
-                _runnerSleeps = true;
-                Monitor.Wait(_gate);
-            }
-        }
     }
 
     /// <summary>Takes a request out, unless it is running or done already.</summary>
@@ -171,9 +128,9 @@ internal sealed partial class RequestQueue : IDisposable
                 return;
             }
 
-            // A closed queue may be empty now, which the runner waits for.
+            // A closed queue may be empty now, which the runners wait for.
             Remove(request);
-            WakeRunner();
+            Wake();
         }
 
         _metrics.Rejected(request.Queue, RejectionReason.Cancelled);
@@ -198,7 +155,7 @@ internal sealed partial class RequestQueue : IDisposable
         lock (_gate)
         {
             _closed ??= reason;
-            WakeRunner();
+            WakeAll();
         }
     }
 
@@ -241,6 +198,21 @@ internal sealed partial class RequestQueue : IDisposable
             new FfnQueueFullException($"The queue is full: {why}. Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
     }
 
+    // Answers those that made room for others, a list by Next.
+    private void RefuseAll(FfnRequest? pushedOut, int waiting)
+    {
+        while (pushedOut is { } request)
+        {
+            pushedOut = request.Next;
+            request.Next = null;
+            _metrics.Rejected(request.Queue, RejectionReason.QueueFull);
+            TimeSpan retryAfter = RetryAfter(waiting);
+            request.Complete(new FfnQueueFullException(
+                $"The queue is full, and {request.Queue.Layer.Info.Name} has the most of it: the request made room for another layer's. " +
+                $"Try again in {retryAfter.TotalSeconds:0.###} s.", retryAfter));
+        }
+    }
+
     private TimeSpan RetryAfter(int waiting) =>
         Rate.SecondsPerToken is > 0 and var seconds ? TimeSpan.FromSeconds(waiting * seconds) : UnmeasuredRetry;
 
@@ -248,19 +220,16 @@ internal sealed partial class RequestQueue : IDisposable
     {
         lock (_gate)
         {
-            while (_turns.TryPeek(out LayerQueue? queue))
+            foreach (LayerQueue queue in _turns)
             {
                 if (queue.First is { } request)
                 {
                     Remove(request);
                     return request;
                 }
-
-                queue.HasTurn = false;
-                _turns.Dequeue();
             }
 
-            WakeRunner();
+            Wake();
             return null;
         }
     }
@@ -269,111 +238,100 @@ internal sealed partial class RequestQueue : IDisposable
     {
         lock (_gate)
         {
-            WakeRunner();
+            WakeAll();
         }
     }
 
     // The methods below are called under the lock.
 
-    // What runs counts in full: how far it has come is not known. Who finds nobody waiting waits for one batch at most, however slow.
-    private bool HasRoom(int tokens) =>
-        tokens <= _capacity - _waitingTokens
-        && (_waitingTokens == 0 || (_waitingTokens + _runningTokens) * Rate.SecondsPerToken <= _capacityTime.TotalSeconds);
+    // Tokens that must go before so many more may wait. What runs counts in full: how far it has come is not known. Who finds nobody
+    // waiting waits for one batch at most, however slow.
+    private int Lacking(int tokens)
+    {
+        int lacking = tokens - (_capacity - _waitingTokens);
+        double seconds = Rate.SecondsPerToken;
+        if (_waitingTokens == 0 || seconds == 0)
+        {
+            return lacking;
+        }
+
+        double late = _waitingTokens + _runningTokens - (_capacityTime.TotalSeconds / seconds);
+        return Math.Max(lacking, (int)Math.Min(Math.Ceiling(late), _waitingTokens));
+    }
+
+    // A layer that has more than its share makes room for one that has less.
+    private bool MakeRoom(LayerQueue queue, int tokens, out FfnRequest? pushedOut)
+    {
+        pushedOut = null;
+        int lacking = Lacking(tokens);
+        if (lacking <= 0)
+        {
+            return true;
+        }
+
+        if (Longest(queue, tokens, lacking) is not { } longest)
+        {
+            return false;
+        }
+
+        // The last to come, who have waited least.
+        for (; lacking > 0; lacking -= pushedOut.Tokens)
+        {
+            FfnRequest last = longest.Last!;
+            Remove(last);
+            last.Next = pushedOut;
+            pushedOut = last;
+        }
+
+        return true;
+    }
+
+    // The layer with the most waiting tokens for its weight, if it can lose so many and has no less than another then has.
+    private LayerQueue? Longest(LayerQueue queue, int tokens, int lacking)
+    {
+        LayerQueue? longest = null;
+        foreach (LayerQueue other in _turns)
+        {
+            FairShare share = other.Layer.Share;
+            if (share != queue.Layer.Share && other.Priority <= queue.Priority && other.Tokens >= lacking
+                && (longest is null || share.Waiting / share.Weight > longest.Layer.Share.Waiting / longest.Layer.Share.Weight))
+            {
+                longest = other;
+            }
+        }
+
+        FairShare own = queue.Layer.Share;
+        return longest is not null
+            && (longest.Layer.Share.Waiting - lacking) / longest.Layer.Share.Weight >= (own.Waiting + tokens) / own.Weight ? longest : null;
+    }
 
     private void Append(FfnRequest request)
     {
         LayerQueue queue = request.Queue;
         bool wakes = _delay == 0 || queue.First is null || queue.Tokens + request.Tokens >= queue.Layer.MaxBatchTokens;
+        _handedOver = _waitingTokens == 0 && _delay == 0 && _sleepers > 0 && Volatile.Read(ref _busy) == 0 ? request : null;
         queue.Append(request);
-        _waitingTokens += request.Tokens;
+        queue.Layer.Share.Wait(request.Tokens);
+
+        // Whoever leaves a processor looks at this after it has: one of the two sees the other.
+        Interlocked.Add(ref _waitingTokens, request.Tokens);
         if (!queue.HasTurn)
         {
             queue.HasTurn = true;
-            _turns.Enqueue(queue);
+            _turns.Add(queue);
         }
 
         if (wakes)
         {
-            WakeRunner();
-        }
-    }
-
-    // The queue whose turn it is, of those that need not wait for more. Queues that were emptied in between leave the round.
-    private LayerQueue? NextQueue(long now)
-    {
-        long nextDue = long.MaxValue;
-        for (int i = _turns.Count; i > 0; i--)
-        {
-            LayerQueue queue = _turns.Dequeue();
-            if (queue.First is not { } first)
-            {
-                queue.HasTurn = false;
-                continue;
-            }
-
-            long due = first.ArrivedAt + _delay;
-            if (due <= now || queue.Tokens >= queue.Layer.MaxBatchTokens || _closed is not null)
-            {
-                return queue;
-            }
-
-            nextDue = Math.Min(nextDue, due);
-            _turns.Enqueue(queue);
-        }
-
-        if (nextDue != long.MaxValue)
-        {
-            // Timers count whole milliseconds, and one that fires early would only be set again.
-            double milliseconds = Math.Ceiling(_time.GetElapsedTime(now, nextDue).TotalMilliseconds);
-            _timer!.Change(TimeSpan.FromMilliseconds(milliseconds), Timeout.InfiniteTimeSpan);
-        }
-
-        return null;
-    }
-
-    private void TakeFrom(LayerQueue queue, long now, RequestBatch batch)
-    {
-        while (queue.First is { } request)
-        {
-            bool expired = request.DeadlineAt <= now;
-            if (!expired && batch.Requests.Count > 0 && request.Tokens > queue.Layer.MaxBatchTokens - batch.Tokens)
-            {
-                break;
-            }
-
-            Remove(request);
-            if (expired)
-            {
-                batch.Expired.Add(request);
-            }
-            else
-            {
-                batch.Add(request);
-            }
-        }
-
-        batch.LeftOthers = _waitingTokens > 0;
-        _runningTokens = batch.Tokens;
-        queue.HasTurn = queue.First is not null;
-        if (queue.HasTurn)
-        {
-            _turns.Enqueue(queue);
+            Wake();
         }
     }
 
     private void Remove(FfnRequest request)
     {
         request.Queue.Remove(request);
-        _waitingTokens -= request.Tokens;
-    }
-
-    private void WakeRunner()
-    {
-        if (_runnerSleeps)
-        {
-            _runnerSleeps = false;
-            Monitor.Pulse(_gate);
-        }
+        request.Queue.Layer.Share.Wait(-request.Tokens);
+        Interlocked.Add(ref _waitingTokens, -request.Tokens);
     }
 
     // Saturates, as a deadline may be as long as a TimeSpan.

@@ -9,6 +9,12 @@ public sealed class FfnBatchingOptions
     /// <summary>The most tokens that are run together; a single larger request runs alone.</summary>
     public int MaxBatchTokens { get; set; } = 64;
 
+    /// <summary>
+    /// The most forwards that run at a time where each leaves processors to others; 0 means as many as the processors this process may use,
+    /// and one on a GPU.
+    /// </summary>
+    public int MaxConcurrentBatches { get; set; }
+
     /// <summary>How long an idle engine waits for a batch to fill, in whole milliseconds (rounded up); zero means never.</summary>
     public TimeSpan MaxQueueDelay { get; set; }
 

@@ -3,7 +3,9 @@ namespace NativeFfn.Hosting;
 /// <summary>Where a model's layers come from. Code adds them by <see cref="NativeFfnOptions.AddLayer"/> and need no path.</summary>
 public sealed class FfnModelOptions
 {
-    /// <summary>A checkpoint: its folder, or its safetensors file or index. Read at start, and closed then.</summary>
+    /// <summary>
+    /// A checkpoint: its folder, or its safetensors file or index. Read at start and when the model is replaced, and closed then.
+    /// </summary>
     public string? Path { get; set; }
 
     /// <summary>The layers to load, such as <c>0-3,7</c>; null or <c>all</c> for every one.</summary>
@@ -15,5 +17,16 @@ public sealed class FfnModelOptions
     /// </summary>
     public string? Tower { get; set; }
 
+    /// <summary>
+    /// The model's part of the engine beside other models while all of them have requests waiting: one with 2 gets twice the time of one
+    /// with 1. Within a model, layers have equal parts.
+    /// </summary>
+    public double Weight { get; set; } = 1;
+
     internal List<(FfnSpec Spec, IFfnWeightSource Weights)> MadeByCode { get; } = [];
+
+    /// <summary>Whether both give the same layers. What lies in files is not compared.</summary>
+    internal bool IsSameSource(FfnModelOptions other) =>
+        (Path, Layers, Tower, Weight) == (other.Path, other.Layers, other.Tower, other.Weight)
+        && MadeByCode.SequenceEqual(other.MadeByCode);
 }

@@ -1,7 +1,7 @@
 namespace NativeFfn.Hosting;
 
 /// <summary>An engine, its models, and how requests are queued: the configuration section <c>NativeFfn</c>.</summary>
-/// <remarks>Read once, at start; later changes of the configuration have no effect.</remarks>
+/// <remarks>Read at start. Of later changes only those of <see cref="Models"/> have an effect (<see cref="IFfnModels"/>).</remarks>
 public sealed class NativeFfnOptions
 {
     /// <summary>The section that is read where no other is named.</summary>
@@ -40,7 +40,7 @@ public sealed class NativeFfnOptions
     /// <summary>Adds a layer made by code to a model, after those that the model has.</summary>
     /// <param name="model">The model's name.</param>
     /// <param name="spec">The layer.</param>
-    /// <param name="weights">Its weights, read once at start.</param>
+    /// <param name="weights">Its weights, read at start and when the model is replaced.</param>
     /// <returns>These options.</returns>
     public NativeFfnOptions AddLayer(string model, FfnSpec spec, IFfnWeightSource weights)
     {

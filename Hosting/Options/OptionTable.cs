@@ -8,6 +8,9 @@ internal static class OptionTable
 {
     public const int MaxBatchTokens = 65_536;
     public const int MaxQueueTokens = 16_777_216;
+    public const int MaxConcurrentBatches = 1024;
+    public const double MinWeight = 0.001;
+    public const double MaxWeight = 1000;
 
     /// <summary>A bound against 5, which as a <see cref="TimeSpan"/> is five days, where 5 ms were meant.</summary>
     public static readonly TimeSpan MaxQueueDelay = TimeSpan.FromSeconds(10);
@@ -21,13 +24,12 @@ internal static class OptionTable
     private static readonly string WaitAllowed = $"longer than MaxQueueDelay, to {MaxWait}";
 
     /// <summary>
-    /// The engine's options in this section. A model's file is closed after the start, so experts are not read later, and a CUDA context
-    /// comes from code.
+    /// The engine's options in this section; a CUDA context comes from code.
     /// </summary>
     public static ImmutableArray<FfnEngineOption> OfEngine { get; } =
     [
         .. FfnEngineOption.All.Where(static option =>
-            option.Name is not (nameof(FfnEngineOptions.MaxResidentExperts) or nameof(FfnEngineOptions.CudaContext))),
+            option.Name != nameof(FfnEngineOptions.CudaContext)),
     ];
 
     public static ImmutableArray<HostOption> All { get; } =
@@ -41,12 +43,19 @@ internal static class OptionTable
         new(ModelKey(nameof(FfnModelOptions.Layers)), LayerSelection.Allowed, "All if left out.", static _ => null),
         new(ModelKey(nameof(FfnModelOptions.Tower)), string.Join(", ", Names<CheckpointTower>.All),
             "The text model, or encoder and decoder together, if left out.", static _ => null),
+        new(ModelKey(nameof(FfnModelOptions.Weight)), $"{MinWeight} to {MaxWeight}", "Its part of the time beside other models.",
+            static _ => new FfnModelOptions().Weight),
         new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.",
             static options => options.Batching.Enabled),
         new(BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}", "A larger request runs alone.",
             static options => options.Batching.MaxBatchTokens)
         {
             IsAllowed = static options => options.Batching.MaxBatchTokens is >= 1 and <= MaxBatchTokens,
+        },
+        new(BatchingKey(nameof(FfnBatchingOptions.MaxConcurrentBatches)), $"1 to {MaxConcurrentBatches}, or 0 for the processors",
+            "Small forwards at a time; 0 is 1 on a GPU.", static options => options.Batching.MaxConcurrentBatches)
+        {
+            IsAllowed = static options => options.Batching.MaxConcurrentBatches is >= 0 and <= MaxConcurrentBatches,
         },
         new(BatchingKey(nameof(FfnBatchingOptions.MaxQueueDelay)), $"{TimeSpan.Zero} to {MaxQueueDelay}",
             "How long an idle engine waits for a batch to fill.", static options => options.Batching.MaxQueueDelay)

@@ -49,6 +49,11 @@ internal sealed class OptionsValidator : IValidateOptions<NativeFfnOptions>
                 failures.Refuse(OptionTable.ModelKey(nameof(model.Tower), name), OptionTable.ModelKey(nameof(model.Tower)), model.Tower);
             }
 
+            if (model.Weight is not (>= OptionTable.MinWeight and <= OptionTable.MaxWeight))
+            {
+                failures.Refuse(OptionTable.ModelKey(nameof(model.Weight), name), OptionTable.ModelKey(nameof(model.Weight)), model.Weight);
+            }
+
             if (model.MadeByCode.Count > 0)
             {
                 if (model.Path is not null || model.Layers is not null || model.Tower is not null)

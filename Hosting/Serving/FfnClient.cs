@@ -1,6 +1,6 @@
 namespace NativeFfn.Hosting.Serving;
 
-/// <summary>Finds the layer, proves the request, and hands it to the queue.</summary>
+/// <summary>Finds the layer, proves the request, and runs it or hands it to the queue.</summary>
 internal sealed class FfnClient : IFfnClient
 {
     private readonly FfnRuntime _runtime;
@@ -29,15 +29,23 @@ internal sealed class FfnClient : IFfnClient
         }
 
         FfnBatchingOptions batching = _runtime.Options.Batching;
-        ServedLayer served = open.Layers.Find(layer);
-        int tokens = RequestGuard.Check(served.Info, options.Mode, input.Span, output.Span, batching);
-        if (tokens == 0)
-        {
-            return ValueTask.CompletedTask;
-        }
-
         TimeSpan deadline = options.Deadline ?? batching.DefaultDeadline ?? Timeout.InfiniteTimeSpan;
-        return open.Queue.Submit(served.Queue(options.Mode), input, output, tokens, deadline, cancellationToken);
+        ValueTask answer;
+        int tokens;
+        ServedLayer served;
+        do
+        {
+            // Again where a model was replaced between here and there.
+            served = open.Layers.Find(layer);
+            tokens = RequestGuard.Check(served.Info, options, input.Span, output.Span, batching);
+            if (tokens == 0)
+            {
+                return ValueTask.CompletedTask;
+            }
+        }
+        while (!open.Dispatcher.TrySubmit(
+            served.Queue(options.Mode, options.Priority), input, output, tokens, deadline, cancellationToken, out answer));
+        return answer;
     }
 
     /// <inheritdoc/>

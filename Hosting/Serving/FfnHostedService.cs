@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
 
 namespace NativeFfn.Hosting.Serving;
 
@@ -6,8 +7,20 @@ namespace NativeFfn.Hosting.Serving;
 internal sealed class FfnHostedService : IHostedLifecycleService
 {
     private readonly FfnRuntime _runtime;
+    private readonly IOptionsMonitor<NativeFfnOptions> _options;
+    private readonly string _optionsName;
+    private IDisposable? _watch;
 
-    public FfnHostedService(FfnRuntime runtime) => _runtime = runtime;
+    /// <summary>Starts nothing yet.</summary>
+    /// <param name="runtime">The engine.</param>
+    /// <param name="options">Told of changes.</param>
+    /// <param name="optionsName">The name of the engine's.</param>
+    public FfnHostedService(FfnRuntime runtime, IOptionsMonitor<NativeFfnOptions> options, string optionsName)
+    {
+        _runtime = runtime;
+        _options = options;
+        _optionsName = optionsName;
+    }
 
     /// <inheritdoc/>
     public Task StartingAsync(CancellationToken cancellationToken) => Task.Run(() => _runtime.Start(cancellationToken), cancellationToken);
@@ -16,11 +29,22 @@ internal sealed class FfnHostedService : IHostedLifecycleService
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <inheritdoc/>
-    public Task StartedAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    public Task StartedAsync(CancellationToken cancellationToken)
+    {
+        _watch = _options.OnChange((changed, name) =>
+        {
+            if ((name ?? Options.DefaultName) == _optionsName)
+            {
+                _ = _runtime.ApplyAsync(changed);
+            }
+        });
+        return Task.CompletedTask;
+    }
 
     /// <inheritdoc/>
     public Task StoppingAsync(CancellationToken cancellationToken)
     {
+        _watch?.Dispose();
         _runtime.BeginDraining();
         return Task.CompletedTask;
     }

@@ -7,7 +7,7 @@ namespace NativeFfn.Hosting.Serving;
 /// <summary>
 /// The life of one engine in a server: opened and warmed up, drained, closed; what it is at the moment is kept for all to read.
 /// </summary>
-internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
+internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
 {
     private const string Broke = "The engine broke";
 
@@ -15,6 +15,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
     private readonly FfnMetrics _metrics;
     private readonly ILogger _logger;
     private readonly object _gate = new();
+    private readonly FairShare _share = new(1, parent: null);
+    private readonly Dictionary<string, FairShare> _shares = new(StringComparer.Ordinal);
     private volatile FfnStatus _status = FfnStatus.NotStarted;
     private volatile OpenEngine? _open;
 
@@ -40,6 +42,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             FfnStatus status = _status;
             return status.State is FfnState.Ready or FfnState.Draining && _open?.Engine.Failure is { } failure
                 ? FfnStatus.Failed(Broke, failure)
+                : status.State == FfnState.Ready && _change is { } change
+                ? status with { Description = $"{status.Description} {change}" }
                 : status;
         }
     }
@@ -105,7 +109,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             open.Queue.Close(closed);
             try
             {
-                await open.Runner.Ended.WaitAsync(Options.DrainTimeout, _time, cancellationToken).ConfigureAwait(false);
+                await open.Runners.Ended.WaitAsync(Options.DrainTimeout, _time, cancellationToken).ConfigureAwait(false);
                 FfnLog.Drained(_logger, Name);
             }
             catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
@@ -122,7 +126,6 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
     {
         if (BeginDispose() is { } open)
         {
-            open.Runner.Ended.GetAwaiter().GetResult();
             open.Dispose();
         }
     }
@@ -132,8 +135,8 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
     {
         if (BeginDispose() is { } open)
         {
-            await open.Runner.Ended.ConfigureAwait(false);
-            open.Dispose();
+            await open.Runners.Ended.ConfigureAwait(false);
+            open.Free();
         }
     }
 
@@ -166,12 +169,24 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         var layers = new List<ServedLayer>();
         try
         {
-            ModelLoader.Load(engine, Options, (info, layer) => layers.Add(Serve(info, layer)), cancellationToken);
+            foreach ((string model, FfnModelOptions source) in Options.Models.OrderBy(static model => model.Key, StringComparer.Ordinal))
+            {
+                FairShare share = ShareOf(model, source);
+                ModelLoader.Load(
+                    engine, Options, model, source, (info, layer, kept) => layers.Add(Serve(info, layer, kept, share)), cancellationToken);
+            }
+
             FfnBatchingOptions batching = Options.Batching;
-            var queue = new RequestQueue(batching, _time, _metrics);
-            var buffer = new BatchBuffer(layers, BatchTokens);
-            var runner = new BatchRunner(queue, buffer, batching.BatchInvariant ? BatchTokens : 0, _time, _metrics, OnBroken);
-            return new OpenEngine(engine, new ServedLayers(layers), queue, runner);
+            int processors = batching.MaxConcurrentBatches is > 0 and var most ? most : engine.Backend.ConcurrentForwards;
+            var queue = new RequestQueue(batching, processors, _time, _metrics);
+            var execution = new LayerExecution(OnBroken);
+            int padded = batching.BatchInvariant ? BatchTokens : 0;
+            var runners = new BatchRunners(
+                queue,
+                () => new BatchRunner(queue, execution, new BatchBuffer(BatchTokens, padded), _time, _metrics),
+                processors);
+            return new OpenEngine(
+                engine, new ServedLayers(layers), execution, new RequestDispatcher(queue, execution, _time, _metrics), queue, runners);
         }
         catch
         {
@@ -181,21 +196,42 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         }
     }
 
+    private IReadOnlyList<int> WarmupTokens => Options.Warmup.Tokens ?? [1, BatchTokens];
+
     // Rows of a batch at most; all forwards that requests may share have so many where bits shall not depend on their number.
     private int BatchTokens => Options.Batching.BatchInvariant
         ? Math.Min(Options.Batching.MaxBatchTokens, InvarianceCheck.MaxPaddedTokens)
         : Options.Batching.MaxBatchTokens;
 
-    private ServedLayer Serve(FfnLayerInfo info, FfnLayer layer)
+    // A model keeps its share when it is replaced.
+    private FairShare ShareOf(string model, FfnModelOptions source)
+    {
+        if (!_shares.TryGetValue(model, out FairShare? share) || share.Weight != source.Weight)
+        {
+            share = new FairShare(source.Weight, _share);
+            _shares[model] = share;
+        }
+
+        return share;
+    }
+
+    private ServedLayer Serve(FfnLayerInfo info, FfnLayer layer, IDisposable? kept, FairShare model)
     {
         try
         {
             FfnLog.Loaded(_logger, Name, info.Name, info.Spec, info.WeightBytes);
-            return new ServedLayer(info, layer, Name, MaxBatchTokensOf(info, layer));
+            BatchBuffer.RequireRoom(info.Spec, BatchTokens);
+            int batchTokens = MaxBatchTokensOf(info, layer);
+
+            // What is filled up for the sake of its bits needs a batch's buffer.
+            bool mayRunDirect = batchTokens == 0 || !Options.Batching.BatchInvariant;
+            return new ServedLayer(
+                info, layer, Name, batchTokens, mayRunDirect, new FairShare(1, model), kept);
         }
         catch
         {
             layer.Dispose();
+            kept?.Dispose();
             throw;
         }
     }
@@ -234,7 +270,13 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             if (Options.Warmup.Enabled)
             {
                 EngineWarmup.Run(
-                    open, Options.Warmup.Tokens ?? [1, BatchTokens], Options.Engine.Autotune, WarmupForward, cancellationToken);
+                    open.Engine, open.Layers.All, WarmupTokens, Options.Engine.Autotune, WarmupForward, _time, cancellationToken);
+                open.Runners.Start(Name);
+                EngineWarmup.RunRequests(open, Options.Batching.MaxQueueDelay > TimeSpan.Zero);
+            }
+            else
+            {
+                open.Runners.Start(Name);
             }
 
             foreach (ServedLayer layer in open.Layers.All)
@@ -267,7 +309,7 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
             published = _status.State == FfnState.Starting;
             if (published)
             {
-                _status = new FfnStatus(FfnState.Ready, $"{open.Layers.All.Count} layers on {open.Engine.Backend.Name}.");
+                _status = ReadyOf(open);
                 _open = open;
             }
         }
@@ -279,9 +321,11 @@ internal sealed class FfnRuntime : IDisposable, IAsyncDisposable
         }
 
         _metrics.Add(this);
-        open.Runner.Start(Name);
         return true;
     }
+
+    private static FfnStatus ReadyOf(OpenEngine open) =>
+        new(FfnState.Ready, $"{open.Layers.All.Count} layers on {open.Engine.Backend.Name}.");
 
     private void OnBroken(Exception exception)
     {

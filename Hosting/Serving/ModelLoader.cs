@@ -2,7 +2,7 @@ using NativeFfn.Checkpoints;
 
 namespace NativeFfn.Hosting.Serving;
 
-/// <summary>Opens an engine and loads its layers as validated options say; errors name the key that led to them.</summary>
+/// <summary>Opens an engine and loads models as validated options say; errors name the key that led to them.</summary>
 internal static class ModelLoader
 {
     /// <exception cref="FfnHostingException">The engine cannot be opened.</exception>
@@ -19,43 +19,49 @@ internal static class ModelLoader
         }
     }
 
-    /// <summary>Loads the layers of all models, in the order of the models' names.</summary>
+    /// <summary>Loads the layers of a model.</summary>
     /// <param name="engine">The engine.</param>
-    /// <param name="options">What is loaded.</param>
-    /// <param name="loaded">Told of every layer, which is the receiver's to dispose from then on, whatever fails.</param>
+    /// <param name="options">The engine's options.</param>
+    /// <param name="model">The model's name.</param>
+    /// <param name="source">Where it comes from.</param>
+    /// <param name="loaded">
+    /// Told of every layer, and of what it reads from later, which are the receiver's to dispose from then on, whatever fails.
+    /// </param>
     /// <param name="cancellationToken">Ends loading between two layers.</param>
     /// <exception cref="FfnHostingException">A layer cannot be loaded.</exception>
     public static void Load(
-        FfnEngine engine, NativeFfnOptions options, Action<FfnLayerInfo, FfnLayer> loaded, CancellationToken cancellationToken)
+        FfnEngine engine, NativeFfnOptions options, string model, FfnModelOptions source,
+        Action<FfnLayerInfo, FfnLayer, IDisposable?> loaded, CancellationToken cancellationToken)
     {
-        foreach ((string model, FfnModelOptions source) in options.Models.OrderBy(static model => model.Key, StringComparer.Ordinal))
+        string key = $"{options.Section}:Models:{model}";
+        try
         {
-            string key = $"{options.Section}:Models:{model}";
-            try
+            foreach ((int index, FfnLayer layer, IDisposable? kept) in source.Path is null
+                ? LoadMade(engine, source)
+                : LoadCheckpoint(engine, key, source, options.Engine.MaxResidentExperts > 0))
             {
-                foreach ((int index, FfnLayer layer) in
-                    source.Path is null ? LoadMade(engine, source) : LoadCheckpoint(engine, key, source))
-                {
-                    loaded(new FfnLayerInfo($"{model}/{index}", model, index, layer.Spec, layer.WeightBytes), layer);
-                    cancellationToken.ThrowIfCancellationRequested();
-                }
+                loaded(new FfnLayerInfo($"{model}/{index}", model, index, layer.Spec, layer.WeightBytes), layer, kept);
+                cancellationToken.ThrowIfCancellationRequested();
             }
-            catch (Exception exception) when (exception
-                is CheckpointException or NotSupportedException or InsufficientMemoryException or DeviceFailedException
-                    or OverflowException)
-            {
-                throw new FfnHostingException($"{key} cannot be loaded: {exception.Message}", exception);
-            }
+        }
+        catch (Exception exception) when (exception
+            is CheckpointException or NotSupportedException or InsufficientMemoryException or DeviceFailedException
+                or OverflowException)
+        {
+            throw new FfnHostingException($"{key} cannot be loaded: {exception.Message}", exception);
         }
     }
 
-    private static IEnumerable<(int Index, FfnLayer Layer)> LoadMade(FfnEngine engine, FfnModelOptions source) =>
-        source.MadeByCode.Select((made, index) => (index, engine.CreateLayer(made.Spec, made.Weights)));
+    private static IEnumerable<(int Index, FfnLayer Layer, IDisposable? Kept)> LoadMade(FfnEngine engine, FfnModelOptions source) =>
+        source.MadeByCode.Select((made, index) => (index, engine.CreateLayer(made.Spec, made.Weights), (IDisposable?)null));
 
-    private static IEnumerable<(int Index, FfnLayer Layer)> LoadCheckpoint(FfnEngine engine, string key, FfnModelOptions source)
+    // With a bound on resident experts, mixtures read others from the file for as long as they are served.
+    private static IEnumerable<(int Index, FfnLayer Layer, IDisposable? Kept)> LoadCheckpoint(
+        FfnEngine engine, string key, FfnModelOptions source, bool keepsOpen)
     {
         CheckpointTower? tower = Names<CheckpointTower>.TryParse(source.Tower, out CheckpointTower named) ? named : null;
-        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(source.Path!, tower);
+        using var file = new KeptCheckpoint(FfnCheckpoint.Open(source.Path!, tower));
+        FfnCheckpoint checkpoint = file.Checkpoint;
         _ = LayerSelection.TryParse(source.Layers, out LayerSelection layers);
         if (layers.Last >= checkpoint.LayerCount)
         {
@@ -66,7 +72,8 @@ internal static class ModelLoader
 
         foreach (int index in layers.Of(checkpoint.LayerCount))
         {
-            yield return (index, engine.LoadLayer(checkpoint, index));
+            FfnLayer layer = engine.LoadLayer(checkpoint, index);
+            yield return (index, layer, keepsOpen && layer.Spec.Mixture is not null ? file.Use() : null);
         }
     }
 }

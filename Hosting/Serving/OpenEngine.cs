@@ -3,14 +3,45 @@ using NativeFfn.Hosting.Batching;
 namespace NativeFfn.Hosting.Serving;
 
 /// <summary>What an engine consists of while it is open.</summary>
-/// <param name="Engine">The engine.</param>
-/// <param name="Layers">Its layers.</param>
-/// <param name="Queue">Where requests wait.</param>
-/// <param name="Runner">What runs them.</param>
-internal sealed record OpenEngine(FfnEngine Engine, ServedLayers Layers, RequestQueue Queue, BatchRunner Runner) : IDisposable
+/// <param name="engine">The engine.</param>
+/// <param name="layers">Its layers.</param>
+/// <param name="execution">Runs rows.</param>
+/// <param name="dispatcher">Where requests come in.</param>
+/// <param name="queue">Where they wait.</param>
+/// <param name="runners">What runs those.</param>
+internal sealed class OpenEngine(
+    FfnEngine engine, ServedLayers layers, LayerExecution execution, RequestDispatcher dispatcher, RequestQueue queue, BatchRunners runners)
+    : IDisposable
 {
-    /// <summary>Frees everything. Nothing may wait or run any more.</summary>
+    private volatile ServedLayers _layers = layers;
+
+    public FfnEngine Engine => engine;
+
+    public LayerExecution Execution => execution;
+
+    public RequestDispatcher Dispatcher => dispatcher;
+
+    public RequestQueue Queue => queue;
+
+    public BatchRunners Runners => runners;
+
+    /// <summary>The layers that requests find now. Who sets it disposes those that are in it no more.</summary>
+    public ServedLayers Layers
+    {
+        get => _layers;
+        set => _layers = value;
+    }
+
+    /// <summary>Fails what waits, lets what runs finish, and frees everything.</summary>
     public void Dispose()
+    {
+        _ = Queue.Abort(FfnStatus.Closed.ToException());
+        Runners.Ended.GetAwaiter().GetResult();
+        Free();
+    }
+
+    /// <summary>Frees everything. Nothing may wait or run any more.</summary>
+    public void Free()
     {
         Layers.Dispose();
         Engine.Dispose();

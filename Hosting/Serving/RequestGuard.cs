@@ -4,10 +4,16 @@ namespace NativeFfn.Hosting.Serving;
 internal static class RequestGuard
 {
     /// <returns>The request's tokens.</returns>
-    public static int Check(FfnLayerInfo layer, FfnMode mode, ReadOnlySpan<float> input, Span<float> output, FfnBatchingOptions batching)
+    public static int Check(
+        FfnLayerInfo layer, in FfnRequestOptions options, ReadOnlySpan<float> input, Span<float> output, FfnBatchingOptions batching)
     {
         FfnSpec spec = layer.Spec;
-        CheckMode(layer.Name, spec, mode);
+        CheckMode(layer.Name, spec, options.Mode);
+        if (options.Priority is < FfnPriority.Low or > FfnPriority.High)
+        {
+            throw new ArgumentOutOfRangeException(nameof(options), options.Priority, "No such priority.");
+        }
+
         (int tokens, int rest) = Math.DivRem(input.Length, spec.InputWidth);
         if (rest != 0)
         {

@@ -37,4 +37,12 @@ internal static partial class FfnLog
         "Engine '{Engine}': rows of layer {Layer} depend on what they are run with here; for the same bits in any company its requests " +
         "run alone")]
     public static partial void RunsAlone(ILogger logger, string engine, string layer);
+
+    [LoggerMessage(
+        10, LogLevel.Information,
+        "Engine '{Engine}' serves model '{Model}' anew after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
+    public static partial void Replaced(ILogger logger, string engine, string model, double seconds, int layers, long weightBytes);
+
+    [LoggerMessage(11, LogLevel.Error, "Engine '{Engine}' could not replace model '{Model}', which is served as before")]
+    public static partial void NotReplaced(ILogger logger, string engine, string model, Exception exception);
 }

@@ -5,16 +5,23 @@ using NativeFfn.Hosting.Serving;
 
 namespace NativeFfn.Hosting.Telemetry;
 
-/// <summary>The meter <c>NativeFfn</c>: one for all engines of a server, which tell themselves apart by the tag <c>engine</c>.</summary>
-/// <remarks>Allocates nothing. A listener that throws costs no request its answer: its exception ends here.</remarks>
+/// <summary>The meter <c>NativeFfn</c>: one for all engines of a server, which tell themselves apart by a tag.</summary>
+/// <remarks>
+/// Names and tags follow OpenTelemetry's habits: units are no part of a name, tags are below <c>nativeffn</c> but for <c>error.type</c>,
+/// and counters begin at 0 before anything has happened. The warm-up is not counted. Allocates nothing. A listener that throws costs no
+/// request its answer: its exception ends here.
+/// </remarks>
 internal sealed class FfnMetrics : IDisposable
 {
     public const string MeterName = "NativeFfn";
 
-    private const string EngineTag = "engine";
-    private const string LayerTag = "layer";
-    private const string ReasonTag = "reason";
-    private const string ExpertTag = "expert";
+    private const string EngineTag = "nativeffn.engine";
+    private const string LayerTag = "nativeffn.layer";
+    private const string ModeTag = "nativeffn.mode";
+    private const string DirectTag = "nativeffn.direct";
+    private const string ModelTag = "nativeffn.model";
+    private const string ExpertTag = "nativeffn.expert";
+    private const string ErrorTag = "error.type";
 
     // Powers of two up to well past any batch.
     private static readonly InstrumentAdvice<int> Counts = new()
@@ -25,17 +32,27 @@ internal sealed class FfnMetrics : IDisposable
     // From a small layer's forward to a long queue, two for each power of ten and one between.
     private static readonly InstrumentAdvice<double> Seconds = new()
     {
-        HistogramBucketBoundaries = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+        HistogramBucketBoundaries =
+        [
+            0.000001, 0.0000025, 0.000005, 0.00001, 0.000025, 0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05,
+            0.1, 0.25, 0.5, 1, 2.5, 5, 10,
+        ],
     };
+
+    // Boxed once, so that a record allocates nothing.
+    private static readonly object[] ModeNames = [.. Enum.GetNames<FfnMode>().Select(static name => name.ToLowerInvariant())];
+    private static readonly object True = true;
+    private static readonly object False = false;
 
     private readonly Meter? _own;
     private readonly Histogram<double> _queueTime;
     private readonly Histogram<int> _batchTokens;
     private readonly Histogram<int> _batchRequests;
-    private readonly Histogram<double> _executeTime;
+    private readonly Histogram<double> _forwardTime;
     private readonly Counter<long> _tokens;
     private readonly Counter<long> _rejections;
     private readonly Counter<long> _failures;
+    private readonly Counter<long> _reloads;
     private ImmutableList<FfnRuntime> _engines = [];
 
     /// <summary>Makes the instruments.</summary>
@@ -43,32 +60,57 @@ internal sealed class FfnMetrics : IDisposable
     public FfnMetrics(IMeterFactory? factory)
     {
         Meter meter = factory?.Create(MeterName) ?? (_own = new Meter(MeterName));
-        _queueTime = meter.CreateHistogram("nativeffn.queue.time", "s", "How long requests waited before they were run.", advice: Seconds);
-        _batchTokens = meter.CreateHistogram("nativeffn.batch.tokens", "{token}", "Tokens that were run together.", advice: Counts);
+        _queueTime = meter.CreateHistogram(
+            "nativeffn.queue.duration", "s", "How long requests waited before they were run.", advice: Seconds);
+        _batchTokens = meter.CreateHistogram("nativeffn.batch.size", "{token}", "Tokens that were run together.", advice: Counts);
         _batchRequests = meter.CreateHistogram("nativeffn.batch.requests", "{request}", "Requests that were run together.", advice: Counts);
-        _executeTime = meter.CreateHistogram("nativeffn.execute.time", "s", "How long batches ran, gathering included.", advice: Seconds);
+        _forwardTime = meter.CreateHistogram(
+            "nativeffn.forward.duration", "s", "How long forwards ran, gathering included; direct ones on their callers' threads.",
+            advice: Seconds);
         _tokens = meter.CreateCounter<long>("nativeffn.tokens", "{token}", "Tokens that were answered.");
         _rejections = meter.CreateCounter<long>("nativeffn.rejections", "{request}", "Requests that were not run, by reason.");
-        _failures = meter.CreateCounter<long>("nativeffn.failures", "{request}", "Requests that failed while they ran.");
-        meter.CreateObservableUpDownCounter("nativeffn.queue.depth", ObserveQueues, "{token}", "Tokens that wait.");
-        meter.CreateObservableUpDownCounter("nativeffn.weights.bytes", ObserveWeights, "By", "Bytes that a layer's weights occupy.");
-
+        _failures = meter.CreateCounter<long>("nativeffn.failures", "{request}", "Requests that failed while they ran, by exception.");
+        _reloads = meter.CreateCounter<long>("nativeffn.model.reloads", "{reload}", "Models that were replaced while others were served.");
+        meter.CreateObservableUpDownCounter(
+            "nativeffn.queue.usage", () => Observe(static engine => engine.WaitingTokens), "{token}", "Tokens that wait.");
+        meter.CreateObservableUpDownCounter(
+            "nativeffn.queue.limit", () => Observe(static engine => engine.Options.Batching.QueueCapacityTokens), "{token}",
+            "Tokens that may wait.");
+        meter.CreateObservableUpDownCounter("nativeffn.weights.size", ObserveWeights, "By", "Bytes that a layer's weights occupy.");
         meter.CreateObservableCounter("nativeffn.expert.tokens", ObserveExperts, "{token}", "Tokens that a mixture's experts were sent.");
         meter.CreateObservableGauge(
             "nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
     }
 
-    public void Add(FfnRuntime engine) => ImmutableInterlocked.Update(ref _engines, static (engines, added) => engines.Add(added), engine);
+    public void Add(FfnRuntime engine)
+    {
+        ImmutableInterlocked.Update(ref _engines, static (engines, added) => engines.Add(added), engine);
+        foreach (ServedLayer layer in engine.ServedLayers)
+        {
+            BeginAtZero(layer);
+        }
+    }
 
     public void Remove(FfnRuntime engine) =>
         ImmutableInterlocked.Update(ref _engines, static (engines, gone) => engines.Remove(gone), engine);
 
-    /// <summary>A request was not run.</summary>
-    public void Rejected(LayerQueue queue, string reason)
+    /// <summary>A layer is served: the rate of what has not happened to it yet is 0 and not absent.</summary>
+    public void BeginAtZero(ServedLayer layer)
     {
         try
         {
-            _rejections.Add(1, Engine(queue), Layer(queue), new(ReasonTag, reason));
+            // Which exceptions a forward can fail with nobody knows.
+            foreach (FfnMode mode in layer.Info.Spec.Modes)
+            {
+                _tokens.Add(0, Engine(layer), Layer(layer), Mode(layer.Queue(mode)));
+                _failures.Add(0, Engine(layer), Layer(layer), Mode(layer.Queue(mode)));
+            }
+
+            _reloads.Add(0, Engine(layer), new(ModelTag, layer.Info.Model));
+            foreach (string reason in RejectionReason.All)
+            {
+                _rejections.Add(0, Engine(layer), Layer(layer), new(ErrorTag, reason));
+            }
         }
         catch (Exception)
         {
@@ -76,14 +118,54 @@ internal sealed class FfnMetrics : IDisposable
         }
     }
 
-    /// <summary>A batch was run.</summary>
-    public void Executed(LayerQueue queue, RequestBatch batch, TimeSpan elapsed)
+    /// <summary>A model was replaced, or could not be.</summary>
+    public void Reloaded(string engine, string model, Exception? failure)
     {
         try
         {
-            _batchTokens.Record(batch.Tokens, Engine(queue), Layer(queue));
-            _batchRequests.Record(batch.Requests.Count, Engine(queue), Layer(queue));
-            _executeTime.Record(elapsed.TotalSeconds, Engine(queue), Layer(queue));
+            KeyValuePair<string, object?> named = new(EngineTag, engine);
+            if (failure is null)
+            {
+                _reloads.Add(1, named, new(ModelTag, model));
+            }
+            else
+            {
+                _reloads.Add(1, named, new(ModelTag, model), new(ErrorTag, failure.GetType().FullName));
+            }
+        }
+        catch (Exception)
+        {
+            // A listener's own.
+        }
+    }
+
+    /// <summary>A request was not run.</summary>
+    public void Rejected(LayerQueue queue, string reason)
+    {
+        try
+        {
+            _rejections.Add(1, Engine(queue.Layer), Layer(queue.Layer), new(ErrorTag, reason));
+        }
+        catch (Exception)
+        {
+            // A listener's own.
+        }
+    }
+
+    /// <summary>Requests were run together, or one on its caller's thread.</summary>
+    public void Executed(LayerQueue queue, int tokens, int requests, TimeSpan elapsed, bool isDirect)
+    {
+        if (!queue.Layer.IsCounting)
+        {
+            return;
+        }
+
+        try
+        {
+            _batchTokens.Record(tokens, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
+            _batchRequests.Record(requests, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
+            _forwardTime.Record(
+                elapsed.TotalSeconds, [Engine(queue.Layer), Layer(queue.Layer), Mode(queue), new(DirectTag, isDirect ? True : False)]);
         }
         catch (Exception)
         {
@@ -92,19 +174,24 @@ internal sealed class FfnMetrics : IDisposable
     }
 
     /// <summary>A request was run, with or without success.</summary>
-    public void Finished(FfnRequest request, TimeSpan waited)
+    public void Finished(LayerQueue queue, int tokens, TimeSpan waited, Exception? failure)
     {
+        if (!queue.Layer.IsCounting)
+        {
+            return;
+        }
+
         try
         {
-            LayerQueue queue = request.Queue;
-            _queueTime.Record(waited.TotalSeconds, Engine(queue), Layer(queue));
-            if (request.Failure is null)
+            _queueTime.Record(waited.TotalSeconds, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
+            if (failure is null)
             {
-                _tokens.Add(request.Tokens, Engine(queue), Layer(queue));
+                _tokens.Add(tokens, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
             }
             else
             {
-                _failures.Add(1, Engine(queue), Layer(queue));
+                _failures.Add(
+                    1, [Engine(queue.Layer), Layer(queue.Layer), Mode(queue), new(ErrorTag, failure.GetType().FullName)]);
             }
         }
         catch (Exception)
@@ -115,48 +202,35 @@ internal sealed class FfnMetrics : IDisposable
 
     public void Dispose() => _own?.Dispose();
 
-    private static KeyValuePair<string, object?> Engine(LayerQueue queue) => new(EngineTag, queue.Layer.Engine);
+    private static KeyValuePair<string, object?> Engine(ServedLayer layer) => new(EngineTag, layer.Engine);
 
-    private static KeyValuePair<string, object?> Layer(LayerQueue queue) => new(LayerTag, queue.Layer.Info.Name);
+    private static KeyValuePair<string, object?> Layer(ServedLayer layer) => new(LayerTag, layer.Info.Name);
 
-    private IEnumerable<Measurement<int>> ObserveQueues() =>
-        _engines.Select(
-            static engine => new Measurement<int>(engine.WaitingTokens, new KeyValuePair<string, object?>(EngineTag, engine.Name)));
+    private static KeyValuePair<string, object?> Mode(LayerQueue queue) => new(ModeTag, ModeNames[(int)queue.Mode]);
+
+    private IEnumerable<Measurement<int>> Observe(Func<FfnRuntime, int> value) =>
+        _engines.Select(engine => new Measurement<int>(value(engine), new KeyValuePair<string, object?>(EngineTag, engine.Name)));
 
     private IEnumerable<Measurement<long>> ObserveWeights() =>
-        from engine in _engines
-        from layer in engine.LoadedLayers
-        select new Measurement<long>(
-            layer.WeightBytes,
-            new KeyValuePair<string, object?>(EngineTag, engine.Name),
-            new KeyValuePair<string, object?>(LayerTag, layer.Name));
+        from layer in Layers()
+        select new Measurement<long>(layer.Info.WeightBytes, Engine(layer), Layer(layer));
 
     private IEnumerable<Measurement<long>> ObserveExperts() =>
         from mixture in Mixtures()
         from expert in Enumerable.Range(0, mixture.Tokens.Length)
         select new Measurement<long>(
-            mixture.Tokens[expert],
-            new KeyValuePair<string, object?>(EngineTag, mixture.Layer.Engine),
-            new KeyValuePair<string, object?>(LayerTag, mixture.Layer.Info.Name),
-            new KeyValuePair<string, object?>(ExpertTag, expert));
+            mixture.Tokens[expert], Engine(mixture.Layer), Layer(mixture.Layer), new KeyValuePair<string, object?>(ExpertTag, expert));
 
     // Nothing can be out of balance before the first token.
     private IEnumerable<Measurement<double>> ObserveImbalance() =>
         from mixture in Mixtures()
         where mixture.Tokens.Any(static tokens => tokens > 0)
-        select new Measurement<double>(
-            mixture.Tokens.Max() / mixture.Tokens.Average(),
-            new KeyValuePair<string, object?>(EngineTag, mixture.Layer.Engine),
-            new KeyValuePair<string, object?>(LayerTag, mixture.Layer.Info.Name));
+        select new Measurement<double>(mixture.Tokens.Max() / mixture.Tokens.Average(), Engine(mixture.Layer), Layer(mixture.Layer));
 
-    private IEnumerable<(ServedLayer Layer, long[] Tokens)> Mixtures()
-    {
-        foreach (ServedLayer layer in _engines.SelectMany(static engine => engine.ServedLayers))
-        {
-            if (layer.Info.Spec.Mixture is not null)
-            {
-                yield return (layer, layer.ReadExpertTokens());
-            }
-        }
-    }
+    private IEnumerable<ServedLayer> Layers() => _engines.SelectMany(static engine => engine.ServedLayers);
+
+    private IEnumerable<(ServedLayer Layer, long[] Tokens)> Mixtures() =>
+        from layer in Layers()
+        where layer.Info.Spec.Mixture is not null
+        select (layer, layer.ReadExpertTokens());
 }

@@ -21,22 +21,36 @@ internal static class FfnTracing
     /// <summary>Records a request that was run, if anybody listens.</summary>
     public static void Record(FfnRequest request, int batchTokens, TimeSpan waited, TimeProvider time)
     {
-        if (!Source.HasListeners())
+        if (Source.HasListeners())
         {
-            return;
+            Record(request.Queue, request.Tokens, batchTokens, request.ArrivedAt, waited, request.Parent, request.Failure, time);
         }
+    }
 
+    /// <summary>Records a request that was run on its caller's thread, if anybody listens.</summary>
+    public static void Record(LayerQueue queue, int tokens, long arrivedAt, ActivityContext parent, Exception? failure, TimeProvider time)
+    {
+        if (Source.HasListeners())
+        {
+            Record(queue, tokens, tokens, arrivedAt, TimeSpan.Zero, parent, failure, time);
+        }
+    }
+
+    private static void Record(
+        LayerQueue queue, int tokens, int batchTokens, long arrivedAt, TimeSpan waited, ActivityContext parent, Exception? failure,
+        TimeProvider time)
+    {
         try
         {
-            DateTimeOffset arrived = time.GetUtcNow() - time.GetElapsedTime(request.ArrivedAt);
-            using Activity? activity = Source.StartActivity("nativeffn.forward", ActivityKind.Internal, request.Parent, startTime: arrived);
-            activity?.SetTag("nativeffn.engine", request.Queue.Layer.Engine)
-                .SetTag("nativeffn.layer", request.Queue.Layer.Info.Name)
-                .SetTag("nativeffn.mode", request.Queue.Mode.ToString())
-                .SetTag("nativeffn.tokens", request.Tokens)
+            DateTimeOffset arrived = time.GetUtcNow() - time.GetElapsedTime(arrivedAt);
+            using Activity? activity = Source.StartActivity("nativeffn.forward", ActivityKind.Internal, parent, startTime: arrived);
+            activity?.SetTag("nativeffn.engine", queue.Layer.Engine)
+                .SetTag("nativeffn.layer", queue.Layer.Info.Name)
+                .SetTag("nativeffn.mode", queue.Mode.ToString())
+                .SetTag("nativeffn.tokens", tokens)
                 .SetTag("nativeffn.batch.tokens", batchTokens)
                 .SetTag("nativeffn.queue.seconds", waited.TotalSeconds)
-                .SetStatus(request.Failure is null ? ActivityStatusCode.Unset : ActivityStatusCode.Error, request.Failure?.Message);
+                .SetStatus(failure is null ? ActivityStatusCode.Unset : ActivityStatusCode.Error, failure?.Message);
         }
         catch (Exception)
         {

@@ -4,7 +4,9 @@ using NativeFfn.Hosting;
 
 namespace NativeFfn.Server.Http;
 
-/// <summary>The query of a forward: <c>?mode=ffn|residual|block&amp;deadline=SECONDS</c>, both of them optional.</summary>
+/// <summary>
+/// The query of a forward: <c>?mode=ffn|residual|block&amp;deadline=SECONDS&amp;priority=low|normal|high</c>, all of them optional.
+/// </summary>
 internal static class ForwardQuery
 {
     // A day: a deadline beyond it is a mistake in the unit.
@@ -16,6 +18,7 @@ internal static class ForwardQuery
     {
         var mode = FfnMode.Ffn;
         TimeSpan? deadline = null;
+        var priority = FfnPriority.Normal;
         foreach (QueryStringEnumerable.EncodedNameValuePair pair in new QueryStringEnumerable(query.Value))
         {
             ReadOnlySpan<char> name = pair.DecodeName().Span;
@@ -28,13 +31,18 @@ internal static class ForwardQuery
             {
                 deadline = ParseDeadline(value);
             }
+            else if (name.SequenceEqual("priority"))
+            {
+                priority = ParsePriority(value);
+            }
             else
             {
-                throw new RequestException(ProblemKind.BadRequest, $"There is no parameter '{name}'; there are mode and deadline.");
+                throw new RequestException(
+                    ProblemKind.BadRequest, $"There is no parameter '{name}'; there are mode, deadline and priority.");
             }
         }
 
-        return new FfnRequestOptions { Mode = mode, Deadline = deadline };
+        return new FfnRequestOptions { Mode = mode, Deadline = deadline, Priority = priority };
     }
 
     /// <summary>A mode by its name.</summary>
@@ -45,6 +53,14 @@ internal static class ForwardQuery
         "residual" => FfnMode.Residual,
         "block" => FfnMode.Block,
         _ => throw new RequestException(ProblemKind.BadRequest, $"mode is '{name}', but must be ffn, residual or block."),
+    };
+
+    private static FfnPriority ParsePriority(ReadOnlySpan<char> name) => name switch
+    {
+        "low" => FfnPriority.Low,
+        "normal" => FfnPriority.Normal,
+        "high" => FfnPriority.High,
+        _ => throw new RequestException(ProblemKind.BadRequest, $"priority is '{name}', but must be low, normal or high."),
     };
 
     private static TimeSpan ParseDeadline(ReadOnlySpan<char> text)

@@ -9,7 +9,7 @@ internal sealed class LayerCatalog(IFfnClient client)
     // Longer than any name in a configuration; what is longer is not looked for.
     private const int MaxNameLength = 256;
 
-    private FrozenDictionary<string, FfnLayerInfo>? _layers;
+    private volatile Known? _known;
 
     /// <summary>All layers, in the order of the configuration.</summary>
     public IReadOnlyList<FfnLayerInfo> All => client.Layers;
@@ -18,8 +18,16 @@ internal sealed class LayerCatalog(IFfnClient client)
     /// <exception cref="RequestException">There is no such layer.</exception>
     public FfnLayerInfo Find(ReadOnlySpan<char> name)
     {
-        _layers ??= client.Layers.ToFrozenDictionary(static layer => layer.Name);
-        return name.Length <= MaxNameLength && _layers.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out FfnLayerInfo? layer)
+        IReadOnlyList<FfnLayerInfo> layers = client.Layers;
+        Known? known = _known;
+        if (known?.Layers != layers)
+        {
+            // The first request, or a model was replaced.
+            _known = known = new Known(layers, layers.ToFrozenDictionary(static layer => layer.Name));
+        }
+
+        return name.Length <= MaxNameLength
+            && known.ByName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out FfnLayerInfo? layer)
             ? layer
             : throw new RequestException(
                 ProblemKind.LayerUnknown, $"There is no layer '{Shortened(name)}'; GET /v1/layers lists those that there are.");
@@ -42,4 +50,6 @@ internal sealed class LayerCatalog(IFfnClient client)
     }
 
     private static string Shortened(ReadOnlySpan<char> name) => name.Length <= MaxNameLength ? name.ToString() : $"{name[..32]}...";
+
+    private sealed record Known(IReadOnlyList<FfnLayerInfo> Layers, FrozenDictionary<string, FfnLayerInfo> ByName);
 }

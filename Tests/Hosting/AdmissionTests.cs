@@ -17,7 +17,7 @@ public sealed class AdmissionTests
         await MeasureAsync(server);
         FfnCall held = await server.HoldAsync();
         FfnCall[] waiting = [.. Enumerable.Range(0, 6).Select(i => server.Call("m/0", 10, i))];
-        FfnQueueFullException full = (await Assert.ThrowsAsync<FfnQueueFullException>(() => server.Call("m/1", 5).Task))!;
+        FfnQueueFullException full = (await Assert.ThrowsAsync<FfnQueueFullException>(() => server.Call("m/0", 5).Task))!;
         FfnCall fits = server.Call("m/1", 4);
         server.Gate.Open();
         await Task.WhenAll(waiting.Append(fits).Append(held).Select(static call => call.AssertAnsweredAsync()));
@@ -102,7 +102,7 @@ public sealed class AdmissionTests
         {
             Assert.That(server.Client.WouldRefuse("m/0", 4, out TimeSpan retryAfter), Is.False);
             Assert.That(retryAfter, Is.EqualTo(TimeSpan.Zero));
-            Assert.That(server.Client.WouldRefuse("m/1", 5, out retryAfter), Is.True);
+            Assert.That(server.Client.WouldRefuse("m/0", 5, out retryAfter), Is.True);
             Assert.That(retryAfter, Is.EqualTo(TimeSpan.FromMilliseconds(75)));
 
             // What would never fit is told by the forward itself.
@@ -192,7 +192,7 @@ public sealed class AdmissionTests
         await using FfnServer server = await FfnServer.StartAsync();
         using var cancellation = new CancellationTokenSource();
         server.Gate.Close();
-        FfnCall running = server.Call("m/0", 1, 1, cancellationToken: cancellation.Token);
+        FfnCall running = server.Call("m/0", 1, 1, cancellationToken: cancellation.Token, apart: true);
         await server.Gate.ForwardsStarted.WaitAsync();
         await cancellation.CancelAsync();
         Assert.That(running.Task.IsCompleted, Is.False);

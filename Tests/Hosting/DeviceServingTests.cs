@@ -128,7 +128,7 @@ public sealed class DeviceServingTests : DeviceTests
             options.Batching.BatchInvariant = true;
         });
         await server.StartHostAsync();
-        server.Runtime.Open!.Runner.Forward = server.Gate.Forward;
+        server.Runtime.Open!.Execution.Forward = server.Gate.Forward;
         FfnCall held = await server.HoldAsync();
         FfnCall[] calls =
             [server.Call("e/0", 1, 1), server.Call("e/0", 3, 2), server.Call("e/0", 20, 3), server.Call("m/1", 1, 4), server.Call(

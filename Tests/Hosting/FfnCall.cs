@@ -13,13 +13,18 @@ internal sealed class FfnCall
     private readonly FfnLayer _layer;
     private readonly FfnMode _mode;
 
-    public FfnCall(IFfnClient client, string layer, int tokens, int seed, FfnRequestOptions options, CancellationToken cancellationToken)
+    /// <summary>Sends it.</summary>
+    /// <remarks>What the engine can run at once runs before this returns, unless it is sent from a thread apart.</remarks>
+    public FfnCall(IFfnClient client, string layer, int tokens, int seed, FfnRequestOptions options, CancellationToken cancellationToken,
+        bool apart = false)
     {
         _layer = client.GetLayer(layer);
         _mode = options.Mode;
         _input = RandomLayers.IntegerRows(tokens, _layer.Spec.InputWidth, seed, 3);
         _output = new float[tokens * _layer.Spec.OutputWidth];
-        Task = client.ForwardAsync(layer, _input, _output, options, cancellationToken).AsTask();
+        Task = apart ? Task.Run(Send, CancellationToken.None) : Send();
+
+        Task Send() => client.ForwardAsync(layer, _input, _output, options, cancellationToken).AsTask();
     }
 
     public Task Task { get; }

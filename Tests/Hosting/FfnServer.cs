@@ -9,7 +9,7 @@ using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Hosting;
 
-/// <summary>A host with one engine, whose clock stands still and whose runner can be held up.</summary>
+/// <summary>A host with one engine that runs one forward at a time, whose clock stands still and which can be held up.</summary>
 internal sealed class FfnServer : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30);
@@ -60,7 +60,7 @@ internal sealed class FfnServer : IAsyncDisposable
     {
         FfnServer server = Create(add);
         await server._host.StartAsync();
-        server.Runtime.Open!.Runner.Forward = server.Gate.Forward;
+        server.Runtime.Open!.Execution.Forward = server.Gate.Forward;
         return server;
     }
 
@@ -74,6 +74,7 @@ internal sealed class FfnServer : IAsyncDisposable
         });
         options.Batching.MaxBatchTokens = 8;
         options.Batching.QueueCapacityTokens = 64;
+        options.Batching.MaxConcurrentBatches = 1;
         options.Warmup.Enabled = false;
         for (int i = 0; i < 2; i++)
         {
@@ -89,10 +90,10 @@ internal sealed class FfnServer : IAsyncDisposable
     /// <summary>Sends random whole numbers and says whether the answer is the layer's own.</summary>
     public FfnCall Call(
         string layer, int tokens, int seed = 1, FfnMode mode = FfnMode.Ffn, TimeSpan? deadline = null,
-        CancellationToken cancellationToken = default) =>
-        new(Client, layer, tokens, seed, new FfnRequestOptions(mode, deadline), cancellationToken);
+        CancellationToken cancellationToken = default, FfnPriority priority = FfnPriority.Normal, bool apart = false) =>
+        new(Client, layer, tokens, seed, new FfnRequestOptions(mode, deadline, priority), cancellationToken, apart);
 
-    /// <summary>Holds the runner inside a forward of one token, so that what is called next waits.</summary>
+    /// <summary>Holds the engine inside a forward of one token, so that what is called next waits.</summary>
     public async Task<FfnCall> HoldAsync()
     {
         while (Gate.ForwardsStarted.Wait(0))
@@ -101,7 +102,7 @@ internal sealed class FfnServer : IAsyncDisposable
         }
 
         Gate.Close();
-        FfnCall held = Call("m/0", 1);
+        FfnCall held = Call("m/0", 1, apart: true);
         await Gate.ForwardsStarted.WaitAsync();
         Gate.Forwards.Clear();
         return held;
@@ -110,7 +111,7 @@ internal sealed class FfnServer : IAsyncDisposable
     /// <summary>Waits until the runner has seen everything so far, set its timer where it needs one, and gone to sleep.</summary>
     public async Task RunnerSleepsAsync()
     {
-        while (!Runtime.Open!.Queue.RunnerSleeps)
+        while (!Runtime.Open!.Queue.RunnersSleep)
         {
             await Task.Yield();
         }

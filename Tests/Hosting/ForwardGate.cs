@@ -25,7 +25,11 @@ internal sealed class ForwardGate
     public void Forward(FfnLayer layer, FfnMode mode, ReadOnlySpan<float> input, Span<float> output)
     {
         int rows = input.Length / layer.Spec.InputWidth;
-        Forwards.Add((layer, mode, rows));
+        lock (_open)
+        {
+            Forwards.Add((layer, mode, rows));
+        }
+
         ForwardsStarted.Release();
         _open.Wait();
         Failing?.Invoke(rows);

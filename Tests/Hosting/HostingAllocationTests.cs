@@ -17,7 +17,7 @@ public sealed class HostingAllocationTests
     {
         await using FfnServer server = await FfnServer.StartAsync(
             static options => options.ConfigureEngine(static engine => engine with { Threads = 1 }));
-        server.Runtime.Open!.Runner.Forward = NativeFfn.Hosting.Batching.LayerForwards.Run;
+        server.Runtime.Open!.Execution.Forward = NativeFfn.Hosting.Batching.LayerForwards.Run;
         using var cancellation = new CancellationTokenSource();
         CancellationToken token = cancellable ? cancellation.Token : default;
         var options = new FfnRequestOptions(FfnMode.Residual, deadline ? TimeSpan.FromMinutes(1) : null);

@@ -132,8 +132,11 @@ public sealed class LifetimeTests
     public async Task An_answer_is_taken_once()
     {
         await using FfnServer server = await FfnServer.StartAsync();
+        FfnCall held = await server.HoldAsync();
         ValueTask answer = server.Client.ForwardAsync("m/0", new float[16], new float[16]);
+        server.Gate.Open();
         await answer;
+        await held.AssertAnsweredAsync();
         Assert.That(() => answer.GetAwaiter().GetResult(), Throws.InvalidOperationException);
         await server.Call("m/0", 1).AssertAnsweredAsync();
     }

@@ -24,9 +24,10 @@ public sealed class TelemetryTests
         listener.Observe();
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(listener.Of("nativeffn.queue.depth", "{token}"), Does.Contain("5 engine=default"));
-            Assert.That(listener.Of("nativeffn.weights.bytes", "By"), Is.EqualTo(
-                server.Client.Layers.Select(static layer => $"{layer.WeightBytes} engine=default layer={layer.Name}")));
+            Assert.That(listener.Of("nativeffn.queue.usage", "{token}"), Does.Contain("5 nativeffn.engine=default"));
+            Assert.That(listener.Of("nativeffn.queue.limit", "{token}"), Does.Contain("64 nativeffn.engine=default"));
+            Assert.That(listener.Of("nativeffn.weights.size", "By"), Is.EqualTo(
+                server.Client.Layers.Select(static layer => $"{layer.WeightBytes} {Tags(layer.Name, mode: null)}")));
         }
 
         server.Gate.Open();
@@ -35,16 +36,16 @@ public sealed class TelemetryTests
         using (Assert.EnterMultipleScope())
         {
             // The held request came and ran while the clock stood, and its forward took both advances.
-            Assert.That(listener.Of("nativeffn.batch.tokens", "{token}"), Is.EqualTo(
-                new[] { "1 engine=default layer=m/0", "5 engine=default layer=m/1" }));
+            Assert.That(listener.Of("nativeffn.batch.size", "{token}"), Is.EqualTo(
+                new[] { $"1 {Tags("m/0")}", $"5 {Tags("m/1")}" }));
             Assert.That(listener.Of("nativeffn.batch.requests", "{request}"), Is.EqualTo(
-                new[] { "1 engine=default layer=m/0", "2 engine=default layer=m/1" }));
-            Assert.That(listener.Of("nativeffn.execute.time", "s"), Is.EqualTo(
-                new[] { "0.05 engine=default layer=m/0", "0.02 engine=default layer=m/1" }));
-            Assert.That(listener.Of("nativeffn.queue.time", "s"), Is.EqualTo(
-                new[] { "0 engine=default layer=m/0", "0.05 engine=default layer=m/1", "0.05 engine=default layer=m/1" }));
+                new[] { $"1 {Tags("m/0")}", $"2 {Tags("m/1")}" }));
+            Assert.That(listener.Of("nativeffn.forward.duration", "s"), Is.EqualTo(
+                new[] { $"0.05 {Tags("m/0")} nativeffn.direct=True", $"0.02 {Tags("m/1")} nativeffn.direct=False" }));
+            Assert.That(listener.Of("nativeffn.queue.duration", "s"), Is.EqualTo(
+                new[] { $"0 {Tags("m/0")}", $"0.05 {Tags("m/1")}", $"0.05 {Tags("m/1")}" }));
             Assert.That(listener.Of("nativeffn.tokens", "{token}"), Is.EqualTo(
-                new[] { "1 engine=default layer=m/0", "3 engine=default layer=m/1", "2 engine=default layer=m/1" }));
+                new[] { $"1 {Tags("m/0")}", $"3 {Tags("m/1")}", $"2 {Tags("m/1")}" }));
         }
     }
 
@@ -62,8 +63,8 @@ public sealed class TelemetryTests
         {
             Assert.That(
                 listener.Of("nativeffn.expert.tokens", "{token}").TakeLast(3),
-                Is.EqualTo(Enumerable.Range(0, 3).Select(static expert => $"4 engine=default layer=mixture/0 expert={expert}")));
-            Assert.That(listener.Of("nativeffn.expert.imbalance", "1"), Is.EqualTo(new[] { "1 engine=default layer=mixture/0" }));
+                Is.EqualTo(Enumerable.Range(0, 3).Select(static expert => $"4 {Tags("mixture/0", mode: null)} nativeffn.expert={expert}")));
+            Assert.That(listener.Of("nativeffn.expert.imbalance", "1"), Is.EqualTo(new[] { $"1 {Tags("mixture/0", mode: null)}" }));
         }
     }
 
@@ -81,7 +82,26 @@ public sealed class TelemetryTests
         listener.Observe();
         Assert.That(
             listener.Of("nativeffn.expert.tokens", "{token}").TakeLast(3),
-            Is.EqualTo(Enumerable.Range(0, 3).Select(static expert => $"4 engine=default layer=mixture/0 expert={expert}")));
+            Is.EqualTo(Enumerable.Range(0, 3).Select(static expert => $"4 {Tags("mixture/0", mode: null)} nativeffn.expert={expert}")));
+    }
+
+    [Test]
+    public async Task Counters_begin_at_0_and_the_warm_up_counts_nowhere()
+    {
+        using var listener = new Listener();
+        await using FfnServer server = await FfnServer.StartAsync(static options => options.Warmup.Enabled = true);
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(listener.Begun, Is.SupersetOf(new[]
+            {
+                $"nativeffn.tokens: 0 {Tags("m/1", "block")}", $"nativeffn.failures: 0 {Tags("m/0", "residual")}",
+                $"nativeffn.rejections: 0 {Tags("m/0", mode: null)} error.type=deadline",
+            }));
+            Assert.That(
+                new[] { ("nativeffn.tokens", "{token}"), ("nativeffn.batch.size", "{token}"), ("nativeffn.queue.duration", "s") }
+                    .SelectMany(one => listener.Of(one.Item1, one.Item2)),
+                Is.Empty);
+        }
     }
 
     [Test]
@@ -117,9 +137,10 @@ public sealed class TelemetryTests
         using (Assert.EnterMultipleScope())
         {
             Assert.That(listener.Of("nativeffn.rejections", "{request}"), Is.EquivalentTo(new[] { "cancelled", "queue_full", "deadline" }
-                .Select(static reason => $"1 engine=default layer=m/0 reason={reason}").Append(
-                    "1 engine=default layer=m/1 reason=queue_full")));
-            Assert.That(listener.Of("nativeffn.failures", "{request}"), Is.EqualTo(new[] { "1 engine=default layer=m/0" }));
+                .Select(static reason => $"1 {Tags("m/0", mode: null)} error.type={reason}").Append(
+                    $"1 {Tags("m/1", mode: null)} error.type=queue_full")));
+            Assert.That(listener.Of("nativeffn.failures", "{request}"), Is.EqualTo(
+                new[] { $"1 {Tags("m/0")} error.type=System.InsufficientMemoryException" }));
         }
     }
 
@@ -164,11 +185,15 @@ public sealed class TelemetryTests
         }
     }
 
+    private static string Tags(string layer, string? mode = "ffn") =>
+        $"nativeffn.engine=default nativeffn.layer={layer}" + (mode is null ? string.Empty : $" nativeffn.mode={mode}");
+
     /// <summary>Everything that the meter records: value and tags as text, by instrument.</summary>
     private sealed class Listener : IDisposable
     {
         private readonly MeterListener _listener = new();
         private readonly List<(Instrument Instrument, string Text)> _seen = [];
+        private readonly List<(Instrument Instrument, string Text)> _begun = [];
 
         public Listener()
         {
@@ -186,6 +211,8 @@ public sealed class TelemetryTests
         }
 
         public bool Throws { get; init; }
+
+        public IEnumerable<string> Begun => _begun.Select(static begun => $"{begun.Instrument.Name}: {begun.Text}");
 
         public void Observe() => _listener.RecordObservableInstruments();
 
@@ -215,7 +242,9 @@ public sealed class TelemetryTests
 
             lock (_seen)
             {
-                _seen.Add((instrument, text));
+                // A counter that begins tells nothing but that it is there.
+                bool begins = instrument is Counter<long> && EqualityComparer<T>.Default.Equals(value, default);
+                (begins ? _begun : _seen).Add((instrument, text));
             }
         }
     }

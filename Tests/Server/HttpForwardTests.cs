@@ -25,6 +25,7 @@ public sealed class HttpForwardTests
     [TestCase("?mode=ffn", FfnMode.Ffn)]
     [TestCase("?mode=residual", FfnMode.Residual)]
     [TestCase("?mode=block&deadline=60", FfnMode.Block)]
+    [TestCase("?priority=high&mode=residual", FfnMode.Residual)]
     public async Task Binary_rows_come_back_as_the_layer_gives_them(string query, FfnMode mode)
     {
         float[] rows = ServerUnderTest.Rows(5);
@@ -132,6 +133,7 @@ public sealed class HttpForwardTests
 
     [TestCase("?mode=fnf")]
     [TestCase("?mode=")]
+    [TestCase("?priority=urgent")]
     [TestCase("?deadline=0")]
     [TestCase("?deadline=-1")]
     [TestCase("?deadline=NaN")]

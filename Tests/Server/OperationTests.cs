@@ -27,10 +27,23 @@ public sealed class OperationTests
         {
             Assert.That(page.Content.Headers.ContentType?.MediaType, Is.EqualTo("text/plain"));
             Assert.That(metrics.Sum("nativeffn_tokens_total", "model/1"), Is.EqualTo(Tokens), text);
-            Assert.That(metrics.Histogram("nativeffn_batch_tokens").Sum, Is.GreaterThanOrEqualTo(Tokens));
-            Assert.That(metrics.Sum("nativeffn_weights_bytes"), Is.GreaterThan(0));
+            Assert.That(metrics.Histogram("nativeffn_batch_size").Sum, Is.GreaterThanOrEqualTo(Tokens));
+            Assert.That(metrics.Sum("nativeffn_weights_size_bytes"), Is.GreaterThan(0));
             Assert.That(metrics.Sum("http_server_request_duration_seconds_count", "forward"), Is.EqualTo(1));
         });
+    }
+
+    [Test]
+    public async Task A_model_is_read_again_over_http_and_one_that_is_not_there_is_named()
+    {
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync();
+        using HttpResponseMessage done = await server.Client.PostAsync(new Uri("/v1/models/model/reload", UriKind.Relative), content: null);
+        Assert.That(done.StatusCode, Is.EqualTo(HttpStatusCode.NoContent));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(2));
+        _ = await ServerUnderTest.ReadRowsAsync(answer);
+        using HttpResponseMessage unknown = await server.Client.PostAsync(
+            new Uri("/v1/models/none/reload", UriKind.Relative), content: null);
+        Assert.That(await ServerUnderTest.AssertProblemAsync(unknown, 404, "layer-unknown"), Does.Contain("There is no model 'none'"));
     }
 
     [Test]

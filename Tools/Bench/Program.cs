@@ -3,6 +3,7 @@ using NativeFfn.Bench.Comparing;
 using NativeFfn.Bench.Gpu;
 using NativeFfn.Bench.Queue;
 using NativeFfn.Bench.Reporting;
+using NativeFfn.Bench.Small;
 using NativeFfn.Cli;
 using NativeFfn.Cli.Files;
 using NativeFfn.Cli.Options;
@@ -18,6 +19,7 @@ internal static class Program
         RootCommand root = ComparisonCommand.Create(plan => Compare(plan, stdout, stderr));
         root.Add(GpuTool.Create(stdout, stderr));
         root.Add(QueueCommand.Create(stdout));
+        root.Add(SmallCommand.Create(stdout));
         return ToolRun.Of(root, args, stdout, stderr);
     }
 

@@ -26,6 +26,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     private Step _step;
     private int _stage;
     private int _unroutable;
+    private bool _takesHelp;
     private Matrix _normalized;
     private Matrix _logits;
     private Matrix _results;
@@ -44,9 +45,13 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     private FfnSpec Spec => _chunk.Layer.Spec;
 
     /// <summary>Runs rows that were proven to fit the layer, of which there is at least one.</summary>
+    /// <param name="layer">The layer's weights.</param>
+    /// <param name="rows">The rows.</param>
+    /// <param name="takesHelp">Whether the team helps where processors are idle. How the work is cut does not depend on it.</param>
     /// <exception cref="ArgumentException">A token of a mixture has logits that are not all finite.</exception>
-    public void Run(CpuLayerWeights layer, in FfnRows rows)
+    public void Run(CpuLayerWeights layer, in FfnRows rows, bool takesHelp)
     {
+        _takesHelp = takesHelp;
         long start = Stopwatch.GetTimestamp();
         try
         {
@@ -280,7 +285,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             _slices.Add(rows == 0 ? default : Slicing.OfRows(rows, width, wanted));
         }
 
-        team.Run(this, _slices.Count);
+        RunSlices();
     }
 
     private void RunStage()
@@ -301,7 +306,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             _slices.Add(group.Gemm.Slice(group, _stage, wanted, enough, alone));
         }
 
-        team.Run(this, _slices.Count);
+        RunSlices();
     }
 
     private void RunHidden()
@@ -315,8 +320,11 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             _slices.Add(Slicing.OfRows(group.Gemm.HiddenRows(group), width, Share(work, work, team.Threads)));
         }
 
-        team.Run(this, _slices.Count);
+        RunSlices();
     }
+
+    // As many helpers as there are idle processors now: other callers may have come or gone since the last step.
+    private void RunSlices() => team.Run(this, _slices.Count, _takesHelp ? CallersInFlight.IdleProcessors : 0);
 
     // Slices of a group that has a part of a step's work: as many as the part is of all that the step is worth.
     private int Share(long part, long work, int most)
@@ -330,7 +338,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         _step = step;
         _slices.Clear();
         _slices.Add(Slicing.OfRows(_chunk.Tokens, width, Share((long)_chunk.Tokens * width, (long)_chunk.Tokens * width, team.Threads)));
-        team.Run(this, _slices.Count);
+        RunSlices();
     }
 
     private void RunRows(Region region)

@@ -43,7 +43,10 @@ internal sealed class TeamState
     }
 
     /// <summary>Shares a job with the threads, or returns false where they are busy with another or there are none.</summary>
-    public bool TryRun(ISlicedJob job, int slices)
+    /// <param name="job">The job.</param>
+    /// <param name="slices">Its slices, two or more.</param>
+    /// <param name="helpers">Threads to be awake for it at most; positive.</param>
+    public bool TryRun(ISlicedJob job, int slices, int helpers)
     {
         if (_workers == 0 || _stopping || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
@@ -54,7 +57,7 @@ internal sealed class TeamState
         Volatile.Write(ref _unfinished, slices);
         long number = (long)((ulong)Volatile.Read(ref _ticket) >> 32) + 1;
         Interlocked.Exchange(ref _ticket, (number << 32) | (uint)slices);
-        WakeSleepers(Math.Min(_workers, slices - 1));
+        WakeSleepers(Math.Min(helpers, slices - 1));
 
         RunSlices(worker: 0);
         var spinner = new SpinWait();
@@ -93,18 +96,21 @@ internal sealed class TeamState
         }
     }
 
-    private void WakeSleepers(int wanted)
+    // Those that are awake look for work by themselves.
+    private void WakeSleepers(int helpers)
     {
-        int sleepers = Math.Min(Volatile.Read(ref _sleeping), wanted);
+        int sleeping = Volatile.Read(ref _sleeping);
+        int sleepers = Math.Min(sleeping, helpers - (_workers - sleeping));
         if (sleepers > 0)
         {
             _wake.Release(sleepers);
         }
     }
 
+    // Not on a processor that a caller could use.
     private bool SpinForSlices()
     {
-        for (int i = 0; i < SpinsBeforeSleep; i++)
+        for (int i = 0; i < SpinsBeforeSleep && CallersInFlight.IdleProcessors > 0; i++)
         {
             if (HasSlices())
             {

@@ -36,9 +36,10 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>Runs every slice and returns when the last is done.</summary>
     /// <param name="job">The job.</param>
     /// <param name="slices">Its slices; 0 or more.</param>
-    public void Run(ISlicedJob job, int slices)
+    /// <param name="helpers">Threads that there are processors for, beside the caller's; with none the caller runs all slices.</param>
+    public void Run(ISlicedJob job, int slices, int helpers = int.MaxValue)
     {
-        if (slices < 2 || !_state.TryRun(job, slices))
+        if (slices < 2 || helpers < 1 || !_state.TryRun(job, slices, helpers))
         {
             for (int slice = 0; slice < slices; slice++)
             {

@@ -54,7 +54,7 @@ internal sealed class FloatMatrices : GraphMatrices
     public override long BytesOf(int rows, int columns) => (long)sizeof(float) * rows * columns;
 
     public override void AddProduct(ProtobufWriter graph, string output, string input, int rows, int columns) =>
-        graph.Message(1, SwiGluGraph.Node("MatMul", output, input, output + ".weight"));
+        graph.Message(1, FfnGraph.Node("MatMul", output, input, output + ".weight"));
 
     public override void AddMatrix(ProtobufWriter graph, string product, AlignedFloats matrix, int rows, int columns)
     {
@@ -68,7 +68,7 @@ internal sealed class FloatMatrices : GraphMatrices
             }
         }
 
-        graph.Message(Initializers, Tensor<float>(product + ".weight", SwiGluGraph.Float, transposed, columns, rows));
+        graph.Message(Initializers, Tensor<float>(product + ".weight", FfnGraph.Float, transposed, columns, rows));
     }
 }
 
@@ -95,8 +95,8 @@ internal sealed class BlockMatrices(int bits, int accuracyLevel) : GraphMatrices
 
     public override void AddProduct(ProtobufWriter graph, string output, string input, int rows, int columns)
     {
-        ProtobufWriter node = SwiGluGraph.Node("MatMulNBits", output, input, output + ".codes", output + ".scales")
-            .Text(Domain, SwiGluGraph.ContribDomain);
+        ProtobufWriter node = FfnGraph.Node("MatMulNBits", output, input, output + ".codes", output + ".scales")
+            .Text(Domain, FfnGraph.ContribDomain);
         foreach ((string name, int value) in new[]
         {
             ("K", columns), ("N", rows), ("bits", bits), ("block_size", BlockSize), ("accuracy_level", accuracyLevel),
@@ -123,7 +123,7 @@ internal sealed class BlockMatrices(int bits, int accuracyLevel) : GraphMatrices
 
         Error = QuantizationError.Worst(Error, error);
         graph.Message(Initializers, Tensor<byte>(product + ".codes", Bytes, codes, rows, blocks, BlockBytes));
-        graph.Message(Initializers, Tensor<float>(product + ".scales", SwiGluGraph.Float, scales, rows, blocks));
+        graph.Message(Initializers, Tensor<float>(product + ".scales", FfnGraph.Float, scales, rows, blocks));
     }
 
     private static int Blocks(int columns) => (columns + BlockSize - 1) / BlockSize;

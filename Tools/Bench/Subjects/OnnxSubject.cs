@@ -43,8 +43,8 @@ internal sealed class OnnxSubject : ISubject
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
         };
         options.DisablePerSessionThreads();
-        byte[] graph = SwiGluGraph.Write(layer.Weights, matrices);
-        long bytes = SwiGluGraph.BytesOf(layer.Weights.Spec, matrices);
+        byte[] graph = FfnGraph.Write(layer.Weights, matrices, addsInput: true);
+        long bytes = FfnGraph.BytesOf(layer.Weights.Spec, matrices);
         WeightRotation rotation = layer.Limits.Of(bytes, bytes);
         while (_sessions.Count < rotation.Copies)
         {
@@ -71,8 +71,8 @@ internal sealed class OnnxSubject : ISubject
         foreach (InferenceSession session in _sessions)
         {
             OrtIoBinding binding = session.CreateIoBinding();
-            binding.BindInput(SwiGluGraph.Input, _boundInput);
-            binding.BindOutput(SwiGluGraph.Output, _boundOutput);
+            binding.BindInput(FfnGraph.Input, _boundInput);
+            binding.BindOutput(FfnGraph.Output, _boundOutput);
             _bindings.Add(binding);
         }
     }

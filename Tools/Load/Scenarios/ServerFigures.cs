@@ -25,9 +25,9 @@ internal sealed record ServerFigures(
         await Task.Delay(Metrics.CacheTime);
         Metrics after = await server.ReadMetricsAsync();
         return (result, new ServerFigures(
-            after.Histogram("nativeffn_batch_tokens", before),
-            after.Histogram("nativeffn_queue_time_seconds", before),
-            after.Histogram("nativeffn_execute_time_seconds", before),
+            after.Histogram("nativeffn_batch_size", before),
+            after.Histogram("nativeffn_queue_duration_seconds", before),
+            after.Histogram("nativeffn_forward_duration_seconds", before),
             after.Sum(Allocated) - before.Sum(Allocated),
             processor,
             own));

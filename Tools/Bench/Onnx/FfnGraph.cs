@@ -2,9 +2,9 @@ using NativeFfn.Bench.Subjects;
 
 namespace NativeFfn.Bench.Onnx;
 
-/// <summary>The layer as an ONNX model, as an exporter would write it.</summary>
+/// <summary>A SwiGLU or plain ReLU layer as an ONNX model, as an exporter would write it.</summary>
 /// <remarks>Field numbers are those of onnx.proto, https://github.com/onnx/onnx/blob/main/onnx/onnx.proto</remarks>
-internal static class SwiGluGraph
+internal static class FfnGraph
 {
     /// <summary>The graph's input, float32 <c>[tokens, d_model]</c> with any number of tokens.</summary>
     public const string Input = "x";
@@ -31,8 +31,9 @@ internal static class SwiGluGraph
     /// <summary>Writes the model.</summary>
     /// <param name="weights">The layer.</param>
     /// <param name="matrices">How its matrices are written and multiplied.</param>
-    /// <exception cref="NotSupportedException">The weights do not fit into one file.</exception>
-    public static byte[] Write(LayerWeights weights, GraphMatrices matrices)
+    /// <param name="addsInput">Whether the graph's output is x + FFN(x), and not FFN(x) alone.</param>
+    /// <exception cref="NotSupportedException">The weights do not fit into one file, or the layer is neither SwiGLU nor plain ReLU.</exception>
+    public static byte[] Write(LayerWeights weights, GraphMatrices matrices, bool addsInput)
     {
         long bytes = BytesOf(weights.Spec, matrices);
         if (bytes > MaxWeightBytes)
@@ -42,18 +43,37 @@ internal static class SwiGluGraph
         }
 
         (int dModel, int dFf) = (weights.Spec.DModel, weights.Spec.DFf);
+        bool isGated = weights.Spec.Stages[0].Kind == FfnKind.SwiGlu;
+        if (!isGated && weights.Spec.Stages[0].Kind != FfnKind.Relu)
+        {
+            throw new NotSupportedException($"{weights.Spec} is neither a SwiGLU nor a plain ReLU layer, the two that are written as graphs.");
+        }
+
         var graph = new ProtobufWriter((int)bytes + Overhead);
         matrices.AddProduct(graph, "gate", Input, rows: dFf, columns: dModel);
-        matrices.AddProduct(graph, "up", Input, rows: dFf, columns: dModel);
-        graph.Message(1, Node("Sigmoid", "sigmoid", "gate"))
-            .Message(1, Node("Mul", "silu", "gate", "sigmoid"))
-            .Message(1, Node("Mul", "hidden", "silu", "up"));
-        matrices.AddProduct(graph, "down", "hidden", rows: dModel, columns: dFf);
-        graph.Message(1, Node("Add", Output, Input, "down")).Text(2, "swiglu");
+        if (isGated)
+        {
+            matrices.AddProduct(graph, "up", Input, rows: dFf, columns: dModel);
+            graph.Message(1, Node("Sigmoid", "sigmoid", "gate"))
+                .Message(1, Node("Mul", "silu", "gate", "sigmoid"))
+                .Message(1, Node("Mul", "hidden", "silu", "up"));
+            matrices.AddMatrix(graph, "up", weights.Up, rows: dFf, columns: dModel);
+        }
+        else
+        {
+            graph.Message(1, Node("Relu", "hidden", "gate"));
+        }
+
+        string down = addsInput ? "down" : Output;
+        matrices.AddProduct(graph, down, "hidden", rows: dModel, columns: dFf);
+        if (addsInput)
+        {
+            graph.Message(1, Node("Add", Output, Input, down));
+        }
+
         matrices.AddMatrix(graph, "gate", weights.Gate, rows: dFf, columns: dModel);
-        matrices.AddMatrix(graph, "up", weights.Up, rows: dFf, columns: dModel);
-        matrices.AddMatrix(graph, "down", weights.Down, rows: dModel, columns: dFf);
-        graph.Message(11, Rows(Input, dModel)).Message(12, Rows(Output, dModel));
+        matrices.AddMatrix(graph, down, weights.Down, rows: dModel, columns: dFf);
+        graph.Text(2, "ffn").Message(11, Rows(Input, dModel)).Message(12, Rows(Output, dModel));
         return new ProtobufWriter(graph.Written.Length + Overhead)
             .Number(1, FormatVersion)
             .Text(2, "NativeFfn.Bench")
@@ -65,7 +85,7 @@ internal static class SwiGluGraph
 
     /// <summary>Bytes of a layer's three matrices in the model.</summary>
     public static long BytesOf(FfnSpec spec, GraphMatrices matrices) =>
-        (2 * matrices.BytesOf(spec.DFf, spec.DModel)) + matrices.BytesOf(spec.DModel, spec.DFf);
+        (spec.Stages[0].ProjectionCount * matrices.BytesOf(spec.DFf, spec.DModel)) + matrices.BytesOf(spec.DModel, spec.DFf);
 
     /// <summary>A NodeProto; it is named after its one output.</summary>
     public static ProtobufWriter Node(string operation, string output, params ReadOnlySpan<string> inputs)
