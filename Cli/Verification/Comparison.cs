@@ -35,7 +35,7 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     {
         int longest = Math.Max(spec.Stages.Max(static stage => stage.InputWidth), spec.Mixture?.SharedDFf ?? 0);
         double roots = Math.Sqrt(longest) + (spec.Mixture is null ? 0 : Math.Sqrt(spec.InputWidth));
-        return Floor + (Float32RoundOff * roots) + (WeightErrorFactor * (weightError + RowRounding.LossOf(precision)));
+        return Floor + (Float32RoundOff * roots) + (WeightErrorFactor * (weightError + TokenRounding.LossOf(precision)));
     }
 
     /// <summary>Compares element by element.</summary>

@@ -51,7 +51,7 @@ internal readonly record struct TokenForm(int Lanes, int Largest)
 internal static class TokenTypes
 {
     /// <summary>What an engine of a precision makes of tokens, where its weights are integers.</summary>
-    public static TokenType Of(FfnPrecision precision) => RowRounding.LargestOf(precision) switch
+    public static TokenType Of(FfnPrecision precision) => TokenRounding.LargestOf(precision) switch
     {
         short.MaxValue => TokenType.Int16,
         sbyte.MaxValue => TokenType.Int8,

@@ -1,7 +1,7 @@
 namespace NativeFfn;
 
 /// <summary>How precisions round rows before they are multiplied: to integers, 32 neighbouring elements to a scale, x ≈ scale · q, scale = max|x| / largest.</summary>
-internal static class RowRounding
+internal static class TokenRounding
 {
     // Elements to a scale.
     private const int Group = 32;
