@@ -127,6 +127,24 @@ public sealed class ReloadTests
         }
     }
 
+    [Test]
+    public async Task A_mixture_that_is_not_all_in_memory_is_served_from_its_open_checkpoint_and_replaced()
+    {
+        GoldenCase golden = GoldenCases.Find("mixtral");
+        await using FfnServer server = await FfnServer.StartAsync(services => services.AddNativeFfn(FfnServer.Section(
+            ("Backend", "managed"), ("MaxResidentExperts", "2"),
+            ("Models:moe:Path", golden.Directory), ("Models:moe:Layers", $"{golden.Layer}"))));
+        for (int reload = 0; reload < 3; reload++)
+        {
+            float[] output = new float[golden.Tokens * golden.DModel];
+            await server.Client.ForwardAsync(
+                $"moe/{golden.Layer}", golden.ReadInput(), output, new FfnRequestOptions(FfnMode.Block));
+            Tolerances.AssertClose(
+                output, Estimate.Exact(golden.ReadExpected(FfnMode.Block)!), Tolerances.Golden, $"after {reload} reloads");
+            await Models(server).ReloadAsync("moe").WaitAsync(Patience);
+        }
+    }
+
     private static Task<FfnServer> StartAsync(ChangingWeights weights, Action<NativeFfnOptions>? configure = null) =>
         FfnServer.StartAsync(options =>
         {
