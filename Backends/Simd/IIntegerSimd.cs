@@ -34,6 +34,12 @@ internal unsafe interface IIntegerSimd<TVector>
     /// <summary>The sums of <see cref="AddBytes"/> as 32-bit integers.</summary>
     static abstract TVector SumOfBytes(TVector sums);
 
+    /// <summary>Some bits of each lane as a 32-bit integer with its sign.</summary>
+    /// <param name="value">The lanes.</param>
+    /// <param name="bit">The lowest of the bits.</param>
+    /// <param name="bits">How many.</param>
+    static abstract TVector TakeSigned(TVector value, int bit, int bits);
+
     /// <summary>Inverts the bits that are set in the other.</summary>
     static abstract TVector XorBits(TVector left, TVector right);
 

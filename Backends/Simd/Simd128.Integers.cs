@@ -44,6 +44,10 @@ internal readonly unsafe partial struct Simd128 : IIntegerSimd<Vector128<float>>
         Ssse3.IsSupported ? Sse2.MultiplyAddAdjacent(sums.AsInt16(), Vector128<short>.One).AsSingle() : sums;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> TakeSigned(Vector128<float> value, int bit, int bits) =>
+        ((value.AsInt32() << (32 - bits - bit)) >> (32 - bits)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> XorBits(Vector128<float> left, Vector128<float> right) =>
         left ^ right;
 

@@ -37,6 +37,10 @@ internal readonly unsafe partial struct Simd256 : IIntegerSimd<Vector256<float>>
         Avx2.MultiplyAddAdjacent(sums.AsInt16(), Vector256<short>.One).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> TakeSigned(Vector256<float> value, int bit, int bits) =>
+        ((value.AsInt32() << (32 - bits - bit)) >> (32 - bits)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> XorBits(Vector256<float> left, Vector256<float> right) =>
         left ^ right;
 

@@ -37,6 +37,10 @@ internal readonly unsafe partial struct Simd512 : IIntegerSimd<Vector512<float>>
         Avx512BW.MultiplyAddAdjacent(sums.AsInt16(), Vector512<short>.One).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> TakeSigned(Vector512<float> value, int bit, int bits) =>
+        ((value.AsInt32() << (32 - bits - bit)) >> (32 - bits)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> XorBits(Vector512<float> left, Vector512<float> right) =>
         left ^ right;
 

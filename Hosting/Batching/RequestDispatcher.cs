@@ -22,10 +22,9 @@ internal sealed class RequestDispatcher(RequestQueue queue, LayerExecution execu
             return false;
         }
 
-        if (WhyNot(asked, deadline, cancellationToken) is { } refused)
+        if (IsRefused(asked, deadline, cancellationToken, out answer))
         {
             asked.Layer.Release();
-            answer = refused;
         }
         else if (queue.TryEnter(asked, tokens, out int processors))
         {
@@ -39,21 +38,24 @@ internal sealed class RequestDispatcher(RequestQueue queue, LayerExecution execu
         return true;
     }
 
-    private ValueTask? WhyNot(LayerQueue asked, TimeSpan deadline, CancellationToken cancellationToken)
+    private bool IsRefused(LayerQueue asked, TimeSpan deadline, CancellationToken cancellationToken, out ValueTask answer)
     {
+        answer = default;
         if (cancellationToken.IsCancellationRequested)
         {
             metrics.Rejected(asked, RejectionReason.Cancelled);
-            return ValueTask.FromCanceled(cancellationToken);
+            answer = ValueTask.FromCanceled(cancellationToken);
+            return true;
         }
 
         if (deadline <= TimeSpan.Zero && deadline != Timeout.InfiniteTimeSpan)
         {
             metrics.Rejected(asked, RejectionReason.Deadline);
-            return ValueTask.FromException(new FfnDeadlineException("The deadline had passed before the request came."));
+            answer = ValueTask.FromException(new FfnDeadlineException("The deadline had passed before the request came."));
+            return true;
         }
 
-        return null;
+        return false;
     }
 
     private ValueTask RunHere(LayerQueue asked, ReadOnlyMemory<float> input, Memory<float> output, int tokens, int processors)

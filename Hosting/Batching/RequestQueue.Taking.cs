@@ -1,5 +1,3 @@
-using NativeFfn.Hosting.Telemetry;
-
 namespace NativeFfn.Hosting.Batching;
 
 /// <content>What is run when, and on how many of the processors.</content>

@@ -120,7 +120,7 @@ internal sealed partial class FfnRuntime : IFfnModels
     }
 
     // From here on requests find the new layers.
-    private IReadOnlyList<ServedLayer> Switch(OpenEngine open, string model, FfnModelOptions? source, List<ServedLayer> loaded)
+    private ServedLayer[] Switch(OpenEngine open, string model, FfnModelOptions? source, List<ServedLayer> loaded)
     {
         lock (_gate)
         {

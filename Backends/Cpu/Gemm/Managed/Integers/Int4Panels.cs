@@ -13,11 +13,7 @@ internal static unsafe class Int4Panels<TSimd, TVector>
     private const int BitsOfCode = 4;
 
     /// <summary>The integer of a column of a block.</summary>
-    public static TVector Column(byte* vector, int column)
-    {
-        const int Top = 32 - BitsOfCode;
-        return TSimd.ShiftBitsRightArithmetic(TSimd.ShiftBitsLeft(TSimd.Load((float*)vector), Top - BitOf(column)), Top);
-    }
+    public static TVector Column(byte* vector, int column) => TSimd.TakeSigned(TSimd.Load((float*)vector), BitOf(column), BitsOfCode);
 
     /// <summary>Stores the integers of 32 columns of a row.</summary>
     public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane)

@@ -38,8 +38,7 @@ internal readonly unsafe struct Int8Words<TWords, TSimd, TVector> : IIntegerElem
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Sum(TVector sums) => sums;
 
-    public static TVector Column(byte* vector, int column) => TSimd.ShiftBitsRightArithmetic(
-        TSimd.ShiftBitsLeft(TSimd.Load((float*)vector), BitsOfByte * (3 - ByteOf(column))), BitsOfByte * 3);
+    public static TVector Column(byte* vector, int column) => TSimd.TakeSigned(TSimd.Load((float*)vector), BitsOfByte * ByteOf(column), BitsOfByte);
 
     public static void Pack(ReadOnlySpan<sbyte> integers, byte* blocks, int lane)
     {
