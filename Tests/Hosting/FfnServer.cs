@@ -90,7 +90,7 @@ internal sealed class FfnServer : IAsyncDisposable
     /// <summary>Sends random whole numbers and says whether the answer is the layer's own.</summary>
     public FfnCall Call(
         string layer, int tokens, int seed = 1, FfnMode mode = FfnMode.Ffn, TimeSpan? deadline = null,
-        CancellationToken cancellationToken = default, FfnPriority priority = FfnPriority.Normal, bool apart = false) =>
+        FfnPriority priority = FfnPriority.Normal, bool apart = false, CancellationToken cancellationToken = default) =>
         new(Client, layer, tokens, seed, new FfnRequestOptions(mode, deadline, priority), cancellationToken, apart);
 
     /// <summary>Holds the engine inside a forward of one token, so that what is called next waits.</summary>

@@ -257,7 +257,7 @@ internal sealed class QueueModel : IDisposable
         Assert.That(Waiting.Where(static sent => sent.IsSent && sent.IsCancelled), Is.Empty, "cancelled requests leave at once");
     }
 
-    private static IEnumerable<int> Ids(ReadOnlySpan<float> input, int width)
+    private static List<int> Ids(ReadOnlySpan<float> input, int width)
     {
         var ids = new List<int>();
         for (int first = 0; first < input.Length; first += width)

@@ -1,4 +1,3 @@
-using NativeFfn.Hosting;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 

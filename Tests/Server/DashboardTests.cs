@@ -1,7 +1,6 @@
 using System.Diagnostics.Metrics;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using NativeFfn.Hosting;
 using NativeFfn.Hosting.Telemetry;
 using NativeFfn.Tests.Readme;
 using NativeFfn.Tests.Support;

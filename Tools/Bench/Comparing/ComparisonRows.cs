@@ -1,5 +1,4 @@
 using NativeFfn.Bench.Subjects;
-using NativeFfn.Cli;
 using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Bench.Comparing;

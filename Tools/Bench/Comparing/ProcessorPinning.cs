@@ -15,7 +15,6 @@ namespace NativeFfn.Bench.Comparing;
 internal sealed unsafe partial class ProcessorPinning : IDisposable
 {
     private const string LinuxThreads = "/proc/self/task";
-    private const string LinuxProcessor = "/sys/devices/system/cpu/cpu{0}/topology/thread_siblings_list";
     private const string RuntimeThread = ".NET";
 
     // Bits of a mask; more processors than Linux's own cpu_set_t has are not looked at.
@@ -108,7 +107,7 @@ internal sealed unsafe partial class ProcessorPinning : IDisposable
 
     private static string CoreOf(int processor)
     {
-        string file = string.Format(CultureInfo.InvariantCulture, LinuxProcessor, processor);
+        string file = string.Create(CultureInfo.InvariantCulture, $"/sys/devices/system/cpu/cpu{processor}/topology/thread_siblings_list");
         return File.Exists(file) ? File.ReadAllText(file) : file;
     }
 

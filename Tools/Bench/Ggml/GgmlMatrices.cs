@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Bench.Subjects;
 using NativeFfn.Cli.Benchmarking;

@@ -76,7 +76,7 @@ internal sealed unsafe class OneDnnMatrix : IDisposable
         }
         finally
         {
-            OneDnnLibrary.DescriptorDestroy(descriptor);
+            _ = OneDnnLibrary.DescriptorDestroy(descriptor);
         }
 
         _source = Memory(&source, input.Pointer);
@@ -142,7 +142,7 @@ internal sealed unsafe class OneDnnMatrix : IDisposable
         }
         finally
         {
-            OneDnnLibrary.AttributesDestroy(attributes);
+            _ = OneDnnLibrary.AttributesDestroy(attributes);
         }
     }
 
@@ -174,9 +174,9 @@ internal sealed unsafe class OneDnnMatrix : IDisposable
             Execute(reorder, [new(OneDnnLibrary.Source, from), new(OneDnnLibrary.Destination, memory)]);
         }
 
-        OneDnnLibrary.MemoryDestroy(from);
-        OneDnnLibrary.PrimitiveDestroy(reorder);
-        OneDnnLibrary.DescriptorDestroy(descriptor);
+        _ = OneDnnLibrary.MemoryDestroy(from);
+        _ = OneDnnLibrary.PrimitiveDestroy(reorder);
+        _ = OneDnnLibrary.DescriptorDestroy(descriptor);
     }
 
     private nint Memory(OneDnnLayout* layout, void* data)
@@ -198,9 +198,9 @@ internal sealed unsafe class OneDnnMatrix : IDisposable
     {
         if (_primitive != 0)
         {
-            OneDnnLibrary.PrimitiveDestroy(_primitive);
-            OneDnnLibrary.MemoryDestroy(_source);
-            OneDnnLibrary.MemoryDestroy(_destination);
+            _ = OneDnnLibrary.PrimitiveDestroy(_primitive);
+            _ = OneDnnLibrary.MemoryDestroy(_source);
+            _ = OneDnnLibrary.MemoryDestroy(_destination);
             (_primitive, _source, _destination) = (0, 0, 0);
         }
     }
@@ -209,7 +209,7 @@ internal sealed unsafe class OneDnnMatrix : IDisposable
     {
         foreach ((NativeBytes bytes, nint memory) in _copies)
         {
-            OneDnnLibrary.MemoryDestroy(memory);
+            _ = OneDnnLibrary.MemoryDestroy(memory);
             bytes.Dispose();
         }
 

@@ -125,8 +125,8 @@ internal sealed unsafe class OneDnnSubject : ISubject
     {
         Free();
         Array.ForEach(_matrices, static matrix => matrix.Dispose());
-        OneDnnLibrary.StreamDestroy(_stream);
-        OneDnnLibrary.EngineDestroy(_engine);
+        _ = OneDnnLibrary.StreamDestroy(_stream);
+        _ = OneDnnLibrary.EngineDestroy(_engine);
         _team.Dispose();
     }
 

@@ -2,7 +2,6 @@ using System.Numerics.Tensors;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.ML.OnnxRuntime;
-using Microsoft.ML.OnnxRuntime.Tensors;
 using NativeFfn.Bench.Onnx;
 using NativeFfn.Bench.Subjects;
 using NativeFfn.Hosting;
