@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu;
-using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Backends.CuBlas;
+using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Backends.Reference;
 using NativeFfn.Bindings;
 

@@ -1,9 +1,9 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
-using NUnit.Framework;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Nvrtc;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Abi;
 

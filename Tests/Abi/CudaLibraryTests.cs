@@ -1,12 +1,12 @@
 using System.Reflection;
 using System.Text;
-using NUnit.Framework;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Nvrtc;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Abi;
 

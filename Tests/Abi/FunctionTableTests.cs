@@ -1,5 +1,4 @@
 using System.Reflection;
-using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
@@ -7,6 +6,7 @@ using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
 using NativeFfn.Bindings.Nvrtc;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Abi;
 

@@ -1,12 +1,12 @@
 using System.CommandLine;
 using System.Text;
+using NativeFfn.Backends.Reference;
 using NativeFfn.Bench;
 using NativeFfn.Bench.Gpu;
-using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.CuBlasLt;
+using NativeFfn.Bindings.Cuda;
 using NativeFfn.Cli;
 using NativeFfn.Cli.Benchmarking;
-using NativeFfn.Backends.Reference;
 using NativeFfn.Tests.Checkpoints;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;

@@ -2,8 +2,8 @@ using NativeFfn.Backends.CuBlas.Kernels;
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Tests.Software;
-using NUnit.Framework;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Handles;
 

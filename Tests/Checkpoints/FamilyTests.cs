@@ -1,6 +1,6 @@
-using NativeFfn.Tests.Support;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Checkpoints;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Checkpoints;

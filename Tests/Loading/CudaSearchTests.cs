@@ -1,8 +1,8 @@
 using System.Runtime.InteropServices;
-using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
 

@@ -1,6 +1,6 @@
 using System.Diagnostics;
-using NUnit.Framework;
 using NativeFfn.Bindings.Loading;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
 

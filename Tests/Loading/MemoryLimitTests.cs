@@ -1,5 +1,5 @@
-using NUnit.Framework;
 using NativeFfn.Backends.Cpu.Memory;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
 

@@ -1,7 +1,7 @@
-using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
 

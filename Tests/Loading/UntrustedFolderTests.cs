@@ -1,9 +1,9 @@
 using System.Runtime.Versioning;
-using NUnit.Framework;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
 

@@ -1,7 +1,7 @@
 using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
-using NUnit.Framework;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
 

@@ -1,6 +1,6 @@
 using NativeFfn.Bindings.Cuda;
-using NUnit.Framework;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
 

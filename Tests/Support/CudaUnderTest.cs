@@ -1,7 +1,7 @@
-using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Support;
 

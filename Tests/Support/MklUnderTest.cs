@@ -1,6 +1,6 @@
-using NUnit.Framework;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Mkl;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Support;
 

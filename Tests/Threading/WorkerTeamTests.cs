@@ -1,8 +1,8 @@
 using CsCheck;
-using NUnit.Framework;
 using NativeFfn.Backends.Cpu.Forward;
-using NativeFfn.Backends.Storage;
 using NativeFfn.Backends.Cpu.Team;
+using NativeFfn.Backends.Storage;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Threading;
 

@@ -27,8 +27,11 @@ internal static class EncoderDecoderFamilies
         Adapt = static (family, config) => FeedForwardProj(family, config, "relu"),
     };
 
-    private static readonly FfnFamily GatedT5 = T5 with { Adapt = static (family, config) =>
-        FeedForwardProj(family, config, "gated-gelu") };
+    private static readonly FfnFamily GatedT5 = T5 with
+    {
+        Adapt = static (family, config) =>
+        FeedForwardProj(family, config, "gated-gelu")
+    };
 
     private static readonly FfnFamily PostBart = new()
     {

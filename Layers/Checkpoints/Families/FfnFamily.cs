@@ -216,7 +216,10 @@ internal sealed record FfnFamily(params ImmutableArray<string> ModelTypes)
         static FamilyNorm? Plain(FamilyNorm? norm) => norm is null ? null : norm with { WeightOffset = 0 };
         return this with
         {
-            PreNorm = Plain(PreNorm), InnerNorm = Plain(InnerNorm), BranchNorm = Plain(BranchNorm), PostNorm = Plain(PostNorm),
+            PreNorm = Plain(PreNorm),
+            InnerNorm = Plain(InnerNorm),
+            BranchNorm = Plain(BranchNorm),
+            PostNorm = Plain(PostNorm),
         };
     }
 

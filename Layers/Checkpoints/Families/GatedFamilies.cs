@@ -9,8 +9,11 @@ internal static class GatedFamilies
 {
     private static readonly FfnFamily Plain = LlamaFamilies.Llama with { Bias = new(false) };
 
-    private static readonly FfnFamily Fused = Plain.WithEpsilon(1e-5f) with { Projections = StoredProjections.Fused("mlp.", "gate_up_proj",
-        "down_proj") };
+    private static readonly FfnFamily Fused = Plain.WithEpsilon(1e-5f) with
+    {
+        Projections = StoredProjections.Fused("mlp.", "gate_up_proj",
+        "down_proj")
+    };
 
     private static readonly FfnFamily Glm4 = Fused with { BranchNorm = Rms("post_mlp_layernorm") };
 

@@ -38,14 +38,18 @@ internal static class LlamaFamilies
     // Attention and network have one norm and one residual.
     private static readonly FfnFamily Cohere = Llama with
     {
-        Bias = new(false), Epsilon = new(1e-5f, "layer_norm_eps"), PreNorm = LayerWeight("input_layernorm"), IsParallel = true,
+        Bias = new(false),
+        Epsilon = new(1e-5f, "layer_norm_eps"),
+        PreNorm = LayerWeight("input_layernorm"),
+        IsParallel = true,
     };
 
     private static readonly FfnFamily Branch = NoBias with { PreNorm = null, BranchNorm = Rms("post_feedforward_layernorm") };
 
     private static readonly FfnFamily GemmaPlain = Gemma2 with
     {
-        PreNorm = Rms("pre_feedforward_layernorm"), BranchNorm = Rms("post_feedforward_layernorm"),
+        PreNorm = Rms("pre_feedforward_layernorm"),
+        BranchNorm = Rms("post_feedforward_layernorm"),
     };
 
     /// <summary>Every row.</summary>

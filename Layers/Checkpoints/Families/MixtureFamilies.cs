@@ -71,7 +71,9 @@ internal static class MixtureFamilies
 
     private static readonly FamilyMixture OneGroup = DeepSeek with
     {
-        Groups = new(1, "n_group"), TopGroups = new(1, "topk_group"), Scaling = new(1, "routed_scaling_factor"),
+        Groups = new(1, "n_group"),
+        TopGroups = new(1, "topk_group"),
+        Scaling = new(1, "routed_scaling_factor"),
         SharedCount = new(1, "n_shared_experts"),
     };
 

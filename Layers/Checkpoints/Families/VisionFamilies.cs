@@ -29,7 +29,8 @@ internal static class VisionFamilies
 
     private static readonly FfnFamily ClipText = Clip with
     {
-        Tower = CheckpointTower.Text, Prefixes = ["", "text_model.", "{type}.text_model.", "clip.text_model."],
+        Tower = CheckpointTower.Text,
+        Prefixes = ["", "text_model.", "{type}.text_model.", "clip.text_model."],
     };
 
     private static readonly FfnFamily Siglip = Clip.WithEpsilon(1e-6f) with { Activation = "gelu_pytorch_tanh" };
@@ -46,8 +47,13 @@ internal static class VisionFamilies
         PreNorm = Layer("norm2"),
         Block = new() { Scale = "layer_scale2.lambda1" },
         Adapt = static (family, config) => config.Flag(new(false, "use_swiglu_ffn"))
-            ? family with { ActivationKey = null, Activation = "silu", WidthOf = Widths.DinoGated,
-                Projections = Fused("mlp.", "weights_in", "weights_out") }
+            ? family with
+            {
+                ActivationKey = null,
+                Activation = "silu",
+                WidthOf = Widths.DinoGated,
+                Projections = Fused("mlp.", "weights_in", "weights_out")
+            }
             : family,
     };
 
@@ -72,7 +78,8 @@ internal static class VisionFamilies
 
     private static readonly FfnFamily Swin = Vit.WithEpsilon(1e-5f) with
     {
-        Map = Stages, WidthOf = Widths.Ratio("mlp_ratio"),
+        Map = Stages,
+        WidthOf = Widths.Ratio("mlp_ratio"),
         Prefixes = ["{type}.", "", "swin.", "encoder.", "model.pixel_level_module.encoder.model."],
     };
 

@@ -14,7 +14,9 @@ internal static class StatedEncoders
 
     private static readonly StatedForm Speech = Bert with
     {
-        Path = "encoder.layers.{i}.", Net = "u:feed_forward.intermediate_dense d:feed_forward.output_dense", Norms = "post:L:final_layer_norm",
+        Path = "encoder.layers.{i}.",
+        Net = "u:feed_forward.intermediate_dense d:feed_forward.output_dense",
+        Norms = "post:L:final_layer_norm",
     };
 
     private static readonly StatedForm Hears = new("")
@@ -34,17 +36,24 @@ internal static class StatedEncoders
 
     private static readonly StatedForm Dino = Clip with
     {
-        Path = "encoder.layer.{i}.", Norms = "pre:L:norm2", Scale = "layer_scale2.lambda1",
+        Path = "encoder.layer.{i}.",
+        Norms = "pre:L:norm2",
+        Scale = "layer_scale2.lambda1",
     };
 
     private static readonly StatedForm Sees = Clip with
     {
-        Prefixes = "visual. model.visual.", Path = "blocks.{i}.", Norms = "pre:L:norm2", Epsilon = 1e-6f,
+        Prefixes = "visual. model.visual.",
+        Path = "blocks.{i}.",
+        Norms = "pre:L:norm2",
+        Epsilon = 1e-6f,
     };
 
     private static readonly StatedForm Swin = Vit with
     {
-        Path = "encoder.layers.1.blocks.0.", Layer = 2, Config = "depths=[2,1] embed_dim=4",
+        Path = "encoder.layers.1.blocks.0.",
+        Layer = 2,
+        Config = "depths=[2,1] embed_dim=4",
     };
 
     /// <summary>Every form.</summary>

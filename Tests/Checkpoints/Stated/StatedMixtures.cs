@@ -28,7 +28,9 @@ internal static class StatedMixtures
 
     internal static readonly StatedRouter QwenShared = Qwen with
     {
-        Config = Qwen.Config + " shared_expert_intermediate_size=10", Shared = SharedExpert, SharedDFf = 10,
+        Config = Qwen.Config + " shared_expert_intermediate_size=10",
+        Shared = SharedExpert,
+        SharedDFf = 10,
         SharedGate = "mlp.shared_expert_gate",
     };
 
@@ -44,7 +46,9 @@ internal static class StatedMixtures
 
     internal static readonly StatedRouter OneGroup = DeepSeek with
     {
-        Config = DeepSeek.Config.Replace(" n_group=2 topk_group=1", "", StringComparison.Ordinal), Groups = null, Scaling = 1,
+        Config = DeepSeek.Config.Replace(" n_group=2 topk_group=1", "", StringComparison.Ordinal),
+        Groups = null,
+        Scaling = 1,
     };
 
     // Layer 0 is dense in these, and layer 1 the first mixture.
@@ -60,7 +64,8 @@ internal static class StatedMixtures
 
     internal static readonly StatedRouter GraniteShared = Granite with
     {
-        Config = Granite.Config + " shared_intermediate_size=10", Shared = "gu:shared_mlp.input_linear d:shared_mlp.output_linear",
+        Config = Granite.Config + " shared_intermediate_size=10",
+        Shared = "gu:shared_mlp.input_linear d:shared_mlp.output_linear",
         SharedDFf = 10,
     };
 

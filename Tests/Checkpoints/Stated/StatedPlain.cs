@@ -26,12 +26,17 @@ internal static class StatedPlain
 
     private static readonly StatedForm Encoder = Fairseq with
     {
-        Prefixes = "model. -", Path = "encoder.layers.{i}.", Config = "decoder_layers=1 decoder_ffn_dim=12", Tower = "encoder",
+        Prefixes = "model. -",
+        Path = "encoder.layers.{i}.",
+        Config = "decoder_layers=1 decoder_ffn_dim=12",
+        Tower = "encoder",
     };
 
     private static readonly StatedForm Decoder = Fairseq with
     {
-        Prefixes = "model. -", Path = "decoder.layers.{i}.", Tower = "decoder",
+        Prefixes = "model. -",
+        Path = "decoder.layers.{i}.",
+        Tower = "decoder",
         Config = "encoder_layers=1 encoder_ffn_dim=6 decoder_layers=1 decoder_ffn_dim=12",
     };
 

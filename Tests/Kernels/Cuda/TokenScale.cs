@@ -1,5 +1,5 @@
-using NUnit.Framework;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels.Cuda;
 

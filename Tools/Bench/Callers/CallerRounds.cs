@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using NativeFfn.Cli.Benchmarking;
 using NativeFfn.Bench.Comparing;
+using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Bench.Callers;
 
