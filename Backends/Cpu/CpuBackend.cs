@@ -46,7 +46,7 @@ internal sealed class CpuBackend : IFfnBackend
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>
         new CpuLoadedLayer(
-            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards, _team.Threads, _minimumSliceWork);
+            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards, _team, _minimumSliceWork);
 
     /// <inheritdoc/>
     public void Dispose()

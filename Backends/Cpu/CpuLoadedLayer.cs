@@ -10,10 +10,14 @@ namespace NativeFfn.Backends.Cpu;
 /// <summary>A layer whose weights are in native memory, run by whichever forward state is free.</summary>
 /// <param name="weights">The weights.</param>
 /// <param name="forwards">Forward states.</param>
-/// <param name="threads">Threads that share a forward at most.</param>
+/// <param name="team">The threads that share a forward.</param>
 /// <param name="minimumSliceWork">Multiply-adds that are worth another thread.</param>
-internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuForward> forwards, int threads, long minimumSliceWork) : ILoadedLayer
+internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuForward> forwards, WorkerTeam team, long minimumSliceWork) : ILoadedLayer
 {
+    // Multiply-adds that take a thread half a millisecond at the least, many times what waking a helper takes: to try such a forward without
+    // help would teach nothing, and cost a caller twice the time.
+    private const long UndoubtedWork = 16 << 20;
+
     private readonly SharingTimes _times = new();
     private readonly long _work = WorkOfToken(weights.Spec);
 
@@ -123,7 +127,7 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
     }
 
     // Threads that the work is enough for.
-    private int Shareable(int tokens) => (int)Math.Clamp(_work * tokens / minimumSliceWork, 1, threads);
+    private int Shareable(int tokens) => (int)Math.Clamp(_work * tokens / minimumSliceWork, 1, team.Threads);
 
     private void RunWithAny(in FfnRows rows)
     {
@@ -139,12 +143,12 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
             return;
         }
 
-        CallersInFlight.Enter();
+        team.Callers.Enter();
         try
         {
             // Where no processor is idle there is nothing to choose, and nothing to learn.
-            bool isFree = CallersInFlight.IdleProcessors > 0;
-            bool takesHelp = !isFree || _times.TakesHelp(tokens);
+            bool isFree = team.Callers.IdleProcessors > 0;
+            bool takesHelp = !isFree || _work * tokens >= UndoubtedWork || _times.TakesHelp(tokens);
             long start = Stopwatch.GetTimestamp();
             RunWithAny(rows, takesHelp);
             if (isFree)
@@ -154,7 +158,7 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
         }
         finally
         {
-            CallersInFlight.Leave();
+            team.Callers.Leave();
         }
     }
 

@@ -54,11 +54,12 @@ public sealed class SharingTests
     [Test]
     public void Every_caller_takes_a_processor_from_the_helpers()
     {
-        int idle = CallersInFlight.IdleProcessors;
-        CallersInFlight.Enter();
-        int left = CallersInFlight.IdleProcessors;
-        CallersInFlight.Leave();
-        Assert.That((left, CallersInFlight.IdleProcessors), Is.EqualTo((idle - 1, idle)));
+        var callers = new CallersInFlight();
+        int idle = callers.IdleProcessors;
+        callers.Enter();
+        int left = callers.IdleProcessors;
+        callers.Leave();
+        Assert.That((left, callers.IdleProcessors), Is.EqualTo((idle - 1, idle)));
     }
 
     [Test]

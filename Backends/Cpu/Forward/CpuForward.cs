@@ -324,7 +324,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     }
 
     // As many helpers as there are idle processors now: other callers may have come or gone since the last step.
-    private void RunSlices() => team.Run(this, _slices.Count, _takesHelp ? CallersInFlight.IdleProcessors : 0);
+    private void RunSlices() => team.Run(this, _slices.Count, _takesHelp ? team.Callers.IdleProcessors : 0);
 
     // Slices of a group that has a part of a step's work: as many as the part is of all that the step is worth.
     private int Share(long part, long work, int most)

@@ -11,6 +11,7 @@ internal sealed class TeamState
     private const int SpinsBeforeSleep = 2000;
 
     private readonly int _workers;
+    private readonly CallersInFlight _callers;
     private readonly SemaphoreSlim _wake = new(0);
 
     // Slices not yet taken in the low half, the number of the job in the high half: a late thread cannot take a slice of a job that is over.
@@ -22,8 +23,9 @@ internal sealed class TeamState
     private volatile ISlicedJob? _job;
     private ExceptionDispatchInfo? _failure;
 
-    public TeamState(int workers)
+    public TeamState(int workers, CallersInFlight callers)
     {
+        _callers = callers;
         _workers = workers;
         for (int i = 1; i <= workers; i++)
         {
@@ -110,7 +112,7 @@ internal sealed class TeamState
     // Not on a processor that a caller could use.
     private bool SpinForSlices()
     {
-        for (int i = 0; i < SpinsBeforeSleep && CallersInFlight.IdleProcessors > 0; i++)
+        for (int i = 0; i < SpinsBeforeSleep && _callers.IdleProcessors > 0; i++)
         {
             if (HasSlices())
             {

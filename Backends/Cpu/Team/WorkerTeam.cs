@@ -24,7 +24,7 @@ internal sealed class WorkerTeam : IDisposable
     public WorkerTeam(int threads)
     {
         Threads = threads;
-        _state = new TeamState(threads - 1);
+        _state = new TeamState(threads - 1, Callers);
     }
 
     /// <summary>Lets the threads of a team that was never disposed end.</summary>
@@ -32,6 +32,9 @@ internal sealed class WorkerTeam : IDisposable
 
     /// <summary>Threads that share a job, the caller's included.</summary>
     public int Threads { get; }
+
+    /// <summary>Who calls.</summary>
+    public CallersInFlight Callers { get; } = new();
 
     /// <summary>Runs every slice and returns when the last is done.</summary>
     /// <param name="job">The job.</param>
