@@ -60,12 +60,6 @@ internal unsafe interface ISimd<TVector>
     /// <summary>Reads <see cref="Count"/> 8-bit integers at any alignment, and makes them float32.</summary>
     static abstract TVector LoadInt8(sbyte* source);
 
-    /// <summary>The same of the lower halves of bytes, as signed 4-bit integers.</summary>
-    static abstract TVector LoadLowInt4(sbyte* source);
-
-    /// <summary>The same of the upper halves of bytes.</summary>
-    static abstract TVector LoadHighInt4(sbyte* source);
-
     /// <summary>The same 32 bits in every element.</summary>
     static abstract TVector BroadcastBits(uint bits);
 

@@ -72,12 +72,6 @@ internal readonly unsafe partial struct Simd128 : ISimd<Vector128<float>>
     public static Vector128<float> LoadInt8(sbyte* source) => Vector128.ConvertToSingle(Widen(source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadLowInt4(sbyte* source) => Vector128.ConvertToSingle((Widen(source) << 28) >> 28);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector128<float> LoadHighInt4(sbyte* source) => Vector128.ConvertToSingle(Widen(source) >> 4);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> BroadcastBits(uint bits) => Vector128.Create(bits).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -72,14 +72,6 @@ internal readonly unsafe partial struct Simd256 : ISimd<Vector256<float>>
     public static Vector256<float> LoadInt8(sbyte* source) => Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadLowInt4(sbyte* source) =>
-        Vector256.ConvertToSingle((Avx2.ConvertToVector256Int32(source) << 28) >> 28);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector256<float> LoadHighInt4(sbyte* source) =>
-        Vector256.ConvertToSingle(Avx2.ConvertToVector256Int32(source) >> 4);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> BroadcastBits(uint bits) => Vector256.Create(bits).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

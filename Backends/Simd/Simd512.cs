@@ -72,14 +72,6 @@ internal readonly unsafe partial struct Simd512 : ISimd<Vector512<float>>
     public static Vector512<float> LoadInt8(sbyte* source) => Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadLowInt4(sbyte* source) =>
-        Vector512.ConvertToSingle((Avx512F.ConvertToVector512Int32(Vector128.Load(source)) << 28) >> 28);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static Vector512<float> LoadHighInt4(sbyte* source) =>
-        Vector512.ConvertToSingle(Avx512F.ConvertToVector512Int32(Vector128.Load(source)) >> 4);
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> BroadcastBits(uint bits) => Vector512.Create(bits).AsSingle();
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

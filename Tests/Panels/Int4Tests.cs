@@ -1,15 +1,12 @@
-using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Panels;
 
-/// <summary>4-bit weights: what a block holds by its definition, how near the search comes, and the kernels on every width of vector.</summary>
+/// <summary>4-bit weights: what a block holds by its definition, and how near the search comes.</summary>
 public sealed class Int4Tests
 {
-    private const int Rows = 37;
-
     private static byte[] Encode(float[] weights, int columns)
     {
         int rowBytes = (int)WeightEncodings.Int4.RowBytes(columns);
@@ -61,38 +58,5 @@ public sealed class Int4Tests
         float[] weights = [.. Enumerable.Range(0, 32).Select(i => scale * (first + (i % 15) - 7))];
         double[] stored = StoredWeights.DecodeInt4(Encode(weights, 32), 32);
         Assert.That(stored, float.IsNaN(scale) ? Has.All.NaN : Is.EqualTo(weights));
-    }
-
-    [Test]
-    public void Sums_are_those_of_the_stored_weights(
-        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [Values(1, 31, 33, 512, 1100)] int columns)
-    {
-        PanelKernel kernel = PanelKernels.Of(bits, FfnPrecision.Int4, TokenType.Float32);
-        float[] weights = RandomLayers.Rows(Rows, columns, columns);
-        double[] stored = StoredWeights.DecodeInt4(Encode(weights, columns), columns);
-        float[] tokens = RandomLayers.Rows(13, columns, 1 + columns);
-        foreach (GuardSide side in (GuardSide[])[GuardSide.Before, GuardSide.After])
-        {
-            using var packed = new PackedMatrix(kernel, columns, weights, side);
-            float[] unpacked = packed.Unpack();
-            int stride = unpacked.Length / (int)PanelFormat.PaddedColumns(columns);
-            Assert.That(
-                Enumerable.Range(0, stored.Length).Select(i => (double)unpacked[(i % columns * stride) + (i / columns)]), Is.EqualTo(stored));
-            foreach (int count in (int[])[1, 2, 3, 5, 8, 13])
-            {
-                float[] sums = PanelProduct.Of(packed, tokens[..(count * columns)]);
-                for (int i = 0; i < sums.Length; i++)
-                {
-                    (double sum, double magnitudes) = (0, 0);
-                    for (int column = 0; column < columns; column++)
-                    {
-                        double product = stored[(i % Rows * columns) + column] * tokens[(i / Rows * columns) + column];
-                        (sum, magnitudes) = (sum + product, magnitudes + Math.Abs(product));
-                    }
-
-                    Assert.That(sums[i], Is.EqualTo(sum).Within(Tolerances.OfDot(columns, magnitudes)));
-                }
-            }
-        }
     }
 }

@@ -106,6 +106,22 @@ public sealed class IntegerPanelTests
         }
     }
 
+    // The tiles of 8 and 12 tokens that only the widest vectors ask for, on all of them.
+    [Test]
+    public void Tiles_of_every_size_give_the_same_bits(
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [ValueSource(nameof(Precisions))] FfnPrecision precision,
+        [Values(7, 8, 11, 12, 20, 31)] int count)
+    {
+        const int Columns = 600;
+        using var packed = new PackedMatrix(PanelKernels.Of(bits, precision), Columns, RandomLayers.Rows(Rows, Columns, 60));
+        float[] tokens = RandomLayers.Rows(count, Columns, 61);
+        float[] expected = PanelProduct.Of(packed, tokens);
+        foreach (int most in (int[])[1, 2, 4, 6, 8, 12])
+        {
+            Assert.That(PanelProduct.Of(packed, tokens, mostTokens: most), Is.EqualTo(expected), $"tiles of {most}");
+        }
+    }
+
     [Test]
     public void Saturation_of_the_largest_products_is_out_of_reach(
         [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [ValueSource(nameof(Precisions))] FfnPrecision precision,

@@ -15,9 +15,7 @@ internal static class PanelKernels
     /// <summary>The kernel of the widest vectors.</summary>
     public static PanelKernel Of(FfnPrecision precision) => PanelKernel.Of(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
 
-    public static PanelKernel Of(int bits, FfnPrecision precision) => Of(bits, precision, TokenTypes.Of(precision));
-
-    public static PanelKernel Of(int bits, FfnPrecision precision, TokenType tokens) => Of(bits, WeightEncodings.Of(precision)!, tokens);
+    public static PanelKernel Of(int bits, FfnPrecision precision) => Of(bits, WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
 
     public static PanelKernel Of(int bits, WeightEncoding encoding, TokenType tokens)
     {

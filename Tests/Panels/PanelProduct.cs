@@ -7,13 +7,13 @@ namespace NativeFfn.Tests.Panels;
 /// <summary>A whole product by a panel kernel, block after block as a layer calls it, with every operand beside a page that may not be touched.</summary>
 internal static unsafe class PanelProduct
 {
-    /// <summary>tokens · weightsᵀ, <c>[tokens, rows]</c>; the groups of tokens may be multiplied in two parts.</summary>
-    public static float[] Of(PackedMatrix weights, float[] tokens, int splitGroup = 0, GuardSide side = GuardSide.After)
+    /// <summary>tokens · weightsᵀ, <c>[tokens, rows]</c>; the groups of tokens may be multiplied in two parts, and be larger than the kernel asks for.</summary>
+    public static float[] Of(PackedMatrix weights, float[] tokens, int splitGroup = 0, GuardSide side = GuardSide.After, int mostTokens = 0)
     {
         PanelKernel kernel = weights.Kernel;
         int columns = weights.Columns;
         int rowsOfPanel = kernel.Rows;
-        TokenTiles groups = kernel.Tile(tokens.Length / columns);
+        TokenTiles groups = mostTokens == 0 ? kernel.Tile(tokens.Length / columns) : new TokenTiles(tokens.Length / columns, mostTokens);
         int padded = (int)PanelFormat.PaddedColumns(columns);
         using var rows = GuardedBuffer.Of(tokens, side);
         using var grouped = new GuardedBuffer(groups.PaddedTokens * padded, side);

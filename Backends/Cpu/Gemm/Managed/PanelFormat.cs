@@ -12,12 +12,11 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// f32         32 columns of [rows] floats
 /// bf16, f16   16 pairs of columns, a 32-bit lane a row: the even column in the lower half, the odd one in the upper
 /// int8        [rows] float scales, then 32 columns of [rows] bytes
-/// int4        [rows] float scales, then 16 pairs of columns of [rows] bytes: the even column in the lower half, the odd one in the upper
 /// </code>
 /// For tokens that are integers as well, a lane of 32 bits holds neighbouring columns of a row, and a group is blocks of one lane for each row:
 /// <code>
-/// int8        [rows] float scales, then 8 blocks of 4 columns: 0, 2, 1, 3 from the lowest byte on
-/// int4        [rows] bfloat16 scales, then 4 blocks of 8 columns: 0, 2, 4, 6, 1, 3, 5, 7 from the lowest half of a byte on
+/// 8 bits      [rows] scales, then [rows] offsets where there are any, then 8 blocks of 4 columns: 0, 2, 1, 3 from the lowest byte on
+/// 4 bits      the same with 4 blocks of 8 columns: 0, 2, 4, 6, 1, 3, 5, 7 from the lowest half of a byte on
 /// </code>
 /// The panels of any other encoding are its rows as they are stored, one after the other, decoded a block of columns at a time.
 /// </remarks>

@@ -109,7 +109,6 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         : encoding == WeightEncodings.BFloat16 ? new PanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(encoding)
         : encoding == WeightEncodings.Float16 ? new PanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(encoding)
         : encoding == WeightEncodings.Int8 ? new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.Int4 ? new PanelKernel<Int4Element<TSimd, TVector>, TSimd, TVector>(encoding)
         : new DecodedPanelKernel(encoding, OfFloats<TSimd, TVector>(WeightEncodings.Float32));
 
     private static PanelKernel OfIntegers<TScales, TSimd, TVector>(WeightEncoding encoding, TokenType tokens)
