@@ -35,7 +35,7 @@ public sealed class PeerComparisonTests
     {
         Assert.That(
             SubjectCatalog.Expand(["4-bit"]),
-            Is.EqualTo(new[] { "managed-int4", "onnx-int4", "onnx-int4-a8", "ggml-q4_0", "ggml-q4_k" }));
+            Is.EqualTo(new[] { "managed-int4", "managed-w4a8", "onnx-int4", "onnx-int4-a8", "ggml-q4_0", "ggml-q4_k" }));
         Assert.That(SubjectCatalog.Expand(["8-bit", "onnx"]), Does.Contain("onednn-s8").And.Contain("onnx").And.Not.Contain("mkl-int8"));
         Assert.That(SubjectCatalog.Expand(["low-bits"]), Is.EquivalentTo(SubjectCatalog.Expand(["16-bit", "8-bit", "4-bit"])));
         Assert.That(SubjectCatalog.Expand(["all"]), Is.EqualTo(SubjectCatalog.Names));
