@@ -289,7 +289,9 @@ internal sealed unsafe class PanelGemm : IGemm
         int width = group.Network.Stages[stage].Width;
         TokenPanels hidden = Tokens(chunk, group, stage + 1);
         float* together = stackalloc float[MostTileTokens * PanelFormat.GroupColumns];
-        int step = Math.Max(Kernel.Rows, PanelFormat.GroupColumns);
+
+        // Floats go as they are multiplied, integers by whole groups.
+        int step = group.Network.Weights[stage + 1].KernelOf(0).Form.IsFloat ? Kernel.Rows : Math.Max(Kernel.Rows, PanelFormat.GroupColumns);
         int end = Math.Min(width, (firstPanel + panels) * Kernel.Rows);
         long start = chunk.Now();
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
