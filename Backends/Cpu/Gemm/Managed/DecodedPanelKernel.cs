@@ -13,6 +13,8 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
 
     public override PanelKernel Widened => widened;
 
+    protected override int StepsOfGroup => 1;
+
     public override long PanelBytes(int columns) => checked(Rows * Encoding.RowBytes(columns));
 
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
@@ -21,11 +23,6 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
         rows.CopyTo(stored);
         stored[rows.Length..].Clear();
     }
-
-    public override void Multiply(
-        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
-        byte* next, int nextBytes) =>
-        throw new NotSupportedException($"Panels of {Encoding} are decoded before they are multiplied.");
 
     [SkipLocalsInit]
     public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride)
@@ -50,4 +47,8 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
             Interleaving.Interleave(rows, pieceColumns, Rows, count, destination + ((long)group * PanelFormat.GroupColumns * stride), checked((int)stride), Rows);
         }
     }
+
+    protected override void MultiplyTile(
+        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate) =>
+        throw new NotSupportedException($"Panels of {Encoding} are decoded before they are multiplied.");
 }

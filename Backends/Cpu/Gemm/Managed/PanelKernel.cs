@@ -67,7 +67,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     public int Panels(int matrixRows) => (int)(((long)matrixRows + Rows - 1) / Rows);
 
     /// <summary>Bytes of a panel.</summary>
-    public abstract long PanelBytes(int columns);
+    public virtual long PanelBytes(int columns) => (long)PanelFormat.Groups(columns) * GroupBytes;
 
     /// <summary>Bytes of a matrix.</summary>
     public long MatrixBytes(int matrixRows, int columns) => checked(Panels(matrixRows) * PanelBytes(columns));
@@ -89,9 +89,24 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="accumulate">Whether the sums are added to.</param>
     /// <param name="next">The address that will be read next; only asked of memory, never read.</param>
     /// <param name="nextBytes">Bytes of it.</param>
-    public abstract void Multiply(
+    public void Multiply(
         byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
-        byte* next, int nextBytes);
+        byte* next, int nextBytes)
+    {
+        TokenTiles tiles = tokens.Tiles;
+
+        // What comes next is asked for in equal shares while the tiles of tokens pass.
+        int steps = columnGroups * StepsOfGroup;
+        int lines = tiles.Tokens > UnaidedTokens ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
+        byte* end = next + nextBytes;
+        for (int tile = firstTile; tile < endTile; tile++)
+        {
+            float* target = sums + ((tiles.FirstToken(tile) - tiles.FirstToken(firstTile)) * Rows);
+            MultiplyTile(
+                tiles.Size(tile), columnGroups, weights, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target, accumulate);
+            next += steps * lines * PanelFormat.LineBytes;
+        }
+    }
 
     /// <summary>Widens groups of a panel to float32: destination[column · stride + row], zeros in columns that fill the last group.</summary>
     /// <param name="panel">The panel.</param>
@@ -101,6 +116,25 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="destination">Receives them.</param>
     /// <param name="stride">Elements from one column to the next; at least <see cref="Rows"/>.</param>
     public abstract void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride);
+
+    /// <summary>Steps of a group of columns, in each of which a tile may ask memory for lines.</summary>
+    protected abstract int StepsOfGroup { get; }
+
+    /// <summary>Lines that a step asks for, of so many bytes in so many steps.</summary>
+    protected virtual int LinesOfStep(int bytes, int steps) =>
+        (bytes + (steps * PanelFormat.LineBytes) - 1) / (steps * PanelFormat.LineBytes);
+
+    /// <summary>Multiplies one tile, of one of the sizes that <see cref="TokenTiles"/> has; the rest as in <see cref="Multiply"/>.</summary>
+    /// <param name="size">Tokens of the tile.</param>
+    /// <param name="columnGroups">Groups of columns.</param>
+    /// <param name="panel">The panel, from the first of the columns on.</param>
+    /// <param name="tokens">The tile, from the first of the columns on.</param>
+    /// <param name="next">What to ask memory for.</param>
+    /// <param name="lines">Lines of it for each step.</param>
+    /// <param name="tile">The tile's sums.</param>
+    /// <param name="accumulate">Whether the sums are added to.</param>
+    protected abstract void MultiplyTile(
+        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate);
 
     private static PanelKernel OfFloats<TSimd, TVector>(WeightEncoding encoding)
         where TSimd : struct, ISimd<TVector>
@@ -116,10 +150,10 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
         where TVector : struct => (encoding.IntegerBits, tokens) switch
         {
-            (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding),
-            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding),
-            (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<WideWords, TSimd, TVector>, TScales, TSimd, TVector>(encoding),
-            (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<NarrowWords, TSimd, TVector>, TScales, TSimd, TVector>(encoding),
+            (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Bytes),
+            (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
+            (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.NarrowWords),
             _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),
         };
 }

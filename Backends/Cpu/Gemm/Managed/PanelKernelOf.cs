@@ -14,13 +14,12 @@ internal sealed unsafe class PanelKernel<TElement, TSimd, TVector>(WeightEncodin
         encoding == WeightEncodings.Float32 ? null : new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(WeightEncodings.Float32);
 
     private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
-    private const int LineBytes = 64;
 
     public override PanelKernel Widened => _widened ?? this;
 
     public override int GroupBytes => TElement.ScaleBytes + (PairsOfGroup * TElement.PairBytes);
 
-    public override long PanelBytes(int columns) => (long)PanelFormat.Groups(columns) * GroupBytes;
+    protected override int StepsOfGroup => PairsOfGroup;
 
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
     {
@@ -34,25 +33,6 @@ internal sealed unsafe class PanelKernel<TElement, TSimd, TVector>(WeightEncodin
             {
                 TElement.Pack(rows.Slice(lane * rowBytes, rowBytes), column, width, panel, lane);
             }
-        }
-    }
-
-    public override void Multiply(
-        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
-        byte* next, int nextBytes)
-    {
-        TokenTiles tiles = tokens.Tiles;
-
-        // What comes next is asked for in equal shares while the tiles of tokens pass.
-        int steps = columnGroups * PairsOfGroup;
-        int lines = tiles.Tokens > UnaidedTokens ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
-        byte* end = next + nextBytes;
-        for (int tile = firstTile; tile < endTile; tile++)
-        {
-            float* target = sums + ((tiles.FirstToken(tile) - tiles.FirstToken(firstTile)) * Rows);
-            Multiply(
-                tiles.Size(tile), columnGroups, weights, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target, accumulate);
-            next += steps * lines * LineBytes;
         }
     }
 
@@ -78,34 +58,34 @@ internal sealed unsafe class PanelKernel<TElement, TSimd, TVector>(WeightEncodin
     }
 
     // One, two or four, as the tiles know them.
-    private static int LinesOfStep(int bytes, int steps)
+    protected override int LinesOfStep(int bytes, int steps)
     {
-        int lines = (bytes + (steps * LineBytes) - 1) / (steps * LineBytes);
+        int lines = base.LinesOfStep(bytes, steps);
         return lines > 2 ? 4 : lines;
     }
 
-    private static void Multiply(
-        int size, int count, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    protected override void MultiplyTile(
+        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         switch (size)
         {
             case 1:
-                PanelTiles<TElement, TSimd, TVector>.One(count, panel, tokens, next, lines, tile, accumulate);
+                PanelTiles<TElement, TSimd, TVector>.One(columnGroups, panel, tokens, next, lines, tile, accumulate);
                 break;
             case 2:
-                PanelTiles<TElement, TSimd, TVector>.Two(count, panel, tokens, next, lines, tile, accumulate);
+                PanelTiles<TElement, TSimd, TVector>.Two(columnGroups, panel, tokens, next, lines, tile, accumulate);
                 break;
             case 4:
-                PanelTiles<TElement, TSimd, TVector>.Four(count, panel, tokens, next, lines, tile, accumulate);
+                PanelTiles<TElement, TSimd, TVector>.Four(columnGroups, panel, tokens, next, lines, tile, accumulate);
                 break;
             case 6:
-                PanelTiles<TElement, TSimd, TVector>.Six(count, panel, tokens, next, lines, tile, accumulate);
+                PanelTiles<TElement, TSimd, TVector>.Six(columnGroups, panel, tokens, next, lines, tile, accumulate);
                 break;
             case 8:
-                PanelTiles<TElement, TSimd, TVector>.Eight(count, panel, tokens, next, lines, tile, accumulate);
+                PanelTiles<TElement, TSimd, TVector>.Eight(columnGroups, panel, tokens, next, lines, tile, accumulate);
                 break;
             default:
-                PanelTiles<TElement, TSimd, TVector>.Twelve(count, panel, tokens, next, lines, tile, accumulate);
+                PanelTiles<TElement, TSimd, TVector>.Twelve(columnGroups, panel, tokens, next, lines, tile, accumulate);
                 break;
         }
     }

@@ -18,8 +18,6 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
     // Two columns at a time, as 16-bit weights are stored.
     private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
 
-    private const int LineBytes = 64;
-
     /// <summary>One token: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void One(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
@@ -36,7 +34,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens, w0, w1, ref s00, ref s01);
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
                 Add(tokens + 1, w0, w1, ref s00, ref s01);
-                next += lines * LineBytes;
+                next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 2;
             }
@@ -63,7 +61,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 TElement.Odd(panel, scale0, scale1, out w0, out w1);
                 Add(tokens + 2, w0, w1, ref s00, ref s01);
                 Add(tokens + 3, w0, w1, ref s10, ref s11);
-                next += lines * LineBytes;
+                next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 4;
             }
@@ -95,7 +93,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens + 5, w0, w1, ref s10, ref s11);
                 Add(tokens + 6, w0, w1, ref s20, ref s21);
                 Add(tokens + 7, w0, w1, ref s30, ref s31);
-                next += lines * LineBytes;
+                next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 8;
             }
@@ -134,7 +132,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens + 9, w0, w1, ref s30, ref s31);
                 Add(tokens + 10, w0, w1, ref s40, ref s41);
                 Add(tokens + 11, w0, w1, ref s50, ref s51);
-                next += lines * LineBytes;
+                next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 12;
             }
@@ -179,7 +177,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens + 13, w0, w1, ref s50, ref s51);
                 Add(tokens + 14, w0, w1, ref s60, ref s61);
                 Add(tokens + 15, w0, w1, ref s70, ref s71);
-                next += lines * LineBytes;
+                next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 16;
             }
@@ -235,7 +233,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens + 21, w0, w1, ref s90, ref s91);
                 Add(tokens + 22, w0, w1, ref sA0, ref sA1);
                 Add(tokens + 23, w0, w1, ref sB0, ref sB1);
-                next += lines * LineBytes;
+                next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
                 tokens += 24;
             }
@@ -280,11 +278,11 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
             Sse.Prefetch1(next);
             if (lines > 1)
             {
-                Sse.Prefetch1(next + LineBytes);
+                Sse.Prefetch1(next + PanelFormat.LineBytes);
                 if (lines > 2)
                 {
-                    Sse.Prefetch1(next + (2 * LineBytes));
-                    Sse.Prefetch1(next + (3 * LineBytes));
+                    Sse.Prefetch1(next + (2 * PanelFormat.LineBytes));
+                    Sse.Prefetch1(next + (3 * PanelFormat.LineBytes));
                 }
             }
         }

@@ -2,7 +2,7 @@ using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
-/// <summary>Weights of some bits in a panel, and how they are multiplied with tokens of one form without becoming floats; see <see cref="PanelFormat"/>.</summary>
+/// <summary>Weights of some bits in a panel, and how they are multiplied with integers of tokens without becoming floats; see <see cref="PanelFormat"/>.</summary>
 /// <remarks>
 /// Blocks of columns are two vectors with a lane of 32 bits a row. A block is multiplied in steps, each by one lane of a token.
 /// </remarks>
@@ -12,9 +12,6 @@ internal unsafe interface IIntegerElement<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
-    /// <summary>How tokens lie.</summary>
-    static abstract TokenForm Form { get; }
-
     /// <summary>Columns of a block.</summary>
     static abstract int BlockColumns { get; }
 
@@ -31,11 +28,11 @@ internal unsafe interface IIntegerElement<TSimd, TVector>
     /// <inheritdoc cref="First"/>
     static abstract TVector Second(byte* vector);
 
-    /// <inheritdoc cref="First"/>
-    static abstract TVector Third(byte* vector);
+    /// <summary>The same of the third step, where there are four.</summary>
+    static virtual TVector Third(byte* vector) => throw new NotSupportedException("A block has two steps.");
 
-    /// <inheritdoc cref="First"/>
-    static abstract TVector Fourth(byte* vector);
+    /// <summary>The same of the fourth step, where there are four.</summary>
+    static virtual TVector Fourth(byte* vector) => throw new NotSupportedException("A block has two steps.");
 
     /// <summary>Adds the products of a step's operand and a token's lane.</summary>
     static abstract TVector Add(TVector sums, TVector operand, TVector token);

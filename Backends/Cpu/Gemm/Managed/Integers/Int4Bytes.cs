@@ -11,8 +11,6 @@ internal readonly unsafe struct Int4Bytes<TSimd, TVector> : IIntegerElement<TSim
     private const uint LowHalves = 0x0F0F_0F0F;
     private const uint SignsOfHalves = 0x8888_8888;
 
-    public static TokenForm Form => TokenForm.Bytes;
-
     public static int BlockColumns => Int4Panels<TSimd, TVector>.BlockColumns;
 
     public static int Steps => 2;
@@ -25,10 +23,6 @@ internal readonly unsafe struct Int4Bytes<TSimd, TVector> : IIntegerElement<TSim
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Second(byte* vector) =>
         TSimd.AndBits(TSimd.ShiftWordsRightArithmetic(Load(vector), 4), TSimd.BroadcastBits(LowHalves));
-
-    public static TVector Third(byte* vector) => throw new NotSupportedException("A block has two steps.");
-
-    public static TVector Fourth(byte* vector) => throw new NotSupportedException("A block has two steps.");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Add(TVector sums, TVector operand, TVector token) => TSimd.AddBytes(sums, operand, token);

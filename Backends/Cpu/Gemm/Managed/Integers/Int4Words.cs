@@ -8,8 +8,6 @@ internal readonly unsafe struct Int4Words<TSimd, TVector> : IIntegerElement<TSim
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
-    public static TokenForm Form => TokenForm.Words;
-
     public static int BlockColumns => Int4Panels<TSimd, TVector>.BlockColumns;
 
     public static int Steps => 4;

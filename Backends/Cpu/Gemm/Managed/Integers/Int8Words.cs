@@ -4,17 +4,11 @@ using NativeFfn.Backends.Simd;
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
 /// <summary>8-bit integers by words: in a lane columns 0 and 1 in the even bytes, 2 and 3 in the odd ones, so that shifts make words of them.</summary>
-/// <typeparam name="TWords">The words.</typeparam>
-/// <typeparam name="TSimd">The vectors.</typeparam>
-/// <typeparam name="TVector">The vector.</typeparam>
-internal readonly unsafe struct Int8Words<TWords, TSimd, TVector> : IIntegerElement<TSimd, TVector>
-    where TWords : struct, ITokenWords
+internal readonly unsafe struct Int8Words<TSimd, TVector> : IIntegerElement<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
     private const int BitsOfByte = 8;
-
-    public static TokenForm Form => TWords.Form;
 
     public static int BlockColumns => 4;
 
@@ -27,10 +21,6 @@ internal readonly unsafe struct Int8Words<TWords, TSimd, TVector> : IIntegerElem
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Second(byte* vector) => TSimd.ShiftWordsRightArithmetic(TSimd.Load((float*)vector), BitsOfByte);
-
-    public static TVector Third(byte* vector) => throw new NotSupportedException("A block has two steps.");
-
-    public static TVector Fourth(byte* vector) => throw new NotSupportedException("A block has two steps.");
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static TVector Add(TVector sums, TVector operand, TVector token) => TSimd.AddIntegers(sums, TSimd.MultiplyWords(operand, token));

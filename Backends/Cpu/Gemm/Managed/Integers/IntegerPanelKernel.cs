@@ -5,7 +5,9 @@ using NativeFfn.Backends.Simd;
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
 /// <summary>The kernel of integers and a vector.</summary>
-internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVector>(WeightEncoding encoding)
+/// <param name="encoding">How weights are stored.</param>
+/// <param name="form">How it wants tokens, as its element multiplies them.</param>
+internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVector>(WeightEncoding encoding, TokenForm form)
     : PanelKernel(encoding, 2 * TSimd.Count, TSimd.TileTokens)
     where TElement : struct, IIntegerElement<TSimd, TVector>
     where TScales : struct, IIntegerScales<TSimd, TVector>
@@ -16,13 +18,14 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
 
     private static int VectorBytes => TSimd.Count * sizeof(float);
 
-    public override TokenForm Form => TElement.Form;
+    public override TokenForm Form => form;
 
     public override PanelKernel Widened => this;
 
     public override int GroupBytes => TScales.Bytes + (Blocks * 2 * VectorBytes);
 
-    public override long PanelBytes(int columns) => (long)PanelFormat.Groups(columns) * GroupBytes;
+    // What comes next is asked for once a group.
+    protected override int StepsOfGroup => 1;
 
     [SkipLocalsInit]
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
@@ -44,29 +47,6 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
         }
     }
 
-    public override void Multiply(
-        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
-        byte* next, int nextBytes)
-    {
-        TokenTiles tiles = tokens.Tiles;
-
-        // What comes next is asked for in equal shares while the tiles of tokens pass.
-        int steps = columnGroups * (endTile - firstTile);
-        int lines = tiles.Tokens > UnaidedTokens ? (nextBytes + (steps * PanelFormat.LineBytes) - 1) / (steps * PanelFormat.LineBytes) : 0;
-        byte* end = next + nextBytes;
-        for (int tile = firstTile; tile < endTile; tile++)
-        {
-            float* target = sums + ((tiles.FirstToken(tile) - tiles.FirstToken(firstTile)) * Rows);
-            if (!accumulate)
-            {
-                new Span<float>(target, tiles.Size(tile) * Rows).Clear();
-            }
-
-            Multiply(tiles.Size(tile), columnGroups, weights, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target);
-            next += columnGroups * lines * PanelFormat.LineBytes;
-        }
-    }
-
     public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride)
     {
         panel += (long)firstGroup * GroupBytes;
@@ -85,29 +65,35 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
         }
     }
 
-    private static void Multiply(int size, int count, byte* panel, float* tokens, byte* next, int lines, float* tile)
+    protected override void MultiplyTile(
+        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
+        if (!accumulate)
+        {
+            new Span<float>(tile, size * Rows).Clear();
+        }
+
         switch (size)
         {
             case 1:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.One(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.One(columnGroups, panel, tokens, size, next, lines, tile);
                 break;
             case 2:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Two(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Two(columnGroups, panel, tokens, size, next, lines, tile);
                 break;
             case 4:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columnGroups, panel, tokens, size, next, lines, tile);
                 break;
             case 6:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(count, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columnGroups, panel, tokens, size, next, lines, tile);
                 break;
             case 8:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(count, panel, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(count, panel, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columnGroups, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columnGroups, panel, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
                 break;
             default:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(count, panel, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(count, panel, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columnGroups, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columnGroups, panel, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
                 break;
         }
     }
