@@ -1,4 +1,5 @@
 using System.Runtime.Versioning;
+using NativeFfn.Bench.Subjects;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
@@ -82,6 +83,33 @@ public sealed class UntrustedFolderTests
         File.CreateSymbolicLink(link, file);
         File.SetUnixFileMode(shared, File.GetUnixFileMode(shared) | UnixFileMode.OtherWrite);
         Assert.That(Problem(link), Does.Contain(shared));
+    }
+
+    // Without a home the folder of the cache was a relative one.
+    [Test]
+    public void Peers_of_the_comparison_are_not_looked_for_below_the_current_folder()
+    {
+        string before = Directory.GetCurrentDirectory();
+        Dictionary<string, string?> changed = new()
+        {
+            ["HOME"] = "/nonexistent", ["XDG_CACHE_HOME"] = null, [UserCache.Variable] = null, ["NATIVEFFN_ONEDNN"] = null,
+        };
+        Dictionary<string, string?> kept = changed.Keys.ToDictionary(static name => name, Environment.GetEnvironmentVariable);
+        string library = Path.Combine(Directory.CreateDirectory(Path.Combine(_folder, ".cache/nativeffn/onednn/1/lib")).FullName, "libdnnl.so.2");
+        File.WriteAllBytes(library, []);
+        try
+        {
+            Directory.SetCurrentDirectory(_folder);
+            changed.ToList().ForEach(static pair => Environment.SetEnvironmentVariable(pair.Key, pair.Value));
+            Assert.That(
+                static () => FetchedLibrary.Find("oneDNN", "onednn", "libdnnl.so.2", "NATIVEFFN_ONEDNN"),
+                Throws.TypeOf<DllNotFoundException>().With.Message.Contains("no home folder"));
+        }
+        finally
+        {
+            kept.ToList().ForEach(static pair => Environment.SetEnvironmentVariable(pair.Key, pair.Value));
+            Directory.SetCurrentDirectory(before);
+        }
     }
 
     private static string? Problem(string file) => DynamicLinker.WhyUnsafe(file);

@@ -1,3 +1,5 @@
+using NativeFfn.Bindings.Loading;
+
 namespace NativeFfn.Bench.Subjects;
 
 /// <summary>Finds a library that a script of <c>build</c> has put into the cache, or the one that the user wants instead.</summary>
@@ -19,25 +21,13 @@ internal static class FetchedLibrary
                 : throw new DllNotFoundException($"{variable} names '{chosen}', which is no file.");
         }
 
-        string versions = Path.Combine(CacheFolder(), folder);
+        string versions = UserCache.TryFind(out string? cache, out string? problem)
+            ? Path.Combine(cache, folder)
+            : throw new DllNotFoundException($"{library} is looked for in the cache, but {problem}.");
         return (Directory.Exists(versions) ? Directory.EnumerateDirectories(versions) : [])
             .Select(version => Path.Combine(version, "lib", fileName))
             .Where(File.Exists)
             .Max(StringComparer.Ordinal)
             ?? throw new DllNotFoundException($"There is no {library} in {versions}. Run build/fetch-{folder}.sh or set {variable}.");
-    }
-
-    // The same rule as in build/common.sh.
-    private static string CacheFolder()
-    {
-        if (Environment.GetEnvironmentVariable("NATIVEFFN_CACHE") is { } own && Path.IsPathFullyQualified(own))
-        {
-            return own;
-        }
-
-        string caches = Environment.GetEnvironmentVariable("XDG_CACHE_HOME") is { } shared && Path.IsPathFullyQualified(shared)
-            ? shared
-            : Path.Combine(Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), ".cache");
-        return Path.Combine(caches, "nativeffn");
     }
 }
