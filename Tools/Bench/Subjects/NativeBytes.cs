@@ -1,38 +1,17 @@
-using System.Runtime.InteropServices;
 using NativeFfn.Backends.Encodings;
+using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Bench.Subjects;
 
-/// <summary>Native memory for what is no float32, on a cache line.</summary>
-internal sealed unsafe class NativeBytes : SafeHandle
+/// <summary>Native memory for what is no float32.</summary>
+/// <param name="length">Bytes, which are zero.</param>
+internal sealed unsafe class NativeBytes(long length) : AlignedMemory((nuint)length)
 {
-    private const nuint Alignment = 64;
-
-    /// <summary>Allocates; the bytes are zero.</summary>
-    /// <param name="length">Bytes.</param>
-    public NativeBytes(long length)
-        : base(0, ownsHandle: true)
-    {
-        Length = length;
-        SetHandle((nint)NativeMemory.AlignedAlloc((nuint)length, Alignment));
-        NativeMemory.Clear(Pointer, (nuint)length);
-    }
-
     /// <summary>Bytes.</summary>
-    public long Length { get; }
+    public long Length { get; } = length;
 
     /// <summary>The first byte; valid until the memory is disposed.</summary>
     public byte* Pointer => (byte*)handle;
-
-    /// <inheritdoc/>
-    public override bool IsInvalid => handle == 0;
-
-    /// <inheritdoc/>
-    protected override bool ReleaseHandle()
-    {
-        NativeMemory.AlignedFree(Pointer);
-        return true;
-    }
 }
 
 /// <summary>What weights lose by an encoding.</summary>
