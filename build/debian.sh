@@ -87,6 +87,25 @@ apt_get() {
     fail "'apt-get $1' failed. Check the network, or https_proxy and apt's own Acquire::http::Proxy for a proxy. $remedy"
 }
 
+# fetch_packages LIST...: downloads, proves and unpacks the packages that files of the repository name, a line 'NAME VERSION SHA256' each.
+fetch_packages() {
+    local list package version sum deb
+    local -a wanted
+    apt_get update
+    mapfile -t wanted < <(awk '!/^#/ && NF { print $1 "=" $2 }' "$@")
+    (cd "$work/debs" && apt_get download "${wanted[@]}")
+    for list in "$@"; do
+        while read -r package version sum; do
+            [[ -z $package || $package == \#* ]] && continue
+            deb=$work/debs/${package}_${version}_amd64.deb
+            [[ $(sha256sum <"$deb") == "$sum "* ]] ||
+                fail "$(basename "$deb") is not the file that ${list#"$root"/} names: its SHA256 is $(sha256sum <"$deb" | cut -d' ' -f1), not $sum."
+            dpkg-deb -x "$deb" "$work/unpacked"
+            rm "$deb"
+        done <"$list"
+    done
+}
+
 # publish TARGET: moves the result to its final place. Another run may have been faster; one of the two equal results is enough.
 publish() {
     chmod -R u=rwX,go=rX "$work/result"

@@ -45,18 +45,7 @@ open_workplace "$cache/cuda"
 find_sources non-free "CUDA $release" trixie
 
 say "CUDA $release: fetching from Debian non-free ($size) ..."
-apt_get update
-mapfile -t wanted < <(awk '!/^#/ && NF { print $1 "=" $2 }' "${lists[@]}")
-(cd "$work/debs" && apt_get download "${wanted[@]}")
-
-while read -r package package_version sum; do
-    [[ -z $package || $package == \#* ]] && continue
-    deb=$work/debs/${package}_${package_version}_amd64.deb
-    [[ $(sha256sum <"$deb") == "$sum "* ]] ||
-        fail "$(basename "$deb") is not the file that Native/cuda names: its SHA256 is $(sha256sum <"$deb" | cut -d' ' -f1), not $sum."
-    dpkg-deb -x "$deb" "$work/unpacked"
-    rm "$deb"
-done < <(cat "${lists[@]}")
+fetch_packages "${lists[@]}"
 
 # Names that a loader asks for are links to the file with the whole version.
 libraries=$work/unpacked/usr/lib/x86_64-linux-gnu

@@ -29,18 +29,7 @@ open_workplace "$cache/mkl"
 find_sources non-free "MKL $version"
 
 say "MKL $version: fetching from Debian non-free (53 MB) ..."
-apt_get update
-mapfile -t wanted < <(awk '!/^#/ && NF { print $1 "=" $2 }' "$packages")
-(cd "$work/debs" && apt_get download "${wanted[@]}")
-
-while read -r package package_version sum; do
-    [[ -z $package || $package == \#* ]] && continue
-    deb=$work/debs/${package}_${package_version}_amd64.deb
-    [[ $(sha256sum <"$deb") == "$sum "* ]] ||
-        fail "$(basename "$deb") is not the file that Native/mkl/packages.txt names: its SHA256 is $(sha256sum <"$deb" | cut -d' ' -f1), not $sum."
-    dpkg-deb -x "$deb" "$work/unpacked"
-    rm "$deb"
-done <"$packages"
+fetch_packages "$packages"
 
 mv "$work/unpacked/usr/lib/x86_64-linux-gnu/"libmkl_*.so "$work/result/lib/"
 cp "$work/unpacked/usr/share/doc/libmkl-rt/copyright" "$work/result/LICENSE"

@@ -29,17 +29,7 @@ open_workplace "$cache/onednn"
 find_sources main "oneDNN $version" bookworm
 
 say "oneDNN $version: fetching from Debian main (7 MB) ..."
-apt_get update
-mapfile -t wanted < <(awk '!/^#/ && NF { print $1 "=" $2 }' "$packages")
-(cd "$work/debs" && apt_get download "${wanted[@]}")
-
-while read -r package package_version sum; do
-    [[ -z $package || $package == \#* ]] && continue
-    deb=$work/debs/${package}_${package_version}_amd64.deb
-    [[ $(sha256sum <"$deb") == "$sum "* ]] ||
-        fail "$(basename "$deb") is not the file that Tools/Bench/OneDnn/packages.txt names: its SHA256 is $(sha256sum <"$deb" | cut -d' ' -f1), not $sum."
-    dpkg-deb -x "$deb" "$work/unpacked"
-done <"$packages"
+fetch_packages "$packages"
 
 libraries=$work/unpacked/usr/lib/x86_64-linux-gnu
 cp -L "$libraries"/libdnnl.so.2 "$libraries"/libOpenCL.so.1 "$work/result/lib/"
