@@ -5,9 +5,9 @@ namespace NativeFfn;
 /// <summary>How an engine keeps the matrices of its layers in memory. Inputs, outputs, sums, biases and norms are float32 in all of them.</summary>
 /// <remarks>
 /// The CPU backends multiply weights of 16 bits and more, and those that are stored, with float32 rows, so that nothing but the weights loses
-/// digits. In the precisions of integers rows become integers too, which processors multiply faster: of 16 bits, where the precision's name has
-/// the weights alone. A GPU's matrix units want both
-/// sides alike: cuBLAS rounds every projection's input, and what lies between two projections, to the precision too.
+/// digits. In the precisions of integers rows become integers too, which processors multiply faster: of 16 bits where the precision's name
+/// has the weights alone. A GPU's matrix units want both sides alike: cuBLAS rounds every projection's input, and what lies between two
+/// projections, to the precision too.
 /// </remarks>
 public enum FfnPrecision
 {

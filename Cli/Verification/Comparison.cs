@@ -17,9 +17,9 @@ internal readonly record struct Comparison(double RelativeL2, double MaxAbsolute
     /// <summary>The largest relative L2 error that passes.</summary>
     /// <remarks>
     /// <para>
-    /// 1e-6 + 2⁻²⁴ · √(longest row of any projection) + 4 · e, e being what weights and rows lost. The rounding errors of a float32 dot product have random signs, so that
-    /// their sum grows with the root of their number. In a mixture, the error of a logit, 2⁻²⁴ · √d_model more, is also one of the weight
-    /// that multiplies all of an expert's result.
+    /// 1e-6 + 2⁻²⁴ · √(longest row of any projection) + 4 · e, where e is what weights and rows lost. The rounding errors of a float32 dot
+    /// product have random signs, so that their sum grows with the root of their number. In a mixture, the error of a logit,
+    /// 2⁻²⁴ · √d_model more, is also one of the weight that multiplies all of an expert's result.
     /// </para>
     /// <para>
     /// A projection whose weights are off by a relative error e gives results that are off by about e, as rounding errors know nothing of

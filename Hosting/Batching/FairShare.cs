@@ -6,7 +6,6 @@ namespace NativeFfn.Hosting.Batching;
 /// </remarks>
 internal sealed class FairShare
 {
-    private readonly double _weight;
     private readonly FairShare? _parent;
 
     // The largest Used of those below that was served: where one that returns begins.
@@ -17,7 +16,7 @@ internal sealed class FairShare
     /// <param name="parent">Of what it is a part.</param>
     public FairShare(double weight, FairShare? parent)
     {
-        _weight = weight;
+        Weight = weight;
         _parent = parent;
     }
 
@@ -25,7 +24,7 @@ internal sealed class FairShare
     public double Used { get; private set; }
 
     /// <summary>The part beside others.</summary>
-    public double Weight => _weight;
+    public double Weight { get; }
 
     /// <summary>Tokens that wait.</summary>
     public int Waiting { get; private set; }
@@ -48,7 +47,7 @@ internal sealed class FairShare
         if (_parent is { } parent)
         {
             parent._reached = Math.Max(parent._reached, Used);
-            Used += seconds / _weight;
+            Used += seconds / Weight;
             parent.Use(seconds);
         }
     }
