@@ -35,26 +35,26 @@ internal enum CudaKind
 /// </remarks>
 internal static class CudaUsage
 {
-    private static readonly long[] s_counts = new long[Enum.GetValues<CudaKind>().Length];
-    private static readonly long[] s_bytes = new long[s_counts.Length];
+    private static readonly long[] Counts = new long[Enum.GetValues<CudaKind>().Length];
+    private static readonly long[] Bytes = new long[Counts.Length];
 
     /// <summary>How many of a kind are held.</summary>
-    public static long CountOf(CudaKind kind) => Interlocked.Read(ref s_counts[(int)kind]);
+    public static long CountOf(CudaKind kind) => Interlocked.Read(ref Counts[(int)kind]);
 
     /// <summary>Their bytes; 0 for what is no memory.</summary>
-    public static long BytesOf(CudaKind kind) => Interlocked.Read(ref s_bytes[(int)kind]);
+    public static long BytesOf(CudaKind kind) => Interlocked.Read(ref Bytes[(int)kind]);
 
     /// <summary>Notes one more.</summary>
     internal static void Take(CudaKind kind, long bytes = 0)
     {
-        Interlocked.Increment(ref s_counts[(int)kind]);
-        Interlocked.Add(ref s_bytes[(int)kind], bytes);
+        Interlocked.Increment(ref Counts[(int)kind]);
+        Interlocked.Add(ref Bytes[(int)kind], bytes);
     }
 
     /// <summary>Notes one less.</summary>
     internal static void GiveBack(CudaKind kind, long bytes = 0)
     {
-        Interlocked.Decrement(ref s_counts[(int)kind]);
-        Interlocked.Add(ref s_bytes[(int)kind], -bytes);
+        Interlocked.Decrement(ref Counts[(int)kind]);
+        Interlocked.Add(ref Bytes[(int)kind], -bytes);
     }
 }

@@ -9,10 +9,10 @@ internal sealed record MemoryLimit(long Bytes, string Source)
 {
     private const string ControlGroups = "/sys/fs/cgroup";
 
-    private static readonly Lazy<MemoryLimit> s_process = new(static () => Read("/proc", ControlGroups));
+    private static readonly Lazy<MemoryLimit> OfThisProcess = new(static () => Read("/proc", ControlGroups));
 
     /// <summary>This process's limit, read once.</summary>
-    public static MemoryLimit Process => s_process.Value;
+    public static MemoryLimit Process => OfThisProcess.Value;
 
     /// <summary>Reads the limit of the machine and of the control groups that the process is in, each of which counts.</summary>
     /// <param name="processes">The folder of the system's files on processes and memory.</param>
