@@ -13,12 +13,13 @@ internal static class BackendCatalog
     private static readonly ImmutableArray<BackendEntry> Backends =
     [
         new(BackendKind.CuBlas, DeviceFormat.Precisions, CuBlasBackend.Open),
+        new(BackendKind.Cblas, CpuBackend.Precisions, CblasBackend.Open) { IsAutomatic = CblasBackend.IsNamed },
         new(BackendKind.Mkl, CpuBackend.Precisions, MklBackend.Open),
         new(BackendKind.Managed, CpuBackend.Precisions, ManagedBackend.Open),
-        new(BackendKind.Reference, ReferenceBackend.Precisions, ReferenceBackend.Open),
+        new(BackendKind.Reference, ReferenceBackend.Precisions, ReferenceBackend.Open) { IsAutomatic = static _ => false },
     ];
 
-    /// <summary>Opens the backend that was asked for, or for <see cref="BackendKind.Auto"/> the first that opens and is no reference.</summary>
+    /// <summary>Opens the backend that was asked for, or for <see cref="BackendKind.Auto"/> the first that opens of those it may choose.</summary>
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here.</exception>
     public static (IFfnBackend Backend, BackendSelection Selection) Open(FfnEngineOptions options)
     {
@@ -26,7 +27,7 @@ internal static class BackendCatalog
         var candidates = ImmutableArray.CreateBuilder<BackendCandidate>();
         foreach (BackendEntry entry in Backends)
         {
-            if (requested == BackendKind.Auto ? entry.Kind == BackendKind.Reference : requested != entry.Kind)
+            if (requested == BackendKind.Auto ? !entry.IsAutomatic(options) : requested != entry.Kind)
             {
                 continue;
             }
@@ -57,7 +58,7 @@ internal static class BackendCatalog
         {
             (IFfnBackend? backend, BackendCandidate candidate, _) = TryOpen(entry, options);
             backend?.Dispose();
-            candidates.Add(candidate);
+            candidates.Add(candidate with { IsAutomatic = entry.IsAutomatic(options) });
         }
 
         return candidates.ToImmutable();
@@ -88,5 +89,8 @@ internal static class BackendCatalog
         }
     }
 
-    private sealed record BackendEntry(BackendKind Kind, FfnPrecision[] Precisions, Func<FfnEngineOptions, IFfnBackend> Open);
+    private sealed record BackendEntry(BackendKind Kind, FfnPrecision[] Precisions, Func<FfnEngineOptions, IFfnBackend> Open)
+    {
+        public Predicate<FfnEngineOptions> IsAutomatic { get; init; } = static _ => true;
+    }
 }

@@ -26,6 +26,16 @@ internal static class Libraries
         OperatingSystem.IsWindows() ? ["mkl_core", "mkl_sequential", "mkl_def"]
         : ["libmkl_core", "libmkl_sequential", "libmkl_intel_lp64", "libmkl_def"];
 
+    /// <summary>Files of CBLAS libraries with threads of their own, OpenBLAS before BLIS. Windows and macOS are listed but untested.</summary>
+    public static string[] CblasFiles { get; } =
+        OperatingSystem.IsWindows() ? ["libopenblas.dll", "AOCL-LibBlis-Win-MT-dll.dll"]
+        : OperatingSystem.IsMacOS()
+            ? ["libopenblas.0.dylib", "libblis.4.dylib", "/System/Library/Frameworks/Accelerate.framework/Accelerate"]
+        : ["libopenblas.so.0", "libblis.so.4", "libblis-mt.so.4"];
+
+    /// <summary>What OpenBLAS may need beside it, in the order of loading.</summary>
+    public static string[] FortranRuntime { get; } = ["libquadmath.so.0", "libgfortran.so.5"];
+
     /// <summary>Files of the CUDA driver's library. Windows is listed but untested, here and below.</summary>
     public static string[] CudaDriverFiles { get; } = OperatingSystem.IsWindows() ? ["nvcuda.dll"] : ["libcuda.so.1"];
 

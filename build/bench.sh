@@ -20,7 +20,7 @@ if [ "${1-}" = --small ]; then
 fi
 
 "$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
-"$root/build/fetch-openblas.sh" || say "warning: going on without OpenBLAS."
+"$root/build/fetch-cblas.sh" openblas || say "warning: going on without OpenBLAS."
 "$root/build/fetch-onednn.sh" || say "warning: going on without oneDNN."
 require_sdk
 say "building ..."

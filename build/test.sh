@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # build/test.sh [ARGS]   does its own set-up and runs all tests, or those that --filter names; ARGS are those of NUnit's runner
 # The last line is 'N passed, N failed, N skipped'. Without MKL this fails, unless NATIVEFFN_WITHOUT_MKL=1 says that this is meant; so does
-# it without CUDA's compiler and NATIVEFFN_WITHOUT_CUDA=1.
+# it without CUDA's compiler and NATIVEFFN_WITHOUT_CUDA=1, and without OpenBLAS and BLIS and NATIVEFFN_WITHOUT_CBLAS=1.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -11,14 +11,23 @@ results=$artifacts/test-results
 # A test that hangs, in native code too, ends the run with its name. None takes a minute.
 test_limit=5m
 
+required=managed
 if [[ ${NATIVEFFN_WITHOUT_MKL:-} == 1 ]]; then
     say "MKL: not fetched, as NATIVEFFN_WITHOUT_MKL=1 says"
 else
     "$root/build/fetch-mkl.sh" || fail "the tests need MKL; NATIVEFFN_WITHOUT_MKL=1 runs those that do not."
 
     # Tests of a backend named here fail where it is absent; of others they are skipped, with the reason.
-    export NATIVEFFN_REQUIRE_BACKENDS=${NATIVEFFN_REQUIRE_BACKENDS:-mkl,managed}
+    required=mkl,managed
 fi
+
+if [[ ${NATIVEFFN_WITHOUT_CBLAS:-} == 1 ]]; then
+    say "OpenBLAS, BLIS: not fetched, as NATIVEFFN_WITHOUT_CBLAS=1 says"
+else
+    "$root/build/fetch-cblas.sh" || fail "the tests need OpenBLAS and BLIS; NATIVEFFN_WITHOUT_CBLAS=1 runs those that do not."
+    required+=,cblas
+fi
+export NATIVEFFN_REQUIRE_BACKENDS=${NATIVEFFN_REQUIRE_BACKENDS:-$required}
 
 if [[ ${NATIVEFFN_WITHOUT_CUDA:-} == 1 ]]; then
     say "CUDA: not fetched, as NATIVEFFN_WITHOUT_CUDA=1 says"

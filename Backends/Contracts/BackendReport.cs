@@ -6,7 +6,7 @@ namespace NativeFfn;
 /// <summary>The backends that configuration can ask for.</summary>
 public enum BackendKind
 {
-    /// <summary>The best that is available: cuBLAS, then MKL, then managed.</summary>
+    /// <summary>The best that is available: cuBLAS, then a CBLAS library that is named, then MKL, then managed.</summary>
     Auto,
 
     /// <summary>Intel MKL on the CPU.</summary>
@@ -20,6 +20,9 @@ public enum BackendKind
 
     /// <summary>float64 by the formulas on one thread, for comparing with; always available in f32, slow, and used only where it is named.</summary>
     Reference,
+
+    /// <summary>A CBLAS library on the CPU, such as OpenBLAS or BLIS; <see cref="Auto"/> takes it where one is named.</summary>
+    Cblas,
 }
 
 /// <summary>Who a backend is.</summary>
@@ -54,8 +57,8 @@ public sealed record BackendCandidate(BackendKind Kind, BackendDescription? Desc
     /// <summary>Whether it can be used here.</summary>
     public bool Available => Description is not null;
 
-    /// <summary>Whether <see cref="BackendKind.Auto"/> may choose it: every backend but the reference.</summary>
-    public bool IsAutomatic => Kind != BackendKind.Reference;
+    /// <summary>Whether <see cref="BackendKind.Auto"/> may choose it: not the reference, nor a CBLAS library that nobody named.</summary>
+    public bool IsAutomatic { get; init; } = true;
 }
 
 /// <summary>What was asked for, what was chosen, and why every better candidate was passed over.</summary>

@@ -47,6 +47,8 @@ public sealed class FfnEngineOption
             static options => options.MaxResidentExperts, static (options, value) => options with { MaxResidentExperts = value }),
         Text(nameof(FfnEngineOptions.MklPath), "PATH", "a libmkl_rt file or its folder", "The MKL to use, and no other.",
             static options => options.MklPath, static (options, value) => options with { MklPath = value }),
+        Text(nameof(FfnEngineOptions.CblasPath), "PATH", "a CBLAS library's file or its folder", "The CBLAS library to use, and no other.",
+            static options => options.CblasPath, static (options, value) => options with { CblasPath = value }),
         Number(nameof(FfnEngineOptions.Device), FfnEngineOptions.MaxDevice, $"0 to {FfnEngineOptions.MaxDevice}",
             "The GPU, by the number that CUDA gives it.",
             static options => options.Device, static (options, value) => options with { Device = value }),

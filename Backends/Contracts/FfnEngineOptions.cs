@@ -32,6 +32,12 @@ public sealed record FfnEngineOptions
     public string? MklPath { get; init; }
 
     /// <summary>
+    /// The file or folder of the CBLAS library to use and no other, such as OpenBLAS or BLIS with 32-bit integers; null (the default) looks in
+    /// the usual places where <see cref="BackendKind.Cblas"/> is asked for.
+    /// </summary>
+    public string? CblasPath { get; init; }
+
+    /// <summary>
     /// Which product multiplies. <see cref="CpuKernel.Auto"/> (the default) measures once for each shape, when a layer is made, and keeps
     /// the result in the user's cache folder; the managed backend has only the panel kernels.
     /// </summary>

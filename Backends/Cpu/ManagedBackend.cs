@@ -7,9 +7,9 @@ namespace NativeFfn.Backends.Cpu;
 internal static class ManagedBackend
 {
     /// <summary>Starts a team.</summary>
-    /// <exception cref="BackendUnavailableException">MKL's kernel was asked for.</exception>
-    public static IFfnBackend Open(FfnEngineOptions options) => options.Kernel == CpuKernel.Mkl
-        ? throw new BackendUnavailableException(BackendKind.Managed, "it has no MKL kernel. Use kernel auto or panels, or backend mkl.")
+    /// <exception cref="BackendUnavailableException">a library's sgemm was asked for.</exception>
+    public static IFfnBackend Open(FfnEngineOptions options) => options.Kernel == CpuKernel.Sgemm
+        ? throw new BackendUnavailableException(BackendKind.Managed, "it has no sgemm. Use kernel auto or panels, or a backend with a library: mkl or cblas.")
         : new CpuBackend(
             new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads)
             {

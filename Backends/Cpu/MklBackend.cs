@@ -1,6 +1,4 @@
 using NativeFfn.Backends.Cpu.Gemm;
-using NativeFfn.Backends.Cpu.Gemm.Autotuning;
-using NativeFfn.Backends.Simd;
 using NativeFfn.Bindings.Mkl;
 
 namespace NativeFfn.Backends.Cpu;
@@ -13,22 +11,13 @@ internal static class MklBackend
     public static IFfnBackend Open(FfnEngineOptions options)
     {
         MklLibrary library = MklLibrary.Load(options.MklPath);
-        var gemms = new GemmList(
-            options.Precision, options.Kernel, new MklProduct(library),
-            $"{Processor.Name}, MKL {library.Version}, {SimdWidth.Description}");
-        return new CpuBackend(
-            new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads)
-            {
-                OwnKernel = CpuKernel.Mkl, ConcurrentForwards = Environment.ProcessorCount,
-            },
-            options,
-            gemms);
+        return SgemmBackend.Open(options, BackendKind.Mkl, "MKL " + library.Version, library.Path, new MklProduct(library));
     }
 
     private sealed unsafe class MklProduct(MklLibrary library) : IMatrixProduct
     {
         public void Multiply(
             int m, int n, int k, float* a, long lda, float* b, long ldb, bool transposed, float* c, long ldc, bool accumulate) =>
-            MklSgemm.Multiply(library, m, n, k, a, lda, b, ldb, transposed, c, ldc, accumulate);
+            library.Multiply(m, n, k, a, lda, b, ldb, transposed, c, ldc, accumulate);
     }
 }

@@ -3,19 +3,10 @@ using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Mkl;
 
-/// <summary>mkl_cblas.h and mkl_service.h, LP64: MKL's functions. Raw: <see cref="MklSgemm"/> proves arguments.</summary>
+/// <summary>mkl_cblas.h and mkl_service.h, LP64: MKL's functions. Raw: <see cref="Cblas.Sgemm"/> proves arguments.</summary>
 /// <remarks>Enumerations are int. Only <see cref="MklLibrary"/> hands the table out, after every file of MKL was loaded.</remarks>
 internal sealed unsafe class MklFunctions(NativeSymbols symbols)
 {
-    /// <summary>CBLAS_LAYOUT.</summary>
-    public const int CblasRowMajor = 101;
-
-    /// <summary>CBLAS_TRANSPOSE.</summary>
-    public const int CblasNoTrans = 111;
-
-    /// <summary>CBLAS_TRANSPOSE.</summary>
-    public const int CblasTrans = 112;
-
     /// <summary>MKL_INTERFACE_LP64: dimensions are 32-bit.</summary>
     public const int InterfaceLp64 = 0;
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Bindings.Cblas;
 using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Mkl;
@@ -61,6 +62,13 @@ internal sealed unsafe class MklLibrary
 
             return s_loaded;
         }
+    }
+
+    /// <inheritdoc cref="Sgemm.Multiply"/>
+    public void Multiply(int m, int n, int k, float* a, long lda, float* b, long ldb, bool transposed, float* c, long ldc, bool accumulate)
+    {
+        using SingleThreadScope scope = KeepToOneThread();
+        Sgemm.Multiply(Functions.cblas_sgemm, m, n, k, a, lda, b, ldb, transposed, c, ldc, accumulate);
     }
 
     /// <summary>Holds MKL calls of this thread to one thread until the scope ends.</summary>

@@ -53,7 +53,8 @@ internal static class VerifyCommand
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model, tower);
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
         RandomRows.RequireRoom("--tokens", tokens, found.Spec);
-        VerifyReport report = Verifier.Run(model, found, tokens, options);
+        required = required.IsDefault ? [] : required;
+        VerifyReport report = Verifier.Run(model, found, tokens, options, required);
         if (json)
         {
             session.Terminal.Out.WriteLine(CliJson.Write(report, CliJson.Default.VerifyReport));
@@ -74,7 +75,7 @@ internal static class VerifyCommand
             return ExitCode.Failed;
         }
 
-        Require(required.IsDefault ? [] : required, report);
+        Require(required, report);
         return ExitCode.Done;
     }
 

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Runtime.ExceptionServices;
 using NativeFfn.Backends.Reference;
@@ -25,9 +26,10 @@ internal static class Verifier
     /// <param name="found">The layer.</param>
     /// <param name="tokens">Rows of random input; positive.</param>
     /// <param name="options">Threads, precision and library paths; the backend is ignored.</param>
+    /// <param name="required">Backends to verify although <see cref="BackendKind.Auto"/> would not choose them.</param>
     /// <exception cref="CheckpointException">A weight is not finite, so that there is nothing to compare with.</exception>
     /// <exception cref="NotSupportedException">No backend can hold the layer, such as for a weight that does not fit the precision.</exception>
-    public static VerifyReport Run(string model, FfnCheckpointLayer found, int tokens, FfnEngineOptions options)
+    public static VerifyReport Run(string model, FfnCheckpointLayer found, int tokens, FfnEngineOptions options, ImmutableArray<BackendKind> required)
     {
         FfnSpec spec = found.Spec;
         var reference = new Float64Forward(spec, found.Weights);
@@ -37,7 +39,7 @@ internal static class Verifier
         string? kept = null;
         var rows = new List<VerifyRow>();
         var skipped = new List<VerifySkip>();
-        foreach (BackendCandidate candidate in FfnEngine.Probe(options).Where(static candidate => candidate.IsAutomatic))
+        foreach (BackendCandidate candidate in FfnEngine.Probe(options).Where(candidate => candidate.IsAutomatic || required.Contains(candidate.Kind)))
         {
             string name = Names<BackendKind>.Of(candidate.Kind);
             if (candidate.Reason is { } reason)

@@ -78,7 +78,7 @@ public sealed unsafe class MklStateTests
 
     // The fake reads no element.
     private static void Multiply(MklLibrary library, int m, int n, int k, long lda, long ldb, long ldc) =>
-        MklSgemm.Multiply(library, m, n, k, null, lda, null, ldb, transposed: true, null, ldc, accumulate: false);
+        library.Multiply(m, n, k, null, lda, null, ldb, transposed: true, null, ldc, accumulate: false);
 
     [UnmanagedCallersOnly]
     private static int SetThreading(int wanted) => s_threading;

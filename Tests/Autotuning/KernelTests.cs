@@ -62,16 +62,16 @@ public sealed class KernelTests
 
     [Test]
     public void Where_nothing_multiplies_every_gemm_says_why() => Assert.That(
-        static () => new GemmList(FfnPrecision.Float32, CpuKernel.Mkl).LayoutOf(
+        static () => new GemmList(FfnPrecision.Float32, CpuKernel.Sgemm).LayoutOf(
         [
             new StageWeights(new FfnStage(FfnKind.Relu, 1, 1, HasBias: false), PanelKernel.Of(WeightEncodings.Float32)),
         ]),
         Throws.TypeOf<NotSupportedException>().With.Message.Contains("Nothing multiplies f32")
-            .And.Message.Contains("panels: the options ask for kernel mkl.")
-            .And.Message.Contains("mkl on rows: the backend has no library."));
+            .And.Message.Contains("panels: the options ask for kernel sgemm.")
+            .And.Message.Contains("sgemm on rows: the backend has no library."));
 
     [Test]
-    public void Managed_has_no_mkl_kernel() => Assert.That(
-        static () => FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Kernel = CpuKernel.Mkl }),
-        Throws.TypeOf<BackendUnavailableException>().With.Message.Contain("no MKL kernel"));
+    public void Managed_has_no_sgemm() => Assert.That(
+        static () => FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Kernel = CpuKernel.Sgemm }),
+        Throws.TypeOf<BackendUnavailableException>().With.Message.Contain("no sgemm"));
 }

@@ -10,7 +10,7 @@ public sealed class InfoTests
     {
         using JsonDocument json = JsonDocument.Parse(CommandRun.Done("info", "--json").Out);
         JsonElement[] backends = [.. json.RootElement.GetProperty("backends").EnumerateArray()];
-        Assert.That(backends.Select(static backend => backend.GetProperty("name").GetString()), Is.EqualTo(new[] { "cublas", "mkl", "managed", "reference" }));
+        Assert.That(backends.Select(static backend => backend.GetProperty("name").GetString()), Is.EqualTo(new[] { "cublas", "cblas", "mkl", "managed", "reference" }));
         foreach (JsonElement backend in backends)
         {
             bool available = backend.GetProperty("available").GetBoolean();

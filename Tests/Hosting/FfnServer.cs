@@ -69,7 +69,7 @@ internal sealed class FfnServer : IAsyncDisposable
         options.ConfigureEngine(engine => engine with
         {
             Backend = backend,
-            Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto,
+            Kernel = backend == BackendKind.Mkl ? CpuKernel.Sgemm : CpuKernel.Auto,
             Threads = 2,
         });
         options.Batching.MaxBatchTokens = 8;

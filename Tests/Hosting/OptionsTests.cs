@@ -40,11 +40,11 @@ public sealed class OptionsTests
         }
     }
 
-    [TestCase("Backend", "cuda", "NativeFfn:Backend is 'cuda'. Allowed: auto, mkl, managed, cublas, reference.")]
+    [TestCase("Backend", "cuda", "NativeFfn:Backend is 'cuda'. Allowed: auto, mkl, managed, cublas, reference, cblas.")]
     [TestCase("Threads", "-1", "NativeFfn:Threads is '-1'. Allowed: 1 to 1024, or 0 for the processors this process may use.")]
     [TestCase("Threads", "many", "NativeFfn:Threads is 'many'. Allowed: 1 to 1024, or 0")]
     [TestCase("Precision", "f8", "NativeFfn:Precision is 'f8'. Allowed: auto, stored, f32, bf16, f16, int8, int4, w8a8, w4a8, tf32, fp8.")]
-    [TestCase("Kernel", "fast", "NativeFfn:Kernel is 'fast'. Allowed: auto, mkl, panels.")]
+    [TestCase("Kernel", "fast", "NativeFfn:Kernel is 'fast'. Allowed: auto, sgemm, panels.")]
     [TestCase("DrainTimeout", "5", "NativeFfn:DrainTimeout is '5.00:00:00'. Allowed: 00:00:00 to 01:00:00.")]
     [TestCase("Models:m:Path", "/no/such/folder", "NativeFfn:Models:m:Path is '/no/such/folder', which does not exist.")]
     [TestCase("Models:m:Path", "", "NativeFfn:Models:m:Path is ''. Allowed: a checkpoint's folder")]

@@ -1,4 +1,4 @@
-using NativeFfn.Backends.Cpu.Gemm.Mkl;
+using NativeFfn.Backends.Cpu.Gemm.Sgemm;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Kernels;

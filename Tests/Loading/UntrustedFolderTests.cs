@@ -102,7 +102,7 @@ public sealed class UntrustedFolderTests
             Directory.SetCurrentDirectory(_folder);
             changed.ToList().ForEach(static pair => Environment.SetEnvironmentVariable(pair.Key, pair.Value));
             Assert.That(
-                static () => FetchedLibrary.Find("oneDNN", "onednn", "libdnnl.so.2", "NATIVEFFN_ONEDNN"),
+                static () => FetchedLibrary.Find("oneDNN", "onednn", "build/fetch-onednn.sh", "libdnnl.so.2", "NATIVEFFN_ONEDNN"),
                 Throws.TypeOf<DllNotFoundException>().With.Message.Contains("no home folder"));
         }
         finally

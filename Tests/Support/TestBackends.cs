@@ -23,7 +23,7 @@ public static class TestBackends
     /// <summary>One fixture a backend, in a category of the backend's name, so that a run can count what ran where.</summary>
     public static IEnumerable<TestFixtureData> Fixtures()
     {
-        foreach (BackendKind backend in (BackendKind[])[.. OnCpu, BackendKind.CuBlas, BackendKind.Reference])
+        foreach (BackendKind backend in (BackendKind[])[.. OnCpu, BackendKind.Cblas, BackendKind.CuBlas, BackendKind.Reference])
         {
             yield return Fixture(backend, backend);
         }
@@ -85,14 +85,14 @@ public static class TestBackends
 
     /// <summary>The options of the fixtures' engines.</summary>
     /// <remarks>
-    /// Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are. MKL means MKL: left to
-    /// choose, it would leave the work to the kernels that are tested as the managed backend.
+    /// Test layers are small: every multiply-add is worth a thread here, so that they are cut as large ones are. A library means its sgemm: left
+    /// to choose, it would leave the work to the kernels that are tested as the managed backend.
     /// </remarks>
     public static FfnEngineOptions OptionsOf(BackendKind backend, int threads) => new()
     {
         Backend = backend,
         Threads = threads,
-        Kernel = backend == BackendKind.Mkl ? CpuKernel.Mkl : CpuKernel.Auto,
+        Kernel = backend is BackendKind.Mkl or BackendKind.Cblas ? CpuKernel.Sgemm : CpuKernel.Auto,
         MinimumSliceWork = 1,
         DecodeTokens = DecodeTokens,
         Cuda = backend == BackendKind.CuBlas ? SoftwareDevice.Current?.AsSource() : null,

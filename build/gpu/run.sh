@@ -84,7 +84,7 @@ try_backend() {
 # MKL ends the process where it misses its file for the processor at hand.
 try_mkl() {
     unpack_mkl || { say "MKL could not be unpacked: neither xz nor $python did it."; return 1; }
-    try_backend mkl --kernel mkl && return
+    try_backend mkl --kernel sgemm && return
     say "MKL for $(<"$here/mkl-isa") does not run on this processor. Pack again with build/gpu-bundle.sh --mkl-isa avx2, or avx512."
     return 1
 }

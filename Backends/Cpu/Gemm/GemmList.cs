@@ -2,7 +2,7 @@ using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu.Gemm.Autotuning;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
-using NativeFfn.Backends.Cpu.Gemm.Mkl;
+using NativeFfn.Backends.Cpu.Gemm.Sgemm;
 using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 

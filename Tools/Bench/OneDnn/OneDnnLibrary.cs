@@ -68,7 +68,7 @@ internal static unsafe partial class OneDnnLibrary
     /// <exception cref="DllNotFoundException">There is none, or it is of another version.</exception>
     public static string Open()
     {
-        string file = FetchedLibrary.Find("oneDNN", "onednn", "libdnnl.so.2", "NATIVEFFN_ONEDNN");
+        string file = FetchedLibrary.Find("oneDNN", "onednn", "build/fetch-onednn.sh", "libdnnl.so.2", "NATIVEFFN_ONEDNN");
 
         // Of the OpenCL that Debian's build links to nothing is called: a CPU's engine is asked for.
         _ = NativeLibrary.TryLoad(Path.Combine(Path.GetDirectoryName(file)!, "libOpenCL.so.1"), out _);

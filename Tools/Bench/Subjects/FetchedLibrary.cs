@@ -7,11 +7,12 @@ internal static class FetchedLibrary
 {
     /// <summary>The library's file.</summary>
     /// <param name="library">Its name, for messages.</param>
-    /// <param name="folder">Its folder in the cache, which has one for each version; the script is <c>build/fetch-FOLDER.sh</c>.</param>
+    /// <param name="folder">Its folder in the cache, which has one for each version.</param>
+    /// <param name="script">What puts it there.</param>
     /// <param name="fileName">The file's name.</param>
     /// <param name="variable">Names a file to use and no other.</param>
     /// <exception cref="DllNotFoundException">There is none; the message says what to do.</exception>
-    public static string Find(string library, string folder, string fileName, string variable)
+    public static string Find(string library, string folder, string script, string fileName, string variable)
     {
         string? chosen = Environment.GetEnvironmentVariable(variable);
         if (!string.IsNullOrEmpty(chosen))
@@ -28,6 +29,6 @@ internal static class FetchedLibrary
             .Select(version => Path.Combine(version, "lib", fileName))
             .Where(File.Exists)
             .Max(StringComparer.Ordinal)
-            ?? throw new DllNotFoundException($"There is no {library} in {versions}. Run build/fetch-{folder}.sh or set {variable}.");
+            ?? throw new DllNotFoundException($"There is no {library} in {versions}. Run {script} or set {variable}.");
     }
 }

@@ -14,7 +14,7 @@ internal sealed unsafe class SgemmSubject : ISubject
 
     private readonly WeightCopies _copies;
     private readonly FfnSpec _spec;
-    private readonly CblasLibrary _library;
+    private readonly PlainSgemm _library;
     private readonly PlainTeam _team;
     private readonly Action<int> _project;
     private readonly Action<int> _activate;
@@ -35,7 +35,7 @@ internal sealed unsafe class SgemmSubject : ISubject
     /// <param name="slices">
     /// Calls that a product is cut into along the rows of its weights: as many as threads where the library has none of its own, else 1.
     /// </param>
-    public SgemmSubject(string name, SubjectLayer layer, CblasLibrary library, int slices)
+    public SgemmSubject(string name, SubjectLayer layer, PlainSgemm library, int slices)
     {
         (_weights, _copies, _spec, _library, _threads, _slices) = (layer.Weights, layer.Copies, layer.Weights.Spec, library, layer.Threads, slices);
         _team = new PlainTeam(_threads, slices > 1 ? TeamPatience : TimeSpan.Zero);

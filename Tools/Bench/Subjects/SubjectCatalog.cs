@@ -48,12 +48,12 @@ internal static class SubjectCatalog
         new(
             "mkl-sgemm",
             FfnPrecision.Float32,
-            static layer => Sgemm("mkl-sgemm", layer, CblasLibrary.OpenMkl, slices: layer.Threads),
+            static layer => Sgemm("mkl-sgemm", layer, PlainSgemm.OpenMkl, slices: layer.Threads),
             true),
         new(
             "openblas",
             FfnPrecision.Float32,
-            static layer => Sgemm("openblas", layer, () => CblasLibrary.OpenOpenBlas(layer.Threads), slices: 1),
+            static layer => Sgemm("openblas", layer, () => PlainSgemm.OpenOpenBlas(layer.Threads), slices: 1),
             true),
         Ggml("ggml-f32", GgmlType.F32, FfnPrecision.Float32, 0),
         Ggml("ggml-bf16", GgmlType.BF16, FfnPrecision.BFloat16, ErrorOfBFloat16),
@@ -165,7 +165,7 @@ internal static class SubjectCatalog
     private static Entry OneDnn(string name, RowRounding rounding, FfnPrecision precision, double activationError, string? onlyBeside) =>
         new(name, precision, layer => new OneDnnSubject(name, layer, rounding, precision, activationError, onlyBeside));
 
-    private static SgemmSubject Sgemm(string name, SubjectLayer layer, Func<CblasLibrary> open, int slices)
+    private static SgemmSubject Sgemm(string name, SubjectLayer layer, Func<PlainSgemm> open, int slices)
     {
         layer.Weights.RequireDense(name);
         return new SgemmSubject(name, layer, open(), slices);

@@ -1,6 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
-using NativeFfn.Backends.Cpu.Gemm.Mkl;
+using NativeFfn.Backends.Cpu.Gemm.Sgemm;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Autotuning;
 

@@ -1,5 +1,5 @@
 using NativeFfn.Backends.Cpu.Gemm.Managed;
-using NativeFfn.Backends.Cpu.Gemm.Mkl;
+using NativeFfn.Backends.Cpu.Gemm.Sgemm;
 using NativeFfn.Backends.Cpu.Memory;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Autotuning;

@@ -42,7 +42,7 @@ internal sealed unsafe class PanelGemm : IGemm
     public int MostTokens => MostTokensAtATime;
 
     /// <inheritdoc/>
-    public string? WhyNot(in GemmProblem problem) => problem.Kernel == CpuKernel.Mkl ? "the options ask for kernel mkl." : null;
+    public string? WhyNot(in GemmProblem problem) => problem.Kernel == CpuKernel.Sgemm ? "the options ask for kernel sgemm." : null;
 
     /// <inheritdoc/>
     public void Place(ref TokenGroup group, ref long elements)

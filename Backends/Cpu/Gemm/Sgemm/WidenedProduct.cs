@@ -1,6 +1,6 @@
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 
-namespace NativeFfn.Backends.Cpu.Gemm.Mkl;
+namespace NativeFfn.Backends.Cpu.Gemm.Sgemm;
 
 /// <summary>A library's product with weights that are kept as panels: some panels at a time are widened to float32 rows of columns.</summary>
 /// <param name="kernel">Reads the panels.</param>

@@ -2,14 +2,14 @@ using NativeFfn.Backends.Cpu.Forward;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Cpu.Weights;
 
-namespace NativeFfn.Backends.Cpu.Gemm.Mkl;
+namespace NativeFfn.Backends.Cpu.Gemm.Sgemm;
 
 /// <summary>A library's product on weights that lie as panels, some of which at a time are widened to float32 rows of columns.</summary>
 /// <param name="library">The library's product; null where there is none.</param>
 internal sealed unsafe class LibraryPanelGemm(IMatrixProduct? library) : LibraryGemm(library)
 {
     /// <inheritdoc/>
-    public override string Name => "mkl on widened panels";
+    public override string Name => "sgemm on widened panels";
 
     /// <inheritdoc/>
     public override IWeightLayout Layout => PanelLayout.Instance;

@@ -4,7 +4,7 @@ using System.Runtime.InteropServices;
 namespace NativeFfn.Bench.Subjects;
 
 /// <summary>A BLAS with 32-bit dimensions, loaded from a file of choice; two of them share a process without meeting.</summary>
-internal sealed unsafe class CblasLibrary : IDisposable
+internal sealed unsafe class PlainSgemm : IDisposable
 {
     // CBLAS_LAYOUT and CBLAS_TRANSPOSE.
     private const int CblasRowMajor = 101;
@@ -17,7 +17,7 @@ internal sealed unsafe class CblasLibrary : IDisposable
     private readonly delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void> _sgemm;
     private readonly FfnEngine? _owner;
 
-    private CblasLibrary(nint handle, string version, FfnEngine? owner)
+    private PlainSgemm(nint handle, string version, FfnEngine? owner)
     {
         _sgemm = (delegate* unmanaged<int, int, int, int, int, int, float, float*, int, float*, int, float, float*, int, void>)
             NativeLibrary.GetExport(handle, "cblas_sgemm");
@@ -33,18 +33,18 @@ internal sealed unsafe class CblasLibrary : IDisposable
     /// threads of their own.
     /// </summary>
     /// <exception cref="BackendUnavailableException">There is no MKL.</exception>
-    public static CblasLibrary OpenMkl()
+    public static PlainSgemm OpenMkl()
     {
         FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Threads = 1 });
-        return new CblasLibrary(NativeLibrary.Load(engine.Backend.Path!), $"plain sgemm of {engine.Backend.Version}", engine);
+        return new PlainSgemm(NativeLibrary.Load(engine.Backend.Path!), $"plain sgemm of {engine.Backend.Version}", engine);
     }
 
     /// <summary>OpenBLAS with threads of its own.</summary>
     /// <param name="threads">Threads of one call.</param>
     /// <exception cref="DllNotFoundException">There is no OpenBLAS.</exception>
-    public static CblasLibrary OpenOpenBlas(int threads)
+    public static PlainSgemm OpenOpenBlas(int threads)
     {
-        string file = FetchedLibrary.Find("OpenBLAS", "openblas", "libopenblas.so.0", "NATIVEFFN_OPENBLAS");
+        string file = FetchedLibrary.Find("OpenBLAS", "openblas", "build/fetch-cblas.sh openblas", "libopenblas.so.0", "NATIVEFFN_OPENBLAS");
         string folder = Path.GetDirectoryName(file)!;
         foreach (string runtime in FortranRuntime)
         {
@@ -56,7 +56,7 @@ internal sealed unsafe class CblasLibrary : IDisposable
         var setThreads = (delegate* unmanaged<int, void>)NativeLibrary.GetExport(handle, "openblas_set_num_threads");
         var getConfig = (delegate* unmanaged<byte*>)NativeLibrary.GetExport(handle, "openblas_get_config");
         setThreads(threads);
-        return new CblasLibrary(handle, "plain sgemm of " + Marshal.PtrToStringUTF8((nint)getConfig())!.Trim(), owner: null);
+        return new PlainSgemm(handle, "plain sgemm of " + Marshal.PtrToStringUTF8((nint)getConfig())!.Trim(), owner: null);
     }
 
     /// <summary>C[m, n] = A[m, k] · B[n, k]ᵀ + beta · C, row-major.</summary>

@@ -3,14 +3,14 @@ using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 
-namespace NativeFfn.Backends.Cpu.Gemm.Mkl;
+namespace NativeFfn.Backends.Cpu.Gemm.Sgemm;
 
 /// <summary>A library's product on rows of float32 as <c>[out, in]</c>, which only it reads.</summary>
 /// <param name="library">The library's product; null where there is none.</param>
 internal sealed unsafe class LibraryRowGemm(IMatrixProduct? library) : LibraryGemm(library)
 {
     /// <inheritdoc/>
-    public override string Name => "mkl on rows";
+    public override string Name => "sgemm on rows";
 
     /// <inheritdoc/>
     public override IWeightLayout Layout { get; } = new FloatRowLayout();
@@ -18,7 +18,7 @@ internal sealed unsafe class LibraryRowGemm(IMatrixProduct? library) : LibraryGe
     /// <inheritdoc/>
     public override string? WhyNot(in GemmProblem problem) =>
         base.WhyNot(problem)
-        ?? (problem.Kernel != CpuKernel.Mkl ? "the panel kernels read panels only."
+        ?? (problem.Kernel != CpuKernel.Sgemm ? "the panel kernels read panels only."
             : problem.Encodings.FirstOrDefault(static encoding => encoding != WeightEncodings.Float32) is { } other ? $"it reads f32 and not {other}."
             : null);
 

@@ -3,7 +3,7 @@ using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Rows;
 using NativeFfn.Backends.Cpu.Weights;
 
-namespace NativeFfn.Backends.Cpu.Gemm.Mkl;
+namespace NativeFfn.Backends.Cpu.Gemm.Sgemm;
 
 /// <summary>A library's product on whole rows; how weights reach it is for who derives from it.</summary>
 /// <param name="library">The library's product; null where there is none.</param>
