@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Collections.Immutable;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
@@ -20,7 +19,7 @@ namespace NativeFfn.Cli;
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(InfoReport))]
 [JsonSerializable(typeof(VerifyReport))]
-[JsonSerializable(typeof(ImmutableArray<BenchRow>))]
+[JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(LayersReport))]
 [JsonSerializable(typeof(LlamaConfig))]
 [JsonSerializable(typeof(FamilyReport))]

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Completions;
 using System.CommandLine.Invocation;
 using NativeFfn.Cli.Commands;
 
@@ -22,7 +23,7 @@ internal static class CommandTree
             string message = parsed.CommandResult.Command is RootCommand root && parsed.UnmatchedTokens is [var unknown, ..]
                 ? $"There is no command '{unknown}'; there are {string.Join(", ", root.Subcommands.Select(static command => command.Name))}"
                 : parsed.Errors[0].Message;
-            throw new UsageException(message, parsed.CommandResult.Command);
+            throw new UsageException(message + Alike(parsed), parsed.CommandResult.Command);
         }
 
         return parsed.Invoke(new InvocationConfiguration
@@ -32,6 +33,19 @@ internal static class CommandTree
             EnableDefaultExceptionHandler = false,
             ProcessTerminationTimeout = null,
         });
+    }
+
+    // What may have been meant by the first word that nothing is called.
+    private static string Alike(ParseResult parsed)
+    {
+        if (parsed.UnmatchedTokens is not [var unknown, ..])
+        {
+            return string.Empty;
+        }
+
+        Command command = parsed.CommandResult.Command;
+        string[] alike = Spelling.Alike(unknown, command.Subcommands.Cast<Symbol>().Concat(command.Options).Select(static symbol => symbol.Name));
+        return alike.Length == 0 ? string.Empty : $". Did you mean {string.Join(" or ", alike)}?";
     }
 
     private static RootCommand Create(Session session)
@@ -46,9 +60,13 @@ internal static class CommandTree
             InitCommand.Create(session),
             ConvertCommand.Create(session),
             FamiliesCommand.Create(session),
+            CompletionCommand.Create(session),
         };
         root.HelpName = Name;
+
+        // Of the directives only the one that shells complete words by.
         root.Directives.Clear();
+        root.Directives.Add(new SuggestDirective());
         return root;
     }
 }

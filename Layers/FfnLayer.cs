@@ -48,6 +48,12 @@ public sealed class FfnLayer : IDisposable
     /// <summary>How the matrices are kept in memory: encodings with + between them, such as <c>f32</c> or <c>q4_K+q6_K</c>.</summary>
     public string Encodings => _prepared.Encodings;
 
+    /// <summary>
+    /// Which GEMM multiplies how many tokens, in words, such as <c>panels to 48 tokens, sgemm on widened panels beyond</c>. Of a mixture it is
+    /// the tokens of one expert that count.
+    /// </summary>
+    public string Gemms => _prepared.Gemms;
+
     /// <summary>Threads that share a forward of so many tokens where they are free, the caller's included; 1 where it is too small to share.</summary>
     /// <remarks>It follows from the work, and from how long forwards took with and without help. On a GPU it is 1.</remarks>
     /// <param name="tokens">Tokens.</param>

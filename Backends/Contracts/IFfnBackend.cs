@@ -59,6 +59,9 @@ internal interface ILoadedLayer : IDisposable
     /// <summary>The encodings of the matrices in memory, with + between them.</summary>
     string Encodings { get; }
 
+    /// <summary>Which GEMM multiplies how many tokens, in words.</summary>
+    string Gemms { get; }
+
     /// <summary>Threads that share a forward of so many tokens where they are free, the caller's included.</summary>
     /// <param name="tokens">Tokens; positive.</param>
     int ThreadsOf(int tokens) => 1;

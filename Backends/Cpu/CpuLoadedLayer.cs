@@ -31,6 +31,9 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
     public string Encodings => weights.Encodings;
 
     /// <inheritdoc/>
+    public string Gemms => weights.Gemms;
+
+    /// <inheritdoc/>
     public void ReadExpertTokens(Span<long> counts) => weights.Tokens?.Read(counts);
 
     /// <inheritdoc/>

@@ -19,6 +19,11 @@ internal sealed class CuBlasLayer(CuBlasBackend backend, DeviceLayer layer) : IL
     /// <inheritdoc/>
     public string Encodings { get; } = layer.Encoding.Name;
 
+    /// <inheritdoc/>
+    public string Gemms => layer.Networks[0].DecodeTokens is > 0 and var few
+        ? $"decode kernels to {few} {(few == 1 ? "token" : "tokens")}, cuBLASLt beyond"
+        : "cuBLASLt";
+
     /// <summary>The layer.</summary>
     public DeviceLayer Layer => layer;
 

@@ -21,6 +21,9 @@ internal sealed class ReferenceLayer(FfnSpec spec, IFfnWeightSource weights, lon
     /// <inheritdoc/>
     public string Encodings => "f64";
 
+    /// <inheritdoc/>
+    public string Gemms => "loops in float64";
+
     private IFfnWeightSource Weights => _weights ?? throw new ObjectDisposedException(nameof(ReferenceLayer));
 
     /// <inheritdoc/>

@@ -108,6 +108,8 @@ internal static class BenchRunner
             tokens,
             times.MedianMs,
             times.MinMs,
+            times.P95Ms,
+            times.P99Ms,
             PerSecond((double)spec.FlopsPerToken * tokens, times.MedianMs),
             PerSecond(bytes, times.MedianMs),
             AllocationMeter.BytesPerCall(subject.Forward),
@@ -117,7 +119,8 @@ internal static class BenchRunner
             description.WeightBytes,
             description.Rotation.Copies,
             description.Rotation.IsPastCache,
-            description.QuantizationError);
+            description.QuantizationError,
+            subject.Gemms);
     }
 
     // In units of 10⁹.

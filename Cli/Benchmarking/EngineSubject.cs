@@ -57,6 +57,9 @@ internal sealed class EngineSubject : ISubject
 
     public SubjectDescription Description { get; }
 
+    /// <summary>Which GEMM multiplies how many tokens.</summary>
+    public string Gemms => _layers[0].Gemms;
+
     /// <summary>Name, version and threads of the backend.</summary>
     public BackendDescription Backend => _engine.Backend;
 

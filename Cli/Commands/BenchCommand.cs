@@ -9,7 +9,7 @@ namespace NativeFfn.Cli.Commands;
 /// <summary><c>bench</c>: times backends on a layer with random weights.</summary>
 internal static class BenchCommand
 {
-    // The JSON goes to standard output instead of the table.
+    // What goes to standard output instead of the table.
     private const string StandardOutput = "-";
 
     private static readonly LayerShape DefaultShape = new(2048, 5632);
@@ -26,11 +26,17 @@ internal static class BenchCommand
         Option<ImmutableArray<BackendKind>> backend = BenchOptions.Backends();
         Option<double> seconds = BenchOptions.Seconds();
         Option<bool> resident = BenchOptions.Resident();
-        Option<string> json = OptionFactory.Text("--json", "FILE", $"Write the rows as JSON; {StandardOutput} prints them instead of the table.");
+        (Option<string> Option, Func<FfnSpec, BenchReport, string> Text)[] forms =
+        [
+            (FormOption("--json", "JSON, with where they were taken"), static (_, report) => CliJson.Write(report, CliJson.Default.BenchReport)),
+            (FormOption("--csv", "CSV"), static (_, report) => BenchText.Csv(report.Rows)),
+            (FormOption("--markdown", "a table in Markdown"), BenchText.Markdown),
+        ];
         var command = new Command("bench", "Time the whole layer with its residual, on random weights.")
         {
-            shape, preset, kind, experts, topK, tokens, backend, seconds, resident, json,
+            shape, preset, kind, experts, topK, tokens, backend, seconds, resident,
         };
+        Array.ForEach(forms, form => command.Add(form.Option));
         EngineOptionGroup engines = EngineOptionGroup.AddTo(command, severalPrecisions: true);
         command.SetAction(parsed =>
         {
@@ -58,36 +64,64 @@ internal static class BenchCommand
                     engines.ReadEach(parsed),
                     parsed.GetValue(seconds),
                     parsed.GetValue(resident)),
-                parsed.GetValue(json));
+                [.. forms.Where(form => parsed.GetValue(form.Option) is not null).Select(form => new Form(form.Option.Name, parsed.GetValue(form.Option)!, form.Text))]);
         });
         return command;
     }
 
-    private static int Run(Session session, BenchPlan plan, string? json)
+    private static Option<string> FormOption(string name, string what) =>
+        OptionFactory.Text(name, "FILE", $"Write the rows as {what}; {StandardOutput} prints them instead of the table.");
+
+    private static int Run(Session session, BenchPlan plan, ImmutableArray<Form> forms)
     {
         RandomRows.RequireRoom("--tokens", plan.Tokens.Max(), plan.Spec);
-        if (json is not null and not StandardOutput)
+        forms = [.. forms.Select(static form => form.Checked())];
+        if (forms.Count(static form => form.IsPrinted) > 1)
         {
-            OutputPath.Require("--json", json);
-            json = OutputPath.IsStandardOutput(json) ? StandardOutput : json;
+            throw new UsageException(
+                $"{string.Join(" and ", forms.Where(static form => form.IsPrinted).Select(static form => form.Option))} cannot both go to standard output; "
+                + "name a file for one of them.");
         }
 
         Terminal terminal = session.Terminal;
-        ImmutableArray<BenchRow> rows = BenchRunner.Run(plan, terminal.Progress, left => terminal.Error.WriteLine("not measured: " + left));
+        BenchReport report = BenchReport.Of(
+            BenchRunner.Run(plan, terminal.Progress, left => terminal.Error.WriteLine("not measured: " + left)));
         terminal.Progress(string.Empty);
-        string text = CliJson.Write(rows, CliJson.Default.ImmutableArrayBenchRow);
-        if (json == StandardOutput)
+        if (!forms.Any(static form => form.IsPrinted))
         {
-            terminal.Out.WriteLine(text);
-            return ExitCode.Done;
+            BenchText.Write(terminal, plan.Spec, report.Rows);
         }
 
-        BenchText.Write(terminal, plan.Spec, rows);
-        if (json is not null)
+        foreach (Form form in forms)
         {
-            session.Interrupt.WhileWriting(json, () => AtomicFile.WriteText(json, text + Environment.NewLine));
+            string text = form.Write(plan.Spec, report);
+            if (form.IsPrinted)
+            {
+                terminal.Out.WriteLine(text);
+            }
+            else
+            {
+                session.Interrupt.WhileWriting(form.File, () => AtomicFile.WriteText(form.File, text + Environment.NewLine));
+            }
         }
 
         return ExitCode.Done;
+    }
+
+    // A form of the results that was asked for, and where it goes.
+    private sealed record Form(string Option, string File, Func<FfnSpec, BenchReport, string> Write)
+    {
+        public bool IsPrinted => File == StandardOutput;
+
+        public Form Checked()
+        {
+            if (IsPrinted)
+            {
+                return this;
+            }
+
+            OutputPath.Require(Option, File);
+            return OutputPath.IsStandardOutput(File) ? this with { File = StandardOutput } : this;
+        }
     }
 }

@@ -59,8 +59,9 @@ internal static class ForwardCommand
         layer.Inspect(request.Mode, input.Values, output, trace);
         Write(session.Interrupt, input.Tokens, FilesOf(request, trace, output, spec));
         Report(session.Terminal, request).WriteLine(
-            $"{request.Output}: {Names<FfnMode>.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, " +
-            $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), on {EngineReport.Describe(engine.Selection)}");
+            $"{request.Output}: {Names<FfnMode>.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, "
+            + $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), "
+            + $"multiplied by {layer.Gemms}, on {EngineReport.Describe(engine.Selection)}");
         return ExitCode.Done;
     }
 

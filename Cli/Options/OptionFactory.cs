@@ -16,12 +16,21 @@ internal static class OptionFactory
         new(name) { Description = description, HelpName = valueName, Required = required };
 
     /// <summary>An option with one word, read by <paramref name="read"/>.</summary>
-    public static Option<T> Word<T>(string name, string valueName, string description, string expected, WordReader<T> read) => new(name)
+    public static Option<T> Word<T>(string name, string valueName, string description, string expected, WordReader<T> read)
     {
-        Description = description,
-        HelpName = valueName,
-        CustomParser = result => Read(result, name, expected, read),
-    };
+        var option = new Option<T>(name)
+        {
+            Description = description,
+            HelpName = valueName,
+            CustomParser = result => Read(result, name, expected, read),
+        };
+        if (valueName.Contains('|'))
+        {
+            option.CompletionSources.Add(valueName.Split('|'));
+        }
+
+        return option;
+    }
 
     /// <summary>An option with words between commas, none twice; the value is <c>default</c> where it was left out.</summary>
     public static Option<ImmutableArray<T>> List<T>(string name, string description, string expected, WordReader<T> read) =>

@@ -219,7 +219,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
     {
         try
         {
-            FfnLog.Loaded(_logger, Name, info.Name, info.Spec, info.WeightBytes);
+            FfnLog.Loaded(_logger, Name, info.Name, info.Spec, info.WeightBytes, layer.Encodings, layer.Gemms);
             BatchBuffer.RequireRoom(info.Spec, BatchTokens);
             int batchTokens = MaxBatchTokensOf(info, layer);
 

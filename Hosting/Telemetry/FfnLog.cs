@@ -10,8 +10,12 @@ internal static partial class FfnLog
     [LoggerMessage(1, LogLevel.Information, "Engine '{Engine}' opened: {Selection}")]
     public static partial void Opened(ILogger logger, string engine, string selection);
 
-    [LoggerMessage(2, LogLevel.Information, "Engine '{Engine}' loaded layer {Layer}: {Spec}, {WeightBytes} bytes of weights")]
-    public static partial void Loaded(ILogger logger, string engine, string layer, FfnSpec spec, long weightBytes);
+    [LoggerMessage(
+        2,
+        LogLevel.Information,
+        "Engine '{Engine}' loaded layer {Layer}: {Spec}, {WeightBytes} bytes of weights kept as {Encodings}, multiplied by {Gemms}")]
+    public static partial void Loaded(
+        ILogger logger, string engine, string layer, FfnSpec spec, long weightBytes, string encodings, string gemms);
 
     [LoggerMessage(
         3, LogLevel.Information, "Engine '{Engine}' is ready after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]

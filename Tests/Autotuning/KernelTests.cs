@@ -1,5 +1,6 @@
 using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Cpu.Gemm.Sgemm;
 using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Tests.Support;
@@ -32,6 +33,13 @@ public sealed class KernelTests
         {
             using FfnLayer layer = engine.CreateLayer(spec, weights);
             layer.Forward(input, actual);
+            Assert.That(layer.Gemms, kernel switch
+            {
+                CpuKernel.Panels => Is.EqualTo("panels"),
+                CpuKernel.Sgemm when precision == FfnPrecision.Float32 => Is.EqualTo("sgemm on rows"),
+                CpuKernel.Sgemm => Is.EqualTo("sgemm on widened panels"),
+                _ => Does.Match("^panels( to [0-9]+ tokens?, sgemm on widened panels beyond)?$|^sgemm on widened panels$"),
+            });
         }
 
         float largest = expected.Max(Math.Abs);
@@ -60,6 +68,17 @@ public sealed class KernelTests
         Tolerances.AssertClose(output, expected, Tolerances.Of(spec, precision), $"{precision}");
     }
 
+    [TestCase(0, "b")]
+    [TestCase(1, "a to 1 token, b beyond")]
+    [TestCase(48, "a to 48 tokens, b beyond")]
+    [TestCase(int.MaxValue, "a")]
+    public void Which_gemm_multiplies_how_many_tokens_is_told(int mostFew, string expected)
+    {
+        var product = new NoProduct();
+        string text = new GemmChoice(new PanelGemm(), new LibraryPanelGemm(product), mostFew).ToString();
+        Assert.That(text.Replace("panels", "a", StringComparison.Ordinal).Replace("sgemm on widened a", "b", StringComparison.Ordinal), Is.EqualTo(expected));
+    }
+
     [Test]
     public void Where_nothing_multiplies_every_gemm_says_why() => Assert.That(
         static () => new GemmList(FfnPrecision.Float32, CpuKernel.Sgemm).LayoutOf(
@@ -74,4 +93,11 @@ public sealed class KernelTests
     public void Managed_has_no_sgemm() => Assert.That(
         static () => FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Kernel = CpuKernel.Sgemm }),
         Throws.TypeOf<BackendUnavailableException>().With.Message.Contain("no sgemm"));
+
+    private sealed unsafe class NoProduct : IMatrixProduct
+    {
+        public void Multiply(
+            int m, int n, int k, float* a, long lda, float* b, long ldb, bool transposed, float* c, long ldc, bool accumulate) =>
+            throw new NotSupportedException();
+    }
 }

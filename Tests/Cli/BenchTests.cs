@@ -8,8 +8,8 @@ public sealed class BenchTests
 {
     private static readonly string[] Fields =
     [
-        "backend", "precision", "kind", "dModel", "dFf", "experts", "topK", "tokens", "medianMs", "minMs", "gflops", "gbPerSec", "allocatedBytesPerCall",
-        "gemmShare", "threads", "runs", "weightBytes", "weightCopies", "isPastCache", "quantizationError",
+        "backend", "precision", "kind", "dModel", "dFf", "experts", "topK", "tokens", "medianMs", "minMs", "p95Ms", "p99Ms", "gflops", "gbPerSec", "allocatedBytesPerCall",
+        "gemmShare", "threads", "runs", "weightBytes", "weightCopies", "isPastCache", "quantizationError", "gemms",
     ];
 
     [TestCase("llama-7b", 4096, 11008, "swiglu", false)]
@@ -39,16 +39,26 @@ public sealed class BenchTests
     {
         CommandRun run = CommandRun.Done("bench", "--shape", "32x48", "--tokens", "1,3", "--seconds", "0.01", "--json", "-");
         using JsonDocument json = JsonDocument.Parse(run.Out);
-        JsonElement[] rows = [.. json.RootElement.EnumerateArray()];
+        JsonElement[] rows = [.. json.RootElement.GetProperty("rows").EnumerateArray()];
         foreach (JsonElement row in rows)
         {
             Assert.That(row.EnumerateObject().Select(static field => field.Name), Is.EqualTo(Fields));
             Assert.That(row.GetProperty("medianMs").GetDouble(), Is.GreaterThanOrEqualTo(row.GetProperty("minMs").GetDouble()));
+            Assert.That(row.GetProperty("p95Ms").GetDouble(), Is.InRange(row.GetProperty("medianMs").GetDouble(), row.GetProperty("p99Ms").GetDouble()));
+            Assert.That(row.GetProperty("gemms").GetString(), Is.Not.Empty);
             Assert.That(row.GetProperty("gflops").GetDouble(), Is.Positive);
             Assert.That(row.GetProperty("gbPerSec").GetDouble(), Is.Positive);
             Assert.That(row.GetProperty("runs").GetInt32(), Is.GreaterThanOrEqualTo(5));
             Assert.That(row.GetProperty("gemmShare").GetDouble(), Is.InRange(0, 1));
         }
+
+        Assert.That(json.RootElement.GetProperty("schema").GetInt32(), Is.EqualTo(2));
+        JsonElement environment = json.RootElement.GetProperty("environment");
+        Assert.That(
+            environment.EnumerateObject().Select(static field => field.Name),
+            Is.EqualTo(new[] { "version", "taken", "processor", "processors", "lastLevelCacheBytes", "operatingSystem", "architecture", "runtime" }));
+        Assert.That(environment.GetProperty("processors").GetInt32(), Is.EqualTo(Environment.ProcessorCount));
+        Assert.That(environment.GetProperty("processor").GetString(), Is.Not.Empty);
 
         int[] managed = [.. rows
             .Where(static row => row.GetProperty("backend").GetString() == "managed")
@@ -62,7 +72,7 @@ public sealed class BenchTests
         CommandRun run = CommandRun.Done(
             "bench", "--shape", "64x96", "--tokens", "1,2", "--backend", "managed", "--precision", "f32,int8,BF16", "--seconds", "0.01", "--json", "-");
         using JsonDocument json = JsonDocument.Parse(run.Out);
-        JsonElement[] rows = [.. json.RootElement.EnumerateArray()];
+        JsonElement[] rows = [.. json.RootElement.GetProperty("rows").EnumerateArray()];
         Assert.That(
             rows.Select(static row => row.GetProperty("precision").GetString()), Is.EqualTo(new[] { "f32", "int8", "bf16", "f32", "int8", "bf16" }));
 
@@ -82,8 +92,8 @@ public sealed class BenchTests
         string[] words = ["bench", "--shape", "16x16", "--tokens", "1", "--backend", "managed", "--seconds", "0.01", "--json", "-"];
         CommandRun run = CommandRun.Done(resident ? [.. words, "--resident"] : words);
         using JsonDocument json = JsonDocument.Parse(run.Out);
-        Assert.That(json.RootElement[0].GetProperty("weightCopies").GetInt32(), Is.EqualTo(copies));
-        Assert.That(json.RootElement[0].GetProperty("isPastCache").GetBoolean(), Is.False, "a kilobyte or 128 of them are in any last cache");
+        Assert.That(json.RootElement.GetProperty("rows")[0].GetProperty("weightCopies").GetInt32(), Is.EqualTo(copies));
+        Assert.That(json.RootElement.GetProperty("rows")[0].GetProperty("isPastCache").GetBoolean(), Is.False, "a kilobyte or 128 of them are in any last cache");
     }
 
     [Test]
@@ -92,7 +102,7 @@ public sealed class BenchTests
         CommandRun run = CommandRun.Done(
             "bench", "--shape", "32x48", "--kind", "gelu", "--tokens", "2", "--backend", "managed", "--threads", "1", "--seconds", "0.01", "--json", "-");
         using JsonDocument json = JsonDocument.Parse(run.Out);
-        JsonElement row = json.RootElement[0];
+        JsonElement row = json.RootElement.GetProperty("rows")[0];
         double seconds = row.GetProperty("medianMs").GetDouble() / 1e3;
 
         // Two matrices of 32 x 48, a multiply-add counted as two, 2 tokens.
@@ -110,7 +120,7 @@ public sealed class BenchTests
             "bench", "--shape", "32x48", "--experts", "64", "--top-k", "2", "--tokens", "1", "--backend", "managed", "--threads", "1",
             "--seconds", "0.01", "--json", "-");
         using JsonDocument json = JsonDocument.Parse(run.Out);
-        JsonElement row = json.RootElement[0];
+        JsonElement row = json.RootElement.GetProperty("rows")[0];
         double seconds = row.GetProperty("medianMs").GetDouble() / 1e3;
         const int expert = 3 * 32 * 48;
         const int router = 64 * 32;
@@ -122,6 +132,39 @@ public sealed class BenchTests
     }
 
     [Test]
+    public void Csv_and_Markdown_have_the_tables_columns_and_every_row()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done(
+            "bench", "--shape", "16x16", "--tokens", "1,2", "--backend", "managed", "--seconds", "0.01", "--csv", folder["rows.csv"],
+            "--markdown", folder["rows.md"], "--json", folder["rows.json"]);
+        string[][] csv = [.. File.ReadLines(folder["rows.csv"]).Select(static line => line.Split(','))];
+        string[][] markdown =
+            [.. File.ReadLines(folder["rows.md"]).Where(static line => line.StartsWith('|')).Select(static line => line.Trim('|', ' ').Split('|'))];
+        Assert.That(csv, Has.Length.EqualTo(3).And.All.Length.EqualTo(csv[0].Length));
+        Assert.That(markdown, Has.Length.EqualTo(4).And.All.Length.EqualTo(csv[0].Length));
+
+        // Numbers in full, by JSON's own names.
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText(folder["rows.json"]));
+        JsonElement second = json.RootElement.GetProperty("rows")[1];
+        Assert.That(csv[2], Is.EqualTo(csv[0].Select(name => second.GetProperty(name).ToString())));
+        Assert.That(markdown[3][0].Trim(), Is.EqualTo("2"));
+        Assert.That(File.ReadAllText(folder["rows.md"]), Does.Contain("multiplies by panels").And.Contain("NativeFfn "));
+    }
+
+    [Test]
+    public void One_form_alone_can_go_to_standard_output() =>
+        CommandRun.Of("bench", "--shape", "8x8", "--json", "-", "--csv", "-").ShouldRefuse("--json and --csv", "name a file");
+
+    [TestCase(0.5, 2)]
+    [TestCase(0.95, 4)]
+    [TestCase(0.25, 1)]
+    [TestCase(0.26, 2)]
+    [TestCase(1, 4)]
+    public void A_percentile_is_the_nearest_rank(double part, double expected) =>
+        Assert.That(Times.Percentile([4, 2, 3, 1], part), Is.EqualTo(expected));
+
+    [Test]
     public void The_file_is_written_beside_the_table()
     {
         using var folder = new CommandFolder();
@@ -129,7 +172,7 @@ public sealed class BenchTests
             "bench", "--shape", "16x16", "--tokens", "1", "--backend", "managed", "--seconds", "0.01", "--json", folder["rows.json"]);
         Assert.That(run.Out, Does.Contain("GFLOP/s").And.Contain("managed").And.Contain("f32").And.Contain("weight error").And.Not.Contain("\e["));
         using JsonDocument json = JsonDocument.Parse(File.ReadAllText(folder["rows.json"]));
-        Assert.That(json.RootElement.GetArrayLength(), Is.EqualTo(1));
+        Assert.That(json.RootElement.GetProperty("rows").GetArrayLength(), Is.EqualTo(1));
         Assert.That(folder.Entries, Is.EqualTo(new[] { "rows.json" }));
     }
 

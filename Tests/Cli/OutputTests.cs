@@ -64,7 +64,7 @@ public sealed class OutputTests
     [TestCase("bench --shape 8x8 --tokens 1 --seconds 0.01 --backend managed --json /dev/stdout")]
     [TestCase("bench --shape 8x8 --tokens 1 --seconds 0.01 --backend managed --json -")]
     public void A_benchs_JSON_on_standard_output_is_alone_there(string words) =>
-        Assert.That(Shell($"$command {words}").Trim(), Does.StartWith("[").And.EndWith("]"));
+        Assert.That(Shell($"$command {words}").Trim(), Does.StartWith("{").And.EndWith("}"));
 
     [Test]
     public void Rows_may_come_through_a_pipe()

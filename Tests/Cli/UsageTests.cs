@@ -7,6 +7,9 @@ public sealed class UsageTests
 {
     [TestCase("", "Required command", "nativeffn --help")]
     [TestCase("forwrad", "'forwrad'", "info, forward, layers, verify, bench, init, convert")]
+    [TestCase("forwrad", "Did you mean forward?")]
+    [TestCase("bench --tokns 3", "'--tokns'", "Did you mean --tokens?")]
+    [TestCase("completion csh", "'csh'", "bash, zsh, fish, pwsh")]
     [TestCase("forward", "--model", "required", "nativeffn forward --help")]
     [TestCase("forward --model m --output o", "--input", "required")]
     [TestCase("forward --model m --input i --output o --layer -1", "--layer", "'-1'", "from 0")]
@@ -15,7 +18,7 @@ public sealed class UsageTests
     [TestCase("forward --model m --input i --output o --layer 99999999999", "--layer", "'99999999999'")]
     [TestCase("forward --model m --input i --output o --mode whole", "--mode", "'whole'", "ffn, residual, block")]
     [TestCase("forward --model m --input i --output o --backend blas", "--backend", "'blas'", "auto, mkl, managed, cublas, reference")]
-    [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, mkl, panels")]
+    [TestCase("forward --model m --input i --output o --kernel blas", "--kernel", "'blas'", "auto, sgemm, panels")]
     [TestCase("forward --model m --input i --output o --precision int5", "--precision", "'int5'", "one of auto, stored, f32, bf16, f16, int8, int4")]
     [TestCase("forward --model m --input i --output o --precision f32,int8", "--precision", "'f32,int8'")]
     [TestCase("forward --model m --input i --output o --threads -1", "--threads", "'-1'", "1 to 1024")]

@@ -74,6 +74,12 @@ internal sealed class GemmList(FfnPrecision precision, CpuKernel kernel = CpuKer
 /// <param name="MostFew">The most tokens of a forward that are few.</param>
 internal sealed record GemmChoice(IGemm Few, IGemm Many, int MostFew)
 {
+    /// <summary>Which multiplies how many tokens, such as <c>panels to 48 tokens, sgemm on widened panels beyond</c>.</summary>
+    public override string ToString() =>
+        Few == Many || MostFew >= Crossover.MostTokens ? Few.Name
+        : MostFew == 0 ? Many.Name
+        : $"{Few.Name} to {MostFew} {(MostFew == 1 ? "token" : "tokens")}, {Many.Name} beyond";
+
     /// <summary>The GEMM for a number of tokens.</summary>
     public IGemm For(int tokens) => Math.Min(tokens, Crossover.MostTokens) <= MostFew ? Few : Many;
 }

@@ -75,6 +75,9 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     /// <summary>The encodings of its matrices, with + between them; of experts those of the first.</summary>
     public string Encodings { get; }
 
+    /// <summary>Which GEMM multiplies how many tokens; of experts what the first of those in memory has.</summary>
+    public string Gemms => (Network ?? Shared ?? Experts?.First)?.Gemms.ToString() ?? "chosen with the first expert";
+
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 

@@ -73,6 +73,18 @@ internal sealed class ExpertStore : IDisposable
         }
     }
 
+    /// <summary>The first expert of those in memory, to ask how it is kept and not for its weights; null where there is none.</summary>
+    public NetworkWeights? First
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return Array.Find(_slots, static slot => slot.Weights is not null)?.Weights;
+            }
+        }
+    }
+
     /// <summary>An expert, which stays until it is released; reads it where it is not in memory.</summary>
     /// <param name="expert">The expert.</param>
     /// <param name="waits">Whether to wait for room, which only who holds no other may.</param>
