@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build/pack.sh [--check] [ARGS for dotnet pack]   packs the NuGet packages into artifacts/packages/; --check tests them as well
-# The version stands in Directory.Build.props; -p:VersionSuffix= packs a release.
+# The version stands in Directory.Build.props; -p:VersionSuffix= packs a release. MKL's package is left out where MKL cannot be fetched.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -28,6 +28,15 @@ for project in "${projects[@]}"; do
     quietly "$artifacts/logs/pack.log" dotnet pack "$root/$project" -c Release -o "$packages" \
         -p:ContinuousIntegrationBuild=true "-p:ArtifactsPath=$artifacts/packing" "$@"
 done
+
+if "$root/build/fetch-mkl.sh"; then
+    say "packing MKL ..."
+    mkl=$cache/mkl/$(awk '!/^#/ && NF { print $2; exit }' "$root/Native/mkl/packages.txt")
+    quietly "$artifacts/logs/pack.log" dotnet pack "$root/Native/mkl/package" -c Release -o "$packages" \
+        "-p:MklFolder=$mkl" "-p:ArtifactsPath=$artifacts/packing"
+else
+    say "warning: going on without the package of MKL."
+fi
 
 for package in "$packages"/*; do
     say "$package: $(($(stat -c %s "$package") / 1024)) KiB"

@@ -11,8 +11,8 @@ internal sealed unsafe class MklLibrary
     private const int OldestMajorVersion = 2018;
 
     private const string Remedy =
-        "Run build/fetch-mkl.sh, install Intel oneAPI MKL, or name a libmkl_rt file or folder by the MklPath option (--mkl-path) or "
-        + MklSearch.PathVariable + ".";
+        "Add the package NativeFfn.Native.Mkl.linux-x64 to the application, run build/fetch-mkl.sh, install Intel oneAPI MKL, or name a libmkl_rt "
+        + "file or folder by the MklPath option (--mkl-path) or " + MklSearch.PathVariable + ".";
 
     private static readonly Lock Gate = new();
     private static MklLibrary? s_loaded;

@@ -109,12 +109,59 @@ public sealed class PackageTests
         Assert.That(output, Does.Contain("warning NATIVEFFN001"), "compiled ahead of time for any processor");
     }
 
-    // The sample, with the package instead of the project, and with a cache of its own: nothing but the package and what it depends on.
-    private string FreshProject()
+    [Test]
+    [Category("Mkl")]
+    public void Mkl_comes_from_its_package_alone()
     {
-        string project = _work.CreateSubdirectory("fresh").FullName;
-        string feed = _work.CreateSubdirectory("feed").FullName;
-        File.Copy(_library.Path, Path.Combine(feed, Path.GetFileName(_library.Path)));
+        string folder = Path.GetDirectoryName(Path.GetDirectoryName(MklUnderTest.Load().Path))!;
+        if (Given is null && !File.Exists(Path.Combine(folder, "LICENSE")))
+        {
+            Assert.Ignore($"MKL in {folder} is not from build/fetch-mkl.sh, and so has no licence beside it to pack.");
+        }
+
+        if (Given is null)
+        {
+            DotnetProcess.Done(
+                Repository.Root, Quiet, "pack", "Native/mkl/package", "-c", "Release", "-o", _packages, $"-p:MklFolder={folder}",
+                $"-p:ArtifactsPath={Path.Combine(_work.FullName, "mkl")}");
+        }
+
+        using Package mkl = Open("NativeFfn.Native.Mkl.linux-x64", ".nupkg");
+        Assert.That(mkl.Files, Is.SupersetOf(new[] { "mkl/LICENSE", "README.md", "runtimes/linux-x64/native/libmkl_rt.so" }));
+        Assert.That(mkl.Metadata("license"), Is.EqualTo("mkl/LICENSE"));
+        Assert.That(mkl.Dependencies, Is.Empty);
+
+        string project = FreshProject("mkl-fresh", mkl);
+        File.WriteAllText(Path.Combine(project, "Program.cs"), """
+            using NativeFfn;
+
+            using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Mkl, Kernel = CpuKernel.Sgemm });
+            FfnSpec spec = FfnSpec.Create(FfnKind.Relu, dModel: 1, dFf: 1);
+            using FfnLayer layer = engine.CreateLayer(spec, new FfnWeights { Up = [2f], Down = [3f] });
+            float[] output = new float[1];
+            layer.Forward([5f], output);
+            Console.WriteLine($"{output[0]} {layer.Gemms} {engine.Backend.Path}");
+            """);
+        DotnetProcess.Done(project, Quiet, "build", "-c", "Release", "-o", "out", "-p:UseSharedCompilation=false");
+        var elsewhere = new Dictionary<string, string?>(Quiet)
+        {
+            ["NATIVEFFN_CACHE"] = Path.Combine(project, "no-cache"), ["NATIVEFFN_MKL"] = null, ["MKLROOT"] = null,
+        };
+        string printed = DotnetProcess.Done(project, elsewhere, "out/Fresh.dll").Trim();
+        Assert.That(printed, Is.EqualTo("30 sgemm on rows " + Path.Combine(project, "out/runtimes/linux-x64/native/libmkl_rt.so")));
+    }
+
+    // The sample, with the package instead of the project, and with a cache of its own: nothing but the packages and what they depend on.
+    private string FreshProject(string folder = "fresh", Package? beside = null)
+    {
+        string project = _work.CreateSubdirectory(folder).FullName;
+        string feed = _work.CreateSubdirectory(folder + "-feed").FullName;
+        foreach (Package package in beside is null ? [_library] : (Package[])[_library, beside])
+        {
+            File.Copy(package.Path, Path.Combine(feed, Path.GetFileName(package.Path)));
+        }
+
+        string more = beside is null ? string.Empty : $"<PackageReference Include=\"{beside.Metadata("id")}\" Version=\"{beside.Version}\" />";
         foreach ((string id, string version) in _library.Dependencies)
         {
             string name = id.ToLowerInvariant();
@@ -132,12 +179,13 @@ public sealed class PackageTests
               </PropertyGroup>
               <ItemGroup>
                 <PackageReference Include="NativeFfn" Version="{_library.Version}" />
+                {more}
               </ItemGroup>
             </Project>
             """);
         File.WriteAllText(Path.Combine(project, "nuget.config"), $"""
             <configuration>
-              <config><add key="globalPackagesFolder" value="{Path.Combine(_work.FullName, "cache")}" /></config>
+              <config><add key="globalPackagesFolder" value="{Path.Combine(_work.FullName, folder + "-cache")}" /></config>
               <packageSources><clear /><add key="packages" value="{feed}" /></packageSources>
               <fallbackPackageFolders><clear /></fallbackPackageFolders>
             </configuration>
