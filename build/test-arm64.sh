@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# build/test-arm64.sh [ARGS]   runs the command and tests for Linux on Arm64 under emulation: golden cases, checkpoints, files, loading, hosting
+# and the kernels for 128-bit vectors, with OpenBLAS as a library; ARGS are those of NUnit's runner, in place of that choice.
+# The last line is 'N passed, N failed, N skipped'. Emulation tells nothing of speed. What is fetched needs no root and stays in the cache.
+set -euo pipefail
+# shellcheck source=common.sh
+source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
+# shellcheck source=debian.sh
+source "$root/build/debian.sh"
+
+what="the emulation of Arm64"
+remedy="On an Arm64 machine build/test.sh runs the same tests."
+
+# qemu translates a process, system calls as they are; the rest is what .NET and the tests load.
+emulator=(qemu-user-static)
+system=(libc6 libgcc-s1 libstdc++6 libssl3 libopenblas0-pthread libgfortran5)
+
+fetch() (
+    shopt -s nullglob
+    there=("$cache"/arm64/*/qemu-aarch64-static)
+    ((${#there[@]} == 0)) || return 0
+    [[ $(uname -s) == Linux && $(uname -m) == x86_64 ]] || fail "this emulates on x86-64 Linux; this is $(uname -sm). $remedy"
+    require_debian_tools
+    open_workplace "$cache/arm64"
+    find_sources main "${emulator[0]}"
+    printf 'APT::Architectures { "amd64"; "arm64"; };\n' >>"$work/apt.conf"
+
+    say "Arm64: fetching an emulator and libraries from Debian main (55 MB) ..."
+    apt_get update
+    (cd "$work/debs" && apt_get download "${emulator[@]}" "${system[@]/%/:arm64}")
+    for deb in "$work"/debs/*_arm64.deb; do
+        dpkg-deb -x "$deb" "$work/result/root"
+    done
+    for deb in "$work"/debs/*_amd64.deb; do
+        dpkg-deb -x "$deb" "$work/unpacked"
+    done
+
+    cp "$work/unpacked/usr/bin/qemu-aarch64-static" "$work/result/"
+
+    # The names that alternatives would make.
+    ln -s openblas-pthread/libopenblas.so.0 "$work/result/root/usr/lib/aarch64-linux-gnu/libopenblas.so.0"
+    publish "$cache/arm64/$(dpkg-deb -f "$work"/debs/libc6_*.deb Version)"
+)
+
+fetch
+require_sdk
+shopt -s nullglob
+emulation=$(dirname "$(printf '%s\n' "$cache"/arm64/*/qemu-aarch64-static | tail -n 1)")
+
+# Writing code that another mapping of the same pages runs is more than qemu follows.
+export DOTNET_EnableWriteXorExecute=0 DOTNET_SYSTEM_GLOBALIZATION_INVARIANT=1 QEMU_LD_PREFIX=$emulation/root
+export NATIVEFFN_CACHE=$artifacts/arm64/cache
+emulated=("$emulation/qemu-aarch64-static")
+
+folder=$artifacts/arm64
+for project in Cli Tests; do
+    say "publishing $project for linux-arm64 ..."
+    quietly "$artifacts/logs/arm64.log" dotnet publish "$root/$project" -c Release -r linux-arm64 --self-contained \
+        -p:ArtifactsPath="$folder/build" -p:DebugType=none -o "$folder/$project"
+done
+
+say "the command:"
+command=("${emulated[@]}" "$folder/Cli/NativeFfn.Cli")
+"${command[@]}" info
+for model in "$root"/Tests/Golden/cases/{llama,mixtral}; do
+    "${command[@]}" verify --model "$model" --require managed,cblas
+done
+
+[[ $# -gt 0 ]] || set -- --filter 'TestCategory!=Sdk&TestCategory!=Clone&TestCategory!=SoftwareDevice&FullyQualifiedName!~Famil&(FullyQualifiedName~Tests.Golden|FullyQualifiedName~Tests.Checkpoints|FullyQualifiedName~Tests.Loading|FullyQualifiedName~Tests.Hosting|FullyQualifiedName~Tests.Abi|FullyQualifiedName~Tests.Kernels)'
+# Without a report in TRX, for which the runner starts itself once more, as no emulated process can.
+code=0
+log=$folder/tests.log
+NATIVEFFN_REQUIRE_BACKENDS=managed "${emulated[@]}" "$folder/Tests/NativeFfn.Tests" --results-directory "$folder/results" \
+    --settings "$root/Tests/quiet.runsettings" --show-test-results failed --progress off "$@" | tee "$log" || code=$?
+count() { sed -n "s/^  $1: \([0-9]*\)$/\1/p" "$log" | grep . || echo 0; }
+echo "$(count succeeded) passed, $(count failed) failed, $(count skipped) skipped"
+exit "$code"
