@@ -24,7 +24,7 @@ internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] k
     public IEnumerable<WeightEncoding> Encodings => kernels.Select(static kernel => kernel.Encoding);
 
     /// <summary>Whether a projection is decoded before it is multiplied.</summary>
-    public bool IsDecoded { get; } = Array.Exists(kernels, static kernel => kernel.GroupBytes == 0);
+    public bool IsDecoded { get; } = Array.Exists(kernels, static kernel => kernel.IsDecoded);
 
     /// <summary>Bytes of all projections as panels, which lie in turns: a panel of each, so that a forward reads memory from end to end.</summary>
     public long PanelsBytes { get; } = kernels.Sum(kernel => kernel.MatrixBytes(shape.Width, shape.InputWidth));

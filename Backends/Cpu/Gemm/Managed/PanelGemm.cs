@@ -219,7 +219,7 @@ internal sealed unsafe class PanelGemm : IGemm
                     : Block(weights, firstPanel + panels, 0);
                 byte* read = Block(weights, panel, block);
                 PanelKernel multiplier = kernel;
-                if (kernel.GroupBytes == 0 || (region.Rows >= TilesWorthWidening && kernel.Widened != kernel))
+                if (kernel.IsDecoded || (region.Rows >= TilesWorthWidening && kernel.Widened != kernel))
                 {
                     float* widened = chunk.Own(worker) + SumsOfPanels(group);
                     kernel.Unpack(Block(weights, panel, 0), width, block, count, widened, kernel.Rows);
@@ -229,7 +229,7 @@ internal sealed unsafe class PanelGemm : IGemm
 
                 multiplier.Multiply(
                     read, count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
-                    Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, count * kernel.GroupBytes);
+                    Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, checked((int)(kernel.BytesOf(block + count) - kernel.BytesOf(block))));
             }
         }
     }
@@ -239,7 +239,7 @@ internal sealed unsafe class PanelGemm : IGemm
     {
         int projections = weights.Shape.ProjectionCount;
         int projection = panel % projections;
-        return weights.Panel(panel / projections, projection) + ((long)columnGroup * weights.KernelOf(projection).GroupBytes);
+        return weights.Panel(panel / projections, projection) + weights.KernelOf(projection).BytesOf(columnGroup);
     }
 
     private static void Finish(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, float* gate, float* up)
