@@ -11,6 +11,8 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
 {
     public override bool IsDecoded => true;
 
+    public override int TilesWorthWidening => 1;
+
     public override PanelKernel Widened => widened;
 
     protected override int StepsOfGroup => 1;

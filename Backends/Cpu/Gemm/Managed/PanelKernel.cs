@@ -36,6 +36,12 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>How it wants tokens.</summary>
     public virtual TokenForm Form => TokenForm.Float32;
 
+    /// <summary>
+    /// A block that so many tiles of tokens read is widened once and not by each; it stays in the second-level cache either way, and the numbers are
+    /// the same.
+    /// </summary>
+    public virtual int TilesWorthWidening => 4;
+
     /// <summary>Whether panels are decoded before they are multiplied, as the encoding has no kernel of its own.</summary>
     public virtual bool IsDecoded => false;
 

@@ -26,6 +26,9 @@ internal sealed unsafe class CodedPanelKernel<TElement, TSimd, TVector>(WeightEn
     // Codes that are integers may be looked up as well.
     private readonly float[] _book = form.Book.Table ?? [.. Enumerable.Range(0, BookEntries).Select(static code => (float)code)];
 
+    // Codes take more to unpack than 16-bit floats.
+    public override int TilesWorthWidening => 2;
+
     public override long BytesOf(int columnGroups)
     {
         (int blocks, int rest) = Math.DivRem(columnGroups, BlockGroups);
