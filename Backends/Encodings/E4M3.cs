@@ -15,6 +15,7 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
     public const float Largest = 448;
 
     private const byte NaN = 0x7F;
+    private const byte SignBit = 0x80;
     private const int ExponentBias = 7;
     private const int MantissaBits = 3;
 
@@ -28,6 +29,19 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
 
     /// <inheritdoc/>
     public override double? Error => 2.7e-2;
+
+    /// <inheritdoc/>
+    public override CodeForm? Codes { get; } = new(8, CodeForm.WholeRow) { Book = CodeBook.E4M3 };
+
+    /// <inheritdoc/>
+    public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
+    {
+        row.Slice(HeaderBytes + firstColumn, codes.Length).CopyTo(codes);
+        return new CodeScale(MemoryMarshal.Read<float>(row));
+    }
+
+    /// <summary>Whether some 8-bit floats are no numbers.</summary>
+    public static bool HasNaN(ReadOnlySpan<byte> floats) => floats.IndexOfAny(NaN, (byte)(NaN | SignBit)) >= 0;
 
     /// <summary>An 8-bit float as float32, exactly.</summary>
     public static float Value(byte bits) => Values[bits];

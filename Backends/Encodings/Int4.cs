@@ -12,6 +12,9 @@ internal sealed class Int4Encoding() : WeightEncoding("int4", blockColumns: Grou
     /// <summary>Bytes of a scale.</summary>
     public const int ScaleBytes = sizeof(ushort);
 
+    // Codes as they are stored, counted from the smallest.
+    private const int Zero = 8;
+
     /// <summary>The largest code.</summary>
     public const int Largest = 7;
 
@@ -22,17 +25,18 @@ internal sealed class Int4Encoding() : WeightEncoding("int4", blockColumns: Grou
     public override double? Error => 8.7e-2;
 
     /// <inheritdoc/>
-    public override int IntegerBits => 4;
+    public override CodeForm? Codes { get; } = new(4, GroupQuantizer.Group) { Scale = ScaleType.BFloat16, Zero = Zero };
 
     /// <inheritdoc/>
-    public override void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
     {
         ReadOnlySpan<byte> block = row.Slice(firstColumn / BlockColumns * BlockBytes, BlockBytes);
-        (scale, offset) = (BFloat16Encoding.Widen(MemoryMarshal.Read<ushort>(block)), 0);
-        for (int i = 0; i < integers.Length; i++)
+        for (int i = 0; i < codes.Length; i++)
         {
-            integers[i] = CodeOf(block, i);
+            codes[i] = (byte)(CodeOf(block, i) + Zero);
         }
+
+        return new CodeScale(BFloat16Encoding.Widen(MemoryMarshal.Read<ushort>(block)));
     }
 
     /// <inheritdoc/>

@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using NativeFfn.Backends.Encodings.Ggml;
 
 namespace NativeFfn.Backends.Encodings;
 
@@ -15,6 +14,9 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
     /// <summary>Bytes of a scale.</summary>
     public const int ScaleBytes = sizeof(float);
 
+    // Of codes that are counted from the smallest, the sign bit inverted.
+    private const byte Zero = 128;
+
     // The largest magnitude of an int8 on both sides of zero.
     private const float Largest = 127;
 
@@ -25,14 +27,18 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
     public override double? Error => 5.3e-3;
 
     /// <inheritdoc/>
-    public override int IntegerBits => 8;
+    public override CodeForm? Codes { get; } = new(8, Group) { Zero = Zero };
 
     /// <inheritdoc/>
-    public override void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
     {
         ReadOnlySpan<byte> block = row.Slice(firstColumn / Group * BlockBytes, BlockBytes);
-        (scale, offset) = (MemoryMarshal.Read<float>(block), 0);
-        Numbers<sbyte>(block[ScaleBytes..])[..integers.Length].CopyTo(integers);
+        for (int i = 0; i < codes.Length; i++)
+        {
+            codes[i] = (byte)(block[ScaleBytes + i] ^ Zero);
+        }
+
+        return new CodeScale(MemoryMarshal.Read<float>(block));
     }
 
     /// <inheritdoc/>
@@ -62,26 +68,6 @@ internal sealed class Int8Encoding() : WeightEncoding("int8", blockColumns: Grou
             int count = Math.Min(Group, weights.Length);
             EncodeGroup(weights[..count], row);
             weights = weights[count..];
-        }
-    }
-
-    /// <summary>Whether the rows are int8 or <see cref="Q8_0"/>, which has the same steps and its scales as halves.</summary>
-    public override bool Holds(WeightEncoding other) => other == this || other is GgmlEncoding<Q8_0>;
-
-    /// <inheritdoc/>
-    public override void Rewrite(WeightEncoding other, ReadOnlySpan<byte> stored, Span<byte> row)
-    {
-        if (other == this)
-        {
-            stored.CopyTo(row);
-            return;
-        }
-
-        for (; !stored.IsEmpty; stored = stored[Q8_0.Bytes..])
-        {
-            MemoryMarshal.Write(row, Lanes.Half(stored, 0));
-            stored[Q8_0.ScaleBytes..Q8_0.Bytes].CopyTo(row[ScaleBytes..]);
-            row = row[BlockBytes..];
         }
     }
 

@@ -10,7 +10,6 @@ namespace NativeFfn.Backends.Encodings;
 /// <param name="encoding">The encoding wanted.</param>
 internal sealed class RowEncoder(WeightEncoding encoding)
 {
-    private byte[] _blocks = [];
     private float[] _given = [];
     private float[] _stored = [];
 
@@ -35,9 +34,9 @@ internal sealed class RowEncoder(WeightEncoding encoding)
     /// <exception cref="NotSupportedException">A weight cannot be held, or of the whole matrix nothing; the message says which.</exception>
     public void Read(IFfnWeightSource source, FfnTensor tensor, int firstRow, Span<byte> rows)
     {
-        if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) is var given && encoding.Holds(given))
+        if (source is IEncodedWeightSource encoded && encoded.EncodingOf(tensor) == encoding)
         {
-            ReadHeld(encoded, given, tensor, firstRow, rows);
+            encoded.ReadBlocks(tensor, firstRow, rows);
             RequireHeld(tensor, firstRow, rows);
         }
         else if (encoding == WeightEncodings.Float32)
@@ -83,25 +82,6 @@ internal sealed class RowEncoder(WeightEncoding encoding)
     public static NotSupportedException Refusal(WeightEncoding encoding, FfnTensor tensor, int row, int column, float given) => new(string.Create(
         CultureInfo.InvariantCulture,
         $"{tensor.Name}[{row}, {column}] is {given:R}, which {encoding.Name} cannot hold. Use precision {(encoding.HoldsNonFinite ? "f32" : "f32 or bf16")}."));
-
-    private void ReadHeld(IEncodedWeightSource source, WeightEncoding given, FfnTensor tensor, int firstRow, Span<byte> rows)
-    {
-        if (given == encoding)
-        {
-            source.ReadBlocks(tensor, firstRow, rows);
-            return;
-        }
-
-        int rowBytes = checked((int)encoding.RowBytes(tensor.Columns));
-        int givenBytes = checked((int)given.RowBytes(tensor.Columns));
-        Span<byte> blocks = Room(ref _blocks, checked(rows.Length / rowBytes * givenBytes));
-        source.ReadBlocks(tensor, firstRow, blocks);
-        for (; !blocks.IsEmpty; blocks = blocks[givenBytes..])
-        {
-            encoding.Rewrite(given, blocks[..givenBytes], rows[..rowBytes]);
-            rows = rows[rowBytes..];
-        }
-    }
 
     private void Add(FfnTensor tensor, QuantizationError row, bool isKept)
     {

@@ -39,13 +39,16 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>Whether weights are codes of fewer than 16 bits, which nobody should convert without being asked to.</summary>
     public bool IsQuantized => BlockBytes < sizeof(ushort) * BlockColumns;
 
+    /// <summary>What weights mean as codes with scales, which panels hold as they are; null where they are something else.</summary>
+    public virtual CodeForm? Codes => null;
+
     /// <summary>
     /// Bits of the integers that weights are, 32 neighbouring ones to a scale, as they are multiplied: 4 or 8; 0 where they are something else.
     /// </summary>
-    public virtual int IntegerBits => 0;
+    public int IntegerBits => Codes is not { IsIntegers: true } form ? 0 : form.Bits <= 4 ? 4 : 8;
 
     /// <summary>Whether integers count from an offset: weight = scale · integer + offset.</summary>
-    public virtual bool HasOffsets => false;
+    public bool HasOffsets => Codes is { } form && (form.HasMinima || form.HasZeros || form.Zero != form.Middle);
 
     /// <summary>Blocks of a row.</summary>
     /// <param name="columns">Weights of the row.</param>
@@ -67,18 +70,28 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <param name="integers">Receives at most 32 integers.</param>
     /// <param name="scale">Their scale.</param>
     /// <param name="offset">Their offset; zero unless <see cref="HasOffsets"/>.</param>
-    public virtual void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset) =>
-        throw new NotSupportedException($"Weights in {Name} are no integers.");
+    /// <remarks>They count from the middle of the codes' range, so that a byte or half of one holds them.</remarks>
+    public void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    {
+        CodeForm form = Codes ?? throw new NotSupportedException($"Weights in {Name} are no integers.");
+        CodeScale group = ReadCodes(row, firstColumn, MemoryMarshal.AsBytes(integers));
+        foreach (ref sbyte integer in integers)
+        {
+            integer = (sbyte)((byte)integer - form.Middle);
+        }
 
-    /// <summary>Whether rows of an encoding can be kept in this one as they are: exactly, and without a detour over float32.</summary>
-    /// <param name="other">The encoding of the rows.</param>
-    public virtual bool Holds(WeightEncoding other) => other == this;
+        scale = group.Factor * group.Step;
+        int zero = form.HasMinima ? 0 : form.HasZeros ? group.Zero : form.Zero;
+        offset = (scale * (form.Middle - zero)) + (form.HasMinima ? group.Minimum * group.MinimumStep : 0);
+    }
 
-    /// <summary>Rewrites a row that this encoding <see cref="Holds"/>.</summary>
-    /// <param name="other">The encoding of the row.</param>
-    /// <param name="stored">The row in it.</param>
-    /// <param name="row">Receives <see cref="RowBytes"/>.</param>
-    public virtual void Rewrite(WeightEncoding other, ReadOnlySpan<byte> stored, Span<byte> row) => stored.CopyTo(row);
+    /// <summary>Reads weights of a row as codes, where <see cref="Codes"/> says what they mean.</summary>
+    /// <param name="row">The row, from its header on.</param>
+    /// <param name="firstColumn">The first weight; a multiple of <see cref="CodeForm.UnitColumns"/>.</param>
+    /// <param name="codes">Receives at most so many codes.</param>
+    /// <returns>Their scale.</returns>
+    public virtual CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes) =>
+        throw new NotSupportedException($"Weights in {Name} are no codes.");
 
     /// <summary>
     /// Stores a row, each weight as near as the encoding has it; what it cannot hold comes out of <see cref="Decode"/> as not finite.

@@ -34,20 +34,20 @@ internal static class WeightEncodings
         Int4,
         new E4M3Encoding(),
         Float64,
-        new GgmlIntegers<Q4_0>(),
-        new GgmlIntegers<Q4_1>(),
-        new GgmlIntegers<Q5_0>(),
-        new GgmlIntegers<Q5_1>(),
-        new GgmlIntegers<Q8_0>(),
-        new GgmlEncoding<Q2_K>(),
-        new GgmlEncoding<Q3_K>(),
-        new GgmlIntegers<Q4_K>(),
-        new GgmlIntegers<Q5_K>(),
-        new GgmlEncoding<Q6_K>(),
-        new GgmlEncoding<IQ4_NL>(),
-        new GgmlEncoding<IQ4_XS>(),
-        new GgmlEncoding<MXFP4>(),
-        new GgmlEncoding<NVFP4>(),
+        new GgmlCodes<Q4_0>(),
+        new GgmlCodes<Q4_1>(),
+        new GgmlCodes<Q5_0>(),
+        new GgmlCodes<Q5_1>(),
+        new GgmlCodes<Q8_0>(),
+        new GgmlCodes<Q2_K>(),
+        new GgmlCodes<Q3_K>(),
+        new GgmlCodes<Q4_K>(),
+        new GgmlCodes<Q5_K>(),
+        new GgmlCodes<Q6_K>(),
+        new GgmlCodes<IQ4_NL>(),
+        new GgmlCodes<IQ4_XS>(),
+        new GgmlCodes<MXFP4>(),
+        new GgmlCodes<NVFP4>(),
         new GgmlEncoding<Q1_0>(),
         new GgmlEncoding<Q2_0>(),
         new GgmlEncoding<TQ1_0>(),
@@ -76,9 +76,7 @@ internal static class WeightEncodings
         }
 
         bool keeps = precision == FfnPrecision.Stored ? stored.BlockBytes <= sizeof(float) * stored.BlockColumns : stored.IsQuantized;
-
-        // What int8 says without loss in as many bytes has its kernel.
-        return !keeps ? Float32 : Int8.Holds(stored) ? Int8 : stored;
+        return keeps ? stored : Float32;
     }
 
     /// <summary>The encoding in which an engine of a precision keeps weights in the host's memory, or null.</summary>

@@ -43,6 +43,20 @@ internal unsafe interface IIntegerSimd<TVector>
     /// <summary>Inverts the bits that are set in the other.</summary>
     static abstract TVector XorBits(TVector left, TVector right);
 
+    /// <summary>The bits that are set in either.</summary>
+    static abstract TVector OrBits(TVector left, TVector right);
+
+    /// <summary>Reads as many bytes as the vector has lanes, at any alignment, each to a lane of 32 bits.</summary>
+    static abstract TVector LoadBytes(byte* source);
+
+    /// <summary>Whether <see cref="LookUp"/> is one instruction, which no conversion of integers is faster than.</summary>
+    static virtual bool LooksUpAtOnce => false;
+
+    /// <summary>Reads each lane's number of a table.</summary>
+    /// <param name="table">16 numbers.</param>
+    /// <param name="indices">The lanes, of whose integers the lowest 4 bits count.</param>
+    static abstract TVector LookUp(float* table, TVector indices);
+
     /// <summary>Reads as many bfloat16 numbers as the vector has lanes, at any alignment, as float32.</summary>
     static abstract TVector LoadBFloat16(ushort* source);
 }

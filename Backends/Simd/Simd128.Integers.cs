@@ -52,6 +52,19 @@ internal readonly unsafe partial struct Simd128 : IIntegerSimd<Vector128<float>>
         left ^ right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> OrBits(Vector128<float> left, Vector128<float> right) =>
+        left | right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LoadBytes(byte* source) => Sse41.IsSupported
+        ? Sse41.ConvertToVector128Int32(source).AsSingle()
+        : Vector128.Create(source[0], source[1], source[2], (int)source[3]).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector128<float> LookUp(float* table, Vector128<float> indices) => Vector128.Create(
+        table[indices.AsInt32()[0] & 15], table[indices.AsInt32()[1] & 15], table[indices.AsInt32()[2] & 15], table[indices.AsInt32()[3] & 15]);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<float> LoadBFloat16(ushort* source) =>
         (Vector128.WidenLower(Vector128.CreateScalarUnsafe(*(ulong*)source).AsUInt16()) << 16).AsSingle();
 

@@ -45,6 +45,20 @@ internal readonly unsafe partial struct Simd256 : IIntegerSimd<Vector256<float>>
         left ^ right;
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> OrBits(Vector256<float> left, Vector256<float> right) =>
+        left | right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LoadBytes(byte* source) => Avx2.ConvertToVector256Int32(source).AsSingle();
+
+    // A permutation looks at the three lowest bits; the fourth, moved to the sign, chooses between the halves.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector256<float> LookUp(float* table, Vector256<float> indices) => Avx.BlendVariable(
+        Avx2.PermuteVar8x32(Vector256.Load(table), indices.AsInt32()),
+        Avx2.PermuteVar8x32(Vector256.Load(table + 8), indices.AsInt32()),
+        (indices.AsInt32() << 28).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector256<float> LoadBFloat16(ushort* source) =>
         (Avx2.ConvertToVector256Int32(Vector128.Load(source)) << 16).AsSingle();
 }

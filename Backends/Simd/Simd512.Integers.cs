@@ -8,6 +8,8 @@ namespace NativeFfn.Backends.Simd;
 /// <content>Integers.</content>
 internal readonly unsafe partial struct Simd512 : IIntegerSimd<Vector512<float>>
 {
+    public static bool LooksUpAtOnce => true;
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> AddIntegers(Vector512<float> left, Vector512<float> right) =>
         (left.AsInt32() + right.AsInt32()).AsSingle();
@@ -43,6 +45,16 @@ internal readonly unsafe partial struct Simd512 : IIntegerSimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> XorBits(Vector512<float> left, Vector512<float> right) =>
         left ^ right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> OrBits(Vector512<float> left, Vector512<float> right) =>
+        left | right;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LoadBytes(byte* source) => Avx512F.ConvertToVector512Int32(Vector128.Load(source)).AsSingle();
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Vector512<float> LookUp(float* table, Vector512<float> indices) => Avx512F.PermuteVar16x32(Vector512.Load(table), indices.AsInt32());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> LoadBFloat16(ushort* source) =>

@@ -103,21 +103,6 @@ public sealed class GgmlEncodingTests
     }
 
     [Test]
-    public void A_row_of_q8_0_is_kept_as_int8_without_loss()
-    {
-        const int columns = 96;
-        (WeightEncoding given, WeightEncoding kept) = (Find("q8_0"), WeightEncodings.Int8);
-        byte[] row = new byte[given.RowBytes(columns)];
-        new Random(4).NextBytes(row);
-        row[1] = row[35] = row[69] = 0x2C;
-        byte[] rewritten = new byte[kept.RowBytes(columns)];
-        Assert.That(kept.Holds(given));
-        kept.Rewrite(given, row, rewritten);
-        Assert.That(Decode(kept, rewritten, 0, columns), Is.EqualTo(Decode(given, row, 0, columns)));
-        Assert.That(WeightEncodings.All.Count(kept.Holds), Is.EqualTo(2));
-    }
-
-    [Test]
     public void A_scale_beside_the_rows_is_multiplied_in_once_rounded()
     {
         byte[] row = new byte[36];

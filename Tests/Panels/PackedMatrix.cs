@@ -32,11 +32,11 @@ internal sealed unsafe class PackedMatrix : IDisposable
     }
 
     /// <summary>A matrix whose rows are encoded already.</summary>
-    public PackedMatrix(PanelKernel kernel, int columns, byte[] rows)
+    public PackedMatrix(PanelKernel kernel, int columns, byte[] rows, GuardSide side = GuardSide.After)
     {
         int rowBytes = (int)kernel.Encoding.RowBytes(columns);
         (Kernel, Columns, Rows) = (kernel, columns, rows.Length / rowBytes);
-        _memory = new GuardedBuffer((int)((kernel.MatrixBytes(Rows, columns) + 3) / sizeof(float)), GuardSide.After);
+        _memory = new GuardedBuffer((int)((kernel.MatrixBytes(Rows, columns) + 3) / sizeof(float)), side);
         _memory.Span.Fill(float.NaN);
         for (int panel = 0; panel < Panels; panel++)
         {

@@ -57,19 +57,20 @@ internal static unsafe class PanelProduct
         for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
         {
             int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
-            byte* start = weights.Panel(panel) + ((long)block * weights.Kernel.GroupBytes);
+            byte* start = weights.Panel(panel) + weights.Kernel.BytesOf(block);
             PanelKernel kernel = weights.Kernel;
             using var decoded = new GuardedBuffer(count * PanelFormat.GroupColumns * rowsOfPanel, side);
-            if (kernel.GroupBytes == 0)
+            if (kernel.IsDecoded)
             {
                 kernel.Unpack(start, weights.Columns, block, count, decoded.Pointer, rowsOfPanel);
                 start = (byte*)decoded.Pointer;
                 kernel = kernel.Widened;
             }
 
-            byte* next = start + ((long)count * weights.Kernel.GroupBytes);
+            int bytes = (int)(weights.Kernel.BytesOf(block + count) - weights.Kernel.BytesOf(block));
+            byte* next = start + bytes;
             kernel.Multiply(
-                start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next, count * weights.Kernel.GroupBytes);
+                start, count, input, (long)block * PanelFormat.GroupColumns, firstGroup, endGroup, tile.Pointer, accumulate: block > 0, next, bytes);
         }
 
         int rows = Math.Min(rowsOfPanel, weights.Rows - (panel * rowsOfPanel));

@@ -31,7 +31,9 @@ public class WeightMemoryTests : CpuPrecisionTests
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 256, 704);
         using FfnLayer layer = Engine(1).CreateLayer(spec, new CountingSource());
-        int scales = Precision == FfnPrecision.Float8 ? sizeof(float) * ((2 * 704) + 256) : 0;
+
+        // A row's scale stands at the head of each 512 columns.
+        int scales = Precision == FfnPrecision.Float8 ? sizeof(float) * ((2 * 704) + (2 * 256)) : 0;
         Assert.That(layer.WeightBytes, Is.EqualTo((long)(3 * 256 * 704 * BytesOfWeight) + scales));
         Assert.That(layer.Engine.Precision, Is.EqualTo(Precision));
     }

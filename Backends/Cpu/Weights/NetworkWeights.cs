@@ -36,6 +36,7 @@ internal sealed unsafe class NetworkWeights
     {
         Stages = stages;
         _weights = Describe(stages, find, source, gemms);
+        TilesWorthWidening = _weights.Min(static stage => stage.TilesWorthWidening);
         IWeightLayout layout = gemms.LayoutOf(_weights);
         Memory = new NativeBuffer(ElementsOf(_weights, layout), purpose);
         try
@@ -75,8 +76,8 @@ internal sealed unsafe class NetworkWeights
     /// <summary>The tensors of each stage.</summary>
     public ReadOnlySpan<StageWeights> Weights => _weights;
 
-    /// <summary>Whether some matrix is decoded before it is multiplied.</summary>
-    public bool IsDecoded => Array.Exists(_weights, static stage => stage.IsDecoded);
+    /// <summary>Tiles of tokens from which on some matrix is widened.</summary>
+    public int TilesWorthWidening { get; }
 
     /// <summary>Elements of an input row.</summary>
     public int InputWidth => Stages[0].InputWidth;

@@ -23,8 +23,8 @@ internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] k
     /// <summary>The projections' encodings.</summary>
     public IEnumerable<WeightEncoding> Encodings => kernels.Select(static kernel => kernel.Encoding);
 
-    /// <summary>Whether a projection is decoded before it is multiplied.</summary>
-    public bool IsDecoded { get; } = Array.Exists(kernels, static kernel => kernel.GroupBytes == 0);
+    /// <summary>Tiles of tokens from which on a projection is widened.</summary>
+    public int TilesWorthWidening { get; } = kernels.Min(static kernel => kernel.TilesWorthWidening);
 
     /// <summary>Bytes of all projections as panels, which lie in turns: a panel of each, so that a forward reads memory from end to end.</summary>
     public long PanelsBytes { get; } = kernels.Sum(kernel => kernel.MatrixBytes(shape.Width, shape.InputWidth));

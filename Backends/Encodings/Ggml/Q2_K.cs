@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(80) · (s &amp; 15) · q - f16(82) · (s >> 4); s = b[i/16] is of 16 weights, q two bits of 64 bytes from 16 on: in each half of
 /// the block those of 32 weights in a row have the same place in 32 bytes.
 /// </summary>
-internal readonly struct Q2_K : IGgmlBlock
+internal readonly struct Q2_K : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q2_k";
@@ -17,6 +17,16 @@ internal readonly struct Q2_K : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 84;
+
+    /// <inheritdoc/>
+    public static CodeForm Codes { get; } = new(2, Lanes.Count) { FactorColumns = 256, Steps = StepType.Integer, HasMinima = true };
+
+    /// <inheritdoc/>
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
+    {
+        Two(block, 16, group).CopyTo(codes);
+        return new CodeScale(Lanes.Half(block, 80), (sbyte)(block[group] & 15), -Lanes.Half(block, 82), (sbyte)(block[group] >> 4));
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)

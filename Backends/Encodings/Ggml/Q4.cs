@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>w = f16(0) · (q - 8); q is a nibble of 16 bytes from 2 on, the low ones first.</summary>
-internal readonly struct Q4_0 : IIntegerBlock
+internal readonly struct Q4_0 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_0";
@@ -15,18 +15,15 @@ internal readonly struct Q4_0 : IIntegerBlock
     public static int Bytes => 18;
 
     /// <inheritdoc/>
-    public static int Bits => 4;
+    public static CodeForm Codes { get; } = new(4, 32) { Scale = ScaleType.Float16, Zero = 8 };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => false;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
         Vector128<byte> nibbles = Lanes.Load(block, 2);
-        (Lanes.Bits(nibbles, 0, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers);
-        (Lanes.Bits(nibbles, 4, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers[Lanes.Count..]);
-        return (Lanes.Half(block, 0), 0);
+        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
+        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        return new CodeScale(Lanes.Half(block, 0));
     }
 
     /// <inheritdoc/>
@@ -41,7 +38,7 @@ internal readonly struct Q4_0 : IIntegerBlock
 }
 
 /// <summary>w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 4 on, the low ones first.</summary>
-internal readonly struct Q4_1 : IIntegerBlock
+internal readonly struct Q4_1 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_1";
@@ -53,19 +50,15 @@ internal readonly struct Q4_1 : IIntegerBlock
     public static int Bytes => 20;
 
     /// <inheritdoc/>
-    public static int Bits => 4;
+    public static CodeForm Codes { get; } = new(4, 32) { Scale = ScaleType.Float16, HasMinima = true };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => true;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
         Vector128<byte> nibbles = Lanes.Load(block, 4);
-        (Lanes.Bits(nibbles, 0, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers);
-        (Lanes.Bits(nibbles, 4, 15).AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers[Lanes.Count..]);
-        float scale = Lanes.Half(block, 0);
-        return (scale, Lanes.Half(block, 2) + (8 * scale));
+        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
+        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        return new CodeScale(Lanes.Half(block, 0), Minimum: Lanes.Half(block, 2));
     }
 
     /// <inheritdoc/>

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 16 on, the low ones of 32 bytes first; s and m, of 32 weights, are 6
 /// bits of 12 bytes from 4 on.
 /// </summary>
-internal readonly struct Q4_K : IIntegerBlock
+internal readonly struct Q4_K : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_k";
@@ -19,23 +19,18 @@ internal readonly struct Q4_K : IIntegerBlock
     public static int Bytes => 144;
 
     /// <inheritdoc/>
-    public static int Bits => 4;
+    public static CodeForm Codes { get; } = new(4, 32) { FactorColumns = 256, Steps = StepType.Integer, HasMinima = true };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => true;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
         (int s, int m) = Scales(block, group);
         for (int half = 0; half < 32; half += Lanes.Count)
         {
-            Vector128<byte> nibbles = Lanes.Bits(Lanes.Load(block, 16 + (group / 2 * 32) + half), group % 2 * 4, 15);
-            (nibbles.AsSByte() - Vector128.Create((sbyte)8)).CopyTo(integers[half..]);
+            Lanes.Bits(Lanes.Load(block, 16 + (group / 2 * 32) + half), group % 2 * 4, 15).CopyTo(codes[half..]);
         }
 
-        float scale = Lanes.Half(block, 0) * s;
-        return (scale, (8 * scale) - (Lanes.Half(block, 2) * m));
+        return new CodeScale(Lanes.Half(block, 0), (sbyte)s, -Lanes.Half(block, 2), (sbyte)m);
     }
 
     /// <inheritdoc/>
@@ -67,7 +62,7 @@ internal readonly struct Q4_K : IIntegerBlock
 /// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 48 on, and above it bit i/32 of b[16 + i%32]; else as <see
 /// cref="Q4_K"/>.
 /// </summary>
-internal readonly struct Q5_K : IIntegerBlock
+internal readonly struct Q5_K : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_k";
@@ -79,21 +74,18 @@ internal readonly struct Q5_K : IIntegerBlock
     public static int Bytes => 176;
 
     /// <inheritdoc/>
-    public static int Bits => 8;
+    public static CodeForm Codes { get; } = new(5, 32) { FactorColumns = 256, Steps = StepType.Integer, HasMinima = true };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => true;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
         (int s, int m) = Q4_K.Scales(block, group);
         for (int half = 0; half < 32; half += Lanes.Count)
         {
-            Codes(block, group, half).AsSByte().CopyTo(integers[half..]);
+            Join(block, group, half).CopyTo(codes[half..]);
         }
 
-        return (Lanes.Half(block, 0) * s, -(Lanes.Half(block, 2) * m));
+        return new CodeScale(Lanes.Half(block, 0), (sbyte)s, -Lanes.Half(block, 2), (sbyte)m);
     }
 
     /// <inheritdoc/>
@@ -106,12 +98,12 @@ internal readonly struct Q5_K : IIntegerBlock
             (int s, int m) = Q4_K.Scales(block, group);
             for (int half = 0; half < 32; half += Lanes.Count)
             {
-                Lanes.Store(Codes(block, group, half), scale * s, -(offset * m), weights[((group * 32) + half)..]);
+                Lanes.Store(Join(block, group, half), scale * s, -(offset * m), weights[((group * 32) + half)..]);
             }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector128<byte> Codes(ReadOnlySpan<byte> block, int group, int half) =>
+    private static Vector128<byte> Join(ReadOnlySpan<byte> block, int group, int half) =>
         Lanes.Bits(Lanes.Load(block, 48 + (group / 2 * 32) + half), group % 2 * 4, 15) | (Lanes.Bits(Lanes.Load(block, 16 + half), group, 1) << 4);
 }

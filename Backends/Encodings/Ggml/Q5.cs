@@ -6,7 +6,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// <summary>
 /// w = f16(0) · (q - 16); q is a nibble of 16 bytes from 6 on, the low ones first, and above it bit i of the integer at 2.
 /// </summary>
-internal readonly struct Q5_0 : IIntegerBlock
+internal readonly struct Q5_0 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_0";
@@ -18,19 +18,16 @@ internal readonly struct Q5_0 : IIntegerBlock
     public static int Bytes => 22;
 
     /// <inheritdoc/>
-    public static int Bits => 8;
+    public static CodeForm Codes { get; } = new(5, 32) { Scale = ScaleType.Float16, Zero = 16 };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => false;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
         uint top = Lanes.UInt32(block, 2);
         Vector128<byte> nibbles = Lanes.Load(block, 6);
-        (Q5_1.Join(Lanes.Bits(nibbles, 0, 15), top).AsSByte() - Vector128.Create((sbyte)16)).CopyTo(integers);
-        (Q5_1.Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).AsSByte() - Vector128.Create((sbyte)16)).CopyTo(integers[Lanes.Count..]);
-        return (Lanes.Half(block, 0), 0);
+        Q5_1.Join(Lanes.Bits(nibbles, 0, 15), top).CopyTo(codes);
+        Q5_1.Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).CopyTo(codes[Lanes.Count..]);
+        return new CodeScale(Lanes.Half(block, 0));
     }
 
     /// <inheritdoc/>
@@ -48,7 +45,7 @@ internal readonly struct Q5_0 : IIntegerBlock
 /// <summary>
 /// w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 8 on, the low ones first, and above it bit i of the integer at 4.
 /// </summary>
-internal readonly struct Q5_1 : IIntegerBlock
+internal readonly struct Q5_1 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_1";
@@ -60,19 +57,16 @@ internal readonly struct Q5_1 : IIntegerBlock
     public static int Bytes => 24;
 
     /// <inheritdoc/>
-    public static int Bits => 8;
+    public static CodeForm Codes { get; } = new(5, 32) { Scale = ScaleType.Float16, HasMinima = true };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => true;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
         uint top = Lanes.UInt32(block, 4);
         Vector128<byte> nibbles = Lanes.Load(block, 8);
-        Join(Lanes.Bits(nibbles, 0, 15), top).AsSByte().CopyTo(integers);
-        Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).AsSByte().CopyTo(integers[Lanes.Count..]);
-        return (Lanes.Half(block, 0), Lanes.Half(block, 2));
+        Join(Lanes.Bits(nibbles, 0, 15), top).CopyTo(codes);
+        Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).CopyTo(codes[Lanes.Count..]);
+        return new CodeScale(Lanes.Half(block, 0), Minimum: Lanes.Half(block, 2));
     }
 
     /// <inheritdoc/>

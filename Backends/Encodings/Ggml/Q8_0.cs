@@ -3,10 +3,12 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>w = f16(0) · int8(b[2 + i]).</summary>
-internal readonly struct Q8_0 : IIntegerBlock
+internal readonly struct Q8_0 : ICodeBlock
 {
-    /// <summary>Bytes of the scale.</summary>
-    public const int ScaleBytes = sizeof(ushort);
+    private const int ScaleBytes = sizeof(ushort);
+
+    // Where codes count from zero, with the sign bit inverted.
+    private const byte Zero = 128;
 
     /// <inheritdoc/>
     public static string Name => "q8_0";
@@ -18,17 +20,15 @@ internal readonly struct Q8_0 : IIntegerBlock
     public static int Bytes => 34;
 
     /// <inheritdoc/>
-    public static int Bits => 8;
+    public static CodeForm Codes { get; } = new(8, 32) { Scale = ScaleType.Float16, Zero = Zero };
 
     /// <inheritdoc/>
-    public static bool HasOffsets => false;
-
-    /// <inheritdoc/>
-    public static (float Scale, float Offset) ReadIntegers(ReadOnlySpan<byte> block, int group, Span<sbyte> integers)
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        Lanes.Load(block, ScaleBytes).AsSByte().CopyTo(integers);
-        Lanes.Load(block, ScaleBytes + Lanes.Count).AsSByte().CopyTo(integers[Lanes.Count..]);
-        return (Lanes.Half(block, 0), 0);
+        Vector128<byte> signs = Vector128.Create(Zero);
+        (Lanes.Load(block, ScaleBytes) ^ signs).CopyTo(codes);
+        (Lanes.Load(block, ScaleBytes + Lanes.Count) ^ signs).CopyTo(codes[Lanes.Count..]);
+        return new CodeScale(Lanes.Half(block, 0));
     }
 
     /// <inheritdoc/>

@@ -13,6 +13,17 @@ internal sealed class ScaledEncoding(WeightEncoding stored, float scale)
     public override bool HoldsNonFinite => stored.HoldsNonFinite;
 
     /// <inheritdoc/>
+    /// <remarks>A product with the scale is a float32 of its own.</remarks>
+    public override CodeForm? Codes { get; } = stored.Codes is { } form ? form with { Scale = ScaleType.Float32 } : null;
+
+    /// <inheritdoc/>
+    public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
+    {
+        CodeScale group = stored.ReadCodes(row, firstColumn, codes);
+        return group with { Factor = group.Factor * scale, Minimum = group.Minimum * scale };
+    }
+
+    /// <inheritdoc/>
     public override void Decode(ReadOnlySpan<byte> row, int firstColumn, Span<float> weights)
     {
         stored.Decode(row, firstColumn, weights);

@@ -29,6 +29,9 @@ internal abstract class CodeBook
         _ => throw new ArgumentException($"A code book has 16 or 256 numbers, not {values.Length}.", nameof(values)),
     };
 
+    /// <summary>The numbers of a table of 16; null of other books.</summary>
+    public virtual float[]? Table => null;
+
     /// <summary>Looks codes up.</summary>
     /// <param name="codes">The codes, one a byte, each within the book.</param>
     /// <param name="values">Receives as many numbers.</param>
@@ -100,6 +103,8 @@ internal abstract class CodeBook
     private sealed class SmallBook(float[] table) : CodeBook
     {
         private const int Half = 8;
+
+        public override float[] Table => table;
 
         private readonly Vector256<float> _low = Vector256.Create(table.AsSpan(0, Half));
         private readonly Vector256<float> _high = Vector256.Create(table.AsSpan(Half, Half));

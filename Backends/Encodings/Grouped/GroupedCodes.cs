@@ -42,26 +42,27 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
     public override bool HoldsNonFinite => true;
 
     /// <inheritdoc/>
-    /// <remarks>Codes count from the middle of their range, so that a byte or half of one holds them.</remarks>
-    public override int IntegerBits { get; } = !format.IsIntegers ? 0 : format.Bits <= 4 ? 4 : 8;
+    public override CodeForm? Codes { get; } = format.Codes;
 
     /// <inheritdoc/>
-    public override bool HasOffsets { get; } = format.HasMinima || format.HasZeros || format.Zero != Middle(format);
-
-    /// <inheritdoc/>
-    public override void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
+    public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
     {
-        Span<byte> codes = MemoryMarshal.AsBytes(integers);
         _bits.Unpack(row[(HeaderBytes + (firstColumn / BlockColumns * BlockBytes))..], codes);
-        int middle = Middle(Format);
-        foreach (ref byte code in codes)
+        int group = Format.Groups == 1 ? 0 : firstColumn / Format.GroupColumns;
+        (float stored, float zero, float minimum) = GroupOf(row, group);
+        // Floats that are no numbers make sums such, as their scale does.
+        if (Format.Book == CodeBook.E4M3 && E4M3Encoding.HasNaN(codes))
         {
-            code = (byte)(code - middle);
+            stored = float.NaN;
         }
 
-        (float stored, float zero, float minimum) = GroupOf(row, firstColumn / Format.GroupColumns);
-        scale = _hasFactor ? (float)((double)stored * Format.Factor / Format.Divisor) : stored;
-        offset = (scale * (middle - (Format.HasMinima ? 0 : zero))) + minimum;
+        if (Format.Scale == ScaleType.E4M3 && float.IsFinite(stored))
+        {
+            return new CodeScale((float)((double)Format.Factor / Format.Divisor), (sbyte)row[ScaleOffset + group]);
+        }
+
+        float scale = _hasFactor ? (float)((double)stored * Format.Factor / Format.Divisor) : stored;
+        return new CodeScale(scale, Minimum: minimum, Zero: (byte)zero);
     }
 
     /// <inheritdoc/>
@@ -90,8 +91,6 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
             weights = weights[part.Length..];
         }
     }
-
-    private static int Middle(GroupedFormat format) => 1 << (format.Bits - 1);
 
     private void Scale(ReadOnlySpan<byte> row, int column, Span<float> values)
     {

@@ -41,12 +41,35 @@ internal sealed record GroupedFormat
     /// </summary>
     public bool HasPhase { get; init; }
 
-    /// <summary>Whether weights are integers of which whole groups of 32 neighbouring ones share a scale.</summary>
-    public bool IsIntegers => Book == CodeBook.Integers && GroupOf is null && !HasPhase && GroupColumns % 32 == 0 && GroupColumns > 0;
-
     /// <summary>Multiplies every weight.</summary>
     public float Factor { get; init; } = 1;
 
     /// <summary>Divides every weight.</summary>
     public float Divisor { get; init; } = 1;
+
+    /// <summary>The same as codes of panels; null where groups do not begin with every 16th or 32nd column, or numbers have no short form.</summary>
+    public CodeForm? Codes
+    {
+        get
+        {
+            int group = Groups == 1 ? CodeForm.WholeRow : GroupColumns;
+            bool hasScales = GroupOf is null && !HasPhase && (group == 16 || (group % CodeForm.MostColumns == 0 && group > 0));
+            if (!hasScales || !(Book == CodeBook.Integers || Book == CodeBook.E4M3 || Book.Table is not null))
+            {
+                return null;
+            }
+
+            // What is a product is a float32; so is what has no format of its own there.
+            bool isExact = Factor == 1 && Divisor == 1;
+            var form = new CodeForm(Bits, group) { HasMinima = HasMinima, HasZeros = HasZeros, Zero = Zero, Book = Book };
+            return Scale switch
+            {
+                ScaleType.E4M3 when !HasMinima && !HasZeros => form with { FactorColumns = CodeForm.WholeRow, Steps = StepType.E4M3 },
+                ScaleType.Float16 or ScaleType.BFloat16 when isExact => form with { Scale = Scale },
+                ScaleType.E8M0 when isExact => form with { Scale = ScaleType.BFloat16 },
+                ScaleType.E4M3 => null,
+                _ => form,
+            };
+        }
+    }
 }

@@ -54,7 +54,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
         // Times do not depend on the values, as long as they are ordinary numbers in every precision.
         new Span<byte>(_memory.Pointer, checked((int)_memory.ByteLength)).Fill(0x3C);
         _panels = (byte*)_memory.Pointer;
-        if (kernel.GroupBytes == 0)
+        if (kernel.IsDecoded)
         {
             // Headers of rows may hold places, of which zero is always one.
             new Span<byte>(_panels, checked((int)kernel.MatrixBytes(_rows, _columns))).Clear();
@@ -95,10 +95,10 @@ internal sealed unsafe class GemmTrial : IGemmTrial
 
     private void Multiply(byte* panel, int block, int groups, TokenPanels tokens)
     {
-        byte* read = panel + ((long)block * _kernel.GroupBytes);
-        int bytes = groups * _kernel.GroupBytes;
+        byte* read = panel + _kernel.BytesOf(block);
+        int bytes = checked((int)(_kernel.BytesOf(block + groups) - _kernel.BytesOf(block)));
         PanelKernel multiplier = _kernel;
-        if (_kernel.GroupBytes == 0)
+        if (_kernel.IsDecoded)
         {
             _kernel.Unpack(panel, _columns, block, groups, _block, _kernel.Rows);
             read = (byte*)_block;

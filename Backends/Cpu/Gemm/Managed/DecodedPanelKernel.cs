@@ -9,11 +9,15 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKernel widened)
     : PanelKernel(encoding, widened.Rows, widened.MostTokens)
 {
-    public override int GroupBytes => 0;
+    public override bool IsDecoded => true;
+
+    public override int TilesWorthWidening => 1;
 
     public override PanelKernel Widened => widened;
 
     protected override int StepsOfGroup => 1;
+
+    public override long BytesOf(int columnGroups) => 0;
 
     public override long PanelBytes(int columns) => checked(Rows * Encoding.RowBytes(columns));
 
@@ -49,6 +53,6 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
     }
 
     protected override void MultiplyTile(
-        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate) =>
+        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate) =>
         throw new NotSupportedException($"Panels of {Encoding} are decoded before they are multiplied.");
 }

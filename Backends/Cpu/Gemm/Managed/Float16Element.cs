@@ -9,7 +9,7 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// the sign. What is left is the difference of the exponents' biases, 127 - 15, made up by a multiplication that is exact, also for
 /// subnormals. Infinities and NaNs would come out as large numbers, which is why they are refused where weights are packed.
 /// </remarks>
-internal readonly unsafe struct Float16Element<TSimd, TVector> : IPanelElement<TSimd, TVector>
+internal readonly unsafe struct Float16Element<TSimd, TVector> : IFloatElement<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
@@ -18,29 +18,24 @@ internal readonly unsafe struct Float16Element<TSimd, TVector> : IPanelElement<T
     // 2^(127 - 15) as float32 bits.
     private const uint BiasDifference = (127 + 127 - 15) << 23;
 
-    public static int ScaleBytes => 0;
-
     public static int PairBytes => 2 * TSimd.Count * sizeof(uint);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* group, out TVector first, out TVector second) => first = second = TSimd.Zero;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Even(byte* pair, TVector firstScale, TVector secondScale, out TVector first, out TVector second)
+    public static void Even(byte* pair, float* book, out TVector first, out TVector second)
     {
         first = Widen(TSimd.ShiftBitsLeft(TSimd.Load((float*)pair), 16));
         second = Widen(TSimd.ShiftBitsLeft(TSimd.Load((float*)pair + TSimd.Count), 16));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Odd(byte* pair, TVector firstScale, TVector secondScale, out TVector first, out TVector second)
+    public static void Odd(byte* pair, float* book, out TVector first, out TVector second)
     {
         first = Widen(TSimd.Load((float*)pair));
         second = Widen(TSimd.Load((float*)pair + TSimd.Count));
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVector Widen(TVector upperHalf) => TSimd.Multiply(
+    internal static TVector Widen(TVector upperHalf) => TSimd.Multiply(
         TSimd.AndBits(TSimd.ShiftBitsRightArithmetic(upperHalf, 3), TSimd.BroadcastBits(SignExponentMantissa)),
         TSimd.BroadcastBits(BiasDifference));
 

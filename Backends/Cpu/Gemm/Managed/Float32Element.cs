@@ -5,26 +5,21 @@ using NativeFfn.Backends.Simd;
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>float32.</summary>
-internal readonly unsafe struct Float32Element<TSimd, TVector> : IPanelElement<TSimd, TVector>
+internal readonly unsafe struct Float32Element<TSimd, TVector> : IFloatElement<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    public static int ScaleBytes => 0;
-
     public static int PairBytes => 4 * TSimd.Count * sizeof(float);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Scales(byte* group, out TVector first, out TVector second) => first = second = TSimd.Zero;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Even(byte* pair, TVector firstScale, TVector secondScale, out TVector first, out TVector second)
+    public static void Even(byte* pair, float* book, out TVector first, out TVector second)
     {
         first = TSimd.Load((float*)pair);
         second = TSimd.Load((float*)pair + TSimd.Count);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    public static void Odd(byte* pair, TVector firstScale, TVector secondScale, out TVector first, out TVector second)
+    public static void Odd(byte* pair, float* book, out TVector first, out TVector second)
     {
         first = TSimd.Load((float*)pair + (2 * TSimd.Count));
         second = TSimd.Load((float*)pair + (3 * TSimd.Count));

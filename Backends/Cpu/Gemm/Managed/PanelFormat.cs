@@ -11,7 +11,14 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// <code>
 /// f32         32 columns of [rows] floats
 /// bf16, f16   16 pairs of columns, a 32-bit lane a row: the even column in the lower half, the odd one in the upper
-/// int8        [rows] float scales, then 32 columns of [rows] bytes
+/// </code>
+/// Codes with scales lie in blocks of 512 columns, the last one shorter: the scales of the block, as short as their encoding has them (<see
+/// cref="Codes.PanelScales{TSimd, TVector}"/>), then pairs of columns:
+/// <code>
+/// 1, 2 bits   a byte for two rows, of both halves of the panel, the even column below the odd one
+/// 3, 4 bits   a byte for each row, the even column below the odd one
+/// 5, 6 bits   the lower 4 bits as those, behind them the upper ones as 2 bits
+/// 7, 8 bits   2 columns of [rows] bytes
 /// </code>
 /// For tokens that are integers as well, a lane of 32 bits holds neighbouring columns of a row, and a group is blocks of one lane for each row:
 /// <code>
@@ -22,7 +29,7 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// </remarks>
 internal static unsafe class PanelFormat
 {
-    /// <summary>Columns that share an int8 scale, and to whose multiple every matrix is filled up.</summary>
+    /// <summary>Columns that are multiplied as integers with one scale, and to whose multiple every matrix is filled up.</summary>
     public const int GroupColumns = 32;
 
     /// <summary>Bytes of a cache line.</summary>

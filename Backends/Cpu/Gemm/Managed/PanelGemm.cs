@@ -25,10 +25,6 @@ internal sealed unsafe class PanelGemm : IGemm
     // Panels that share a block of tokens: beyond, what reading it again costs is lost in the noise.
     private const int MostPanelsAtATime = 4;
 
-    // A block that so many tiles of tokens read is widened once and not by each; it stays in the second-level cache either way, and the
-    // numbers are the same.
-    private const int TilesWorthWidening = 4;
-
     // Tokens of the largest tile.
     private const int MostTileTokens = 12;
 
@@ -72,7 +68,7 @@ internal sealed unsafe class PanelGemm : IGemm
     public long WorkerElements(in TokenGroup group)
     {
         // The sums of each projection and a widened block, or the collected rows of a tile.
-        long widened = group.Tiles.Count < TilesWorthWidening && !group.Network.IsDecoded ? 0 : PanelKernel.BlockColumns * Kernel.Rows;
+        long widened = group.Tiles.Count < group.Network.TilesWorthWidening ? 0 : PanelKernel.BlockColumns * Kernel.Rows;
         return Math.Max(SumsOfPanels(group) + widened, Kernel.MostTokens * NativeBuffer.Align(group.Network.InputWidth));
     }
 
@@ -219,7 +215,7 @@ internal sealed unsafe class PanelGemm : IGemm
                     : Block(weights, firstPanel + panels, 0);
                 byte* read = Block(weights, panel, block);
                 PanelKernel multiplier = kernel;
-                if (kernel.GroupBytes == 0 || (region.Rows >= TilesWorthWidening && kernel.Widened != kernel))
+                if (region.Rows >= kernel.TilesWorthWidening && kernel.Widened != kernel)
                 {
                     float* widened = chunk.Own(worker) + SumsOfPanels(group);
                     kernel.Unpack(Block(weights, panel, 0), width, block, count, widened, kernel.Rows);
@@ -229,7 +225,7 @@ internal sealed unsafe class PanelGemm : IGemm
 
                 multiplier.Multiply(
                     read, count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
-                    Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, count * kernel.GroupBytes);
+                    Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, checked((int)(kernel.BytesOf(block + count) - kernel.BytesOf(block))));
             }
         }
     }
@@ -239,7 +235,7 @@ internal sealed unsafe class PanelGemm : IGemm
     {
         int projections = weights.Shape.ProjectionCount;
         int projection = panel % projections;
-        return weights.Panel(panel / projections, projection) + ((long)columnGroup * weights.KernelOf(projection).GroupBytes);
+        return weights.Panel(panel / projections, projection) + weights.KernelOf(projection).BytesOf(columnGroup);
     }
 
     private static void Finish(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, float* gate, float* up)

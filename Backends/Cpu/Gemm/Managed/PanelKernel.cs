@@ -1,4 +1,5 @@
 using System.Runtime.Intrinsics;
+using NativeFfn.Backends.Cpu.Gemm.Managed.Codes;
 using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
@@ -35,8 +36,14 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>How it wants tokens.</summary>
     public virtual TokenForm Form => TokenForm.Float32;
 
-    /// <summary>Bytes of a group of columns; 0 where panels are decoded before they are multiplied.</summary>
-    public abstract int GroupBytes { get; }
+    /// <summary>
+    /// A block that so many tiles of tokens read is widened once and not by each; it stays in the second-level cache either way, and the numbers are
+    /// the same.
+    /// </summary>
+    public virtual int TilesWorthWidening => 4;
+
+    /// <summary>Whether panels are decoded before they are multiplied, as the encoding has no kernel of its own.</summary>
+    public virtual bool IsDecoded => false;
 
     /// <summary>Multiplies what <see cref="Unpack"/> gives where its rows lie without a gap: a panel of float32.</summary>
     public abstract PanelKernel Widened { get; }
@@ -67,7 +74,10 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     public int Panels(int matrixRows) => (int)(((long)matrixRows + Rows - 1) / Rows);
 
     /// <summary>Bytes of a panel.</summary>
-    public virtual long PanelBytes(int columns) => (long)PanelFormat.Groups(columns) * GroupBytes;
+    public virtual long PanelBytes(int columns) => BytesOf(PanelFormat.Groups(columns));
+
+    /// <summary>Bytes of a panel's first groups of columns: whole blocks, or all. 0 where panels are decoded.</summary>
+    public abstract long BytesOf(int columnGroups);
 
     /// <summary>Bytes of a matrix.</summary>
     public long MatrixBytes(int matrixRows, int columns) => checked(Panels(matrixRows) * PanelBytes(columns));
@@ -89,21 +99,26 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="accumulate">Whether the sums are added to.</param>
     /// <param name="next">The address that will be read next; only asked of memory, never read.</param>
     /// <param name="nextBytes">Bytes of it.</param>
-    public void Multiply(
+    public virtual void Multiply(
         byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
-        byte* next, int nextBytes)
+        byte* next, int nextBytes) =>
+        MultiplyTiles(new PanelColumns(weights, columnGroups), tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+
+    /// <summary>Multiplies tile after tile; the rest as in <see cref="Multiply"/>.</summary>
+    protected void MultiplyTiles(
+        in PanelColumns columns, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate, byte* next, int nextBytes)
     {
         TokenTiles tiles = tokens.Tiles;
 
         // What comes next is asked for in equal shares while the tiles of tokens pass.
-        int steps = columnGroups * StepsOfGroup;
-        int lines = tiles.Tokens > UnaidedTokens ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
+        int steps = columns.Groups * StepsOfGroup;
+        // Codes are asked for in any case: while they are unpacked the processor does not look far enough ahead.
+        int lines = tiles.Tokens > UnaidedTokens || columns.Scales != null ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
         byte* end = next + nextBytes;
         for (int tile = firstTile; tile < endTile; tile++)
         {
             float* target = sums + ((tiles.FirstToken(tile) - tiles.FirstToken(firstTile)) * Rows);
-            MultiplyTile(
-                tiles.Size(tile), columnGroups, weights, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target, accumulate);
+            MultiplyTile(tiles.Size(tile), columns, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target, accumulate);
             next += steps * lines * PanelFormat.LineBytes;
         }
     }
@@ -126,24 +141,33 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
     /// <summary>Multiplies one tile, of one of the sizes that <see cref="TokenTiles"/> has; the rest as in <see cref="Multiply"/>.</summary>
     /// <param name="size">Tokens of the tile.</param>
-    /// <param name="columnGroups">Groups of columns.</param>
-    /// <param name="panel">The panel, from the first of the columns on.</param>
+    /// <param name="columns">The columns.</param>
     /// <param name="tokens">The tile, from the first of the columns on.</param>
     /// <param name="next">What to ask memory for.</param>
     /// <param name="lines">Lines of it for each step.</param>
     /// <param name="tile">The tile's sums.</param>
     /// <param name="accumulate">Whether the sums are added to.</param>
     protected abstract void MultiplyTile(
-        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate);
+        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate);
 
     private static PanelKernel OfFloats<TSimd, TVector>(WeightEncoding encoding)
-        where TSimd : struct, ISimd<TVector>
+        where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
         where TVector : struct =>
-        encoding == WeightEncodings.Float32 ? new PanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.BFloat16 ? new PanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.Float16 ? new PanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(encoding)
-        : encoding == WeightEncodings.Int8 ? new PanelKernel<Int8Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        encoding == WeightEncodings.Float32 ? new FloatPanelKernel<Float32Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.BFloat16 ? new FloatPanelKernel<BFloat16Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding == WeightEncodings.Float16 ? new FloatPanelKernel<Float16Element<TSimd, TVector>, TSimd, TVector>(encoding)
+        : encoding.Codes is { } form ? OfCodes<TSimd, TVector>(encoding, form)
         : new DecodedPanelKernel(encoding, OfFloats<TSimd, TVector>(WeightEncodings.Float32));
+
+    private static PanelKernel OfCodes<TSimd, TVector>(WeightEncoding encoding, CodeForm form)
+        where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
+        where TVector : struct =>
+        form.Book == CodeBook.E4M3 ? new CodedPanelKernel<E4M3Codes<TSimd, TVector>, TSimd, TVector>(encoding, form)
+        : form.Book.Table is not null || (form.Bits is 3 or 4 && TSimd.LooksUpAtOnce) ? new CodedPanelKernel<TableCodes<TSimd, TVector>, TSimd, TVector>(encoding, form)
+        : form.Bits <= 2 ? new CodedPanelKernel<Codes2<TSimd, TVector>, TSimd, TVector>(encoding, form)
+        : form.Bits <= 4 ? new CodedPanelKernel<Codes4<TSimd, TVector>, TSimd, TVector>(encoding, form)
+        : form.Bits <= 6 ? new CodedPanelKernel<Codes6<TSimd, TVector>, TSimd, TVector>(encoding, form)
+        : new CodedPanelKernel<Codes8<TSimd, TVector>, TSimd, TVector>(encoding, form);
 
     private static PanelKernel OfIntegers<TScales, TSimd, TVector>(WeightEncoding encoding, TokenType tokens)
         where TScales : struct, IIntegerScales<TSimd, TVector>

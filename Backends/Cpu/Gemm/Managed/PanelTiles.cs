@@ -15,24 +15,25 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
     where TSimd : struct, ISimd<TVector>
     where TVector : struct
 {
-    // Two columns at a time, as 16-bit weights are stored.
-    private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
+    /// <summary>Vectors of the scales and offsets of a unit of columns.</summary>
+    public const int VectorsOfScales = 4;
 
     /// <summary>One token: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void One(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    public static void One(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero;
-        for (; groups > 0; groups--)
+        byte* panel = columns.Weights;
+        float* scales = columns.Scales;
+        for (int units = columns.Units; units > 0; units--)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            panel += TElement.ScaleBytes;
-            for (int pair = 0; pair < PairsOfGroup; pair++)
+            ReadScales(ref scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1);
+            for (int pair = columns.PairsOfUnit; pair > 0; pair--)
             {
                 Prefetch(next, lines);
-                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Even(panel, columns.Book, scale0, scale1, offset0, offset1, out TVector w0, out TVector w1);
                 Add(tokens, w0, w1, ref s00, ref s01);
-                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Odd(panel, columns.Book, scale0, scale1, offset0, offset1, out w0, out w1);
                 Add(tokens + 1, w0, w1, ref s00, ref s01);
                 next += lines * PanelFormat.LineBytes;
                 panel += TElement.PairBytes;
@@ -45,20 +46,21 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
 
     /// <summary>Two tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Two(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    public static void Two(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero;
-        for (; groups > 0; groups--)
+        byte* panel = columns.Weights;
+        float* scales = columns.Scales;
+        for (int units = columns.Units; units > 0; units--)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            panel += TElement.ScaleBytes;
-            for (int pair = 0; pair < PairsOfGroup; pair++)
+            ReadScales(ref scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1);
+            for (int pair = columns.PairsOfUnit; pair > 0; pair--)
             {
                 Prefetch(next, lines);
-                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Even(panel, columns.Book, scale0, scale1, offset0, offset1, out TVector w0, out TVector w1);
                 Add(tokens, w0, w1, ref s00, ref s01);
                 Add(tokens + 1, w0, w1, ref s10, ref s11);
-                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Odd(panel, columns.Book, scale0, scale1, offset0, offset1, out w0, out w1);
                 Add(tokens + 2, w0, w1, ref s00, ref s01);
                 Add(tokens + 3, w0, w1, ref s10, ref s11);
                 next += lines * PanelFormat.LineBytes;
@@ -73,22 +75,23 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
 
     /// <summary>Four tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Four(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    public static void Four(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
-        for (; groups > 0; groups--)
+        byte* panel = columns.Weights;
+        float* scales = columns.Scales;
+        for (int units = columns.Units; units > 0; units--)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            panel += TElement.ScaleBytes;
-            for (int pair = 0; pair < PairsOfGroup; pair++)
+            ReadScales(ref scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1);
+            for (int pair = columns.PairsOfUnit; pair > 0; pair--)
             {
                 Prefetch(next, lines);
-                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Even(panel, columns.Book, scale0, scale1, offset0, offset1, out TVector w0, out TVector w1);
                 Add(tokens, w0, w1, ref s00, ref s01);
                 Add(tokens + 1, w0, w1, ref s10, ref s11);
                 Add(tokens + 2, w0, w1, ref s20, ref s21);
                 Add(tokens + 3, w0, w1, ref s30, ref s31);
-                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Odd(panel, columns.Book, scale0, scale1, offset0, offset1, out w0, out w1);
                 Add(tokens + 4, w0, w1, ref s00, ref s01);
                 Add(tokens + 5, w0, w1, ref s10, ref s11);
                 Add(tokens + 6, w0, w1, ref s20, ref s21);
@@ -107,25 +110,26 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
 
     /// <summary>Six tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Six(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    public static void Six(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
         TVector s40 = TSimd.Zero, s41 = TSimd.Zero, s50 = TSimd.Zero, s51 = TSimd.Zero;
-        for (; groups > 0; groups--)
+        byte* panel = columns.Weights;
+        float* scales = columns.Scales;
+        for (int units = columns.Units; units > 0; units--)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            panel += TElement.ScaleBytes;
-            for (int pair = 0; pair < PairsOfGroup; pair++)
+            ReadScales(ref scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1);
+            for (int pair = columns.PairsOfUnit; pair > 0; pair--)
             {
                 Prefetch(next, lines);
-                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Even(panel, columns.Book, scale0, scale1, offset0, offset1, out TVector w0, out TVector w1);
                 Add(tokens, w0, w1, ref s00, ref s01);
                 Add(tokens + 1, w0, w1, ref s10, ref s11);
                 Add(tokens + 2, w0, w1, ref s20, ref s21);
                 Add(tokens + 3, w0, w1, ref s30, ref s31);
                 Add(tokens + 4, w0, w1, ref s40, ref s41);
                 Add(tokens + 5, w0, w1, ref s50, ref s51);
-                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Odd(panel, columns.Book, scale0, scale1, offset0, offset1, out w0, out w1);
                 Add(tokens + 6, w0, w1, ref s00, ref s01);
                 Add(tokens + 7, w0, w1, ref s10, ref s11);
                 Add(tokens + 8, w0, w1, ref s20, ref s21);
@@ -148,18 +152,19 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
 
     /// <summary>Eight tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Eight(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    public static void Eight(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
         TVector s40 = TSimd.Zero, s41 = TSimd.Zero, s50 = TSimd.Zero, s51 = TSimd.Zero, s60 = TSimd.Zero, s61 = TSimd.Zero, s70 = TSimd.Zero, s71 = TSimd.Zero;
-        for (; groups > 0; groups--)
+        byte* panel = columns.Weights;
+        float* scales = columns.Scales;
+        for (int units = columns.Units; units > 0; units--)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            panel += TElement.ScaleBytes;
-            for (int pair = 0; pair < PairsOfGroup; pair++)
+            ReadScales(ref scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1);
+            for (int pair = columns.PairsOfUnit; pair > 0; pair--)
             {
                 Prefetch(next, lines);
-                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Even(panel, columns.Book, scale0, scale1, offset0, offset1, out TVector w0, out TVector w1);
                 Add(tokens, w0, w1, ref s00, ref s01);
                 Add(tokens + 1, w0, w1, ref s10, ref s11);
                 Add(tokens + 2, w0, w1, ref s20, ref s21);
@@ -168,7 +173,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens + 5, w0, w1, ref s50, ref s51);
                 Add(tokens + 6, w0, w1, ref s60, ref s61);
                 Add(tokens + 7, w0, w1, ref s70, ref s71);
-                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Odd(panel, columns.Book, scale0, scale1, offset0, offset1, out w0, out w1);
                 Add(tokens + 8, w0, w1, ref s00, ref s01);
                 Add(tokens + 9, w0, w1, ref s10, ref s11);
                 Add(tokens + 10, w0, w1, ref s20, ref s21);
@@ -195,19 +200,20 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
 
     /// <summary>Twelve tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Twelve(int groups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    public static void Twelve(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero, s20 = TSimd.Zero, s21 = TSimd.Zero, s30 = TSimd.Zero, s31 = TSimd.Zero;
         TVector s40 = TSimd.Zero, s41 = TSimd.Zero, s50 = TSimd.Zero, s51 = TSimd.Zero, s60 = TSimd.Zero, s61 = TSimd.Zero, s70 = TSimd.Zero, s71 = TSimd.Zero;
         TVector s80 = TSimd.Zero, s81 = TSimd.Zero, s90 = TSimd.Zero, s91 = TSimd.Zero, sA0 = TSimd.Zero, sA1 = TSimd.Zero, sB0 = TSimd.Zero, sB1 = TSimd.Zero;
-        for (; groups > 0; groups--)
+        byte* panel = columns.Weights;
+        float* scales = columns.Scales;
+        for (int units = columns.Units; units > 0; units--)
         {
-            TElement.Scales(panel, out TVector scale0, out TVector scale1);
-            panel += TElement.ScaleBytes;
-            for (int pair = 0; pair < PairsOfGroup; pair++)
+            ReadScales(ref scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1);
+            for (int pair = columns.PairsOfUnit; pair > 0; pair--)
             {
                 Prefetch(next, lines);
-                TElement.Even(panel, scale0, scale1, out TVector w0, out TVector w1);
+                Even(panel, columns.Book, scale0, scale1, offset0, offset1, out TVector w0, out TVector w1);
                 Add(tokens, w0, w1, ref s00, ref s01);
                 Add(tokens + 1, w0, w1, ref s10, ref s11);
                 Add(tokens + 2, w0, w1, ref s20, ref s21);
@@ -220,7 +226,7 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
                 Add(tokens + 9, w0, w1, ref s90, ref s91);
                 Add(tokens + 10, w0, w1, ref sA0, ref sA1);
                 Add(tokens + 11, w0, w1, ref sB0, ref sB1);
-                TElement.Odd(panel, scale0, scale1, out w0, out w1);
+                Odd(panel, columns.Book, scale0, scale1, offset0, offset1, out w0, out w1);
                 Add(tokens + 12, w0, w1, ref s00, ref s01);
                 Add(tokens + 13, w0, w1, ref s10, ref s11);
                 Add(tokens + 14, w0, w1, ref s20, ref s21);
@@ -251,6 +257,51 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
         Finish(s90, s91, tile, 9, accumulate);
         Finish(sA0, sA1, tile, 10, accumulate);
         Finish(sB0, sB1, tile, 11, accumulate);
+    }
+
+    /// <summary>Reads the scales and offsets of the next unit of columns, where there are any.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void ReadScales(ref float* scales, out TVector scale0, out TVector scale1, out TVector offset0, out TVector offset1)
+    {
+        if (!TElement.HasScales)
+        {
+            scale0 = scale1 = offset0 = offset1 = TSimd.Zero;
+            return;
+        }
+
+        scale0 = TSimd.Load(scales);
+        scale1 = TSimd.Load(scales + TSimd.Count);
+        offset0 = TSimd.Load(scales + (2 * TSimd.Count));
+        offset1 = TSimd.Load(scales + (3 * TSimd.Count));
+        scales += VectorsOfScales * TSimd.Count;
+    }
+
+    /// <summary>The even column of a pair.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Even(
+        byte* pair, float* book, TVector scale0, TVector scale1, TVector offset0, TVector offset1, out TVector w0, out TVector w1)
+    {
+        TElement.Even(pair, book, out w0, out w1);
+        Scale(scale0, scale1, offset0, offset1, ref w0, ref w1);
+    }
+
+    /// <summary>The odd column of a pair.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void Odd(
+        byte* pair, float* book, TVector scale0, TVector scale1, TVector offset0, TVector offset1, out TVector w0, out TVector w1)
+    {
+        TElement.Odd(pair, book, out w0, out w1);
+        Scale(scale0, scale1, offset0, offset1, ref w0, ref w1);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Scale(TVector scale0, TVector scale1, TVector offset0, TVector offset1, ref TVector w0, ref TVector w1)
+    {
+        if (TElement.HasScales)
+        {
+            w0 = TSimd.MultiplyAdd(w0, scale0, offset0);
+            w1 = TSimd.MultiplyAdd(w1, scale1, offset1);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -22,7 +22,9 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
 
     public override PanelKernel Widened => this;
 
-    public override int GroupBytes => TScales.Bytes + (Blocks * 2 * VectorBytes);
+    public override long BytesOf(int columnGroups) => (long)columnGroups * GroupBytes;
+
+    private static int GroupBytes => TScales.Bytes + (Blocks * 2 * VectorBytes);
 
     // What comes next is asked for once a group.
     protected override int StepsOfGroup => 1;
@@ -66,7 +68,7 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
     }
 
     protected override void MultiplyTile(
-        int size, int columnGroups, byte* panel, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         if (!accumulate)
         {
@@ -76,24 +78,24 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
         switch (size)
         {
             case 1:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.One(columnGroups, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.One(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
                 break;
             case 2:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Two(columnGroups, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Two(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
                 break;
             case 4:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columnGroups, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
                 break;
             case 6:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columnGroups, panel, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
                 break;
             case 8:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columnGroups, panel, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columnGroups, panel, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
                 break;
             default:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columnGroups, panel, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columnGroups, panel, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
                 break;
         }
     }

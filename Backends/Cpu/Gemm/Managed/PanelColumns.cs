@@ -1,0 +1,27 @@
+namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+
+/// <summary>Some groups of columns of a panel, as tiles read them.</summary>
+/// <param name="weights">The columns.</param>
+/// <param name="groups">Groups of columns.</param>
+internal readonly unsafe struct PanelColumns(byte* weights, int groups)
+{
+    private const int PairsOfGroup = PanelFormat.GroupColumns / 2;
+
+    /// <summary>The columns, two at a time, as 16-bit weights are stored.</summary>
+    public byte* Weights => weights;
+
+    /// <summary>Groups of columns.</summary>
+    public int Groups => groups;
+
+    /// <summary>Of codes the scales and offsets, unit after unit; see <see cref="Codes.PanelScales{TSimd, TVector}"/>.</summary>
+    public float* Scales { get; init; }
+
+    /// <summary>Of codes the numbers that they stand for, where that is a table of 16.</summary>
+    public float* Book { get; init; }
+
+    /// <summary>Pairs of columns of a unit, which share a scale.</summary>
+    public int PairsOfUnit { get; init; } = PairsOfGroup;
+
+    /// <summary>Units.</summary>
+    public int Units => groups * PairsOfGroup / PairsOfUnit;
+}
