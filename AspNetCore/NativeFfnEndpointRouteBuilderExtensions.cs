@@ -48,7 +48,7 @@ public static class NativeFfnEndpointRouteBuilderExtensions
     }
 
     /// <summary>
-    /// Maps the service <c>nativeffn.v1.FeedForward</c>, <c>grpc.health.v1.Health</c> and gRPC's reflection, the last two unless
+    /// Maps the service <c>nativeffn.v1.FeedForward</c>, <c>grpc.health.v1.Health</c> and the reflection of both, the last two unless
     /// <see cref="NativeFfnEndpointOptions"/> turns them off. Health needs neither key nor authorization.
     /// </summary>
     /// <remarks>gRPC needs HTTP/2: without TLS, an address of its own whose protocol is <c>Http2</c>.</remarks>
@@ -69,7 +69,8 @@ public static class NativeFfnEndpointRouteBuilderExtensions
         guarded.MapGrpcService<FeedForwardService>();
         if (options.GrpcReflection)
         {
-            guarded.MapGrpcReflectionService();
+            guarded.MapGrpcService<LayerReflection>();
+            guarded.MapGrpcService<AlphaLayerReflection>();
         }
 
         if (options.GrpcHealth)

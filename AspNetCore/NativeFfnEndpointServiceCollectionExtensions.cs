@@ -81,7 +81,8 @@ public static class NativeFfnEndpointServiceCollectionExtensions
         services.TryAddSingleton<FeedForwardService>();
         services.AddGrpcHealthChecks(static health => health.Services.Map(
             FeedForward.Descriptor.FullName, static check => check.Tags.Contains(ReadyTag)));
-        services.AddGrpcReflection();
+        services.TryAddSingleton<LayerReflection>();
+        services.TryAddSingleton<AlphaLayerReflection>();
         return services;
     }
 

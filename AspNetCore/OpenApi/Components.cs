@@ -1,4 +1,3 @@
-using System.Text.Json.Nodes;
 using Microsoft.OpenApi;
 using NativeFfn.AspNetCore.Http;
 
@@ -22,16 +21,11 @@ internal static class Components
         "Rows of numbers.",
         ("rows", ArrayOf(ArrayOf(new OpenApiSchema
         {
+            // The pattern is for strings alone. Makers of clients take this for a number, and an 'anyOf' for an object.
+            Type = JsonSchemaType.Number | JsonSchemaType.String,
+            Format = "float",
+            Pattern = "^(NaN|-?Infinity)$",
             Description = "A float32. JSON has no NaN and no infinities, so they are strings.",
-            AnyOf =
-            [
-                new OpenApiSchema { Type = JsonSchemaType.Number, Format = "float" },
-                new OpenApiSchema
-                {
-                    Type = JsonSchemaType.String,
-                    Enum = [JsonValue.Create("NaN"), JsonValue.Create("Infinity"), JsonValue.Create("-Infinity")],
-                },
-            ],
         })))));
 
     /// <summary>The list of layers.</summary>

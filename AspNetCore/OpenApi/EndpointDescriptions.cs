@@ -39,19 +39,15 @@ internal sealed class EndpointDescriptions(bool asksForKey)
     /// <summary>Describes <c>GET /v1/layers</c>.</summary>
     public void Layers(OpenApiOperation operation, OpenApiDocument document)
     {
-        Describe(operation, document, "listLayers", "The layers, by the names that requests use.", [ProblemKind.Unavailable]);
+        Describe(operation, "listLayers", "The layers, by the names that requests use.");
         operation.Responses!["200"] = Reply("The layers.", (Json, Components.LayerList(document)));
+        AddProblems(operation, document, ProblemKind.Unavailable);
     }
 
     /// <summary>Describes a forward.</summary>
     public void Forward(OpenApiOperation operation, OpenApiDocument document)
     {
-        Describe(
-            operation, document, "forward", "Runs rows through a layer. The answer has the form of the request.",
-            [
-                ProblemKind.BadRequest, ProblemKind.BadRows, ProblemKind.LayerUnknown, ProblemKind.BodyTimeout, ProblemKind.BodyTooLarge,
-                ProblemKind.MediaType, ProblemKind.QueueFull, ProblemKind.Unavailable, ProblemKind.Deadline,
-            ]);
+        Describe(operation, "forward", "Runs rows through a layer. The answer has the form of the request.");
         operation.Parameters =
         [
             InPath("model", "The model, as GET /v1/layers names it before the slash.", Text()),
@@ -71,22 +67,25 @@ internal sealed class EndpointDescriptions(bool asksForKey)
                 Description = "How the body is compressed; left out where it is not.",
             },
         ];
-        (string, IOpenApiSchema)[] forms = [(ForwardEndpoint.Binary, Components.BinaryRows), (Json, Components.Rows(document))];
+        (string, IOpenApiSchema)[] forms = [(Json, Components.Rows(document)), (ForwardEndpoint.Binary, Components.BinaryRows)];
         operation.RequestBody = new OpenApiRequestBody
         {
             Required = true, Description = "At least one row, each as wide as the layer's inputWidth.", Content = Content(forms),
         };
         operation.Responses!["200"] = Reply("A row for each row of the request, as wide as the layer's outputWidth.", forms);
+        AddProblems(
+            operation, document,
+            ProblemKind.BadRequest, ProblemKind.BadRows, ProblemKind.LayerUnknown, ProblemKind.BodyTimeout, ProblemKind.BodyTooLarge,
+            ProblemKind.MediaType, ProblemKind.QueueFull, ProblemKind.Unavailable, ProblemKind.Deadline);
     }
 
     /// <summary>Describes the reload of a model.</summary>
     public void Reload(OpenApiOperation operation, OpenApiDocument document)
     {
-        Describe(
-            operation, document, "reloadModel", "Reads a model again and serves it in place of the old one; no request is dropped.",
-            [ProblemKind.LayerUnknown, ProblemKind.Unavailable]);
+        Describe(operation, "reloadModel", "Reads a model again and serves it in place of the old one; no request is dropped.");
         operation.Parameters = [InPath("model", "The model.", Text())];
         operation.Responses!["204"] = new OpenApiResponse { Description = "The model that was read is served." };
+        AddProblems(operation, document, ProblemKind.LayerUnknown, ProblemKind.Unavailable);
     }
 
     // An application may have the endpoints more than once, under a prefix each.
@@ -97,17 +96,21 @@ internal sealed class EndpointDescriptions(bool asksForKey)
         return words.Length == 0 ? operation : $"{words}{char.ToUpperInvariant(operation[0])}{operation[1..]}";
     }
 
-    private void Describe(
-        OpenApiOperation operation, OpenApiDocument document, string name, string summary, IEnumerable<ProblemKind> problems)
+    private static void Describe(OpenApiOperation operation, string name, string summary)
     {
         operation.OperationId = name;
         operation.Summary = summary;
         operation.Responses = [];
+    }
+
+    // Keys, and what goes wrong inside, can be the end of every request.
+    private void AddProblems(OpenApiOperation operation, OpenApiDocument document, params IEnumerable<ProblemKind> problems)
+    {
         IEnumerable<ProblemKind> ofKeys = asksForKey ? [ProblemKind.KeyMissing, ProblemKind.KeyWrong] : [];
         foreach (IGrouping<int, ProblemKind> status in problems.Concat(ofKeys).Append(ProblemKind.Failed)
             .GroupBy(static kind => kind.Status).OrderBy(static group => group.Key))
         {
-            operation.Responses[$"{status.Key}"] = Components.ProblemReply(document, [.. status]);
+            operation.Responses![$"{status.Key}"] = Components.ProblemReply(document, [.. status]);
         }
     }
 

@@ -3,10 +3,11 @@ using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Health.V1;
 using Grpc.Net.Client;
-using Grpc.Reflection.V1Alpha;
+using Grpc.Reflection.V1;
 using NativeFfn.AspNetCore;
 using NativeFfn.AspNetCore.Rpc;
 using NUnit.Framework;
+using Alpha = Grpc.Reflection.V1Alpha;
 
 namespace NativeFfn.Tests.AspNetCore;
 
@@ -29,13 +30,36 @@ public sealed class GrpcServiceTests
         Assert.That(await call.ResponseStream.MoveNext(), Is.True);
         Assert.That(
             call.ResponseStream.Current.ListServicesResponse.Service.Select(static service => service.Name),
-            Is.SupersetOf(new[] { Service, "grpc.health.v1.Health" }));
+            Is.EquivalentTo(new[]
+            {
+                Service, "grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection",
+            }));
         await call.RequestStream.WriteAsync(new ServerReflectionRequest { FileContainingSymbol = Service });
         Assert.That(await call.ResponseStream.MoveNext(), Is.True);
         ByteString file = call.ResponseStream.Current.FileDescriptorResponse.FileDescriptorProto.Last();
         string[] methods = [.. Google.Protobuf.Reflection.FileDescriptorProto.Parser.ParseFrom(file).Service.Single().Method.Select(
             static method => method.Name)];
         Assert.That(methods, Is.EqualTo(new[] { "ListLayers", "Forward", "ForwardStream" }));
+        await call.RequestStream.CompleteAsync();
+    }
+
+    [Test]
+    public async Task Reflection_needs_the_key_and_speaks_the_older_protocol_too()
+    {
+        await using EndpointApp app = await StartAsync();
+        using GrpcChannel channel = GrpcChannel.ForAddress(app.GrpcAddress);
+        var client = new Alpha.ServerReflection.ServerReflectionClient(channel);
+        using AsyncDuplexStreamingCall<Alpha.ServerReflectionRequest, Alpha.ServerReflectionResponse> stranger =
+            client.ServerReflectionInfo();
+        Assert.That(
+            () => stranger.ResponseStream.MoveNext(),
+            Throws.TypeOf<RpcException>().With.Property("StatusCode").EqualTo(StatusCode.Unauthenticated));
+        using AsyncDuplexStreamingCall<Alpha.ServerReflectionRequest, Alpha.ServerReflectionResponse> call =
+            client.ServerReflectionInfo(WithKey);
+        await call.RequestStream.WriteAsync(new Alpha.ServerReflectionRequest { ListServices = string.Empty });
+        Assert.That(await call.ResponseStream.MoveNext(), Is.True);
+        Assert.That(
+            call.ResponseStream.Current.ListServicesResponse.Service.Select(static service => service.Name), Does.Contain(Service));
         await call.RequestStream.CompleteAsync();
     }
 

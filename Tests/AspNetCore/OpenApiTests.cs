@@ -38,7 +38,7 @@ public sealed class OpenApiTests
         OpenApiOperation forward = document.Paths[Forward].Operations![HttpMethod.Post];
         using (Assert.EnterMultipleScope())
         {
-            string[] forms = ["application/octet-stream", "application/json"];
+            string[] forms = ["application/json", "application/octet-stream"];
             Assert.That(forward.RequestBody!.Content!.Keys, Is.EqualTo(forms));
             Assert.That(forward.Responses!["200"].Content!.Keys, Is.EqualTo(forms));
             Assert.That(

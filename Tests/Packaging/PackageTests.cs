@@ -77,7 +77,7 @@ public sealed class PackageTests
         Assert.That(_endpoints.Dependencies.Select(static dependency => dependency.Id), Is.EquivalentTo(new[]
         {
             "NativeFfn.Hosting", "Google.Protobuf", "Grpc.AspNetCore.HealthChecks", "Grpc.AspNetCore.Server",
-            "Grpc.AspNetCore.Server.Reflection", "Microsoft.AspNetCore.OpenApi", "CommunityToolkit.HighPerformance",
+            "Grpc.Reflection", "Microsoft.AspNetCore.OpenApi", "CommunityToolkit.HighPerformance",
         }));
     }
 
