@@ -19,7 +19,8 @@ public static class NativeFfnEndpointRouteBuilderExtensions
     private const string ReadyTag = "ready";
 
     /// <summary>
-    /// Maps <c>GET /v1/layers</c>, <c>POST /v1/layers/{model}/{index}/forward</c> and <c>POST /v1/models/{model}/reload</c>.
+    /// Maps <c>GET /v1/layers</c>, <c>POST /v1/layers/{model}/{index}/forward</c> and <c>POST /v1/models/{model}/reload</c>, the last
+    /// unless <see cref="NativeFfnEndpointOptions.ModelReload"/> is off.
     /// </summary>
     /// <param name="endpoints">The application, or a group with a prefix of its own.</param>
     /// <returns>A builder for conventions of all of them.</returns>
@@ -118,11 +119,16 @@ public static class NativeFfnEndpointRouteBuilderExtensions
         var descriptions = new EndpointDescriptions(guard.AsksForKey);
         descriptions.Add(group.MapGet("/layers", new LayersEndpoint(layers).HandleAsync), descriptions.Layers);
         descriptions.Add(group.MapPost("/layers/{model}/{index}/forward", forward.HandleAsync), descriptions.Forward);
-        descriptions.Add(
-            group.MapPost("/models/{model}/reload", new ReloadEndpoint(services.GetRequiredKeyedService<IFfnModels>(key)).HandleAsync),
-            descriptions.Reload);
         OtherMethods.Refuse(group, "GET", isOpen: false, "/layers");
-        OtherMethods.Refuse(group, "POST", isOpen: false, "/layers/{model}/{index}/forward", "/models/{model}/reload");
+        OtherMethods.Refuse(group, "POST", isOpen: false, "/layers/{model}/{index}/forward");
+        if (options.ModelReload)
+        {
+            const string Reload = "/models/{model}/reload";
+            var reload = new ReloadEndpoint(services.GetRequiredKeyedService<IFfnModels>(key));
+            descriptions.Add(group.MapPost(Reload, reload.HandleAsync), descriptions.Reload);
+            OtherMethods.Refuse(group, "POST", isOpen: false, Reload);
+        }
+
         return group;
     }
 

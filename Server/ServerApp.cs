@@ -82,6 +82,7 @@ internal static class ServerApp
         app.MapPrometheusScrapingEndpoint("/metrics");
         OtherMethods.Refuse(app, "GET, HEAD", isOpen: true, "/healthz/live", "/healthz/ready");
         OtherMethods.Refuse(app, "GET, HEAD", isOpen: false, "/metrics");
+        OtherMethods.Refuse(app, "GET", isOpen: false, "/openapi/{documentName}.json");
         if (options.Explorer.Enabled)
         {
             OtherMethods.Refuse(app, "GET, HEAD", isOpen: true, ["/", .. ExplorerPage.Files(app)]);

@@ -66,9 +66,10 @@ make_model() {
         cd "$work/tool"
         quietly "$artifacts/logs/try-tool.log" dotnet tool install NativeFfn.Cli --version "$version" --tool-path "$work/tool/bin"
         export NATIVEFFN_CACHE=$work/tool/cache
-        quietly "$artifacts/logs/try-tool.log" bin/nativeffn init --kind swiglu --shape "${width}x682" --layers 2 --sample-input "$rows" --output "$work/model"
-        quietly "$artifacts/logs/try-tool.log" bin/nativeffn forward --backend reference --model "$work/model" --layer 1 --input "$work/model/input.safetensors" \
-            --output "$work/expected.safetensors"
+        quietly "$artifacts/logs/try-tool.log" bin/nativeffn init --kind swiglu --shape "${width}x682" --layers 2 \
+            --sample-input "$rows" --output "$work/model"
+        quietly "$artifacts/logs/try-tool.log" bin/nativeffn forward --backend reference --model "$work/model" --layer 1 \
+            --input "$work/model/input.safetensors" --output "$work/expected.safetensors"
     )
     numbers_of "$work/model/input.safetensors" >"$work/input.f32"
     numbers_of "$work/expected.safetensors" >"$work/expected.f32"

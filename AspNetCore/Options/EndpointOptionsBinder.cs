@@ -8,7 +8,8 @@ internal static class EndpointOptionsBinder
     private static readonly SectionKeys Keys = new(
         nameof(NativeFfnEndpointOptions.ApiKeys),
         nameof(NativeFfnEndpointOptions.MaxRequestBytes), nameof(NativeFfnEndpointOptions.MaxBufferedBytes),
-        nameof(NativeFfnEndpointOptions.GrpcHealth), nameof(NativeFfnEndpointOptions.GrpcReflection));
+        nameof(NativeFfnEndpointOptions.ModelReload), nameof(NativeFfnEndpointOptions.GrpcHealth),
+        nameof(NativeFfnEndpointOptions.GrpcReflection));
 
     /// <summary>Sets what the section has.</summary>
     /// <exception cref="OptionsValidationException">A key does not exist, or its value is of the wrong type.</exception>

@@ -18,6 +18,9 @@ public sealed class NativeFfnEndpointOptions
     /// <summary>Bytes that the bodies of all requests and their answers may occupy at a time: 1 GiB unless configured.</summary>
     public long MaxBufferedBytes { get; set; } = 1024 * 1024 * 1024;
 
+    /// <summary>Whether a model may be read again over HTTP; off where that is for the application itself (<c>IFfnModels</c>).</summary>
+    public bool ModelReload { get; set; } = true;
+
     /// <summary>Whether <c>grpc.health.v1</c> is served with the layers; off where the application maps its own.</summary>
     public bool GrpcHealth { get; set; } = true;
 

@@ -183,6 +183,18 @@ public sealed class EndpointTests
     }
 
     [Test]
+    public async Task A_reload_that_is_turned_off_is_not_there()
+    {
+        await using EndpointApp app = await EndpointApp.StartAsync(
+            static app => app.MapNativeFfn(),
+            static builder => builder.Services.AddNativeFfnEndpoints(static options => options.ModelReload = false));
+        using HttpResponseMessage reload = await app.PostAsync("/v1/models/made/reload", []);
+        Assert.That(reload.StatusCode, Is.EqualTo(HttpStatusCode.NotFound));
+        using HttpResponseMessage list = await app.GetAsync("/v1/layers");
+        Assert.That(list.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+    }
+
+    [Test]
     public void Services_that_were_not_added_are_named()
     {
         Assert.That(

@@ -175,7 +175,7 @@ public sealed class HttpForwardTests
         foreach ((string path, string allowed) in new[]
         {
             ("/v1/layers", "GET"), ("/v1/layers/model/1/forward", "POST"), ("/api/compute/ffn", "POST"),
-            ("/nativeffn.v1.FeedForward/Forward", "POST"),
+            ("/nativeffn.v1.FeedForward/Forward", "POST"), ("/v1/models/model/reload", "POST"), ("/openapi/v1.json", "GET"),
             ("/metrics", "GET, HEAD"), ("/healthz/live", "GET, HEAD"), ("/", "GET, HEAD"), ("/explorer.js", "GET, HEAD"),
         })
         {
