@@ -1,7 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using NativeFfn.Hosting;
 using NativeFfn.AspNetCore.Json;
+using NativeFfn.Hosting;
 
 namespace NativeFfn.AspNetCore.Http;
 

@@ -1,8 +1,8 @@
 using System.Threading.Channels;
 using Google.Protobuf;
 using Grpc.Core;
-using NativeFfn.Hosting;
 using NativeFfn.AspNetCore.Http;
+using NativeFfn.Hosting;
 
 namespace NativeFfn.AspNetCore.Rpc;
 

@@ -2,10 +2,10 @@ using System.Reflection;
 using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Configuration;
 using NativeFfn.AspNetCore;
-using NUnit.Framework;
 using NativeFfn.AspNetCore.Http;
 using NativeFfn.Server.Configuration;
 using NativeFfn.Tests.Readme;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
 
@@ -60,9 +60,10 @@ public sealed class DocumentationTests
             foreach (PropertyInfo property in typeof(NativeFfnEndpointOptions).GetProperties())
             {
                 object value = property.GetValue(defaults)!;
-                string text = value is string[] ? "none" : $"{value}".ToLowerInvariant();
+                bool isList = value is string[];
+                string text = isList ? "none" : $"{value}".ToLowerInvariant();
                 Assert.That(ServerText, Does.Match($@"\| `{property.Name}` \|[^|]+\| {text} \|"), property.Name);
-                (string key, string set) = value is string[] ? ($"{property.Name}:0", "0123456789abcdef") : (property.Name, $"{value}");
+                (string key, string set) = isList ? ($"{property.Name}:0", "0123456789abcdef") : (property.Name, $"{value}");
                 IConfiguration configuration = new ConfigurationBuilder()
                     .AddInMemoryCollection([KeyValuePair.Create($"NativeFfnEndpoints:{key}", (string?)set)]).Build();
                 Assert.That(

@@ -2,9 +2,9 @@ using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
-using NUnit.Framework;
 using NativeFfn.AspNetCore.Rpc;
 using NativeFfn.Hosting;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
 

@@ -1,10 +1,10 @@
 using System.Diagnostics;
 using System.Net;
-using NUnit.Framework;
 using NativeFfn.AspNetCore.Http;
 using NativeFfn.Load.Wire;
 using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Support;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
 
