@@ -1,9 +1,9 @@
-using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using NativeFfn.AspNetCore;
+using NativeFfn.AspNetCore.Http;
 using NativeFfn.Hosting;
 using NativeFfn.Server.Configuration;
 using NativeFfn.Server.Explorer;
 using NativeFfn.Server.Http;
-using NativeFfn.Server.Rpc;
 using OpenTelemetry.Metrics;
 using OpenTelemetry.Resources;
 
@@ -44,7 +44,6 @@ internal static class ServerApp
 
         app.UseRouting();
         app.UseMiddleware<ApiKeyMiddleware>();
-        app.UseMiddleware<ContentEncodings>();
         MapEndpoints(app, options);
         return app;
     }
@@ -61,21 +60,12 @@ internal static class ServerApp
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
         services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
         services.AddSingleton(options);
-        services.AddSingleton(new RowMemory(options.MaxBufferedBytes));
-        services.AddSingleton<LayerCatalog>();
-        services.AddSingleton<ForwardEndpoint>();
-        services.AddSingleton<LayersEndpoint>();
-        services.AddSingleton<ReloadEndpoint>();
+        services.AddNativeFfnEndpoints(options.CopyTo);
+        services.AddNativeFfnGrpc();
+        services.AddOpenApi();
         services.AddSingleton<ActivationCurves>();
         services.AddSingleton<LayerProbe>();
         services.AddSingleton<ComputeEndpoint>();
-        services.AddSingleton<FeedForwardService>();
-        services.AddHealthChecks();
-        services.AddGrpc(grpc =>
-        {
-            grpc.MaxReceiveMessageSize = (int)Math.Min(int.MaxValue, options.MaxRequestBytes);
-            grpc.MaxSendMessageSize = null;
-        });
         services.AddOpenTelemetry().ConfigureResource(static resource => resource.AddService("nativeffn-server")).WithMetrics(
             static metrics => metrics
             .AddMeter("NativeFfn", "Microsoft.AspNetCore.Hosting", "Microsoft.AspNetCore.Server.Kestrel", "System.Runtime")
@@ -85,23 +75,19 @@ internal static class ServerApp
     private static void MapEndpoints(WebApplication app, ServerOptions options)
     {
         IServiceProvider services = app.Services;
-        app.MapHealthChecks("/healthz/live", new HealthCheckOptions { Predicate = static _ => false }).WithMetadata(new OpenToAll());
-        app.MapHealthChecks("/healthz/ready", new HealthCheckOptions { Predicate = static check => check.Tags.Contains("ready") })
-            .WithMetadata(new OpenToAll());
+        app.MapNativeFfn();
+        app.MapNativeFfnGrpc();
+        app.MapNativeFfnHealthChecks();
+        app.MapOpenApi();
         app.MapPrometheusScrapingEndpoint("/metrics");
         OtherMethods.Refuse(app, "GET, HEAD", isOpen: true, "/healthz/live", "/healthz/ready");
         OtherMethods.Refuse(app, "GET, HEAD", isOpen: false, "/metrics");
-        OtherMethods.Refuse(app, "GET", isOpen: false, "/v1/layers");
-        OtherMethods.Refuse(app, "POST", isOpen: false, FeedForward.Descriptor.Methods.Select(
-            static method => $"/{FeedForward.Descriptor.FullName}/{method.Name}"));
-        app.MapGet("/v1/layers", services.GetRequiredService<LayersEndpoint>().HandleAsync);
-        app.MapPost("/v1/layers/{model}/{index}/forward", services.GetRequiredService<ForwardEndpoint>().HandleAsync);
-        app.MapPost("/v1/models/{model}/reload", services.GetRequiredService<ReloadEndpoint>().HandleAsync);
-        app.MapGrpcService<FeedForwardService>();
+        OtherMethods.Refuse(app, "GET", isOpen: false, "/openapi/{documentName}.json");
         if (options.Explorer.Enabled)
         {
             OtherMethods.Refuse(app, "GET, HEAD", isOpen: true, ["/", .. ExplorerPage.Files(app)]);
-            app.MapPost("/api/compute/ffn", services.GetRequiredService<ComputeEndpoint>().HandleAsync);
+            services.GetRequiredService<EndpointGuard>().StandAround(
+                app.MapPost("/api/compute/ffn", services.GetRequiredService<ComputeEndpoint>().HandleAsync));
         }
     }
 }

@@ -9,6 +9,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 projects=(
     Layers/NativeFfn.csproj
     Hosting/NativeFfn.Hosting.csproj
+    AspNetCore/NativeFfn.AspNetCore.csproj
     Cli/NativeFfn.Cli.csproj
 )
 

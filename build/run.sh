@@ -42,7 +42,7 @@ build_once() {
 build() { build_once "$cli" Cli/NativeFfn.Cli.csproj Native Bindings Backends Layers Cli; }
 
 build_server() {
-    build_once "$server" Server/NativeFfn.Server.csproj Native Bindings Backends Layers Hosting Server
+    build_once "$server" Server/NativeFfn.Server.csproj Native Bindings Backends Layers Hosting AspNetCore Server
 }
 
 # The server on a checkpoint of its own making where none is named.

@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 
-for project in Bindings/NativeFfn.Bindings Backends/NativeFfn.Backends Layers/NativeFfn Hosting/NativeFfn.Hosting; do
+for project in Bindings/NativeFfn.Bindings Backends/NativeFfn.Backends Layers/NativeFfn Hosting/NativeFfn.Hosting \
+  AspNetCore/NativeFfn.AspNetCore; do
   list="$(dirname "$project")/PublicAPI.Unshipped.txt"
   # A project is compiled again even where nothing changed, because an unchanged one prints no diagnostics.
   missing="$(dotnet build "$project.csproj" --no-incremental -p:TreatWarningsAsErrors=false -p:BuildProjectReferences=true -v q -nologo 2>&1 \

@@ -1,3 +1,5 @@
+using NativeFfn.AspNetCore;
+
 namespace NativeFfn.Server.Configuration;
 
 /// <summary>
@@ -7,8 +9,10 @@ internal sealed class ServerOptions
 {
     public const string Section = "Server";
 
-    // 128 bits in hexadecimal digits would be 32 characters; shorter than this is a password, not a key.
-    private const int MinimumKeyLength = 16;
+    private static readonly SectionKeys Keys = new(
+        nameof(ApiKeys),
+        nameof(MaxRequestBytes), nameof(MaxBufferedBytes), nameof(MaxConnections),
+        $"{nameof(Explorer)}:{nameof(ExplorerOptions.Enabled)}", $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
 
     /// <summary>Keys of which a request must bring one; none where only this machine can connect.</summary>
     public string[] ApiKeys { get; set; } = [];
@@ -30,30 +34,37 @@ internal sealed class ServerOptions
     public static ServerOptions Read(IConfiguration configuration)
     {
         ServerOptions options = Bind(configuration);
-        RequireAtLeast(1, options.MaxRequestBytes, nameof(MaxRequestBytes));
-        RequireAtLeast(options.MaxRequestBytes, options.MaxBufferedBytes, nameof(MaxBufferedBytes));
-        RequireAtLeast(1, options.MaxConnections, nameof(MaxConnections));
-        RequireAtLeast(1, options.Explorer.MaxTokens, $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
-        for (int i = 0; i < options.ApiKeys.Length; i++)
+        var endpoints = new NativeFfnEndpointOptions { Section = Section };
+        options.CopyTo(endpoints);
+        if (EndpointOptionsValidator.Failures(endpoints).FirstOrDefault() is { } failure)
         {
-            // The key itself is not repeated: messages end in logs.
-            if (options.ApiKeys[i].Length < MinimumKeyLength || options.ApiKeys[i].Any(static letter => letter is <= ' ' or > '~'))
-            {
-                throw new ConfigurationException(
-                    $"{Section}:{nameof(ApiKeys)}:{i} must have at least {MinimumKeyLength} characters, all of them visible ASCII. Make " +
-                    "one with: openssl rand -hex 32");
-            }
+            throw new ConfigurationException(failure);
         }
 
+        RequireAtLeast(1, options.MaxConnections, nameof(MaxConnections));
+        RequireAtLeast(1, options.Explorer.MaxTokens, $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
         return options;
+    }
+
+    /// <summary>Gives the endpoints their part.</summary>
+    public void CopyTo(NativeFfnEndpointOptions endpoints)
+    {
+        endpoints.ApiKeys = ApiKeys;
+        endpoints.MaxRequestBytes = MaxRequestBytes;
+        endpoints.MaxBufferedBytes = MaxBufferedBytes;
     }
 
     private static ServerOptions Bind(IConfiguration configuration)
     {
-        ServerKeys.RequireKnown(configuration.GetSection(Section));
+        IConfigurationSection section = configuration.GetSection(Section);
+        if (Keys.WhyRefused(section) is { } why)
+        {
+            throw new ConfigurationException(why);
+        }
+
         try
         {
-            return configuration.GetSection(Section).Get<ServerOptions>() ?? new ServerOptions();
+            return section.Get<ServerOptions>() ?? new ServerOptions();
         }
         catch (InvalidOperationException unreadable)
         {

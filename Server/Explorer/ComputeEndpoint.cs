@@ -1,7 +1,8 @@
 using System.Text.Json;
+using NativeFfn.AspNetCore.Http;
+using NativeFfn.AspNetCore.Json;
 using NativeFfn.Hosting;
 using NativeFfn.Server.Configuration;
-using NativeFfn.Server.Http;
 using NativeFfn.Server.Json;
 
 namespace NativeFfn.Server.Explorer;

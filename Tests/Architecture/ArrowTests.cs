@@ -5,7 +5,8 @@ using NUnit.Framework;
 namespace NativeFfn.Tests.Sources;
 
 /// <summary>
-/// The arrows between folders, which only go down: Native → Bindings → Backends → Layers → Hosting and Cli → Server, Samples, Tools.
+/// The arrows between folders, which only go down: Native → Bindings → Backends → Layers → Hosting and Cli → AspNetCore → Server, Samples,
+/// Tools.
 /// </summary>
 [Category(Needs.Clone)]
 public sealed partial class ArrowTests
@@ -54,10 +55,11 @@ public sealed partial class ArrowTests
         ("Layers/Checkpoints", [.. BackendTables]),
         ("Layers", [.. BackendTables, "Backends", "Backends/BackendCatalog.cs", "Layers/Checkpoints"]),
         ("Hosting", [.. Library]),
+        ("AspNetCore", [.. Library, "Hosting"]),
         (CommonStart, []),
         ("Cli", [.. Library, "Backends/Encodings", "Backends/Reference", CommonStart]),
-        ("Server", [.. Library, "Hosting", CommonStart]),
-        ("Samples", [.. Library]),
+        ("Server", [.. Library, "Hosting", "AspNetCore", CommonStart]),
+        ("Samples", [.. Library, "Hosting", "AspNetCore"]),
         ("Tools", [Anything]),
         ("Tests", [Anything]),
         ("Tools/Bench", [Anything]),
@@ -82,11 +84,24 @@ public sealed partial class ArrowTests
     [Test]
     public void Only_backends_and_programs_that_measure_name_a_backend()
     {
-        string[] above = ["Layers", "Hosting", "Cli", "Server", "Samples"];
+        string[] above = ["Layers", "Hosting", "AspNetCore", "Cli", "Server", "Samples"];
         Assert.That(
             from file in SourceFile.All
             where above.Contains(file.Path.Split('/')[0]) && BackendName().IsMatch(file.Code)
             select file.Path,
+            Is.Empty);
+    }
+
+    [Test]
+    public void A_package_below_the_endpoints_names_nothing_of_aspnet_or_grpc()
+    {
+        string[] below = ["Bindings", "Backends", "Layers", "Hosting", "Cli"];
+        Assert.That(
+            from file in SourceFile.All
+            where below.Contains(file.Path.Split('/')[0])
+            from used in file.Usings
+            where used.StartsWith("Microsoft.AspNetCore", StringComparison.Ordinal) || used.StartsWith("Grpc.", StringComparison.Ordinal)
+            select $"{file.Path}: {used}",
             Is.Empty);
     }
 

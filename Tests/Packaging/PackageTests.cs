@@ -22,6 +22,8 @@ public sealed class PackageTests
     private DirectoryInfo _work = null!;
     private string _packages = null!;
     private Package _library = null!;
+    private Package _hosting = null!;
+    private Package _endpoints = null!;
     private Package _command = null!;
 
     [OneTimeSetUp]
@@ -32,13 +34,15 @@ public sealed class PackageTests
         if (Given is null)
         {
             string configuration = Path.GetFileName(AppContext.BaseDirectory.TrimEnd('/'));
-            foreach (string project in new[] { "Layers", "Cli" })
+            foreach (string project in new[] { "Layers", "Hosting", "AspNetCore", "Cli" })
             {
                 DotnetProcess.Done(Repository.Root, Quiet, "pack", project, "--no-build", "-c", configuration, "-o", _packages);
             }
         }
 
         _library = Open("NativeFfn", ".nupkg");
+        _hosting = Open("NativeFfn.Hosting", ".nupkg");
+        _endpoints = Open("NativeFfn.AspNetCore", ".nupkg");
         _command = Open("NativeFfn.Cli", ".nupkg");
     }
 
@@ -46,6 +50,8 @@ public sealed class PackageTests
     public void Delete()
     {
         _library.Dispose();
+        _hosting.Dispose();
+        _endpoints.Dispose();
         _command.Dispose();
         _work.Delete(recursive: true);
     }
@@ -60,6 +66,39 @@ public sealed class PackageTests
     }
 
     [Test]
+    public void The_endpoints_bring_what_clients_and_applications_need()
+    {
+        Assert.That(_endpoints.Files, Is.EquivalentTo(new[]
+        {
+            "LICENSE", "README.md", "buildTransitive/NativeFfn.AspNetCore.targets", "protos/nativeffn/v1/ffn.proto",
+            "lib/net10.0/NativeFfn.AspNetCore.dll", "lib/net10.0/NativeFfn.AspNetCore.xml",
+        }));
+        Assert.That(_endpoints.Text("buildTransitive/NativeFfn.AspNetCore.targets"), Does.Contain("UseStrictValidation"));
+        Assert.That(_endpoints.Dependencies.Select(static dependency => dependency.Id), Is.EquivalentTo(new[]
+        {
+            "NativeFfn.Hosting", "Google.Protobuf", "Grpc.AspNetCore.HealthChecks", "Grpc.AspNetCore.Server",
+            "Grpc.Reflection", "Microsoft.AspNetCore.OpenApi", "CommunityToolkit.HighPerformance",
+        }));
+    }
+
+    [Test]
+    public void Heavy_dependencies_stay_out_of_the_package_for_any_host() => Assert.That(
+        _hosting.Dependencies.Select(static dependency => dependency.Id),
+        Has.All.StartsWith("Microsoft.Extensions.").Or.EqualTo("NativeFfn").Or.EqualTo("CommunityToolkit.HighPerformance"));
+
+    [Test]
+    public void A_readme_lists_the_packages_beside_its_own() => Assert.Multiple(() =>
+    {
+        foreach (Package package in (Package[])[_hosting, _endpoints])
+        {
+            foreach (string name in new[] { "NativeFfn", "NativeFfn.Hosting", "NativeFfn.AspNetCore", "NativeFfn.Cli" })
+            {
+                Assert.That(package.Text("README.md"), Does.Contain($"| `{name}` |"));
+            }
+        }
+    });
+
+    [Test]
     public void The_command_is_a_tool_with_all_it_needs()
     {
         Assert.That(_command.Text("tools/net10.0/any/DotnetToolSettings.xml"), Does.Contain("Name=\"nativeffn\"").And.Contain("EntryPoint=\"NativeFfn.Cli.dll\""));
@@ -71,7 +110,7 @@ public sealed class PackageTests
     [Test]
     public void Every_package_says_what_it_is() => Assert.Multiple(() =>
     {
-        foreach (Package package in (Package[])[_library, _command])
+        foreach (Package package in (Package[])[_library, _hosting, _endpoints, _command])
         {
             Assert.That(package.Metadata("license"), Is.EqualTo("MIT"));
             Assert.That(package.Metadata("readme"), Is.EqualTo("README.md"));

@@ -1,5 +1,7 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using NativeFfn.AspNetCore;
 using NativeFfn.Checkpoints;
 using NativeFfn.Hosting;
 
@@ -71,6 +73,36 @@ internal static class ReadmeSamples
         // sample: server
         builder.Services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
         builder.Services.Configure<NativeFfnOptions>(options => options.AddLayer("made", spec, new XavierWeights(spec, seed: 1)));
+
+        // end
+    }
+
+    public static void AddEndpoints(WebApplicationBuilder builder)
+    {
+        // sample: endpoints
+        builder.Services.AddNativeFfn();             // the section NativeFfn
+        builder.Services.AddNativeFfnEndpoints();    // the section NativeFfnEndpoints
+        builder.Services.AddNativeFfnGrpc();
+        builder.Services.AddOpenApi();
+
+        // end
+    }
+
+    public static void MapEndpoints(WebApplication app)
+    {
+        // sample: routes
+        app.MapNativeFfn();
+        app.MapNativeFfnGrpc();
+        app.MapNativeFfnHealthChecks();
+        app.MapOpenApi();
+
+        // end
+    }
+
+    public static void MapGuarded(WebApplication app)
+    {
+        // sample: conventions
+        app.MapGroup("/ffn").MapNativeFfn().RequireAuthorization("callers").RequireRateLimiting("each-caller");
 
         // end
     }

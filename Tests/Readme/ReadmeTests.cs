@@ -1,5 +1,7 @@
 using System.Reflection;
 using System.Text.RegularExpressions;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using NativeFfn.Hosting;
@@ -20,6 +22,9 @@ public sealed class ReadmeTests
     [TestCase("server", "README.md")]
     [TestCase("server", "docs/server.md")]
     [TestCase("client", "docs/server.md")]
+    [TestCase("endpoints", "docs/server.md")]
+    [TestCase("routes", "docs/server.md")]
+    [TestCase("conventions", "AspNetCore/README.md")]
     public void A_code_sample_is_code_that_is_compiled_here(string name, string document)
     {
         string source = Documents.Read("Tests/Readme/ReadmeSamples.cs");
@@ -70,6 +75,24 @@ public sealed class ReadmeTests
         ReadmeSamples.RunOnDevice(layer, application.CreateStream(), rows, 5);
         Assert.That(application.Read<float>(rows, x.Length), Is.EqualTo(expected));
         device.AssertNoViolations();
+    }
+
+    [Test]
+    public void The_endpoints_samples_map_every_address()
+    {
+        WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
+        ReadmeSamples.AddEndpoints(builder);
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 8, 16);
+        builder.Services.Configure<NativeFfnOptions>(options => options.AddLayer("made", spec, new XavierWeights(spec, seed: 1)));
+        WebApplication app = builder.Build();
+        ReadmeSamples.MapEndpoints(app);
+        string[] patterns = [.. ((IEndpointRouteBuilder)app).DataSources.SelectMany(static source => source.Endpoints)
+            .OfType<RouteEndpoint>().Select(static endpoint => endpoint.RoutePattern.RawText!)];
+        Assert.That(patterns, Is.SupersetOf(new[]
+        {
+            "/v1/layers", "/v1/layers/{model}/{index}/forward", "/v1/models/{model}/reload", "/healthz/live", "/healthz/ready",
+            "/nativeffn.v1.FeedForward/Forward", "/grpc.health.v1.Health/Check", "/openapi/{documentName}.json",
+        }));
     }
 
     [Test]

@@ -1,7 +1,9 @@
 using System.Reflection;
 using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.Configuration;
+using NativeFfn.AspNetCore;
+using NativeFfn.AspNetCore.Http;
 using NativeFfn.Server.Configuration;
-using NativeFfn.Server.Http;
 using NativeFfn.Tests.Readme;
 using NUnit.Framework;
 
@@ -46,6 +48,28 @@ public sealed class DocumentationTests
             Assert.That(ServerText, Does.Match(@"\| `Explorer:Enabled` \|[^|]+\| true \|"));
             Assert.That(ServerText, Does.Match($@"\| `Explorer:MaxTokens` \|[^|]+\| {defaults.Explorer.MaxTokens} \|"));
             Assert.That(typeof(ServerOptions).GetProperties(), Has.Length.EqualTo(5), "a new option has a row and a line here");
+        });
+    }
+
+    [Test]
+    public void Every_option_of_the_endpoints_is_known_and_listed_with_its_default()
+    {
+        var defaults = new NativeFfnEndpointOptions();
+        Assert.Multiple(() =>
+        {
+            foreach (PropertyInfo property in typeof(NativeFfnEndpointOptions).GetProperties())
+            {
+                object value = property.GetValue(defaults)!;
+                bool isList = value is string[];
+                string text = isList ? "none" : $"{value}".ToLowerInvariant();
+                Assert.That(ServerText, Does.Match($@"\| `{property.Name}` \|[^|]+\| {text} \|"), property.Name);
+                (string key, string set) = isList ? ($"{property.Name}:0", "0123456789abcdef") : (property.Name, $"{value}");
+                IConfiguration configuration = new ConfigurationBuilder()
+                    .AddInMemoryCollection([KeyValuePair.Create($"NativeFfnEndpoints:{key}", (string?)set)]).Build();
+                Assert.That(
+                    () => EndpointOptionsBinder.Bind(configuration.GetSection("NativeFfnEndpoints"), new NativeFfnEndpointOptions()),
+                    Throws.Nothing, property.Name);
+            }
         });
     }
 

@@ -2,8 +2,8 @@ using System.Runtime.InteropServices;
 using Google.Protobuf;
 using Grpc.Core;
 using Grpc.Net.Client;
+using NativeFfn.AspNetCore.Rpc;
 using NativeFfn.Hosting;
-using NativeFfn.Server.Rpc;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
@@ -43,17 +43,25 @@ public sealed class GrpcTests
             Assert.That(reply.Layers[0].InputWidth, Is.EqualTo(ServerUnderTest.Width));
             Assert.That(reply.Layers[0].HiddenWidths, Is.EqualTo(new[] { _server.Layer.Spec.DFf }));
             Assert.That(reply.Layers[0].WeightBytes, Is.Positive);
+            Assert.That(reply.Layers[0].Modes, Is.EqualTo(new[] { Mode.Ffn, Mode.Residual, Mode.Block }));
+            Assert.That((reply.Layers[0].Experts, reply.Layers[0].TopK), Is.EqualTo((0, 0)));
+            Assert.That(reply.Layers[0].Precision, Is.EqualTo("auto"));
+            Assert.That(reply.Layers[0].Encodings, Is.EqualTo(new[] { "f32" }));
+            Assert.That(reply.Layers[0].Backend, Is.EqualTo("managed"));
+            Assert.That(reply.Layers[0].BackendVersion, Is.EqualTo(_server.Layer.Engine.Backend.Version));
+            Assert.That(reply.Layers[0].Threads, Is.EqualTo(_server.Layer.Engine.Backend.Threads));
         });
     }
 
-    [TestCase(Mode.Ffn, FfnMode.Ffn)]
-    [TestCase(Mode.Residual, FfnMode.Residual)]
-    [TestCase(Mode.Block, FfnMode.Block)]
-    public async Task One_request_has_one_answer(Mode mode, FfnMode expected)
+    [TestCase(FfnMode.Ffn)]
+    [TestCase(FfnMode.Residual)]
+    [TestCase(FfnMode.Block)]
+    public async Task One_request_has_one_answer(FfnMode mode)
     {
         float[] rows = ServerUnderTest.Rows(3);
-        ForwardReply reply = await _client.ForwardAsync(Request(rows, mode), deadline: DateTime.UtcNow.AddMinutes(1));
-        Assert.That(RowsOf(reply), Is.EqualTo(_server.Expected(expected, rows)).Within(Tolerance));
+        ForwardReply reply = await _client.ForwardAsync(
+            Request(rows, Enum.Parse<Mode>($"{mode}")), deadline: DateTime.UtcNow.AddMinutes(1));
+        Assert.That(RowsOf(reply), Is.EqualTo(_server.Expected(mode, rows)).Within(Tolerance));
     }
 
     [Test]
@@ -82,7 +90,8 @@ public sealed class GrpcTests
                 else
                 {
                     Assert.That(
-                        RowsOf(replies[i]), Is.EqualTo(_server.Expected(FfnMode.Ffn, ServerUnderTest.Rows(i % 5, i))).Within(Tolerance));
+                        RowsOf(replies[i]),
+                        Is.EqualTo(_server.Expected(FfnMode.Ffn, ServerUnderTest.Rows(1 + (i % 5), i))).Within(Tolerance));
                 }
             }
         });
@@ -91,7 +100,7 @@ public sealed class GrpcTests
         {
             for (int i = 0; i < Requests; i++)
             {
-                ForwardRequest request = Request(ServerUnderTest.Rows(i % 5, i));
+                ForwardRequest request = Request(ServerUnderTest.Rows(1 + (i % 5), i));
                 request.Layer = i == Bad ? "model/7" : request.Layer;
                 await call.RequestStream.WriteAsync(request);
             }
@@ -106,7 +115,14 @@ public sealed class GrpcTests
         Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/9" }), Is.EqualTo(StatusCode.NotFound));
         Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/1", Rows = ByteString.CopyFrom(1, 2, 3) }), Is.EqualTo(
             StatusCode.InvalidArgument));
-        Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/1", Mode = (Mode)9 }), Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(await StatusOfAsync(new ForwardRequest { Layer = "model/1" }), Is.EqualTo(StatusCode.InvalidArgument));
+        ForwardRequest mode = Request(ServerUnderTest.Rows(1), (Mode)9);
+        Assert.That(await StatusOfAsync(mode), Is.EqualTo(StatusCode.InvalidArgument));
+        ForwardRequest priority = Request(ServerUnderTest.Rows(1));
+        priority.Priority = (Priority)9;
+        RpcException refused = await FailureOfAsync(_client.ForwardAsync(priority).ResponseAsync);
+        Assert.That(refused.StatusCode, Is.EqualTo(StatusCode.InvalidArgument));
+        Assert.That(refused.Status.Detail, Does.StartWith("priority is 9"));
     }
 
     [Test]

@@ -38,7 +38,7 @@ public sealed class HttpForwardTests
     {
         await Task.WhenAll(Enumerable.Range(1, 40).Select(async seed =>
         {
-            float[] rows = ServerUnderTest.Rows(seed % 8, seed);
+            float[] rows = ServerUnderTest.Rows(1 + (seed % 8), seed);
             byte[] bytes = new byte[rows.Length * sizeof(float)];
             Buffer.BlockCopy(rows, 0, bytes, 0, bytes.Length);
             using var content = new StreamContent(new MemoryStream(bytes));
@@ -51,10 +51,12 @@ public sealed class HttpForwardTests
     }
 
     [Test]
-    public async Task No_rows_give_no_rows()
+    public async Task No_rows_are_refused()
     {
-        using HttpResponseMessage answer = await _server.PostAsync(Array.Empty<float>());
-        Assert.That(await ServerUnderTest.ReadRowsAsync(answer), Is.Empty);
+        using HttpResponseMessage binary = await _server.PostAsync(Array.Empty<float>());
+        Assert.That(await ServerUnderTest.AssertProblemAsync(binary, 400, "bad-rows"), Does.Contain("at least one row"));
+        using HttpResponseMessage json = await PostJsonAsync("{\"rows\": []}");
+        Assert.That(await ServerUnderTest.AssertProblemAsync(json, 400, "bad-rows"), Does.Contain("at least one row"));
     }
 
     [Test]
@@ -173,7 +175,7 @@ public sealed class HttpForwardTests
         foreach ((string path, string allowed) in new[]
         {
             ("/v1/layers", "GET"), ("/v1/layers/model/1/forward", "POST"), ("/api/compute/ffn", "POST"),
-            ("/nativeffn.v1.FeedForward/Forward", "POST"),
+            ("/nativeffn.v1.FeedForward/Forward", "POST"), ("/v1/models/model/reload", "POST"), ("/openapi/v1.json", "GET"),
             ("/metrics", "GET, HEAD"), ("/healthz/live", "GET, HEAD"), ("/", "GET, HEAD"), ("/explorer.js", "GET, HEAD"),
         })
         {
@@ -236,6 +238,11 @@ public sealed class HttpForwardTests
             Assert.That(layers[1].GetProperty("modes").EnumerateArray().Select(static mode => mode.GetString()), Is.EqualTo(
                 new[] { "ffn", "residual", "block" }));
             Assert.That(layers[1].GetProperty("backend").GetString(), Is.EqualTo("managed"));
+            Assert.That(layers[1].GetProperty("backendVersion").GetString(), Is.EqualTo(_server.Layer.Engine.Backend.Version));
+            Assert.That(layers[1].GetProperty("threads").GetInt32(), Is.EqualTo(_server.Layer.Engine.Backend.Threads));
+            Assert.That(layers[1].GetProperty("precision").GetString(), Is.EqualTo("auto"));
+            Assert.That(layers[1].GetProperty("encodings")[0].GetString(), Is.EqualTo("f32"));
+            Assert.That(layers[1].TryGetProperty("experts", out _), Is.False, "a dense layer");
         });
     }
 

@@ -50,7 +50,8 @@ public sealed class JsonTextTests
     [TestCase("\"utf-8\"")]
     public async Task Utf8_is_read_with_and_without_a_byte_order_mark(string charset)
     {
-        byte[] body = Encoding.UTF8.GetBytes("\uFEFF{\"rows\": []}");
+        string row = string.Join(", ", Enumerable.Repeat("0.5", ServerUnderTest.Width));
+        byte[] body = Encoding.UTF8.GetBytes($"\uFEFF{{\"rows\": [[{row}]]}}");
         using HttpResponseMessage marked = await PostAsync(Forward, body, charset);
         using HttpResponseMessage plain = await PostAsync(Forward, body[3..], charset);
         Assert.That(((int)marked.StatusCode, (int)plain.StatusCode), Is.EqualTo((200, 200)));

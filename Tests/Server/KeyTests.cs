@@ -20,6 +20,7 @@ public sealed class KeyTests
 
     [TestCase("/v1/layers")]
     [TestCase("/metrics")]
+    [TestCase("/openapi/v1.json")]
     [TestCase("/nowhere")]
     public async Task Without_a_key_the_answer_is_401(string address)
     {

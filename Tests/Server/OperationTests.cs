@@ -1,7 +1,7 @@
 using System.Diagnostics;
 using System.Net;
+using NativeFfn.AspNetCore.Http;
 using NativeFfn.Load.Wire;
-using NativeFfn.Server.Http;
 using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;

@@ -73,7 +73,7 @@ public sealed class RequestMutator(RequestWay way, int seed)
     private static readonly string[] Paths =
     [
         Forward, "/v1/layers", "/", "/metrics", "/healthz/live", "/healthz/ready", "/api/compute/ffn", Rpc + "Forward",
-        Rpc + "ForwardStream", Rpc + "ListLayers", "/index.html",
+        Rpc + "ForwardStream", Rpc + "ListLayers", "/index.html", "/openapi/v1.json", "/grpc.health.v1.Health/Check",
     ];
 
     private readonly Random _random = new(seed);
