@@ -19,7 +19,7 @@ internal static class MklBackend
         return new CpuBackend(
             new BackendDescription(BackendKind.Mkl, "MKL " + library.Version, library.Path, options.Threads)
             {
-                OwnKernel = CpuKernel.Mkl, ConcurrentForwards = Environment.ProcessorCount,
+                RunsPartsOfMixtures = true, OwnKernel = CpuKernel.Mkl, ConcurrentForwards = Environment.ProcessorCount,
             },
             options,
             gemms);
