@@ -73,8 +73,15 @@ internal static class BenchCommand
         }
 
         Terminal terminal = session.Terminal;
-        ImmutableArray<BenchRow> rows = BenchRunner.Run(plan, terminal.Progress, left => terminal.Error.WriteLine("not measured: " + left));
+        ImmutableArray<BenchRow> rows = plan.Follows
+            ? BenchRunner.Run(plan, static _ => { }, static _ => { })
+            : BenchRunner.Run(plan, terminal.Progress, left => terminal.Error.WriteLine("not measured: " + left));
         terminal.Progress(string.Empty);
+        if (plan.Follows)
+        {
+            return ExitCode.Done;
+        }
+
         string text = CliJson.Write(rows, CliJson.Default.ImmutableArrayBenchRow);
         if (json == StandardOutput)
         {

@@ -54,6 +54,11 @@ internal static class VerifyCommand
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
         RandomRows.RequireRoom("--tokens", tokens, found.Spec);
         VerifyReport report = Verifier.Run(model, found, tokens, options);
+        if (JobRank.Follows(options))
+        {
+            return ExitCode.Done;
+        }
+
         if (json)
         {
             session.Terminal.Out.WriteLine(CliJson.Write(report, CliJson.Default.VerifyReport));
