@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu;
 using NativeFfn.Backends.CuBlas;
 using NativeFfn.Backends.CuBlas.Weights;
+using NativeFfn.Backends.Parallel;
 using NativeFfn.Backends.Reference;
 using NativeFfn.Bindings;
 
@@ -48,6 +49,28 @@ internal static class BackendCatalog
         // The managed backend runs anywhere, but not in a precision of GPUs.
         throw new BackendUnavailableException(
             requested, string.Join("\n", candidates.Select(static candidate => $"{Names<BackendKind>.Of(candidate.Kind)}: {candidate.Reason}")));
+    }
+
+    /// <summary>Opens a backend, and with <see cref="FfnEngineOptions.Parallel"/> has its layers cut over ranks.</summary>
+    /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here.</exception>
+    public static (IFfnBackend Backend, BackendSelection Selection) OpenRank(FfnEngineOptions options)
+    {
+        (IFfnBackend backend, BackendSelection selection) = Open(options);
+        if (!ParallelPlan.TryParse(options.Parallel, out ParallelPlan plan))
+        {
+            return (backend, selection);
+        }
+
+        try
+        {
+            backend = CollectiveCatalog.Join(backend, plan, options);
+            return (backend, selection with { Chosen = backend.Description });
+        }
+        catch
+        {
+            backend.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Opens every backend in turn, and closes it again.</summary>

@@ -52,6 +52,15 @@ internal static class Libraries
     /// <summary>The file names, as a pattern, of the library that NVRTC opens by its bare name when it first compiles.</summary>
     public static string NvrtcBuiltinsPattern { get; } = OperatingSystem.IsWindows() ? "nvrtc-builtins64_*.dll" : "libnvrtc-builtins.so.*";
 
+    /// <summary>What files with the ABI of MPI 5 begin with.</summary>
+    public const string MpiAbiPrefix = "libmpi_abi";
+
+    /// <summary>Files of Open MPI 4 and 5, and of any library with the ABI of MPI 5. MPI on Windows and macOS is not looked for.</summary>
+    public static string[] OpenMpiFiles { get; } = ["libmpi.so.40", "libmpi_abi.so.1", "libmpi_abi.so.0"];
+
+    /// <summary>Files of MPICH, as Debian names it, and of libraries with its ABI, such as Intel MPI and MVAPICH.</summary>
+    public static string[] MpichFiles { get; } = ["libmpich.so.12", "libmpi.so.12", "libmpi_abi.so.1", "libmpi_abi.so.0"];
+
     // The major versions that the bindings were written for, newest first.
     private static readonly int[] KnownCudaMajors = [13, 12];
 

@@ -48,6 +48,7 @@ internal static class ErrorReport
 
         // CheckpointException is an IOException, BackendUnavailableException is not.
         IOException or UnauthorizedAccessException or NotSupportedException or BackendUnavailableException => (ExitCode.BadInput, error.Message),
+        CollectiveFailedException => (ExitCode.Failed, error.Message),
         OutOfMemoryException or InsufficientMemoryException => (ExitCode.BadInput, "Not enough memory: " + error.Message),
         _ => (ExitCode.Failed, $"Unexpected {error.GetType().Name}: {error.Message} Set {DebugVariable}=1 for the details."),
     };

@@ -36,16 +36,24 @@ public sealed class FfnEngine : IDisposable
     /// </summary>
     public DeviceFailedException? Failure => _backend.Failure;
 
+    /// <summary>This process's rank among those that layers are cut over, from 0; 0 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
+    public int Rank => _backend.Rank;
+
+    /// <summary>Ranks that layers are cut over; 1 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
+    public int Ranks => _backend.Ranks;
+
     internal bool IsDisposed => _disposed;
 
     /// <summary>Opens an engine on a backend.</summary>
     /// <param name="options">Which backend, with how many threads; null means the defaults.</param>
     /// <exception cref="ArgumentOutOfRangeException">An option is out of range.</exception>
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here; the message says why.</exception>
+    /// <exception cref="PlatformNotSupportedException">Layers are to be cut over ranks, and there is no usable MPI; the message says why.</exception>
+    /// <exception cref="CollectiveFailedException">The ranks are not alike, or one did not come in time.</exception>
     public static FfnEngine Create(FfnEngineOptions? options = null)
     {
         options = (options ?? new FfnEngineOptions()).Resolve();
-        (IFfnBackend backend, BackendSelection selection) = BackendCatalog.Open(options);
+        (IFfnBackend backend, BackendSelection selection) = BackendCatalog.OpenRank(options);
         return new FfnEngine(backend, selection, options.Precision);
     }
 
@@ -98,6 +106,16 @@ public sealed class FfnEngine : IDisposable
         ArgumentNullException.ThrowIfNull(checkpoint);
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
         return CreateLayer(found.Spec, found.Weights);
+    }
+
+    /// <summary>Runs this rank's part of what rank 0 computes, until rank 0 disposes its engine.</summary>
+    /// <remarks>The calling thread sleeps while there is nothing to do. Rank 0 calls forwards in place of it.</remarks>
+    /// <exception cref="InvalidOperationException">This is rank 0, or the only rank.</exception>
+    /// <exception cref="CollectiveFailedException">A rank failed, or did not come within <see cref="FfnEngineOptions.ParallelSeconds"/>.</exception>
+    public void Follow()
+    {
+        ObjectDisposedException.ThrowIf(_disposed, this);
+        _backend.Follow();
     }
 
     /// <summary>Joins layers of this engine, so that they run one after the other on the same rows.</summary>

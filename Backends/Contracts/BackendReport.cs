@@ -44,6 +44,9 @@ public sealed record BackendDescription(BackendKind Kind, string Version, string
     /// <summary>Whether a row keeps its bits whatever rows run beside it and however many, in dense layers and in mixtures.</summary>
     public bool RowsAreIndependent { get; init; }
 
+    /// <summary>Whether it runs a part of a mixture's experts, and lets other ranks decide on routes.</summary>
+    internal bool RunsPartsOfMixtures { get; init; }
+
     /// <summary>The kernel that leaves no product to another backend's; <see cref="CpuKernel.Auto"/> where there is no such choice.</summary>
     public CpuKernel OwnKernel { get; init; }
 }

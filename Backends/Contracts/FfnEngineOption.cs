@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using NativeFfn.Backends;
 
 namespace NativeFfn;
 
@@ -10,6 +11,9 @@ namespace NativeFfn;
 /// </remarks>
 public sealed class FfnEngineOption
 {
+    // A day: a bound against a mistyped number.
+    private const int MaxParallelSeconds = 86_400;
+
     private static readonly FfnEngineOptions Defaults = new();
 
     private readonly Func<FfnEngineOptions, object?> _get;
@@ -55,6 +59,16 @@ public sealed class FfnEngineOption
         Text(nameof(FfnEngineOptions.CudaPath), "DIR", "the folder of libcublasLt and libnvrtc",
             "The CUDA libraries to use, and no others.",
             static options => options.CudaPath, static (options, value) => options with { CudaPath = value }),
+        new(nameof(FfnEngineOptions.Parallel), "PLAN", ParallelPlan.Allowed,
+            "How layers are cut over the ranks of an MPI job.",
+            static options => options.Parallel,
+            static options => options.Parallel is null || ParallelPlan.TryParse(options.Parallel, out _),
+            static (options, text) => options with { Parallel = text }),
+        Number(nameof(FfnEngineOptions.ParallelSeconds), MaxParallelSeconds, $"1 to {MaxParallelSeconds}",
+            "Seconds that a rank waits for others in a forward.",
+            static options => options.ParallelSeconds, static (options, value) => options with { ParallelSeconds = value }, minimum: 1),
+        Text(nameof(FfnEngineOptions.MpiPath), "PATH", "a libmpi or libmpich file or its folder", "The MPI to use, and no other.",
+            static options => options.MpiPath, static (options, value) => options with { MpiPath = value }),
         new(nameof(FfnEngineOptions.CudaContext), string.Empty, "a CUcontext of the application's, from code alone",
             "The context to work in; 0 for the device's own.",
             static options => options.CudaContext, static _ => true, static (_, _) => null),
@@ -140,13 +154,14 @@ public sealed class FfnEngineOption
         string allowed,
         string description,
         Func<FfnEngineOptions, int> get,
-        Func<FfnEngineOptions, int, FfnEngineOptions> set) => new(
+        Func<FfnEngineOptions, int, FfnEngineOptions> set,
+        int minimum = 0) => new(
             name,
             "N",
             allowed,
             description,
             options => get(options),
-            options => get(options) >= 0 && get(options) <= maximum,
+            options => get(options) >= minimum && get(options) <= maximum,
             (options, text) => int.TryParse(text, NumberStyles.AllowLeadingSign, CultureInfo.InvariantCulture, out int value)
                 ? set(options, value)
                 : null);

@@ -76,6 +76,22 @@ public sealed record FfnEngineOptions
     /// </summary>
     public bool Autotune { get; init; }
 
+    /// <summary>
+    /// How layers are cut over the ranks of an MPI job: <c>auto</c>, or <c>tensor=T,expert=E</c> with T · E ranks; null (the default) cuts
+    /// nothing. Every rank makes the same engine and the same layers in the same order; rank 0 calls forwards, and the others call
+    /// <c>FfnEngine.Follow</c>. A job of one rank runs whole layers.
+    /// </summary>
+    public string? Parallel { get; init; }
+
+    /// <summary>Seconds that a rank waits for others in a forward before the group has failed.</summary>
+    public int ParallelSeconds { get; init; } = 60;
+
+    /// <summary>The file or folder of the MPI library to use and no other; null (the default) looks in the usual places.</summary>
+    public string? MpiPath { get; init; }
+
+    /// <summary>The ranks; null takes those of the MPI job. Tests give ranks of one process.</summary>
+    internal CollectiveSource? Collective { get; init; }
+
     /// <summary>The most tokens for the decode kernels of a GPU; null measures it. Tests set it.</summary>
     internal int? DecodeTokens { get; init; }
 
@@ -100,6 +116,9 @@ public sealed record FfnEngineOptions
         return Threads > 0 ? this : this with { Threads = Math.Min(Environment.ProcessorCount, MaxThreads) };
     }
 }
+
+/// <summary>Where an engine's ranks come from; the folder of collectives knows its own kinds.</summary>
+internal abstract record CollectiveSource;
 
 /// <summary>Where a device's libraries come from; each backend knows its own kind.</summary>
 internal abstract record DeviceSource;

@@ -22,6 +22,9 @@ internal readonly ref struct FfnRows
     /// <summary>What is computed.</summary>
     public FfnMode Mode { get; init; }
 
+    /// <summary>Asked for a mixture's routes before its experts run; null where a forward stands alone.</summary>
+    public IRouteAgreement? Agreement { get; init; }
+
     /// <summary>Receives the inner values where one is given.</summary>
     public FfnTrace? Trace { get; init; }
 

@@ -20,7 +20,7 @@ internal static class FfnTensorList
             yield return new FfnTensor(FfnTensorRole.RouterSelectionBias, 0, "router.selection_bias", 1, mixture.Experts);
         }
 
-        for (int expert = 0; expert < mixture.Experts; expert++)
+        for (int expert = mixture.FirstOwnExpert; expert < mixture.FirstOwnExpert + mixture.OwnExperts; expert++)
         {
             foreach (FfnTensor tensor in OfStages(spec))
             {

@@ -27,6 +27,16 @@ internal interface IFfnBackend : IDisposable
     /// <exception cref="NotSupportedException">A weight cannot be held in the precision; the message says which.</exception>
     ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights);
 
+    /// <summary>This rank among those that layers are cut over, from 0.</summary>
+    int Rank => 0;
+
+    /// <summary>Ranks that layers are cut over.</summary>
+    int Ranks => 1;
+
+    /// <summary>Runs what rank 0 asks for until it stops.</summary>
+    /// <exception cref="InvalidOperationException">This is rank 0.</exception>
+    void Follow() => throw new InvalidOperationException("Rank 0 leads, and others follow it.");
+
     /// <summary>Opens a stream for forwards on device memory.</summary>
     /// <param name="stream">A stream of the application's (<c>CUstream</c>), which must outlive what is opened; null makes one.</param>
     /// <exception cref="NotSupportedException">The backend has no device memory.</exception>

@@ -85,6 +85,18 @@ public sealed record MixtureSpec(int Experts, int TopK)
     /// <summary>What the shared network's result is multiplied with; finite.</summary>
     public float SharedFactor { get; init; } = 1;
 
+    /// <summary>The first expert that is here; the others' results are left out of the sum, for other ranks to add.</summary>
+    internal int FirstOwnExpert { get; init; }
+
+    /// <summary>Experts that are here, of which there is one at least.</summary>
+    internal int OwnExperts { get => field == 0 ? Experts : field; init; }
+
+    /// <summary>Whether some expert's weights are elsewhere.</summary>
+    internal bool IsPart => OwnExperts < Experts;
+
+    /// <summary>Whether an expert is here.</summary>
+    internal bool Owns(int expert) => (uint)(expert - FirstOwnExpert) < (uint)OwnExperts;
+
     /// <summary>Whether the shared network's result is multiplied with something.</summary>
     internal bool WeighsShared => SharedDFf > 0 && (HasSharedGate || SharedFactor != 1);
 

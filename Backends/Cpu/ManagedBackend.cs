@@ -13,7 +13,7 @@ internal static class ManagedBackend
         : new CpuBackend(
             new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads)
             {
-                RowsAreIndependent = true, ConcurrentForwards = Environment.ProcessorCount,
+                RunsPartsOfMixtures = true, RowsAreIndependent = true, ConcurrentForwards = Environment.ProcessorCount,
             },
             options,
             new GemmList(options.Precision));

@@ -16,7 +16,7 @@ internal static class SgemmBackend
     public static IFfnBackend Open(FfnEngineOptions options, BackendKind kind, string version, string path, IMatrixProduct product) => new CpuBackend(
         new BackendDescription(kind, version, path, options.Threads)
         {
-            OwnKernel = CpuKernel.Sgemm, ConcurrentForwards = Environment.ProcessorCount,
+            RunsPartsOfMixtures = true, OwnKernel = CpuKernel.Sgemm, ConcurrentForwards = Environment.ProcessorCount,
         },
         options,
         new GemmList(options.Precision, options.Kernel, product, $"{Processor.Name}, {version}, {SimdWidth.Description}"));

@@ -58,6 +58,22 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <param name="columns">Weights of the row.</param>
     public long RowBytes(int columns) => HeaderBytes + ((long)Blocks(columns) * BlockBytes);
 
+    /// <summary>Columns that a cut through rows keeps together.</summary>
+    public virtual int CutColumns => BlockColumns;
+
+    /// <summary>The encoding of a part of every row.</summary>
+    /// <param name="firstColumn">The part's first column; a multiple of <see cref="CutColumns"/>.</param>
+    /// <param name="columns">Columns of the part; a multiple as well, unless it ends the row.</param>
+    public virtual WeightEncoding Cut(int firstColumn, int columns) => this;
+
+    /// <summary>Copies a part of a row, as <see cref="Cut"/> has it.</summary>
+    /// <param name="row">The row, from its header on.</param>
+    /// <param name="firstColumn">The part's first column.</param>
+    /// <param name="columns">Columns of the part.</param>
+    /// <param name="part">Receives the part, as many bytes as a row of its encoding has.</param>
+    public virtual void CutRow(ReadOnlySpan<byte> row, int firstColumn, int columns, Span<byte> part) =>
+        row.Slice(firstColumn / BlockColumns * BlockBytes, part.Length).CopyTo(part);
+
     /// <summary>Reads weights of a row as float32, exactly as they are stored.</summary>
     /// <param name="row">The row, from its header on.</param>
     /// <param name="firstColumn">The first weight; a multiple of <see cref="BlockColumns"/>.</param>

@@ -34,6 +34,12 @@ internal sealed class TokenRoutes
         }
     }
 
+    /// <summary>The experts of a forward's tokens, TopK a token.</summary>
+    public Span<int> ExpertsOfAll(int tokens) => _experts.AsSpan(0, tokens * _topK);
+
+    /// <summary>Their weights.</summary>
+    public Span<float> WeightsOfAll(int tokens) => _weights.AsSpan(0, tokens * _topK);
+
     /// <summary>The experts of a token, best first.</summary>
     public Span<int> ExpertsOf(int token) => _experts.AsSpan(token * _topK, _topK);
 

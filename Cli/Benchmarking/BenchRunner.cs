@@ -15,7 +15,11 @@ internal sealed record BenchPlan(
     ImmutableArray<BackendKind> Backends,
     ImmutableArray<FfnEngineOptions> Engines,
     double Seconds,
-    bool Resident);
+    bool Resident)
+{
+    /// <summary>Whether another rank measures, and this one has a part of the layers.</summary>
+    public bool Follows => JobRank.Follows(Engines[0]);
+}
 
 /// <summary>Measures backends and precisions in turns, one forward each, so that the noise of a shared machine falls on all of them alike.</summary>
 internal static class BenchRunner
@@ -34,6 +38,12 @@ internal static class BenchRunner
         {
             progress($"preparing {plan.Spec}");
             OpenSubjects(plan, subjects, skipped);
+            if (plan.Follows)
+            {
+                Follow(subjects);
+                return [];
+            }
+
             using AlignedFloats input = RandomRows.CreateAligned(plan.Tokens.Max(), plan.Spec.InputWidth, InputSeed);
             var rows = ImmutableArray.CreateBuilder<BenchRow>();
             foreach (int tokens in plan.Tokens)
@@ -49,6 +59,19 @@ internal static class BenchRunner
         finally
         {
             subjects.ForEach(static subject => subject.Dispose());
+        }
+    }
+
+    // The first that fails ends this process, and with it all ranks.
+    private static void Follow(List<EngineSubject> subjects)
+    {
+        List<Task> followers = [.. subjects.Select(static subject => Task.Factory.StartNew(
+            subject.Follow, CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default))];
+        while (followers.Count > 0)
+        {
+            Task ended = followers[Task.WaitAny([.. followers])];
+            ended.GetAwaiter().GetResult();
+            followers.Remove(ended);
         }
     }
 
@@ -83,7 +106,9 @@ internal static class BenchRunner
     private static void OpenEach(BenchPlan plan, ImmutableArray<BackendKind> backends, List<EngineSubject> subjects, int? sharing = null)
     {
         var weights = new XavierWeights(plan.Spec, WeightSeed);
-        RotationLimits limits = RotationLimits.Here(plan.Resident, (sharing ?? backends.Length) * plan.Engines.Length);
+
+        // Ranks that count copies by their own memory would not have the same ones.
+        RotationLimits limits = RotationLimits.Here(plan.Resident || plan.Engines[0].Parallel is not null, (sharing ?? backends.Length) * plan.Engines.Length);
         foreach (BackendKind backend in backends)
         {
             foreach (FfnEngineOptions engine in plan.Engines)

@@ -70,6 +70,9 @@ internal sealed class EngineSubject : ISubject
 
     public ReadOnlySpan<float> Output => _output!.Span;
 
+    /// <summary>Runs this rank's part of what rank 0 measures.</summary>
+    public void Follow() => _engine.Follow();
+
     /// <summary>The subject in an engine of its own with other threads.</summary>
     /// <param name="threads">Threads of one forward.</param>
     public EngineSubject WithThreads(int threads) => new(Description.Name, _spec, _weights, _options with { Threads = threads }, _limits);
@@ -128,6 +131,12 @@ internal sealed class EngineSubject : ISubject
         if (_spec.Mixture is null)
         {
             return _layers[0].WeightBytes;
+        }
+
+        // What is cut over ranks cannot be looked into: no token is taken to share an expert.
+        if (_engine.Ranks > 1)
+        {
+            return BytesOf((int)Math.Min(_spec.Mixture.Experts, (long)_tokens * _spec.Mixture.TopK));
         }
 
         var trace = new FfnTrace(_spec, _tokens);

@@ -84,9 +84,16 @@ internal static class BenchCommand
         }
 
         Terminal terminal = session.Terminal;
-        BenchReport report = BenchReport.Of(
-            BenchRunner.Run(plan, terminal.Progress, left => terminal.Error.WriteLine("not measured: " + left)));
+        ImmutableArray<BenchRow> rows = plan.Follows
+            ? BenchRunner.Run(plan, static _ => { }, static _ => { })
+            : BenchRunner.Run(plan, terminal.Progress, left => terminal.Error.WriteLine("not measured: " + left));
         terminal.Progress(string.Empty);
+        if (plan.Follows)
+        {
+            return ExitCode.Done;
+        }
+
+        BenchReport report = BenchReport.Of(rows);
         if (!forms.Any(static form => form.IsPrinted))
         {
             BenchText.Write(terminal, plan.Spec, report.Rows);

@@ -46,6 +46,11 @@ internal static class ForwardCommand
         FfnSpec spec = found.Spec;
         RequireMode(request, spec);
         RequireOthers(request, checkpoint);
+        if (JobRank.Follows(request.Engine))
+        {
+            return Follow(request.Engine, found);
+        }
+
         InputRows input = InputRows.Read(request.Input, spec);
         if (request.Trace is not null)
         {
@@ -62,6 +67,15 @@ internal static class ForwardCommand
             $"{request.Output}: {Names<FfnMode>.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, "
             + $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), "
             + $"multiplied by {layer.Gemms}, on {EngineReport.Describe(engine.Selection)}");
+        return ExitCode.Done;
+    }
+
+    // Rank 0 alone reads and writes.
+    private static int Follow(FfnEngineOptions options, FfnCheckpointLayer found)
+    {
+        using FfnEngine engine = FfnEngine.Create(options);
+        using FfnLayer layer = engine.CreateLayer(found.Spec, found.Weights);
+        engine.Follow();
         return ExitCode.Done;
     }
 

@@ -53,8 +53,12 @@ internal static class VerifyCommand
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model, tower);
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
         RandomRows.RequireRoom("--tokens", tokens, found.Spec);
-        required = required.IsDefault ? [] : required;
-        VerifyReport report = Verifier.Run(model, found, tokens, options, required);
+        VerifyReport report = Verifier.Run(model, found, tokens, options, required.IsDefault ? [] : required);
+        if (JobRank.Follows(options))
+        {
+            return ExitCode.Done;
+        }
+
         if (json)
         {
             session.Terminal.Out.WriteLine(CliJson.Write(report, CliJson.Default.VerifyReport));

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Checkpoints.Files;
 
@@ -7,6 +8,7 @@ namespace NativeFfn.Checkpoints;
 internal sealed class CheckpointWeights : IEncodedWeightSource
 {
     private readonly Dictionary<TensorKey, StoredRows> _tensors = [];
+    private readonly ConcurrentDictionary<(TensorKey Tensor, int First, int Columns), StoredRows> _parts = [];
 
     /// <summary>Adds a tensor of the layer.</summary>
     public void Add(FfnTensor tensor, StoredRows rows) => _tensors.Add(tensor.Key, rows);
@@ -23,6 +25,16 @@ internal sealed class CheckpointWeights : IEncodedWeightSource
         StoredRows stored = Find(tensor);
         RequireRows(tensor, firstRow, rows.Length, stored.RowBytes);
         stored.Read(firstRow, rows);
+    }
+
+    /// <inheritdoc/>
+    public void ReadBlocks(FfnTensor tensor, int firstRow, int firstColumn, int columns, Span<byte> parts)
+    {
+        StoredRows stored = Find(tensor);
+        StoredRows part = _parts.GetOrAdd(
+            (tensor.Key, firstColumn, columns), static (key, whole) => whole.Cut(key.First, key.Columns), stored);
+        RequireRows(tensor, firstRow, parts.Length, part.RowBytes);
+        part.Read(firstRow, parts);
     }
 
     /// <inheritdoc/>

@@ -24,6 +24,9 @@ internal sealed unsafe class CpuChunk
     /// <summary>Receives times; null where nobody wants them.</summary>
     public FfnProfile? Profile { get; private set; }
 
+    /// <summary>Asked for the routes before experts run; null where the forward stands alone.</summary>
+    public IRouteAgreement? Agreement { get; private set; }
+
     /// <summary>Where a mixture's tokens go.</summary>
     public TokenRoutes Routes { get; } = new();
 
@@ -73,7 +76,7 @@ internal sealed unsafe class CpuChunk
     public void Open(CpuLayerWeights layer, in FfnRows rows, float* input, float* residual, float* output)
     {
         Layer = layer;
-        (Trace, Profile, IsBlock) = (rows.Trace, rows.Profile, rows.Mode == FfnMode.Block);
+        (Trace, Profile, Agreement, IsBlock) = (rows.Trace, rows.Profile, rows.Agreement, rows.Mode == FfnMode.Block);
         Form = IsBlock ? layer.Spec.BlockForm : BlockForm.Plain;
         KeepsResults = BranchNorm is not null || layer.Spec.OutputFactor != 1 || Form.Scales;
         WeighsInput = layer.Spec.Mixture is { WeighsInput: true };
@@ -109,7 +112,7 @@ internal sealed unsafe class CpuChunk
     /// <summary>Keeps nothing of the caller's once the forward is over.</summary>
     public void Clear()
     {
-        (Layer, Trace, Profile, PackNorm, Form) = (null!, null, null, null, BlockForm.Plain);
+        (Layer, Trace, Profile, Agreement, PackNorm, Form) = (null!, null, null, null, null, BlockForm.Plain);
         (_input, _residual, _output) = (default, default, default);
         (Input, Residual, Output, NetworkInput, Results) = (default, default, default, default, default);
     }

@@ -156,6 +156,11 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             RunRowStep(Step.Route, Spec.Mixture!.Experts * Spec.Mixture.TopK);
         }
 
+        if (_chunk.Agreement is { } agreement)
+        {
+            _unroutable = agreement.Agree(_chunk.Routes.ExpertsOfAll(tokens), _chunk.Routes.WeightsOfAll(tokens), _unroutable);
+        }
+
         if (_unroutable != int.MaxValue)
         {
             throw Router.Unroutable(_unroutable);
@@ -199,6 +204,10 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             if (count > 0)
             {
                 layer.Tokens!.Add(expert, count);
+            }
+
+            if (count > 0 && Spec.Mixture.Owns(expert))
+            {
                 int start = _chunk.Routes.StartOf(expert);
                 _plan.Add(null, expert, count, firstRoute: start, firstRow: start);
             }

@@ -16,15 +16,7 @@ internal static unsafe class ResultRows
         ReadOnlySpan<int> rows = chunk.Routes.RowsOf(token);
         ReadOnlySpan<float> weights = chunk.Routes.WeightsOf(chunk.FirstToken + token);
         float* sum = chunk.Results.Row(rows[0]);
-        if (!mixture.WeighsInput)
-        {
-            RowKernel.Scale(sum, weights[0], width);
-        }
-
-        for (int i = 1; i < rows.Length; i++)
-        {
-            RowKernel.AddScaled(sum, chunk.Results.Row(rows[i]), mixture.WeighsInput ? 1 : weights[i], width);
-        }
+        AddExperts(chunk, token, rows, weights, sum, width);
 
         if (mixture.SharedDFf > 0)
         {
@@ -41,6 +33,30 @@ internal static unsafe class ResultRows
 
         chunk.Add(FfnStep.Routing, start);
         Join(chunk, token, sum);
+    }
+
+    // The first row is where the sum grows; an expert that is not here has left its row as it was.
+    private static void AddExperts(
+        CpuChunk chunk, int token, ReadOnlySpan<int> rows, ReadOnlySpan<float> weights, float* sum, int width)
+    {
+        MixtureSpec mixture = chunk.Layer.Spec.Mixture!;
+        ReadOnlySpan<int> experts = chunk.Routes.ExpertsOf(chunk.FirstToken + token);
+        if (!mixture.Owns(experts[0]))
+        {
+            new Span<float>(sum, width).Clear();
+        }
+        else if (!mixture.WeighsInput)
+        {
+            RowKernel.Scale(sum, weights[0], width);
+        }
+
+        for (int i = 1; i < rows.Length; i++)
+        {
+            if (mixture.Owns(experts[i]))
+            {
+                RowKernel.AddScaled(sum, chunk.Results.Row(rows[i]), mixture.WeighsInput ? 1 : weights[i], width);
+            }
+        }
     }
 
     /// <summary>output = post([residual +] branch(result)), for one token, with the norms and factors that there are.</summary>

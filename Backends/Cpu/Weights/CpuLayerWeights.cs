@@ -36,7 +36,8 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
             }
 
             Encodings = string.Join('+', spec.Tensors
-                .Where(static tensor => tensor is { IsVector: false, Expert: <= 0, Role: FfnTensorRole.Weight or FfnTensorRole.UpWeight })
+                .Where(tensor => tensor is { IsVector: false, Role: FfnTensorRole.Weight or FfnTensorRole.UpWeight }
+                    && tensor.Expert <= (spec.Mixture?.FirstOwnExpert ?? 0))
                 .Select(tensor => gemms.EncodingOf(source, tensor).Name).Distinct().Order(StringComparer.Ordinal));
             SetHandle(1);
         }
@@ -122,9 +123,10 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
 
     private void ReadMixture(MixtureSpec mixture, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
     {
-        int resident = maxResidentExperts == 0 ? mixture.Experts : Math.Min(maxResidentExperts, mixture.Experts);
+        int own = mixture.OwnExperts;
+        int resident = maxResidentExperts == 0 ? own : Math.Min(maxResidentExperts, own);
         NativeBuffer.RequireRoom(
-            checked(resident * NetworkWeights.ElementsOf(Spec, expert: 0, source, gemms) * sizeof(float)), $"{resident} experts of {Spec}");
+            checked(resident * NetworkWeights.ElementsOf(Spec, mixture.FirstOwnExpert, source, gemms) * sizeof(float)), $"{resident} experts of {Spec}");
         Tokens = new ExpertTokens(mixture.Experts);
         FfnTensor router = Spec.Find(new TensorKey(FfnTensorRole.RouterWeight))!;
         Router = new NetworkWeights(
@@ -135,7 +137,7 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
             Shared = new NetworkWeights(Spec, FfnTensor.SharedExpert, source, gemms);
         }
 
-        Experts = new ExpertStore(mixture.Experts, resident, index => new NetworkWeights(Spec, index, source, gemms));
+        Experts = new ExpertStore(mixture.FirstOwnExpert, own, resident, index => new NetworkWeights(Spec, index, source, gemms));
     }
 
     // Also from a constructor that failed half-way, where later parts are missing.

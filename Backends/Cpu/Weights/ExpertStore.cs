@@ -12,17 +12,20 @@ internal sealed class ExpertStore : IDisposable
     private readonly object _lock = new();
     private readonly Func<int, NetworkWeights> _load;
     private readonly Slot[] _slots;
+    private readonly int _first;
     private readonly int _most;
     private int _resident;
     private long _clock;
     private QuantizationError _error;
 
     /// <summary>A store.</summary>
+    /// <param name="first">The first expert.</param>
     /// <param name="experts">Experts.</param>
     /// <param name="most">Experts in memory at a time; all are loaded at once where that is all of them.</param>
     /// <param name="load">Reads an expert.</param>
-    public ExpertStore(int experts, int most, Func<int, NetworkWeights> load)
+    public ExpertStore(int first, int experts, int most, Func<int, NetworkWeights> load)
     {
+        _first = first;
         _load = load;
         _most = most;
         _slots = [.. Enumerable.Range(0, experts).Select(static _ => new Slot())];
@@ -36,7 +39,7 @@ internal sealed class ExpertStore : IDisposable
         {
             for (int i = 0; i < experts; i++)
             {
-                Keep(i, load(i));
+                Keep(first + i, load(first + i));
             }
         }
         catch
@@ -91,7 +94,7 @@ internal sealed class ExpertStore : IDisposable
     /// <returns>Null where there is no room at once and nobody waits for it.</returns>
     public NetworkWeights? Acquire(int expert, bool waits)
     {
-        Slot slot = _slots[expert];
+        Slot slot = _slots[expert - _first];
         if (!IsBounded)
         {
             return slot.Weights!;
@@ -132,7 +135,7 @@ internal sealed class ExpertStore : IDisposable
 
         lock (_lock)
         {
-            _slots[expert].Holders--;
+            _slots[expert - _first].Holders--;
             Monitor.PulseAll(_lock);
         }
     }
@@ -187,7 +190,7 @@ internal sealed class ExpertStore : IDisposable
         {
             lock (_lock)
             {
-                _slots[expert].IsLoading = false;
+                _slots[expert - _first].IsLoading = false;
                 if (weights is null)
                 {
                     _resident--;
@@ -195,8 +198,8 @@ internal sealed class ExpertStore : IDisposable
                 else
                 {
                     Keep(expert, weights);
-                    _slots[expert].Holders = 1;
-                    _slots[expert].LastUse = ++_clock;
+                    _slots[expert - _first].Holders = 1;
+                    _slots[expert - _first].LastUse = ++_clock;
                 }
 
                 Monitor.PulseAll(_lock);
@@ -207,7 +210,7 @@ internal sealed class ExpertStore : IDisposable
     // What an expert lost is counted when it is first read.
     private void Keep(int expert, NetworkWeights weights)
     {
-        Slot slot = _slots[expert];
+        Slot slot = _slots[expert - _first];
         slot.Weights = weights;
         if (!slot.WasCounted)
         {

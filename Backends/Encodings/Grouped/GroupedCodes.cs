@@ -15,6 +15,9 @@ namespace NativeFfn.Backends.Encodings;
 /// <param name="format">What the codes mean.</param>
 internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format.Name, CodeBits.Block, format.Bits)
 {
+    // Columns that are multiplied as integers together, where all of a row has one scale.
+    private const int CodesOfOneGroup = 32;
+
     // Columns decoded at a time; their codes lie on the stack.
     private const int Piece = 256;
 
@@ -91,6 +94,59 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
             weights = weights[part.Length..];
         }
     }
+
+    /// <inheritdoc/>
+    /// <remarks>Whole groups take their scales along; where a column's group is not told by its place, all scales go with every part.</remarks>
+    public override int CutColumns { get; } = format.Groups == 1 ? CodesOfOneGroup
+        : KeepsGroups(format) ? CodeBits.Block
+        : LeastCommonMultiple(CodeBits.Block, format.GroupColumns);
+
+    /// <inheritdoc/>
+    public override WeightEncoding Cut(int firstColumn, int columns) =>
+        Format.HasPhase && firstColumn > ushort.MaxValue - Format.GroupColumns ? throw new NotSupportedException(
+            $"Rows in {Name} that begin inside a group cannot be cut at column {firstColumn}. Use fewer ranks.")
+        : new GroupedCodes(KeepsGroups(Format)
+            ? Format with { GroupOf = Format.GroupOf?.AsSpan(firstColumn, columns).ToArray() }
+            : Format with { Groups = GroupsOf(columns) });
+
+    /// <inheritdoc/>
+    public override void CutRow(ReadOnlySpan<byte> row, int firstColumn, int columns, Span<byte> part)
+    {
+        ReadOnlySpan<byte> codes = row[(HeaderBytes + (firstColumn / BlockColumns * BlockBytes))..];
+        if (KeepsGroups(Format))
+        {
+            row[..HeaderBytes].CopyTo(part);
+            if (Format.HasPhase)
+            {
+                MemoryMarshal.Write(part, checked((ushort)(MemoryMarshal.Read<ushort>(row) + firstColumn)));
+            }
+
+            part = part[HeaderBytes..];
+        }
+        else
+        {
+            int first = firstColumn / Format.GroupColumns;
+            int groups = GroupsOf(columns);
+            part = CopyGroups(row, ScaleOffset, _scaleBytes, first, groups, part);
+            part = Format.HasMinima ? CopyGroups(row, MinimumOffset, _scaleBytes, first, groups, part) : part;
+            part = Format.HasZeros ? CopyGroups(row, ZeroOffset, 1, first, groups, part) : part;
+        }
+
+        codes[..part.Length].CopyTo(part);
+    }
+
+    private static bool KeepsGroups(GroupedFormat format) => format.Groups == 1 || format.GroupOf is not null || format.HasPhase;
+
+    private static int LeastCommonMultiple(int left, int right) =>
+        (int)(left * ((long)right / (long)System.Numerics.BigInteger.GreatestCommonDivisor(left, right)));
+
+    private static Span<byte> CopyGroups(ReadOnlySpan<byte> row, int offset, int bytes, int first, int groups, Span<byte> part)
+    {
+        row.Slice(offset + (first * bytes), groups * bytes).CopyTo(part);
+        return part[(groups * bytes)..];
+    }
+
+    private int GroupsOf(int columns) => (columns + Format.GroupColumns - 1) / Format.GroupColumns;
 
     private void Scale(ReadOnlySpan<byte> row, int column, Span<float> values)
     {

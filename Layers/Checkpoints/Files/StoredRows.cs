@@ -64,6 +64,11 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
         };
     }
 
+    /// <summary>A part of every row. What lies beside it in a file is not read, but where its encoding has headers or it is made of several tensors.</summary>
+    /// <param name="firstColumn">The part's first column; a multiple of the encoding's <see cref="WeightEncoding.CutColumns"/>.</param>
+    /// <param name="columns">Columns of the part; a multiple as well, unless it ends the row.</param>
+    public virtual StoredRows Cut(int firstColumn, int columns) => new PartOfRows(this, firstColumn, columns);
+
     /// <summary>Reads consecutive rows as they are stored.</summary>
     /// <param name="firstRow">The first row wanted, from 0.</param>
     /// <param name="rows">Receives whole rows of <see cref="RowBytes"/> each.</param>
@@ -141,6 +146,10 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
 
         public override TensorEntry? Tensor => tensor;
 
+        public override StoredRows Cut(int firstColumn, int columns) => Encoding.HeaderBytes == 0 && tensor.Columns == Columns
+            ? new BlockRows(file, tensor, Encoding, columns, first, step, firstColumn / Encoding.BlockColumns)
+            : base.Cut(firstColumn, columns);
+
         public override void Read(long firstRow, Span<byte> rows)
         {
             if (step == 1)
@@ -152,6 +161,46 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
             for (; !rows.IsEmpty; rows = rows[RowBytes..])
             {
                 file.ReadBlocks(tensor, first + (firstRow++ * step), rows[..RowBytes]);
+            }
+        }
+    }
+
+    // Some blocks of every row: the tensor is read as rows of one block.
+    private sealed class BlockRows(
+        ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int columns, long first, long step, int firstBlock)
+        : StoredRows(encoding, columns)
+    {
+        private readonly TensorEntry _blocks = tensor.AsBlocks();
+        private readonly int _blocksOfRow = encoding.Blocks(checked((int)tensor.Columns));
+
+        public override TensorEntry? Tensor => tensor;
+
+        public override void Read(long firstRow, Span<byte> rows)
+        {
+            for (; !rows.IsEmpty; rows = rows[RowBytes..])
+            {
+                file.ReadBlocks(_blocks, ((first + (firstRow++ * step)) * _blocksOfRow) + firstBlock, rows[..RowBytes]);
+            }
+        }
+    }
+
+    private sealed class PartOfRows(StoredRows whole, int firstColumn, int columns)
+        : StoredRows(whole.Encoding.Cut(firstColumn, columns), columns)
+    {
+        public override void Read(long firstRow, Span<byte> rows)
+        {
+            byte[] staging = ArrayPool<byte>.Shared.Rent(whole.RowBytes);
+            try
+            {
+                for (; !rows.IsEmpty; rows = rows[RowBytes..])
+                {
+                    whole.Read(firstRow++, staging.AsSpan(0, whole.RowBytes));
+                    whole.Encoding.CutRow(staging.AsSpan(0, whole.RowBytes), firstColumn, Columns, rows[..RowBytes]);
+                }
+            }
+            finally
+            {
+                ArrayPool<byte>.Shared.Return(staging);
             }
         }
     }

@@ -25,6 +25,9 @@ internal sealed record TensorEntry(
     /// <summary>The same elements as rows of one; for encodings whose blocks are one weight, any run of elements is then whole rows.</summary>
     public TensorEntry AsColumn() => this with { Shape = [ElementCount, 1] };
 
+    /// <summary>The same elements as rows of one block each; for encodings without headers.</summary>
+    public TensorEntry AsBlocks() => this with { Shape = [Rows * Encoding!.Blocks(checked((int)Columns)), Encoding.BlockColumns] };
+
     /// <summary>The product of dimensions.</summary>
     /// <exception cref="OverflowException">It passes 64 bits, a zero among them or not; never so in a tensor of an open file.</exception>
     public static long Product(ReadOnlySpan<long> dimensions)

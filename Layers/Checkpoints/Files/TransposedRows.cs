@@ -44,6 +44,10 @@ internal sealed class TransposedRows<T>(
     public override bool IsTransposed => true;
 
     /// <inheritdoc/>
+    public override StoredRows Cut(int firstColumn, int columns) => new TransposedRows<T>(
+        file, tensor, Encoding, rows, columns, steps with { First = steps.First + (firstColumn * steps.Column) });
+
+    /// <inheritdoc/>
     public override void Read(long firstRow, Span<byte> rows) => ReadRows((int)firstRow, MemoryMarshal.Cast<byte, T>(rows));
 
     private void ReadRows(int firstRow, Span<T> destination)

@@ -1,0 +1,46 @@
+namespace NativeFfn.Backends.Parallel;
+
+/// <summary>What ranks do together: every rank of a group calls the same operations in the same order, one thread at a time.</summary>
+/// <remarks>
+/// An operation that a rank does not join within the time limit, and one of a group that was aborted, throws
+/// <see cref="CollectiveFailedException"/>; from then on every operation does. Nothing is allocated.
+/// </remarks>
+internal interface ICollective : IDisposable
+{
+    /// <summary>Who carries the data: a library's version, or threads of this process.</summary>
+    string Description { get; }
+
+    /// <summary>This rank, from 0.</summary>
+    int Rank { get; }
+
+    /// <summary>Ranks; at least 1.</summary>
+    int Ranks { get; }
+
+    /// <summary>How long an operation waits for other ranks.</summary>
+    TimeSpan TimeLimit { get; }
+
+    /// <summary>values = Σ over ranks of their values, on every rank; the same bits from run to run.</summary>
+    /// <param name="values">As many on every rank.</param>
+    void AllReduce(Span<float> values);
+
+    /// <summary>Copies a rank's bytes to all others.</summary>
+    /// <param name="bytes">As many on every rank.</param>
+    /// <param name="root">The rank that has them.</param>
+    /// <param name="timeLimit">How long to wait for other ranks; null for <see cref="TimeLimit"/>, and for ever where infinite.</param>
+    void Broadcast(Span<byte> bytes, int root, TimeSpan? timeLimit = null);
+
+    /// <summary>Sends each rank a part of the bytes, and receives one from each; a rank's own part too.</summary>
+    /// <param name="sent">The parts for ranks 0, 1, …, one behind the other.</param>
+    /// <param name="sentBytes">Bytes of each; one count a rank.</param>
+    /// <param name="received">Receives the parts of ranks 0, 1, …, one behind the other.</param>
+    /// <param name="receivedBytes">Bytes of each, which the rank that sends them must agree on; one count a rank.</param>
+    void AllToAll(ReadOnlySpan<byte> sent, ReadOnlySpan<int> sentBytes, Span<byte> received, ReadOnlySpan<int> receivedBytes);
+
+    /// <summary>Returns when every rank has come here.</summary>
+    /// <param name="timeLimit">How long to wait for them; null for <see cref="TimeLimit"/>.</param>
+    void Barrier(TimeSpan? timeLimit = null);
+
+    /// <summary>Releases all ranks with an error, now and later. Safe to call from any thread, and again.</summary>
+    /// <param name="reason">A sentence on what happened.</param>
+    void Abort(string reason);
+}

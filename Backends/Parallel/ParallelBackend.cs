@@ -1,0 +1,384 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Memory;
+
+namespace NativeFfn.Backends.Parallel;
+
+/// <summary>
+/// A backend whose layers are cut over the ranks of a group. Rank 0 leads: it has the tokens, sends them to the others, and finishes the sum
+/// of all ranks' results; the others follow until it stops.
+/// </summary>
+/// <remarks>
+/// Every rank makes the same engines and layers in the same order. Forwards of a group run one after the other, since all ranks have to meet
+/// in one order: callers wait for a lock. Once a rank has failed, everything throws.
+/// </remarks>
+internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
+{
+    // Ranks may read their parts from disks of very different speed.
+    private static readonly TimeSpan LoadLimit = TimeSpan.FromHours(1);
+
+    private readonly IFfnBackend _inner;
+    private readonly ICollective _collective;
+    private readonly ParallelPlan _plan;
+    private readonly FfnPrecision _precision;
+    private readonly Lock _turn = new();
+    private readonly List<ParallelLayer> _layers = [];
+    private readonly GrowingBuffer _even = new();
+    private readonly GrowingBuffer _odd = new();
+    private bool _refused;
+    private bool _stopped;
+
+    /// <summary>Joins the group; returns when all ranks have.</summary>
+    /// <param name="inner">What runs this rank's parts; owned from now on.</param>
+    /// <param name="collective">The ranks; owned from now on.</param>
+    /// <param name="plan">How layers are cut.</param>
+    /// <param name="precision">How matrices are kept.</param>
+    /// <exception cref="CollectiveFailedException">The ranks are not alike, or one did not come in time.</exception>
+    public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision)
+    {
+        (_inner, _collective, _plan, _precision) = (inner, collective, plan, precision);
+        GroupChecks.RequireAlike(
+            collective, "engine", $"{inner.Description.Name}, precision {Names<FfnPrecision>.Of(precision)}, plan {plan}");
+        Description = inner.Description with
+        {
+            Version = $"{inner.Description.Version}, rank {collective.Rank} of {collective.Ranks} by {collective.Description}",
+            ConcurrentForwards = 1,
+            RowsAreIndependent = false,
+        };
+    }
+
+    /// <inheritdoc/>
+    public BackendDescription Description { get; }
+
+    /// <inheritdoc/>
+    public DeviceFailedException? Failure => _inner.Failure;
+
+    /// <inheritdoc/>
+    public int Rank => _collective.Rank;
+
+    /// <inheritdoc/>
+    public int Ranks => _collective.Ranks;
+
+    /// <inheritdoc/>
+    public string? WhyUnsupported(FfnSpec spec) =>
+        LayerCut.WhyNot(spec) is { } reason ? $"It cannot be cut over ranks: {reason}"
+        : spec.Mixture is not null && !_inner.Description.RunsPartsOfMixtures
+            ? $"backend {_inner.Description.Name} has no part of a mixture of experts. Use a backend on the CPU, or one rank."
+        : _inner.WhyUnsupported(spec);
+
+    /// <inheritdoc/>
+    public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights)
+    {
+        lock (_turn)
+        {
+            ParallelLayer? layer = null;
+            Exception? problem = null;
+            try
+            {
+                layer = Load(spec, weights);
+            }
+            catch (Exception exception)
+            {
+                problem = exception;
+            }
+
+            // Those that could not load say so, so that all go on together or none does.
+            _collective.Barrier(LoadLimit);
+            float failed = problem is null ? 0 : 1;
+            _collective.AllReduce(new Span<float>(ref failed));
+            if (failed == 0)
+            {
+                GroupChecks.RequireAlike(_collective, "layer", $"{_layers.Count}: {spec}");
+                _layers.Add(layer!);
+                return layer!;
+            }
+
+            layer?.Free();
+            throw problem is not null ? Rethrown(problem)
+                : new NotSupportedException($"{failed} of {Ranks} ranks could not load {spec}; their messages say why.");
+        }
+    }
+
+    /// <summary>Runs rows on all ranks; rank 0 alone may.</summary>
+    public void Lead(ParallelLayer layer, in FfnRows rows)
+    {
+        if (Rank > 0)
+        {
+            throw new InvalidOperationException($"Rank {Rank} has no tokens of its own: rank 0 does. Call Follow there.");
+        }
+
+        int tokens = rows.Input.Height;
+        if (tokens == 0)
+        {
+            return;
+        }
+
+        lock (_turn)
+        {
+            ObjectDisposedException.ThrowIf(layer.IsDisposed || _stopped, layer);
+            fixed (float* input = &rows.Input.DangerousGetReference(), output = &rows.Output.DangerousGetReference())
+            fixed (float* residual = &rows.Residual.DangerousGetReference())
+            {
+                float* prepared = Reserve(_even, layer, tokens);
+                int width = layer.Spec.InputWidth;
+                long stride = FfnRows.StrideOf(rows.Input);
+                for (int token = 0; token < tokens; token++)
+                {
+                    layer.Block.Prepare(rows.Mode, input + (token * stride), prepared + ((long)token * width));
+                }
+
+                Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens));
+                float* result = RunParts(layer, tokens, prepared, rows.Profile);
+                Finish(layer, rows, input, residual, output, result);
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Follow()
+    {
+        if (Rank == 0)
+        {
+            throw new InvalidOperationException("Rank 0 leads; others follow it.");
+        }
+
+        lock (_turn)
+        {
+            while (!_stopped)
+            {
+                GroupMessage message = Receive(Timeout.InfiniteTimeSpan);
+                switch (message.Command)
+                {
+                    case GroupCommand.Stop:
+                        _stopped = true;
+                        break;
+                    case GroupCommand.Run:
+                        Serve(message);
+                        break;
+                }
+            }
+        }
+    }
+
+    /// <summary>Frees a layer's weights on this rank, after the forward that runs.</summary>
+    public void Release(ParallelLayer layer)
+    {
+        lock (_turn)
+        {
+            if (!layer.IsDisposed)
+            {
+                layer.Free();
+            }
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Agree(Span<int> experts, Span<float> weights, int unroutable)
+    {
+        _collective.Broadcast(MemoryMarshal.AsBytes(new Span<int>(ref unroutable)), root: 0);
+        _refused = unroutable != int.MaxValue;
+        if (!_refused)
+        {
+            _collective.Broadcast(MemoryMarshal.AsBytes(experts), root: 0);
+            _collective.Broadcast(MemoryMarshal.AsBytes(weights), root: 0);
+        }
+
+        return unroutable;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        lock (_turn)
+        {
+            Leave();
+            _stopped = true;
+            _even.Dispose();
+            _odd.Dispose();
+            _inner.Dispose();
+            _collective.Dispose();
+        }
+    }
+
+    /// <summary>Proves that a plan is for so many ranks.</summary>
+    /// <exception cref="ArgumentException">It is for others.</exception>
+    public static void RequireRanks(ParallelPlan plan, int ranks)
+    {
+        if (!plan.IsAuto && plan.Ranks != ranks)
+        {
+            throw new ArgumentException(
+                $"The plan {plan} is for {plan.Ranks} ranks, and there are {ranks}. Start as many, or use the plan {ParallelPlan.AutoName}.");
+        }
+    }
+
+    private static Exception Rethrown(Exception problem)
+    {
+        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(problem);
+        return problem;
+    }
+
+    private ParallelLayer Load(FfnSpec spec, IFfnWeightSource weights)
+    {
+        var cut = new LayerCut(spec, weights, _precision, Rank, Ranks);
+        var parts = new List<(ILoadedLayer Layer, LayerPart Part)>();
+        try
+        {
+            foreach (LayerPart part in cut.Parts(_plan))
+            {
+                parts.Add((_inner.Prepare(part.Spec, part.Weights), part));
+            }
+
+            return new ParallelLayer(this, _layers.Count, spec, parts, new BlockRows(spec, weights));
+        }
+        catch
+        {
+            parts.ForEach(static part => part.Layer.Dispose());
+            throw;
+        }
+    }
+
+    private static float* Reserve(GrowingBuffer buffer, ParallelLayer layer, int tokens)
+    {
+        int width = layer.Spec.InputWidth;
+        foreach ((_, LayerPart part) in layer.Parts)
+        {
+            width = Math.Max(width, part.Spec.OutputWidth);
+        }
+
+        return buffer.Reserve((long)tokens * width, "Rows between ranks", layer.Spec);
+    }
+
+    private void Send(GroupMessage message) => _collective.Broadcast(MemoryMarshal.AsBytes(new Span<GroupMessage>(ref message)), root: 0);
+
+    private GroupMessage Receive(TimeSpan timeLimit)
+    {
+        GroupMessage message = default;
+        _collective.Broadcast(MemoryMarshal.AsBytes(new Span<GroupMessage>(ref message)), root: 0, timeLimit);
+        return message;
+    }
+
+    private void Serve(GroupMessage message)
+    {
+        if ((uint)message.Layer >= (uint)_layers.Count || message.Tokens < 1 || _layers[message.Layer].IsDisposed)
+        {
+            string problem = $"rank 0 asked rank {Rank} for layer {message.Layer}, which it does not have. Make the same layers on every rank.";
+            _collective.Abort(problem);
+            throw new CollectiveFailedException(problem);
+        }
+
+        ParallelLayer layer = _layers[message.Layer];
+        try
+        {
+            RunParts(layer, message.Tokens, Reserve(_even, layer, message.Tokens), null);
+        }
+        catch (ArgumentException) when (_refused)
+        {
+            // The leader has the same exception, and a caller for it.
+        }
+    }
+
+    // Rows go to and fro between two places; every part but a sum's is computed alike on all ranks.
+    private float* RunParts(ParallelLayer layer, int tokens, float* rows, FfnProfile? profile)
+    {
+        _refused = false;
+        try
+        {
+            Broadcast(rows, (long)tokens * layer.Spec.InputWidth);
+            float* other = Reserve(_odd, layer, tokens);
+            for (int i = 0; i < layer.Parts.Count; i++)
+            {
+                (ILoadedLayer loaded, LayerPart part) = layer.Parts[i];
+                loaded.Run(new FfnRows
+                {
+                    Input = new(rows, tokens, part.Spec.InputWidth, 0),
+                    Output = new(other, tokens, part.Spec.OutputWidth, 0),
+                    Mode = FfnMode.Ffn,
+                    Profile = profile,
+                    Agreement = this,
+                });
+                if (part.IsSum)
+                {
+                    AllReduce(other, (long)tokens * part.Spec.OutputWidth);
+                }
+
+                float* free = rows;
+                rows = other;
+                other = free;
+            }
+
+            return rows;
+        }
+        catch (Exception exception) when (!_refused && exception is not CollectiveFailedException)
+        {
+            _collective.Abort(exception.Message);
+            throw;
+        }
+    }
+
+    // Spans count in 32 bits.
+    private void Broadcast(float* rows, long elements)
+    {
+        for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
+        {
+            int count = (int)Math.Min(elements - first, int.MaxValue / sizeof(float));
+            _collective.Broadcast(new Span<byte>(rows + first, count * sizeof(float)), root: 0);
+        }
+    }
+
+    private void AllReduce(float* rows, long elements)
+    {
+        for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
+        {
+            _collective.AllReduce(new Span<float>(rows + first, (int)Math.Min(elements - first, int.MaxValue / sizeof(float))));
+        }
+    }
+
+    private void Finish(ParallelLayer layer, in FfnRows rows, float* input, float* residual, float* output, float* result)
+    {
+        FfnSpec spec = layer.Spec;
+        float* added = rows.Mode == FfnMode.Residual ? residual : input;
+        long addedStride = FfnRows.StrideOf(rows.Mode == FfnMode.Residual ? rows.Residual : rows.Input);
+        long stride = FfnRows.StrideOf(rows.Output);
+        bool normed = rows.Mode == FfnMode.Block && spec is { PreNorm: not null, BlockForm.ResidualIsNormed: true };
+
+        // The place where the result is not.
+        float* prepared = result == _even.Reserve(0, string.Empty, spec) ? _odd.Reserve(0, string.Empty, spec) : _even.Reserve(0, string.Empty, spec);
+        for (int token = 0; token < rows.Input.Height; token++)
+        {
+            float* before = prepared + ((long)token * spec.InputWidth);
+            if (normed)
+            {
+                layer.Block.Prepare(rows.Mode, input + (token * FfnRows.StrideOf(rows.Input)), before);
+            }
+
+            layer.Block.Finish(rows.Mode, result + ((long)token * spec.OutputWidth), added + (token * addedStride), before, output + (token * stride));
+        }
+    }
+
+    // The leader stops the others; who leaves without having followed waits for that, and ends the group where there would be work.
+    private void Leave()
+    {
+        if (_stopped)
+        {
+            return;
+        }
+
+        try
+        {
+            if (Rank == 0)
+            {
+                Send(new GroupMessage(GroupCommand.Stop));
+                return;
+            }
+
+            if (Receive(_collective.TimeLimit).Command == GroupCommand.Run)
+            {
+                _collective.Abort("it was disposed while rank 0 has work for it.");
+            }
+        }
+        catch (CollectiveFailedException)
+        {
+            // Everybody is told already.
+        }
+    }
+}

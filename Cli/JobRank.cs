@@ -1,0 +1,34 @@
+using System.Globalization;
+
+namespace NativeFfn.Cli;
+
+/// <summary>This process among those that an MPI launcher started, as the environment says.</summary>
+internal static class JobRank
+{
+    // Open MPI's launcher, and those that speak PMI, such as MPICH's and Slurm's.
+    private static readonly string[] Variables = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"];
+
+    // All ranks mostly fail of the same. Rank 0 says so, and its end ends the others; one that fails alone is heard after that.
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
+
+    /// <summary>The rank; 0 where no launcher started this process.</summary>
+    public static int Current { get; } = Variables
+        .Select(static variable => int.TryParse(
+            Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int rank) ? rank : 0)
+        .FirstOrDefault(static rank => rank > 0);
+
+    /// <summary>Whether another process has the rows and the answer.</summary>
+    public static bool Follows(FfnEngineOptions options) => options.Parallel is not null && Current > 0;
+
+    /// <summary>Writes an error where rank 0 has not said the same, and gives the exit code it stands for.</summary>
+    public static int Report(TextWriter stderr, Exception error)
+    {
+        if (Current > 0)
+        {
+            Thread.Sleep(Patience);
+        }
+
+        // Every rank has the same arguments.
+        return ErrorReport.Write(Current > 0 && error is UsageException ? TextWriter.Null : stderr, error);
+    }
+}

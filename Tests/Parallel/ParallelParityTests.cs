@@ -1,0 +1,107 @@
+using NativeFfn.Tests.Parity;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Ranks;
+
+/// <summary>Layers that are cut over ranks of this process, held against the oracle as layers of one rank are.</summary>
+[TestFixtureSource(typeof(TestBackends), nameof(TestBackends.CpuFixtures))]
+public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(backend)
+{
+    private static IEnumerable<ParityCase> Dense =>
+        ParityCases.OfKinds().Concat(ParityCases.OfNorms()).Where(static layer => layer.Spec.DFf >= 4 && !layer.Spec.FinishesHiddenRows);
+
+    [Test]
+    public void Dense_layers_give_what_one_rank_gives([Range(2, 4)] int ranks)
+    {
+        // A third of the cases for each count of ranks.
+        foreach (ParityCase layer in Dense.Where((_, index) => index % 3 == ranks - 2))
+        {
+            Compare(layer, ranks, "auto", FfnPrecision.Float32);
+        }
+    }
+
+    [TestCase(2, "auto")]
+    [TestCase(2, "expert=2")]
+    [TestCase(3, "tensor=3")]
+    [TestCase(3, "expert=3")]
+    [TestCase(4, "tensor=2,expert=2")]
+    public void Mixtures_give_what_one_rank_gives(int ranks, string plan)
+    {
+        int groups = plan.Contains("expert", StringComparison.Ordinal) ? plan[^1] - '0' : 1;
+        foreach (ParityCase layer in MixtureCases.All().Where((layer, index) =>
+            index % 2 == ranks % 2 && layer.Spec.Mixture!.Experts >= groups && layer.Spec.DFf >= ranks))
+        {
+            Compare(layer, ranks, plan, FfnPrecision.Float32);
+        }
+    }
+
+    [TestCase(2, FfnPrecision.Int8)]
+    [TestCase(3, FfnPrecision.Int8)]
+    [TestCase(3, FfnPrecision.BFloat16)]
+    [TestCase(2, FfnPrecision.Int4)]
+    public void Precisions_are_cut_at_their_groups(int ranks, FfnPrecision precision)
+    {
+        FfnSpec dense = FfnSpec.Create(FfnKind.SwiGlu, 40, 150, bias: true).WithNorms(new NormSpec(NormKind.Rms, 1e-5f));
+        FfnSpec mixture = FfnSpec.Create(FfnKind.SwiGlu, 40, 130).WithExperts(new MixtureSpec(5, 2) { SharedDFf = 70, HasSharedGate = true });
+        foreach (FfnMode mode in Enum.GetValues<FfnMode>())
+        {
+            Compare(new ParityCase(dense, 5, mode, 31_000), ranks, "auto", precision);
+            Compare(new ParityCase(mixture, 9, mode, 31_100), ranks, $"expert={ranks}", precision);
+            Compare(new ParityCase(mixture, 9, mode, 31_200), ranks, $"tensor={ranks}", precision);
+        }
+    }
+
+    [Test]
+    public void Stacks_are_cut_by_pairs([Values(2, 3)] int ranks)
+    {
+        FfnSpec spec = FfnSpec.Stack(
+            new FfnStage(FfnKind.Silu, 12, 31, HasBias: true), new FfnStage(FfnKind.Linear, 31, 17, HasBias: true),
+            new FfnStage(FfnKind.Gelu, 17, 20, HasBias: true),
+            new FfnStage(FfnKind.SwiGlu, 20, 29, HasBias: true), new FfnStage(FfnKind.Linear, 29, 12, HasBias: true)).WithOutputFactor(0.5f);
+        foreach (FfnMode mode in new[] { FfnMode.Ffn, FfnMode.Residual })
+        {
+            Compare(new ParityCase(spec, 6, mode, 32_000), ranks, "auto", FfnPrecision.Float32);
+        }
+    }
+
+    [Test]
+    public void Blocks_of_every_form_are_finished_once([Values(2, 3)] int ranks)
+    {
+        var norm = new NormSpec(NormKind.Layer, 1e-5f);
+        BlockForm[] forms =
+        [
+            new() { BranchFactor = 0.5f, ResidualFactor = 2 },
+            new() { ResidualIsNormed = true },
+            new() { HasBranchScale = true, BranchFactor = -1.5f, ResidualIsNormed = true },
+        ];
+        foreach (BlockForm form in forms)
+        {
+            FfnSpec spec = FfnSpec.Create(FfnKind.GeluTanh, 21, 33, bias: true).WithNorms(norm, norm, norm).WithBlockForm(form).WithOutputFactor(3);
+            Compare(new ParityCase(spec, 4, FfnMode.Block, 33_000), ranks, "auto", FfnPrecision.Float32);
+            Compare(new ParityCase(spec.WithExperts(new MixtureSpec(4, 2) { HasOutputBias = true, WeighsInput = true }), 7, FfnMode.Block, 33_100),
+                ranks, $"expert={ranks}", FfnPrecision.Float32);
+        }
+    }
+
+    [Test]
+    public void Bits_repeat_from_run_to_run()
+    {
+        ParityCase layer = MixtureCases.All().First(static layer => layer.Spec.Mixture!.Experts == 8 && layer.Tokens > 1);
+        float[][] runs = [.. Enumerable.Range(0, 3).Select(_ => Run(layer, 3, "expert=3", FfnPrecision.Float32))];
+        Assert.That(runs, Is.All.EqualTo(runs[0]));
+    }
+
+    private void Compare(ParityCase layer, int ranks, string plan, FfnPrecision precision) => Tolerances.AssertClose(
+        Run(layer, ranks, plan, precision), layer.ExpectedIn(precision).Output, Tolerances.Of(layer.Spec, precision),
+        $"{layer} in {precision} on {ranks} ranks, {plan}");
+
+    private float[] Run(ParityCase layer, int ranks, string plan, FfnPrecision precision)
+    {
+        float[] output = [];
+        RankTeam.RunEngines(
+            ranks, plan, new FfnEngineOptions { Backend = Backend, Threads = 1, Precision = precision }, layer.Spec, layer.Weights,
+            made => output = Forward(made, layer.Mode, layer.Input(), layer.Residual()));
+        return output;
+    }
+}

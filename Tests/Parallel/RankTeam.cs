@@ -1,0 +1,57 @@
+using NativeFfn.Backends.Parallel;
+
+namespace NativeFfn.Tests.Ranks;
+
+/// <summary>Ranks as threads of this process, each with work of its own.</summary>
+internal static class RankTeam
+{
+    /// <summary>Longer than any test takes; what waits for ever fails.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+
+    /// <summary>Runs work on every rank; rethrows what the lowest failed of.</summary>
+    public static void Run(int ranks, Action<ICollective> work, TimeSpan? limit = null)
+    {
+        Exception?[] problems = Try(ranks, work, limit);
+        if (problems.FirstOrDefault(static problem => problem is not null) is { } first)
+        {
+            throw new AggregateException(first);
+        }
+    }
+
+    /// <summary>Runs work on every rank, and says what each failed of.</summary>
+    public static Exception?[] Try(int ranks, Action<ICollective> work, TimeSpan? limit = null)
+    {
+        LocalCollective[] group = LocalCollective.Create(ranks, limit ?? Limit);
+        var problems = new Exception?[ranks];
+        Thread[] threads = [.. group.Select(rank => new Thread(() =>
+        {
+            try
+            {
+                work(rank);
+            }
+            catch (Exception problem)
+            {
+                problems[rank.Rank] = problem;
+            }
+        }))];
+        Array.ForEach(threads, static thread => thread.Start());
+        Array.ForEach(threads, static thread => thread.Join());
+        return problems;
+    }
+
+    /// <summary>Runs an engine on every rank: rank 0 does the work with its layer, the others follow.</summary>
+    public static void RunEngines(
+        int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> lead) => Run(ranks, rank =>
+        {
+            using FfnEngine engine = FfnEngine.Create(options with { Parallel = plan, Collective = new GivenCollective(rank) });
+            using FfnLayer layer = engine.CreateLayer(spec, weights);
+            if (engine.Rank == 0)
+            {
+                lead(layer);
+            }
+            else
+            {
+                engine.Follow();
+            }
+        });
+}
