@@ -21,11 +21,14 @@ internal static class JobRank
     public static bool Follows(FfnEngineOptions options) => options.Parallel is not null && Current > 0;
 
     /// <summary>Writes an error where rank 0 has not said the same, and gives the exit code it stands for.</summary>
-    public static int Report(TextWriter stderr, Exception error)
+    /// <param name="stderr">Standard error.</param>
+    /// <param name="error">The error.</param>
+    /// <param name="ended">Cancelled when the launcher ends this process, as another has failed.</param>
+    public static int Report(TextWriter stderr, Exception error, CancellationToken ended)
     {
-        if (Current > 0)
+        if (Current > 0 && ended.WaitHandle.WaitOne(Patience))
         {
-            Thread.Sleep(Patience);
+            return ExitCode.Interrupted;
         }
 
         // Every rank has the same arguments.

@@ -36,7 +36,7 @@ internal static class Program
         }
         catch (Exception error)
         {
-            return JobRank.Report(terminal.Error, error);
+            return JobRank.Report(terminal.Error, error, interrupt.Token);
         }
     }
 }

@@ -80,6 +80,11 @@ internal sealed unsafe class MpiLibrary
 
     private static (MpiLibrary? Library, string? Problem) TryLoad(string file)
     {
+        if (System.IO.Path.IsPathRooted(file) && !File.Exists(file))
+        {
+            return (null, "no such file");
+        }
+
         // Its components are libraries that look for its symbols.
         if (!DynamicLinker.TryLoadGlobal(file, resolveNow: true, out nint handle, out string? problem))
         {
@@ -159,12 +164,12 @@ internal sealed unsafe class MpiLibrary
         }
     }
 
-    // Ending waits for all ranks; where one is lost, all are ended instead.
+    // Ending waits for all ranks. Where one is lost or has failed, it ends all at once, before they find the same to say.
     private void End()
     {
         lock (_calls)
         {
-            if (Volatile.Read(ref _isLost) || !TryMeet())
+            if (Volatile.Read(ref _isLost) || Environment.ExitCode != 0 || !TryMeet())
             {
                 _ = _functions.MPI_Abort(Abi.World, Environment.ExitCode == 0 ? 1 : Environment.ExitCode);
             }

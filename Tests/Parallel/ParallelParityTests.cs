@@ -1,3 +1,5 @@
+using NativeFfn.Backends.Parallel;
+using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Parity;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -9,7 +11,8 @@ namespace NativeFfn.Tests.Ranks;
 public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(backend)
 {
     private static IEnumerable<ParityCase> Dense =>
-        ParityCases.OfKinds().Concat(ParityCases.OfNorms()).Where(static layer => layer.Spec.DFf >= 4 && !layer.Spec.FinishesHiddenRows);
+        ParityCases.OfKinds().Concat(ParityCases.OfNorms())
+            .Where(static layer => layer.Spec.DFf >= 4 && !layer.Spec.FinishesHiddenRows);
 
     [Test]
     public void Dense_layers_give_what_one_rank_gives([Range(2, 4)] int ranks)
@@ -43,7 +46,8 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
     public void Precisions_are_cut_at_their_groups(int ranks, FfnPrecision precision)
     {
         FfnSpec dense = FfnSpec.Create(FfnKind.SwiGlu, 40, 150, bias: true).WithNorms(new NormSpec(NormKind.Rms, 1e-5f));
-        FfnSpec mixture = FfnSpec.Create(FfnKind.SwiGlu, 40, 130).WithExperts(new MixtureSpec(5, 2) { SharedDFf = 70, HasSharedGate = true });
+        FfnSpec mixture = FfnSpec.Create(FfnKind.SwiGlu, 40, 130)
+            .WithExperts(new MixtureSpec(5, 2) { SharedDFf = 70, HasSharedGate = true });
         foreach (FfnMode mode in Enum.GetValues<FfnMode>())
         {
             Compare(new ParityCase(dense, 5, mode, 31_000), ranks, "auto", precision);
@@ -58,7 +62,8 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
         FfnSpec spec = FfnSpec.Stack(
             new FfnStage(FfnKind.Silu, 12, 31, HasBias: true), new FfnStage(FfnKind.Linear, 31, 17, HasBias: true),
             new FfnStage(FfnKind.Gelu, 17, 20, HasBias: true),
-            new FfnStage(FfnKind.SwiGlu, 20, 29, HasBias: true), new FfnStage(FfnKind.Linear, 29, 12, HasBias: true)).WithOutputFactor(0.5f);
+            new FfnStage(FfnKind.SwiGlu, 20, 29, HasBias: true),
+            new FfnStage(FfnKind.Linear, 29, 12, HasBias: true)).WithOutputFactor(0.5f);
         foreach (FfnMode mode in new[] { FfnMode.Ffn, FfnMode.Residual })
         {
             Compare(new ParityCase(spec, 6, mode, 32_000), ranks, "auto", FfnPrecision.Float32);
@@ -77,10 +82,11 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
         ];
         foreach (BlockForm form in forms)
         {
-            FfnSpec spec = FfnSpec.Create(FfnKind.GeluTanh, 21, 33, bias: true).WithNorms(norm, norm, norm).WithBlockForm(form).WithOutputFactor(3);
+            FfnSpec spec = FfnSpec.Create(FfnKind.GeluTanh, 21, 33, bias: true)
+                .WithNorms(norm, norm, norm).WithBlockForm(form).WithOutputFactor(3);
             Compare(new ParityCase(spec, 4, FfnMode.Block, 33_000), ranks, "auto", FfnPrecision.Float32);
-            Compare(new ParityCase(spec.WithExperts(new MixtureSpec(4, 2) { HasOutputBias = true, WeighsInput = true }), 7, FfnMode.Block, 33_100),
-                ranks, $"expert={ranks}", FfnPrecision.Float32);
+            FfnSpec mixture = spec.WithExperts(new MixtureSpec(4, 2) { HasOutputBias = true, WeighsInput = true });
+            Compare(new ParityCase(mixture, 7, FfnMode.Block, 33_100), ranks, $"expert={ranks}", FfnPrecision.Float32);
         }
     }
 
@@ -90,6 +96,78 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
         ParityCase layer = MixtureCases.All().First(static layer => layer.Spec.Mixture!.Experts == 8 && layer.Tokens > 1);
         float[][] runs = [.. Enumerable.Range(0, 3).Select(_ => Run(layer, 3, "expert=3", FfnPrecision.Float32))];
         Assert.That(runs, Is.All.EqualTo(runs[0]));
+    }
+
+    [Test]
+    public void Checkpoints_are_cut_as_they_are_stored([Values(2, 3)] int ranks, [Values] FfnMode mode)
+    {
+        // Files of ggml have blocks of up to 256 columns, of which there are two.
+        foreach (GoldenCase golden in ranks == 2 ? GoldenCases.All.Concat(GoldenCases.Gguf) : GoldenCases.All)
+        {
+            if (golden.ReadExpected(mode) is not { } expected)
+            {
+                continue;
+            }
+
+            using FfnCheckpoint checkpoint = FfnCheckpoint.Open(golden.Model);
+            FfnCheckpointLayer found = checkpoint.GetLayer(golden.Layer);
+            if (LayerCut.WhyNot(found.Spec) is not null)
+            {
+                continue;
+            }
+
+            float[] output = [];
+            FfnEngineOptions options = new() { Backend = Backend, Threads = 1, Precision = FfnPrecision.Float32 };
+            RankTeam.RunEngines(
+                ranks, "auto", options, found.Spec, found.Weights, layer => output = Forward(layer, mode, golden.ReadInput()));
+            Tolerances.AssertClose(output, Estimate.Exact(expected), Tolerances.Golden, $"{golden.Name} {mode} on {ranks} ranks");
+        }
+    }
+
+    [Test]
+    public void A_layer_that_cannot_be_cut_is_refused_on_every_rank()
+    {
+        FfnSpec narrow = FfnSpec.Create(FfnKind.Relu, 8, 2);
+        FfnSpec inner = FfnSpec.Create(FfnKind.Relu, 8, 16).WithInnerNorm(new NormSpec(NormKind.Rms, 1e-5f));
+        RankTeam.Run(3, rank =>
+        {
+            using FfnEngine engine = FfnEngine.Create(
+                new FfnEngineOptions { Backend = Backend, Threads = 1, Parallel = "auto", Collective = new GivenCollective(rank) });
+            Assert.That(() => engine.CreateLayer(narrow, new XavierWeights(narrow, 1)),
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains("2 ranks at most, and there are 3"));
+            Assert.That(() => engine.CreateLayer(inner, new XavierWeights(inner, 1)),
+                Throws.TypeOf<NotSupportedException>().With.Message.Contains("Run it on one rank"));
+        });
+    }
+
+    [Test]
+    public void A_token_that_cannot_be_routed_leaves_the_group_at_work()
+    {
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 8, 16).WithExperts(new MixtureSpec(4, 2));
+        float[] rows = RandomLayers.Rows(3, 8, 1);
+        float[] spoilt = [.. rows];
+        spoilt[9] = float.NaN;
+        FfnEngineOptions options = new() { Backend = Backend, Threads = 1 };
+        RankTeam.RunEngines(2, "expert=2", options, spec, RandomLayers.Gaussian(spec, 7), layer =>
+        {
+            float[] output = new float[rows.Length];
+            Assert.That(() => layer.Forward(spoilt, output), Throws.ArgumentException.With.Message.Contains("Token 1"));
+            Assert.That(() => layer.Forward(rows, output), Throws.Nothing);
+        });
+    }
+
+    [Test]
+    public void Ranks_that_differ_are_told()
+    {
+        Exception?[] problems = RankTeam.Try(2, rank =>
+        {
+            using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions
+            {
+                Backend = Backend, Threads = 1, Parallel = "auto", Collective = new GivenCollective(rank),
+                Precision = rank.Rank == 0 ? FfnPrecision.Float32 : FfnPrecision.BFloat16,
+            });
+        });
+        Assert.That(problems, Is.All.TypeOf<CollectiveFailedException>().And.Some.Message.Contains("Start all ranks alike"));
     }
 
     private void Compare(ParityCase layer, int ranks, string plan, FfnPrecision precision) => Tolerances.AssertClose(

@@ -32,7 +32,8 @@ public sealed class ParallelPlanTests
     public void Refuses_others(string? text) => Assert.That(ParallelPlan.TryParse(text, out _), Is.False);
 
     [Test]
-    public void Cuts_cover_all_once_and_evenly([Values(1, 7, 24, 33, 14336)] int length, [Values(1, 8, 32)] int unit, [Range(1, 5)] int parts)
+    public void Cuts_cover_all_once_and_evenly(
+        [Values(1, 7, 24, 33, 14336)] int length, [Values(1, 8, 32)] int unit, [Range(1, 5)] int parts)
     {
         int end = 0;
         var counts = new List<int>();

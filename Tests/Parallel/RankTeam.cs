@@ -41,7 +41,8 @@ internal static class RankTeam
 
     /// <summary>Runs an engine on every rank: rank 0 does the work with its layer, the others follow.</summary>
     public static void RunEngines(
-        int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> lead) => Run(ranks, rank =>
+        int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> lead) =>
+        Run(ranks, rank =>
         {
             using FfnEngine engine = FfnEngine.Create(options with { Parallel = plan, Collective = new GivenCollective(rank) });
             using FfnLayer layer = engine.CreateLayer(spec, weights);

@@ -8,6 +8,7 @@ namespace NativeFfn.Backends.Cpu.Forward;
 /// <summary>The tokens of a forward that are run at a time, with all that a step needs to run on them. Reused.</summary>
 internal sealed unsafe class CpuChunk
 {
+    private IRouteAgreement? _agreement;
     private Matrix _input;
     private Matrix _residual;
     private Matrix _output;
@@ -23,9 +24,6 @@ internal sealed unsafe class CpuChunk
 
     /// <summary>Receives times; null where nobody wants them.</summary>
     public FfnProfile? Profile { get; private set; }
-
-    /// <summary>Asked for the routes before experts run; null where the forward stands alone.</summary>
-    public IRouteAgreement? Agreement { get; private set; }
 
     /// <summary>Where a mixture's tokens go.</summary>
     public TokenRoutes Routes { get; } = new();
@@ -76,7 +74,7 @@ internal sealed unsafe class CpuChunk
     public void Open(CpuLayerWeights layer, in FfnRows rows, float* input, float* residual, float* output)
     {
         Layer = layer;
-        (Trace, Profile, Agreement, IsBlock) = (rows.Trace, rows.Profile, rows.Agreement, rows.Mode == FfnMode.Block);
+        (Trace, Profile, _agreement, IsBlock) = (rows.Trace, rows.Profile, rows.Agreement, rows.Mode == FfnMode.Block);
         Form = IsBlock ? layer.Spec.BlockForm : BlockForm.Plain;
         KeepsResults = BranchNorm is not null || layer.Spec.OutputFactor != 1 || Form.Scales;
         WeighsInput = layer.Spec.Mixture is { WeighsInput: true };
@@ -109,10 +107,17 @@ internal sealed unsafe class CpuChunk
         }
     }
 
+    /// <summary>Has ranks that share the mixture take the same routes; nothing where the forward stands alone.</summary>
+    /// <param name="tokens">Tokens of the forward.</param>
+    /// <param name="unroutable">The first token that cannot be routed here.</param>
+    /// <returns>The first token that counts as such.</returns>
+    public int AgreeOnRoutes(int tokens, int unroutable) =>
+        _agreement?.Agree(Routes.ExpertsOfAll(tokens), Routes.WeightsOfAll(tokens), unroutable) ?? unroutable;
+
     /// <summary>Keeps nothing of the caller's once the forward is over.</summary>
     public void Clear()
     {
-        (Layer, Trace, Profile, Agreement, PackNorm, Form) = (null!, null, null, null, null, BlockForm.Plain);
+        (Layer, Trace, Profile, _agreement, PackNorm, Form) = (null!, null, null, null, null, BlockForm.Plain);
         (_input, _residual, _output) = (default, default, default);
         (Input, Residual, Output, NetworkInput, Results) = (default, default, default, default, default);
     }

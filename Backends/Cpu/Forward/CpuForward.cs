@@ -156,11 +156,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             RunRowStep(Step.Route, Spec.Mixture!.Experts * Spec.Mixture.TopK);
         }
 
-        if (_chunk.Agreement is { } agreement)
-        {
-            _unroutable = agreement.Agree(_chunk.Routes.ExpertsOfAll(tokens), _chunk.Routes.WeightsOfAll(tokens), _unroutable);
-        }
-
+        _unroutable = _chunk.AgreeOnRoutes(tokens, _unroutable);
         if (_unroutable != int.MaxValue)
         {
             throw Router.Unroutable(_unroutable);
@@ -201,11 +197,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         for (int expert = 0; expert < experts; expert++)
         {
             int count = _chunk.Routes.TokensOf(expert).Length;
-            if (count > 0)
-            {
-                layer.Tokens!.Add(expert, count);
-            }
-
+            layer.Tokens!.Add(expert, count);
             if (count > 0 && Spec.Mixture.Owns(expert))
             {
                 int start = _chunk.Routes.StartOf(expert);
