@@ -22,6 +22,7 @@ internal sealed record LayerList(ImmutableArray<LayerEntry> Layers);
 /// <param name="Backend">What computes.</param>
 /// <param name="BackendVersion">Its processor, libraries and vectors.</param>
 /// <param name="Threads">Threads that one forward uses at most.</param>
+/// <param name="Gemms">Which GEMM multiplies how many tokens.</param>
 internal sealed record LayerEntry(
     string Name,
     string Kind,
@@ -36,7 +37,8 @@ internal sealed record LayerEntry(
     ImmutableArray<string> Encodings,
     string Backend,
     string BackendVersion,
-    int Threads)
+    int Threads,
+    string Gemms)
 {
     /// <summary>Describes a layer.</summary>
     /// <param name="info">What the host says of it.</param>
@@ -59,6 +61,7 @@ internal sealed record LayerEntry(
             [.. layer.Encodings.Split('+')],
             engine.Backend.Name,
             engine.Backend.Version,
-            engine.Backend.Threads);
+            engine.Backend.Threads,
+            layer.Gemms);
     }
 }

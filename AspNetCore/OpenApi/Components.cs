@@ -93,7 +93,8 @@ internal static class Components
             ("encodings", ArrayOf(Text("An encoding that matrices are kept in."))),
             ("backend", Text("What computes, such as mkl.")),
             ("backendVersion", Text("Its processor, libraries and vectors.")),
-            ("threads", Integer("int32", "Threads that one forward uses at most.")));
+            ("threads", Integer("int32", "Threads that one forward uses at most.")),
+            ("gemms", Text("Which GEMM multiplies how many tokens, in words.")));
         layer.Required!.ExceptWith(["experts", "topK"]);
         return layer;
     });

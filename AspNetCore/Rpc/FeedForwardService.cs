@@ -85,6 +85,7 @@ internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog
             Backend = layer.Backend,
             BackendVersion = layer.BackendVersion,
             Threads = layer.Threads,
+            Gemms = layer.Gemms,
         };
         described.HiddenWidths.AddRange(layer.HiddenWidths);
         described.Encodings.AddRange(layer.Encodings);

@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using NativeFfn.Bindings.Loading;
 
 namespace NativeFfn.Bindings.Cblas;

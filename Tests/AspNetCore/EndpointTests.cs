@@ -91,6 +91,7 @@ public sealed class EndpointTests
         Assert.That(layers[0].TryGetProperty("experts", out _), Is.False);
         Assert.That((layers[1].GetProperty("experts").GetInt32(), layers[1].GetProperty("topK").GetInt32()), Is.EqualTo((4, 2)));
         Assert.That(layers[1].GetProperty("encodings")[0].GetString(), Is.EqualTo("f32"));
+        Assert.That(layers[1].GetProperty("gemms").GetString(), Is.EqualTo("panels"));
     }
 
     [Test]

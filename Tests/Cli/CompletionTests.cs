@@ -29,6 +29,7 @@ public sealed class CompletionTests
     [TestCase("bash", "COMP_LINE='nativeffn ver' COMP_POINT=13 COMP_WORDS=(nativeffn ver) COMP_CWORD=1; _nativeffn; echo ${COMPREPLY[@]}", "verify")]
     [TestCase("fish", "complete -C 'nativeffn ver'", "verify")]
     [Platform("Linux")]
+    [System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
     [Category(Needs.Sdk)]
     public void A_shell_completes_by_its_script(string shell, string ask, string expected)
     {

@@ -47,6 +47,7 @@ public sealed class GrpcTests
             Assert.That((reply.Layers[0].Experts, reply.Layers[0].TopK), Is.EqualTo((0, 0)));
             Assert.That(reply.Layers[0].Precision, Is.EqualTo("auto"));
             Assert.That(reply.Layers[0].Encodings, Is.EqualTo(new[] { "f32" }));
+            Assert.That(reply.Layers[0].Gemms, Is.EqualTo("panels"));
             Assert.That(reply.Layers[0].Backend, Is.EqualTo("managed"));
             Assert.That(reply.Layers[0].BackendVersion, Is.EqualTo(_server.Layer.Engine.Backend.Version));
             Assert.That(reply.Layers[0].Threads, Is.EqualTo(_server.Layer.Engine.Backend.Threads));
