@@ -53,7 +53,8 @@ internal static class VerifyCommand
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model, tower);
         FfnCheckpointLayer found = checkpoint.GetLayer(layer);
         RandomRows.RequireRoom("--tokens", tokens, found.Spec);
-        VerifyReport report = Verifier.Run(model, found, tokens, options, required.IsDefault ? [] : required);
+        required = required.IsDefault ? [] : required;
+        VerifyReport report = Verifier.Run(model, found, tokens, options, required);
         if (JobRank.Follows(options))
         {
             return ExitCode.Done;
