@@ -1,5 +1,4 @@
 using NativeFfn.Backends.Cpu.Gemm;
-using NativeFfn.Backends.Cpu.Gemm.Autotuning;
 using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu;

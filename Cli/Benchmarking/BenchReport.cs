@@ -34,7 +34,7 @@ internal sealed record BenchEnvironment(
     public static BenchEnvironment Here() => new(
         typeof(BenchEnvironment).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
         DateTimeOffset.UtcNow,
-        Backends.Cpu.Gemm.Autotuning.Processor.Name,
+        Backends.Processor.Name,
         System.Environment.ProcessorCount,
         LastLevelCache.Bytes,
         RuntimeInformation.OSDescription,

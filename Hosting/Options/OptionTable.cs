@@ -23,14 +23,16 @@ internal static class OptionTable
     private const string Boolean = "true, false";
     private static readonly string WaitAllowed = $"longer than MaxQueueDelay, to {MaxWait}";
 
-    /// <summary>
-    /// The engine's options in this section; a CUDA context comes from code.
-    /// </summary>
-    public static ImmutableArray<FfnEngineOption> OfEngine { get; } =
+    // A CUDA context comes from code. The ranks of a job have one server between them, which is not written yet.
+    private static readonly string[] NotHere =
     [
-        .. FfnEngineOption.All.Where(static option =>
-            option.Name != nameof(FfnEngineOptions.CudaContext)),
+        nameof(FfnEngineOptions.CudaContext), nameof(FfnEngineOptions.Parallel), nameof(FfnEngineOptions.ParallelSeconds),
+        nameof(FfnEngineOptions.MpiPath),
     ];
+
+    /// <summary>The engine's options in this section.</summary>
+    public static ImmutableArray<FfnEngineOption> OfEngine { get; } =
+        [.. FfnEngineOption.All.Where(static option => !NotHere.Contains(option.Name))];
 
     public static ImmutableArray<HostOption> All { get; } =
     [

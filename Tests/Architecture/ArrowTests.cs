@@ -45,9 +45,8 @@ public sealed partial class ArrowTests
         ("Backends/Cpu/Gemm/GemmList.cs", [.. DeviceMayUse, "Backends/Cpu/**"]),
         ("Backends/Cpu/Gemm/Managed", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Generated"]),
         ("Backends/Cpu/Gemm/Generated", [.. DeviceMayUse, "Backends/Cpu"]),
-        ("Backends/Cpu/Gemm/Mkl", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Managed"]),
+        ("Backends/Cpu/Gemm/Sgemm", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Managed"]),
         ("Backends/Cpu/Gemm/Autotuning", [.. DeviceMayUse, "Backends/Cpu/**"]),
-        ("Backends/Cpu/Gemm/Cblas", [.. DeviceMayUse, "Backends/Cpu"]),
         ("Backends/CuBlas", [.. DeviceMayUse, CudaOfTests]),
         (CudaOfTests, ["Bindings", "Backends/Contracts"]),
 

@@ -1,4 +1,4 @@
-namespace NativeFfn.Backends.Cpu.Gemm.Autotuning;
+namespace NativeFfn.Backends;
 
 /// <summary>The processor's name, as the system gives it.</summary>
 internal static class Processor
