@@ -16,7 +16,6 @@ namespace NativeFfn.AspNetCore;
 public static class NativeFfnEndpointRouteBuilderExtensions
 {
     private const string Tag = "NativeFfn";
-    private const string ReadyTag = "ready";
 
     /// <summary>
     /// Maps <c>GET /v1/layers</c>, <c>POST /v1/layers/{model}/{index}/forward</c> and <c>POST /v1/models/{model}/reload</c>, the last
@@ -96,7 +95,7 @@ public static class NativeFfnEndpointRouteBuilderExtensions
         RouteGroupBuilder group = endpoints.MapGroup(string.Empty);
         group.AllowAnonymous();
         group.MapHealthChecks(Live, new HealthCheckOptions { Predicate = static _ => false });
-        group.MapHealthChecks(Ready, new HealthCheckOptions { Predicate = static check => check.Tags.Contains(ReadyTag) });
+        group.MapHealthChecks(Ready, new HealthCheckOptions { Predicate = static check => check.Tags.Contains(NativeFfnEndpointServiceCollectionExtensions.ReadyTag) });
         return group;
     }
 
