@@ -4,6 +4,7 @@ using NativeFfn.AspNetCore.Http;
 using NativeFfn.AspNetCore.OpenApi;
 using NativeFfn.AspNetCore.Rpc;
 using NativeFfn.Hosting;
+using static NativeFfn.AspNetCore.NativeFfnEndpointServiceCollectionExtensions;
 
 namespace NativeFfn.AspNetCore;
 
@@ -95,7 +96,7 @@ public static class NativeFfnEndpointRouteBuilderExtensions
         RouteGroupBuilder group = endpoints.MapGroup(string.Empty);
         group.AllowAnonymous();
         group.MapHealthChecks(Live, new HealthCheckOptions { Predicate = static _ => false });
-        group.MapHealthChecks(Ready, new HealthCheckOptions { Predicate = static check => check.Tags.Contains(NativeFfnEndpointServiceCollectionExtensions.ReadyTag) });
+        group.MapHealthChecks(Ready, new HealthCheckOptions { Predicate = static check => check.Tags.Contains(ReadyTag) });
         return group;
     }
 
