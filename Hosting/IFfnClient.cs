@@ -14,7 +14,7 @@ namespace NativeFfn.Hosting;
 /// </remarks>
 public interface IFfnClient
 {
-    /// <summary>The layers that are served, in the order in which they were loaded.</summary>
+    /// <summary>The layers that are served, those of unloaded models among them, by model and in its order.</summary>
     /// <exception cref="FfnUnavailableException">The layers are not loaded yet.</exception>
     IReadOnlyList<FfnLayerInfo> Layers { get; }
 
@@ -29,7 +29,9 @@ public interface IFfnClient
     /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
     /// <exception cref="FfnQueueFullException">So many tokens wait that these do not fit; says when to try again.</exception>
     /// <exception cref="FfnDeadlineException">The deadline passed before the request was run.</exception>
-    /// <exception cref="FfnUnavailableException">The engine is not started, shut down, or broken.</exception>
+    /// <exception cref="FfnUnavailableException">
+    /// The engine is not started, shut down, or broken; or the model was unloaded and cannot be loaded again.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The request was cancelled before it was run.</exception>
     ValueTask ForwardAsync(string layer, ReadOnlyMemory<float> input, Memory<float> output, CancellationToken cancellationToken);
 
@@ -46,7 +48,9 @@ public interface IFfnClient
     /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
     /// <exception cref="FfnQueueFullException">So many tokens wait that these do not fit; says when to try again.</exception>
     /// <exception cref="FfnDeadlineException">The deadline passed before the request was run.</exception>
-    /// <exception cref="FfnUnavailableException">The engine is not started, shut down, or broken.</exception>
+    /// <exception cref="FfnUnavailableException">
+    /// The engine is not started, shut down, or broken; or the model was unloaded and cannot be loaded again.
+    /// </exception>
     /// <exception cref="OperationCanceledException">The request was cancelled before it was run.</exception>
     ValueTask ForwardAsync(
         string layer,
@@ -68,10 +72,13 @@ public interface IFfnClient
 
     /// <summary>The layer itself, for synchronous forwards past the queue and for <see cref="FfnLayer.Inspect"/>.</summary>
     /// <remarks>
-    /// It belongs to the server and must not be disposed; after shutdown it throws <see cref="ObjectDisposedException"/>.
+    /// It belongs to the server and must not be disposed; after shutdown, and once its model was replaced or unloaded, it throws
+    /// <see cref="ObjectDisposedException"/>.
     /// </remarks>
     /// <param name="layer">The layer's name.</param>
     /// <exception cref="FfnLayerNotFoundException">There is no such layer; the message names those that exist.</exception>
-    /// <exception cref="FfnUnavailableException">The layers are not loaded yet, or not any more.</exception>
+    /// <exception cref="FfnUnavailableException">
+    /// The layers are not loaded yet, or not any more; or the layer's model is not in memory (<see cref="IFfnModels.LoadAsync"/>).
+    /// </exception>
     FfnLayer GetLayer(string layer);
 }

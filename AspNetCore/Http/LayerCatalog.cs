@@ -13,7 +13,7 @@ internal sealed class LayerCatalog(IFfnClient client)
 
     /// <summary>All layers, in the order of the configuration, as clients are told of them.</summary>
     public IEnumerable<LayerEntry> Describe() =>
-        client.Layers.Select(layer => LayerEntry.Of(layer, client.GetLayer(layer.Name)));
+        client.Layers.Select(info => LayerEntry.Of(info, LoadedOf(info)));
 
     /// <summary>The layer of a name such as <c>model/3</c>.</summary>
     /// <exception cref="RequestException">There is no such layer.</exception>
@@ -48,6 +48,19 @@ internal sealed class LayerCatalog(IFfnClient client)
         name[model.Length] = '/';
         index.CopyTo(name[(model.Length + 1)..]);
         return Find(name);
+    }
+
+    // One that was in memory a moment ago may have made room for another.
+    private FfnLayer? LoadedOf(FfnLayerInfo info)
+    {
+        try
+        {
+            return info.IsLoaded ? client.GetLayer(info.Name) : null;
+        }
+        catch (FfnUnavailableException)
+        {
+            return null;
+        }
     }
 
     private static string Shortened(ReadOnlySpan<char> name) => name.Length <= MaxNameLength ? name.ToString() : $"{name[..32]}...";

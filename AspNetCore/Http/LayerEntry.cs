@@ -16,7 +16,8 @@ internal sealed record LayerList(ImmutableArray<LayerEntry> Layers);
 /// <param name="Modes">What can be asked for.</param>
 /// <param name="Experts">A mixture's experts; null where the layer is dense.</param>
 /// <param name="TopK">How many of them a token is sent to; null where the layer is dense.</param>
-/// <param name="WeightBytes">Bytes of the weights in the backend's memory.</param>
+/// <param name="WeightBytes">Bytes of the weights in the backend's memory while they are there.</param>
+/// <param name="Loaded">Whether they are; else a request loads the layer's model first, and what follows is null.</param>
 /// <param name="Precision">What the engine was asked to keep weights in.</param>
 /// <param name="Encodings">The encodings that the matrices are kept in.</param>
 /// <param name="Backend">What computes.</param>
@@ -33,20 +34,21 @@ internal sealed record LayerEntry(
     int? Experts,
     int? TopK,
     long WeightBytes,
-    string Precision,
-    ImmutableArray<string> Encodings,
-    string Backend,
-    string BackendVersion,
-    int Threads,
-    string Gemms)
+    bool Loaded,
+    string? Precision,
+    ImmutableArray<string>? Encodings,
+    string? Backend,
+    string? BackendVersion,
+    int? Threads,
+    string? Gemms)
 {
     /// <summary>Describes a layer.</summary>
     /// <param name="info">What the host says of it.</param>
-    /// <param name="layer">The layer.</param>
-    public static LayerEntry Of(FfnLayerInfo info, FfnLayer layer)
+    /// <param name="layer">The layer; null where it is not in memory.</param>
+    public static LayerEntry Of(FfnLayerInfo info, FfnLayer? layer)
     {
         FfnSpec spec = info.Spec;
-        FfnEngine engine = layer.Engine;
+        FfnEngine? engine = layer?.Engine;
         return new LayerEntry(
             info.Name,
             spec.Kind.Name,
@@ -57,11 +59,12 @@ internal sealed record LayerEntry(
             spec.Mixture?.Experts,
             spec.Mixture?.TopK,
             info.WeightBytes,
-            Names<FfnPrecision>.Of(engine.Precision),
-            [.. layer.Encodings.Split('+')],
-            engine.Backend.Name,
-            engine.Backend.Version,
-            engine.Backend.Threads,
-            layer.Gemms);
+            layer is not null,
+            engine is null ? null : Names<FfnPrecision>.Of(engine.Precision),
+            layer is null ? null : [.. layer.Encodings.Split('+')],
+            engine?.Backend.Name,
+            engine?.Backend.Version,
+            engine?.Backend.Threads,
+            layer?.Gemms);
     }
 }

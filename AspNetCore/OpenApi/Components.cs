@@ -88,14 +88,19 @@ internal static class Components
             ("modes", ArrayOf(Text())),
             ("experts", Integer("int32", "A mixture's experts; left out where the layer is dense.")),
             ("topK", Integer("int32", "How many experts a token is sent to; left out where the layer is dense.")),
-            ("weightBytes", Integer("int64", "Bytes of the weights in memory.")),
+            ("weightBytes", Integer("int64", "Bytes of the weights while they are in memory.")),
+            ("loaded", new OpenApiSchema
+            {
+                Type = JsonSchemaType.Boolean,
+                Description = "Whether they are; else a request loads the layer's model first, and what computes it is left out.",
+            }),
             ("precision", Text("What the engine was asked to keep weights in, such as auto or bf16.")),
             ("encodings", ArrayOf(Text("An encoding that matrices are kept in."))),
             ("backend", Text("What computes, such as mkl.")),
             ("backendVersion", Text("Its processor, libraries and vectors.")),
             ("threads", Integer("int32", "Threads that one forward uses at most.")),
             ("gemms", Text("Which GEMM multiplies how many tokens, in words.")));
-        layer.Required!.ExceptWith(["experts", "topK"]);
+        layer.Required!.ExceptWith(["experts", "topK", "precision", "encodings", "backend", "backendVersion", "threads", "gemms"]);
         return layer;
     });
 

@@ -81,14 +81,15 @@ internal sealed partial class FeedForwardService(IFfnClient client, LayerCatalog
             WeightBytes = layer.WeightBytes,
             Experts = layer.Experts ?? 0,
             TopK = layer.TopK ?? 0,
-            Precision = layer.Precision,
-            Backend = layer.Backend,
-            BackendVersion = layer.BackendVersion,
-            Threads = layer.Threads,
-            Gemms = layer.Gemms,
+            Loaded = layer.Loaded,
+            Precision = layer.Precision ?? string.Empty,
+            Backend = layer.Backend ?? string.Empty,
+            BackendVersion = layer.BackendVersion ?? string.Empty,
+            Threads = layer.Threads ?? 0,
+            Gemms = layer.Gemms ?? string.Empty,
         };
         described.HiddenWidths.AddRange(layer.HiddenWidths);
-        described.Encodings.AddRange(layer.Encodings);
+        described.Encodings.AddRange(layer.Encodings ?? []);
         described.Modes.AddRange(layer.Modes.Select(static mode => Enum.Parse<Mode>(mode, ignoreCase: true)));
         return described;
     }

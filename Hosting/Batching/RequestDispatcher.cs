@@ -22,20 +22,24 @@ internal sealed class RequestDispatcher(RequestQueue queue, LayerExecution execu
             return false;
         }
 
-        if (IsRefused(asked, deadline, cancellationToken, out answer))
+        answer = Submit(asked, input, output, tokens, deadline, cancellationToken);
+        return true;
+    }
+
+    /// <summary>The same for who holds the layer (<see cref="ServedLayer.TryUse"/>), which the answer lets go.</summary>
+    public ValueTask Submit(
+        LayerQueue asked, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline,
+        CancellationToken cancellationToken)
+    {
+        if (IsRefused(asked, deadline, cancellationToken, out ValueTask answer))
         {
             asked.Layer.Release();
-        }
-        else if (queue.TryEnter(asked, tokens, out int processors))
-        {
-            answer = RunHere(asked, input, output, tokens, processors);
-        }
-        else
-        {
-            answer = queue.Submit(asked, input, output, tokens, deadline, cancellationToken);
+            return answer;
         }
 
-        return true;
+        return queue.TryEnter(asked, tokens, out int processors)
+            ? RunHere(asked, input, output, tokens, processors)
+            : queue.Submit(asked, input, output, tokens, deadline, cancellationToken);
     }
 
     private bool IsRefused(LayerQueue asked, TimeSpan deadline, CancellationToken cancellationToken, out ValueTask answer)

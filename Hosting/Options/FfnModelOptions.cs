@@ -4,7 +4,8 @@ namespace NativeFfn.Hosting;
 public sealed class FfnModelOptions
 {
     /// <summary>
-    /// A checkpoint: its folder, or its safetensors file or index. Read at start and when the model is replaced, and closed then.
+    /// A checkpoint: its folder, or its safetensors file or index. Read at start and when the model is replaced or comes back, and then
+    /// closed.
     /// </summary>
     public string? Path { get; set; }
 
@@ -23,10 +24,16 @@ public sealed class FfnModelOptions
     /// </summary>
     public double Weight { get; set; } = 1;
 
+    /// <summary>
+    /// Whether the model may be unloaded where <see cref="NativeFfnOptions.MaxWeightBytes"/> leaves no room for another one. A request for
+    /// it then waits until it is loaded again.
+    /// </summary>
+    public bool MayUnload { get; set; }
+
     internal List<(FfnSpec Spec, IFfnWeightSource Weights)> MadeByCode { get; } = [];
 
     /// <summary>Whether both give the same layers. What lies in files is not compared.</summary>
     internal bool IsSameSource(FfnModelOptions other) =>
-        (Path, Layers, Tower, Weight) == (other.Path, other.Layers, other.Tower, other.Weight)
+        (Path, Layers, Tower, Weight, MayUnload) == (other.Path, other.Layers, other.Tower, other.Weight, other.MayUnload)
         && MadeByCode.SequenceEqual(other.MadeByCode);
 }

@@ -17,6 +17,14 @@ public sealed class NativeFfnOptions
     public FfnWarmupOptions Warmup { get; } = new();
 
     /// <summary>
+    /// Bytes that the weights of all models may occupy together; 0 for any number. Where another model needs the room, the one that was
+    /// asked for longest ago of those that <see cref="FfnModelOptions.MayUnload"/> is unloaded, and loaded again when a request asks for
+    /// it. While a layer is being loaded whose size is not known yet, it is in memory beyond the bound. Rows and scratch memory are not
+    /// counted.
+    /// </summary>
+    public long MaxWeightBytes { get; set; }
+
+    /// <summary>
     /// How long waiting requests are let finish at shutdown; those left then fail. Keep it under the host's own <c>ShutdownTimeout</c>.
     /// </summary>
     public TimeSpan DrainTimeout { get; set; } = TimeSpan.FromSeconds(20);

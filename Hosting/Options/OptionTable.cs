@@ -47,6 +47,13 @@ internal static class OptionTable
             "The text model, or encoder and decoder together, if left out.", static _ => null),
         new(ModelKey(nameof(FfnModelOptions.Weight)), $"{MinWeight} to {MaxWeight}", "Its part of the time beside other models.",
             static _ => new FfnModelOptions().Weight),
+        new(ModelKey(nameof(FfnModelOptions.MayUnload)), Boolean, "Whether it may go where MaxWeightBytes leaves no room.",
+            static _ => new FfnModelOptions().MayUnload),
+        new(nameof(NativeFfnOptions.MaxWeightBytes), "at least 1, or 0 for any number", "Bytes of all models' weights in memory.",
+            static options => options.MaxWeightBytes)
+        {
+            IsAllowed = static options => options.MaxWeightBytes >= 0,
+        },
         new(BatchingKey(nameof(FfnBatchingOptions.Enabled)), Boolean, "Else every request runs alone.",
             static options => options.Batching.Enabled),
         new(BatchingKey(nameof(FfnBatchingOptions.MaxBatchTokens)), $"1 to {MaxBatchTokens}", "A larger request runs alone.",

@@ -30,33 +30,73 @@ internal sealed class FfnClient : IFfnClient
 
         FfnBatchingOptions batching = _runtime.Options.Batching;
         TimeSpan deadline = options.Deadline ?? batching.DefaultDeadline ?? Timeout.InfiniteTimeSpan;
-        ValueTask answer;
-        int tokens;
-        ServedLayer served;
-        do
+        while (true)
         {
-            // Again where a model was replaced between here and there.
-            served = open.Layers.Find(layer);
-            tokens = RequestGuard.Check(served.Info, options, input.Span, output.Span, batching);
+            LayerPlace place = open.Layers.Find(layer);
+            int tokens = RequestGuard.Check(place.Info, options, input.Span, output.Span, batching);
             if (tokens == 0)
             {
                 return ValueTask.CompletedTask;
             }
+
+            if (place.Served is not { } served)
+            {
+                return ForwardOnDemandAsync(open, place.Info, input, output, tokens, options, deadline, cancellationToken);
+            }
+
+            // Again where a model was replaced between here and there.
+            if (open.Dispatcher.TrySubmit(
+                served.Queue(options.Mode, options.Priority), input, output, tokens, deadline, cancellationToken, out ValueTask answer))
+            {
+                return answer;
+            }
         }
-        while (!open.Dispatcher.TrySubmit(
-            served.Queue(options.Mode, options.Priority), input, output, tokens, deadline, cancellationToken, out answer));
-        return answer;
     }
 
     /// <inheritdoc/>
     public bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter)
     {
         retryAfter = default;
-        return _runtime.Open is { } open && open.Queue.WouldRefuse(open.Layers.Find(layer).Queue(FfnMode.Ffn), tokens, out retryAfter);
+        return _runtime.Open is { } open && open.Layers.Find(layer).Served is { } served
+            && open.Queue.WouldRefuse(served.Queue(FfnMode.Ffn), tokens, out retryAfter);
     }
 
     /// <inheritdoc/>
-    public FfnLayer GetLayer(string layer) => Open().Layers.Find(layer).Layer;
+    public FfnLayer GetLayer(string layer)
+    {
+        LayerPlace place = Open().Layers.Find(layer);
+        return place.Served?.Layer ?? throw new FfnUnavailableException(
+            $"Layer '{place.Info.Name}' is not in memory: model '{place.Info.Model}' was unloaded to make room. A forward or "
+            + "IFfnModels.LoadAsync loads it.");
+    }
+
+    private async ValueTask ForwardOnDemandAsync(
+        OpenEngine open, FfnLayerInfo layer, ReadOnlyMemory<float> input, Memory<float> output, int tokens, FfnRequestOptions options,
+        TimeSpan deadline, CancellationToken cancellationToken)
+    {
+        long started = _runtime.Time.GetTimestamp();
+        ServedLayer served = await _runtime.DemandAsync(layer, tokens, deadline, cancellationToken).ConfigureAwait(false);
+        try
+        {
+            // The model may be another one than the one that was unloaded.
+            tokens = RequestGuard.Check(served.Info, options, input.Span, output.Span, _runtime.Options.Batching);
+        }
+        catch
+        {
+            served.Release();
+            throw;
+        }
+
+        TimeSpan left = deadline;
+        if (deadline != Timeout.InfiniteTimeSpan)
+        {
+            left -= _runtime.Time.GetElapsedTime(started);
+            left = left > TimeSpan.Zero ? left : TimeSpan.Zero;
+        }
+
+        await open.Dispatcher.Submit(served.Queue(options.Mode, options.Priority), input, output, tokens, left, cancellationToken)
+            .ConfigureAwait(false);
+    }
 
     private OpenEngine Open() => _runtime.Open ?? throw _runtime.Status.ToException();
 }

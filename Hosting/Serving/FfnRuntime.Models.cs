@@ -18,12 +18,8 @@ internal sealed partial class FfnRuntime : IFfnModels
         await _changes.WaitAsync(cancellationToken).ConfigureAwait(false);
         try
         {
-            if (!Options.Models.TryGetValue(model, out FfnModelOptions? source))
-            {
-                string names = string.Join(", ", Options.Models.Keys.Order(StringComparer.Ordinal));
-                throw new FfnLayerNotFoundException(model, $"There is no model '{model}'. There are {names}.");
-            }
-
+            FfnModelOptions source = Options.Models.TryGetValue(model, out FfnModelOptions? named) ? named
+                : throw UnknownModel(model, Options.Models.Keys);
             await ReplaceAsync(model, source, cancellationToken).ConfigureAwait(false);
         }
         finally
@@ -54,6 +50,9 @@ internal sealed partial class FfnRuntime : IFfnModels
         }
     }
 
+    private static FfnLayerNotFoundException UnknownModel(string model, IEnumerable<string> names) =>
+        new(model, $"There is no model '{model}'. There are {string.Join(", ", names.Order(StringComparer.Ordinal))}.");
+
     private async Task TryReplaceAsync(string model, FfnModelOptions? source)
     {
         try
@@ -77,7 +76,7 @@ internal sealed partial class FfnRuntime : IFfnModels
         {
             if (source is not null)
             {
-                await Task.Run(() => LoadModel(open, model, source, loaded, cancellationToken), cancellationToken).ConfigureAwait(false);
+                loaded = await Task.Run(() => LoadModel(open, model, source, cancellationToken), cancellationToken).ConfigureAwait(false);
             }
 
             replaced = Switch(open, model, source, loaded);
@@ -104,19 +103,51 @@ internal sealed partial class FfnRuntime : IFfnModels
             loaded.Sum(static layer => layer.Info.WeightBytes));
     }
 
-    private void LoadModel(
-        OpenEngine open, string model, FfnModelOptions source, List<ServedLayer> loaded, CancellationToken cancellationToken)
+    // Reads a model and runs it once, so that the first request finds it ready.
+    private List<ServedLayer> LoadModel(OpenEngine open, string model, FfnModelOptions source, CancellationToken cancellationToken)
+    {
+        List<ServedLayer> loaded = ReadModel(open, model, source, cancellationToken);
+        try
+        {
+            if (Options.Warmup.Enabled)
+            {
+                EngineWarmup.Run(
+                    open.Engine, loaded, WarmupTokens, Options.Engine.Autotune, WarmupForward, _time, cancellationToken);
+            }
+
+            loaded.ForEach(static layer => layer.StartCounting());
+            return loaded;
+        }
+        catch
+        {
+            loaded.ForEach(static layer => layer.Dispose());
+            throw;
+        }
+    }
+
+    // Reads a model's layers; others make room.
+    private List<ServedLayer> ReadModel(OpenEngine open, string model, FfnModelOptions source, CancellationToken cancellationToken)
     {
         FairShare share = ShareOf(model, source);
-        ModelLoader.Load(
-            open.Engine, Options, model, source, (info, layer, kept) => loaded.Add(Serve(info, layer, kept, share)), cancellationToken);
-        if (Options.Warmup.Enabled)
+        ModelUse? use = UseOf(model, source);
+        var loaded = new List<ServedLayer>();
+        try
         {
-            EngineWarmup.Run(
-                open.Engine, loaded, WarmupTokens, Options.Engine.Autotune, WarmupForward, _time, cancellationToken);
+            ModelLoader.Load(
+                open.Engine, Options, model, source,
+                (info, layer, kept) =>
+                {
+                    loaded.Add(Serve(info, layer, kept, share, use));
+                    MakeRoom(open, model, loaded.Sum(static layer => layer.Info.WeightBytes));
+                },
+                cancellationToken);
+            return loaded;
         }
-
-        loaded.ForEach(static layer => layer.StartCounting());
+        catch
+        {
+            loaded.ForEach(static layer => layer.Dispose());
+            throw;
+        }
     }
 
     // From here on requests find the new layers.
@@ -129,9 +160,8 @@ internal sealed partial class FfnRuntime : IFfnModels
                 throw _status.ToException();
             }
 
-            ServedLayer[] replaced = [.. open.Layers.All.Where(layer => layer.Info.Model == model)];
-            open.Layers = new ServedLayers(
-                [.. open.Layers.All.Except(replaced).Concat(loaded).OrderBy(static layer => layer.Info.Model, StringComparer.Ordinal)]);
+            ServedLayer[] replaced = open.Layers.Of(model);
+            open.Layers = open.Layers.Replace(model, loaded);
             if (source is null)
             {
                 Options.Models.Remove(model);
@@ -147,6 +177,7 @@ internal sealed partial class FfnRuntime : IFfnModels
             }
 
             loaded.ForEach(_metrics.BeginAtZero);
+            EndDemand(model, open.Layers);
             return replaced;
         }
     }

@@ -34,6 +34,9 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
 
     public NativeFfnOptions Options { get; }
 
+    /// <summary>The clock.</summary>
+    public TimeProvider Time => _time;
+
     /// <summary>What the engine is now. A device that was lost is told as soon as it is known, whoever met it.</summary>
     public FfnStatus Status
     {
@@ -57,11 +60,9 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
     /// <summary>What runs requests; null before the layers are loaded and after shutdown.</summary>
     public OpenEngine? Open => _open;
 
-    public int WaitingTokens => _open?.Queue.WaitingTokens ?? 0;
+    public int WaitingTokens => (_open?.Queue.WaitingTokens ?? 0) + Volatile.Read(ref _tokensOnDemand);
 
     public IReadOnlyList<ServedLayer> ServedLayers => _open?.Layers.All ?? [];
-
-    public IReadOnlyList<FfnLayerInfo> LoadedLayers => _open?.Layers.Infos ?? [];
 
     /// <summary>Opens the engine, loads and warms up its layers, and starts to run requests.</summary>
     /// <exception cref="FfnHostingException">The engine or a layer cannot be opened.</exception>
@@ -79,8 +80,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
             if (TryWarmUp(open, cancellationToken) && TryPublish(open))
             {
                 FfnLog.Ready(
-                    _logger, Name, _time.GetElapsedTime(started).TotalSeconds, open.Layers.All.Count,
-                    open.Layers.Infos.Sum(static layer => layer.WeightBytes));
+                    _logger, Name, _time.GetElapsedTime(started).TotalSeconds, open.Layers.All.Count, open.Layers.WeightBytes);
             }
         }
         catch
@@ -151,6 +151,8 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
             {
                 _status = FfnStatus.Closed;
             }
+
+            EndDemands(_status.ToException);
         }
 
         if (open is not null)
@@ -166,34 +168,36 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
     {
         FfnEngine engine = CreateEngine(Options);
         FfnLog.Opened(_logger, Name, engine.Selection.ToString());
-        var layers = new List<ServedLayer>();
+        OpenEngine open = Assemble(engine);
         try
         {
             foreach ((string model, FfnModelOptions source) in Options.Models.OrderBy(static model => model.Key, StringComparer.Ordinal))
             {
-                FairShare share = ShareOf(model, source);
-                ModelLoader.Load(
-                    engine, Options, model, source, (info, layer, kept) => layers.Add(Serve(info, layer, kept, share)), cancellationToken);
+                List<ServedLayer> loaded = ReadModel(open, model, source, cancellationToken);
+                open.Layers = open.Layers.Replace(model, loaded);
             }
 
-            FfnBatchingOptions batching = Options.Batching;
-            int processors = batching.MaxConcurrentBatches is > 0 and var most ? most : engine.Backend.ConcurrentForwards;
-            var queue = new RequestQueue(batching, processors, _time, _metrics);
-            var execution = new LayerExecution(OnBroken);
-            int padded = batching.BatchInvariant ? BatchTokens : 0;
-            var runners = new BatchRunners(
-                queue,
-                () => new BatchRunner(queue, execution, new BatchBuffer(BatchTokens, padded), _time, _metrics),
-                processors);
-            return new OpenEngine(
-                engine, new ServedLayers(layers), execution, new RequestDispatcher(queue, execution, _time, _metrics), queue, runners);
+            return open;
         }
         catch
         {
-            layers.ForEach(static layer => layer.Dispose());
-            engine.Dispose();
+            open.Dispose();
             throw;
         }
+    }
+
+    private OpenEngine Assemble(FfnEngine engine)
+    {
+        FfnBatchingOptions batching = Options.Batching;
+        int processors = batching.MaxConcurrentBatches is > 0 and var most ? most : engine.Backend.ConcurrentForwards;
+        var queue = new RequestQueue(batching, processors, _time, _metrics);
+        var execution = new LayerExecution(OnBroken);
+        int padded = batching.BatchInvariant ? BatchTokens : 0;
+        var runners = new BatchRunners(
+            queue,
+            () => new BatchRunner(queue, execution, new BatchBuffer(BatchTokens, padded), _time, _metrics),
+            processors);
+        return new OpenEngine(engine, execution, new RequestDispatcher(queue, execution, _time, _metrics), queue, runners);
     }
 
     private IReadOnlyList<int> WarmupTokens => Options.Warmup.Tokens ?? [1, BatchTokens];
@@ -215,7 +219,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
         return share;
     }
 
-    private ServedLayer Serve(FfnLayerInfo info, FfnLayer layer, IDisposable? kept, FairShare model)
+    private ServedLayer Serve(FfnLayerInfo info, FfnLayer layer, IDisposable? kept, FairShare model, ModelUse? use)
     {
         try
         {
@@ -226,7 +230,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
             // What is filled up for the sake of its bits needs a batch's buffer.
             bool mayRunDirect = batchTokens == 0 || !Options.Batching.BatchInvariant;
             return new ServedLayer(
-                info, layer, Name, batchTokens, mayRunDirect, new FairShare(1, model), kept);
+                info, layer, Name, batchTokens, mayRunDirect, new FairShare(1, model), kept, use);
         }
         catch
         {
@@ -324,8 +328,12 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
         return true;
     }
 
-    private static FfnStatus ReadyOf(OpenEngine open) =>
-        new(FfnState.Ready, $"{open.Layers.All.Count} layers on {open.Engine.Backend.Name}.");
+    private static FfnStatus ReadyOf(OpenEngine open)
+    {
+        int unloaded = open.Layers.Infos.Count - open.Layers.All.Count;
+        string more = unloaded == 0 ? string.Empty : $" {unloaded} more are unloaded until they are asked for.";
+        return new(FfnState.Ready, $"{open.Layers.All.Count} layers on {open.Engine.Backend.Name}.{more}");
+    }
 
     private void OnBroken(Exception exception)
     {

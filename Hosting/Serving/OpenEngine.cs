@@ -4,16 +4,15 @@ namespace NativeFfn.Hosting.Serving;
 
 /// <summary>What an engine consists of while it is open.</summary>
 /// <param name="engine">The engine.</param>
-/// <param name="layers">Its layers.</param>
 /// <param name="execution">Runs rows.</param>
 /// <param name="dispatcher">Where requests come in.</param>
 /// <param name="queue">Where they wait.</param>
 /// <param name="runners">What runs those.</param>
 internal sealed class OpenEngine(
-    FfnEngine engine, ServedLayers layers, LayerExecution execution, RequestDispatcher dispatcher, RequestQueue queue, BatchRunners runners)
+    FfnEngine engine, LayerExecution execution, RequestDispatcher dispatcher, RequestQueue queue, BatchRunners runners)
     : IDisposable
 {
-    private volatile ServedLayers _layers = layers;
+    private volatile ServedLayers _layers = ServedLayers.Empty;
 
     public FfnEngine Engine => engine;
 

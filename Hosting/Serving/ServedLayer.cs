@@ -11,6 +11,7 @@ internal sealed class ServedLayer : IDisposable
     private readonly LayerQueue[] _queues;
     private readonly long[] _before;
     private readonly IDisposable? _kept;
+    private readonly ModelUse? _use;
     private readonly TaskCompletionSource _unused = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _users;
     private volatile bool _isRetired;
@@ -23,8 +24,10 @@ internal sealed class ServedLayer : IDisposable
     /// <param name="mayRunDirect">Whether requests may run on their callers' threads.</param>
     /// <param name="share">Its part of the engine.</param>
     /// <param name="kept">What it reads from while it is served, disposed with it; null where it has all it needs.</param>
+    /// <param name="use">Told of requests, where the model may be unloaded.</param>
     public ServedLayer(
-        FfnLayerInfo info, FfnLayer layer, string engine, int maxBatchTokens, bool mayRunDirect, FairShare share, IDisposable? kept = null)
+        FfnLayerInfo info, FfnLayer layer, string engine, int maxBatchTokens, bool mayRunDirect, FairShare share, IDisposable? kept = null,
+        ModelUse? use = null)
     {
         Info = info;
         Layer = layer;
@@ -33,6 +36,7 @@ internal sealed class ServedLayer : IDisposable
         MayRunDirect = mayRunDirect;
         Share = share;
         _kept = kept;
+        _use = use;
         _before = new long[info.Spec.Mixture?.Experts ?? 0];
         _queues = new LayerQueue[Modes.Length * Priorities.Length];
         foreach (FfnMode mode in Modes)
@@ -92,6 +96,7 @@ internal sealed class ServedLayer : IDisposable
         Interlocked.Increment(ref _users);
         if (!_isRetired)
         {
+            _use?.Touch();
             return true;
         }
 

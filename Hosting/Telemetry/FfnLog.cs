@@ -49,4 +49,17 @@ internal static partial class FfnLog
 
     [LoggerMessage(11, LogLevel.Error, "Engine '{Engine}' could not replace model '{Model}', which is served as before")]
     public static partial void NotReplaced(ILogger logger, string engine, string model, Exception exception);
+
+    [LoggerMessage(
+        12, LogLevel.Information,
+        "Engine '{Engine}' loaded model '{Model}' on demand in {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
+    public static partial void LoadedOnDemand(ILogger logger, string engine, string model, double seconds, int layers, long weightBytes);
+
+    [LoggerMessage(13, LogLevel.Error, "Engine '{Engine}' could not load model '{Model}' on demand")]
+    public static partial void NotLoaded(ILogger logger, string engine, string model, Exception exception);
+
+    [LoggerMessage(
+        14, LogLevel.Information,
+        "Engine '{Engine}' unloaded model '{Model}' to make room: {Layers} layers, {WeightBytes} bytes of weights")]
+    public static partial void Unloaded(ILogger logger, string engine, string model, int layers, long weightBytes);
 }

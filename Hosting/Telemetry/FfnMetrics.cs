@@ -53,6 +53,8 @@ internal sealed class FfnMetrics : IDisposable
     private readonly Counter<long> _rejections;
     private readonly Counter<long> _failures;
     private readonly Counter<long> _reloads;
+    private readonly Counter<long> _loads;
+    private readonly Counter<long> _unloads;
     private ImmutableList<FfnRuntime> _engines = [];
 
     /// <summary>Makes the instruments.</summary>
@@ -71,6 +73,8 @@ internal sealed class FfnMetrics : IDisposable
         _rejections = meter.CreateCounter<long>("nativeffn.rejections", "{request}", "Requests that were not run, by reason.");
         _failures = meter.CreateCounter<long>("nativeffn.failures", "{request}", "Requests that failed while they ran, by exception.");
         _reloads = meter.CreateCounter<long>("nativeffn.model.reloads", "{reload}", "Models that were replaced while others were served.");
+        _loads = meter.CreateCounter<long>("nativeffn.model.loads", "{load}", "Unloaded models that were loaded when they were asked for.");
+        _unloads = meter.CreateCounter<long>("nativeffn.model.unloads", "{unload}", "Models that made room for others.");
         meter.CreateObservableUpDownCounter(
             "nativeffn.queue.usage", () => Observe(static engine => engine.WaitingTokens), "{token}", "Tokens that wait.");
         meter.CreateObservableUpDownCounter(
@@ -106,7 +110,11 @@ internal sealed class FfnMetrics : IDisposable
                 _failures.Add(0, Engine(layer), Layer(layer), Mode(layer.Queue(mode)));
             }
 
-            _reloads.Add(0, Engine(layer), new(ModelTag, layer.Info.Model));
+            foreach (Counter<long> changes in (Counter<long>[])[_reloads, _loads, _unloads])
+            {
+                changes.Add(0, Engine(layer), new(ModelTag, layer.Info.Model));
+            }
+
             foreach (string reason in RejectionReason.All)
             {
                 _rejections.Add(0, Engine(layer), Layer(layer), new(ErrorTag, reason));
@@ -119,32 +127,23 @@ internal sealed class FfnMetrics : IDisposable
     }
 
     /// <summary>A model was replaced, or could not be.</summary>
-    public void Reloaded(string engine, string model, Exception? failure)
-    {
-        try
-        {
-            KeyValuePair<string, object?> named = new(EngineTag, engine);
-            if (failure is null)
-            {
-                _reloads.Add(1, named, new(ModelTag, model));
-            }
-            else
-            {
-                _reloads.Add(1, named, new(ModelTag, model), new(ErrorTag, failure.GetType().FullName));
-            }
-        }
-        catch (Exception)
-        {
-            // A listener's own.
-        }
-    }
+    public void Reloaded(string engine, string model, Exception? failure) => Changed(_reloads, engine, model, failure);
+
+    /// <summary>An unloaded model was loaded, or could not be.</summary>
+    public void Loaded(string engine, string model, Exception? failure) => Changed(_loads, engine, model, failure);
+
+    /// <summary>A model made room for another one.</summary>
+    public void Unloaded(string engine, string model) => Changed(_unloads, engine, model, failure: null);
 
     /// <summary>A request was not run.</summary>
-    public void Rejected(LayerQueue queue, string reason)
+    public void Rejected(LayerQueue queue, string reason) => Rejected(queue.Layer.Engine, queue.Layer.Info.Name, reason);
+
+    /// <summary>A request was not run.</summary>
+    public void Rejected(string engine, string layer, string reason)
     {
         try
         {
-            _rejections.Add(1, Engine(queue.Layer), Layer(queue.Layer), new(ErrorTag, reason));
+            _rejections.Add(1, new(EngineTag, engine), new(LayerTag, layer), new(ErrorTag, reason));
         }
         catch (Exception)
         {
@@ -201,6 +200,26 @@ internal sealed class FfnMetrics : IDisposable
     }
 
     public void Dispose() => _own?.Dispose();
+
+    private static void Changed(Counter<long> changes, string engine, string model, Exception? failure)
+    {
+        try
+        {
+            KeyValuePair<string, object?> named = new(EngineTag, engine);
+            if (failure is null)
+            {
+                changes.Add(1, named, new(ModelTag, model));
+            }
+            else
+            {
+                changes.Add(1, named, new(ModelTag, model), new(ErrorTag, failure.GetType().FullName));
+            }
+        }
+        catch (Exception)
+        {
+            // A listener's own.
+        }
+    }
 
     private static KeyValuePair<string, object?> Engine(ServedLayer layer) => new(EngineTag, layer.Engine);
 

@@ -10,4 +10,13 @@ internal static class RejectionReason
 
     /// <summary>Every reason.</summary>
     public static readonly string[] All = [QueueFull, Deadline, Cancelled, Unavailable];
+
+    /// <summary>The reason that an exception stands for.</summary>
+    public static string Of(Exception exception) => exception switch
+    {
+        FfnQueueFullException => QueueFull,
+        FfnDeadlineException => Deadline,
+        OperationCanceledException => Cancelled,
+        _ => Unavailable,
+    };
 }

@@ -95,6 +95,46 @@ public sealed class EndpointTests
     }
 
     [Test]
+    public async Task The_list_tells_what_made_room_and_a_request_brings_it_back()
+    {
+        long bound = 0;
+        await using (EndpointApp measured = await EndpointApp.StartAsync(static app => app.MapNativeFfn()))
+        {
+            bound = measured.App.Services.GetRequiredService<IFfnClient>().Layers.Sum(static layer => layer.WeightBytes);
+        }
+
+        await using EndpointApp app = await EndpointApp.StartAsync(static app => app.MapNativeFfn(), builder =>
+        {
+            builder.Services.AddNativeFfnEndpoints();
+            builder.Services.Configure<NativeFfnOptions>(options =>
+            {
+                options.AddLayer("other", EndpointApp.Dense, new XavierWeights(EndpointApp.Dense, seed: 3));
+                options.Models["made"].MayUnload = true;
+                options.Models["other"].MayUnload = true;
+                options.MaxWeightBytes = bound;
+            });
+        });
+        Assert.That(await LoadedAsync(app), Is.EqualTo(new[] { "other/0" }));
+        float[] rows = EndpointApp.Rows(1);
+        using HttpResponseMessage answered = await app.PostAsync(Forward, rows);
+        Assert.That(answered.StatusCode, Is.EqualTo(HttpStatusCode.OK));
+        Assert.That(await LoadedAsync(app), Is.EqualTo(new[] { "made/0", "made/1" }));
+
+        static async Task<string[]> LoadedAsync(EndpointApp app)
+        {
+            using JsonDocument list = JsonDocument.Parse(await app.Client.GetStringAsync(new Uri("/v1/layers", UriKind.Relative)));
+            JsonElement[] layers = [.. list.RootElement.GetProperty("layers").EnumerateArray()];
+            Assert.That(layers, Has.Length.EqualTo(3));
+            return
+            [
+                .. from layer in layers
+                   where layer.GetProperty("loaded").GetBoolean() && layer.GetProperty("gemms").GetString() == "panels"
+                   select layer.GetProperty("name").GetString(),
+            ];
+        }
+    }
+
+    [Test]
     public async Task A_model_is_read_again_and_an_engine_with_a_key_has_a_group_of_its_own()
     {
         await using EndpointApp app = await EndpointApp.StartAsync(
