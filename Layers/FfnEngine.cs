@@ -31,10 +31,10 @@ public sealed class FfnEngine : IDisposable
     public FfnPrecision Precision { get; }
 
     /// <summary>
-    /// What a GPU failed of, so that this engine and its layers can do nothing any more; null as long as that has not happened, and always
-    /// on a CPU.
+    /// What a GPU (<see cref="DeviceFailedException"/>) or the ranks that layers are cut over (<see cref="CollectiveFailedException"/>) failed of,
+    /// so that this engine and its layers can do nothing any more; null as long as that has not happened. It is known without a forward, too.
     /// </summary>
-    public DeviceFailedException? Failure => _backend.Failure;
+    public Exception? Failure => _backend.Failure;
 
     /// <summary>This process's rank among those that layers are cut over, from 0; 0 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
     public int Rank => _backend.Rank;

@@ -10,8 +10,8 @@ internal interface IFfnBackend : IDisposable
     /// <summary>Who this is: library versions, paths, threads.</summary>
     BackendDescription Description { get; }
 
-    /// <summary>What a device failed of, so that nothing can be run any more; null where that has not happened.</summary>
-    DeviceFailedException? Failure => null;
+    /// <summary>What a device or a group of ranks failed of, so that nothing can be run any more; null where that has not happened.</summary>
+    Exception? Failure => null;
 
     /// <summary>Why this backend cannot run a layer, or null where it can.</summary>
     /// <param name="spec">The layer.</param>

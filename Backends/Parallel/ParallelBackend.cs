@@ -24,6 +24,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     private readonly List<ParallelLayer> _layers = [];
     private readonly GrowingBuffer _even = new();
     private readonly GrowingBuffer _odd = new();
+    private readonly GrowingBuffer _routes = new();
     private bool _refused;
     private bool _stopped;
 
@@ -36,6 +37,9 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision)
     {
         (_inner, _collective, _plan, _precision) = (inner, collective, plan, precision);
+        collective.Keep(_even);
+        collective.Keep(_odd);
+        collective.Keep(_routes);
         GroupChecks.RequireAlike(
             collective, "engine", $"{inner.Description.Name}, precision {Names<FfnPrecision>.Of(precision)}, plan {plan}");
         Description = inner.Description with
@@ -50,7 +54,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     public BackendDescription Description { get; }
 
     /// <inheritdoc/>
-    public DeviceFailedException? Failure => _inner.Failure;
+    public Exception? Failure => _inner.Failure ?? (_collective.Failure is { } reason ? new CollectiveFailedException(reason) : null);
 
     /// <inheritdoc/>
     public int Rank => _collective.Rank;
@@ -115,6 +119,12 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         lock (_turn)
         {
             ObjectDisposedException.ThrowIf(layer.IsDisposed || _stopped, layer);
+            if (_collective.Failure is { } failure)
+            {
+                // Before memory that MPI may still write to is used anew.
+                throw new CollectiveFailedException(failure);
+            }
+
             fixed (float* input = &rows.Input.DangerousGetReference(), output = &rows.Output.DangerousGetReference())
             fixed (float* residual = &rows.Residual.DangerousGetReference())
             {
@@ -178,8 +188,14 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         _refused = unroutable != int.MaxValue;
         if (!_refused)
         {
-            _collective.Broadcast(MemoryMarshal.AsBytes(experts), root: 0);
-            _collective.Broadcast(MemoryMarshal.AsBytes(weights), root: 0);
+            float* routes = _routes.Reserve((long)experts.Length + weights.Length, "Routes between ranks of a mixture");
+            var toExperts = new Span<int>(routes, experts.Length);
+            var withWeights = new Span<float>(routes + experts.Length, weights.Length);
+            experts.CopyTo(toExperts);
+            weights.CopyTo(withWeights);
+            Broadcast(routes, (long)experts.Length + weights.Length);
+            toExperts.CopyTo(experts);
+            withWeights.CopyTo(weights);
         }
 
         return unroutable;
@@ -192,8 +208,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         {
             Leave();
             _stopped = true;
-            _even.Dispose();
-            _odd.Dispose();
             _inner.Dispose();
             _collective.Dispose();
         }
