@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Ranks;
@@ -55,8 +56,7 @@ internal sealed class MpiJob : IDisposable
     /// <summary>Skips tests of a launcher that is not installed, or fails them where it has to be.</summary>
     public static void Require(string launcher)
     {
-        if ((Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
-            .Any(folder => File.Exists(Path.Combine(folder, launcher))))
+        if (CommandPath.Has(launcher))
         {
             return;
         }
