@@ -1,22 +1,14 @@
-using System.Globalization;
-
 namespace NativeFfn.Cli;
 
 /// <summary>This process among those that an MPI launcher started, as the environment says.</summary>
 internal static class JobRank
 {
-    // Open MPI's launcher, and those that speak PMI, such as MPICH's and Slurm's.
-    private static readonly string[] Variables = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"];
-
     // All ranks mostly fail of the same. The lowest that can says so, and its end ends the others; one that fails alone is heard after that.
     private const int MostPatient = 10;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     /// <summary>The rank; 0 where no launcher started this process.</summary>
-    public static int Current { get; } = Variables
-        .Select(static variable => int.TryParse(
-            Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int rank) ? rank : 0)
-        .FirstOrDefault(static rank => rank > 0);
+    public static int Current { get; } = FfnEngine.LaunchedRank;
 
     /// <summary>Whether another process has the rows and the answer.</summary>
     public static bool Follows(FfnEngineOptions options) => options.Parallel is not null && Current > 0;

@@ -39,6 +39,15 @@ public sealed class FfnEngine : IDisposable
     /// <summary>This process's rank among those that layers are cut over, from 0; 0 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
     public int Rank => _backend.Rank;
 
+    /// <summary>
+    /// This process's rank among those that an MPI launcher started, from 0, as the environment says; 0 where none did. Known before there
+    /// is an engine, for what rank 0 alone does.
+    /// </summary>
+    public static int LaunchedRank => BackendCatalog.LaunchedRank;
+
+    /// <summary>What ranks spent on each other so far, as this one sees it; nothing without <see cref="FfnEngineOptions.Parallel"/>.</summary>
+    public FfnCollectiveTotals Collectives => _backend.Collectives;
+
     /// <summary>Ranks that layers are cut over; 1 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
     public int Ranks => _backend.Ranks;
 

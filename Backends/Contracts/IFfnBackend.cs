@@ -33,6 +33,9 @@ internal interface IFfnBackend : IDisposable
     /// <summary>Ranks that layers are cut over.</summary>
     int Ranks => 1;
 
+    /// <summary>What ranks spent on each other so far.</summary>
+    FfnCollectiveTotals Collectives => default;
+
     /// <summary>Runs what rank 0 asks for until it stops.</summary>
     /// <exception cref="InvalidOperationException">This is rank 0.</exception>
     void Follow() => throw new InvalidOperationException("Rank 0 leads, and others follow it.");

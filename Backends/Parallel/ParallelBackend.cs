@@ -18,7 +18,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     private static readonly TimeSpan LoadLimit = TimeSpan.FromHours(1);
 
     private readonly IFfnBackend _inner;
-    private readonly ICollective _collective;
+    private readonly MeteredCollective _collective;
     private readonly ParallelPlan _plan;
     private readonly FfnPrecision _precision;
     private readonly Lock _turn = new();
@@ -37,7 +37,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     /// <exception cref="CollectiveFailedException">The ranks are not alike, or one did not come in time.</exception>
     public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision)
     {
-        (_inner, _collective, _plan, _precision) = (inner, collective, plan, precision);
+        (_inner, _collective, _plan, _precision) = (inner, new MeteredCollective(collective), plan, precision);
         collective.Keep(_even);
         collective.Keep(_odd);
         collective.Keep(_routes);
@@ -62,6 +62,9 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
 
     /// <inheritdoc/>
     public int Ranks => _collective.Ranks;
+
+    /// <inheritdoc/>
+    public FfnCollectiveTotals Collectives => _collective.Totals;
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) =>

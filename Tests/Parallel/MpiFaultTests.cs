@@ -3,7 +3,9 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Ranks;
 
-/// <summary>Ranks that are killed, stopped and slowed down while they work: the job ends with one message and no answer, or answers right.</summary>
+/// <summary>
+/// Ranks that are killed, stopped and slowed down while they work: the job ends with one message and no answer, or answers right.
+/// </summary>
 [TestFixtureSource(typeof(MpiJob), nameof(MpiJob.Launchers))]
 public sealed class MpiFaultTests(string launcher, string options)
 {
@@ -12,8 +14,8 @@ public sealed class MpiFaultTests(string launcher, string options)
     // Longer than the jobs last.
     private static readonly string[] Work =
     [
-        "bench", "--shape", "256x1024", "--tokens", "64", "--seconds", "100", "--backend", "managed", "--precision", "f32", "--threads", "1",
-        "--parallel", "auto", "--parallel-seconds", "3", "--json", "-",
+        "bench", "--shape", "256x1024", "--tokens", "64", "--seconds", "100", "--backend", "managed", "--precision", "f32",
+        "--threads", "1", "--parallel", "auto", "--parallel-seconds", "3", "--json", "-",
     ];
 
     [OneTimeSetUp]
@@ -28,7 +30,8 @@ public sealed class MpiFaultTests(string launcher, string options)
         Assert.That(error.Split(OwnError), Has.Length.EqualTo(2), error);
 
         // The others know which one it is, or find at the same moment that somebody did not come.
-        Assert.That(error, Does.Contain($"Rank {stopped} was not heard of for 3 s").Or.Match("Another rank did not come to rank . within 3 s"));
+        Assert.That(
+            error, Does.Contain($"Rank {stopped} was not heard of for 3 s").Or.Match("Another rank did not come to rank . within 3 s"));
     }
 
     [Test]

@@ -78,11 +78,9 @@ internal sealed class MpiJob : IDisposable
         {
             if (int.TryParse(Path.GetFileName(folder), CultureInfo.InvariantCulture, out int id)
                 && EnvironmentOf(folder) is { } environment && environment.Contains($"{MarkVariable}={_mark}")
-                && RankVariables.Select(name => environment.FirstOrDefault(
-                    variable => variable.StartsWith(name + '=', StringComparison.Ordinal))).FirstOrDefault(static found => found is not null)
-                    is { } found)
+                && environment.Select(RankOf).FirstOrDefault(static rank => rank is not null) is { } rank)
             {
-                ranks[int.Parse(found.Split('=')[1], CultureInfo.InvariantCulture)] = id;
+                ranks[rank] = id;
             }
         }
 
@@ -144,6 +142,11 @@ internal sealed class MpiJob : IDisposable
 
         _process.Dispose();
     }
+
+    private static int? RankOf(string variable) =>
+        variable.Split('=') is [var name, var rank] && RankVariables.Contains(name)
+            ? int.Parse(rank, CultureInfo.InvariantCulture)
+            : null;
 
     private static string[]? EnvironmentOf(string folder)
     {
