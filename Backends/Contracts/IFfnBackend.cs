@@ -96,6 +96,10 @@ internal interface ILoadedLayer : IDisposable
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     void Run(in FfnRows rows);
 
+    /// <summary>Runs every rank's own rows, where the layer is cut over ranks, which all call this; else as <see cref="Run"/>.</summary>
+    /// <param name="rows">Rows proven to fit the layer, without a trace; none where this rank has none.</param>
+    void RunTogether(in FfnRows rows) => Run(rows);
+
     /// <summary>Runs the layer on rows without holding the caller's thread; done when the output is written.</summary>
     /// <param name="rows">Rows proven to fit the layer.</param>
     /// <param name="cancellationToken">Ends the forward before it is launched; not after.</param>

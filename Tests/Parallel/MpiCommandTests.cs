@@ -1,3 +1,4 @@
+using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -29,6 +30,17 @@ public sealed class MpiCommandTests(string launcher, string options)
         (int code, _, string error) = Launch(2, "verify", "--model", GoldenCases.Find("llama").Directory, "--parallel", "tensor=5");
         Assert.That(code, Is.Not.Zero);
         Assert.That(error.Split("The plan tensor=5,expert=1 is for 5 ranks, and there are 2"), Has.Length.EqualTo(2), error);
+    }
+
+    [Test]
+    public void What_rank_0_alone_fails_of_ends_the_job()
+    {
+        using var folder = new CommandFolder();
+        (int code, _, string error) = Launch(
+            2, "forward", "--model", GoldenCases.Find("llama").Directory, "--parallel", "auto", "--threads", "1", "--input",
+            folder["missing.safetensors"], "--output", folder["out.safetensors"]);
+        Assert.That(code, Is.Not.Zero);
+        Assert.That(error.Split("missing.safetensors"), Has.Length.EqualTo(2), error);
     }
 
     private (int Code, string Output, string Error) Launch(int ranks, params string[] arguments)
