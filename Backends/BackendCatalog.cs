@@ -5,6 +5,7 @@ using NativeFfn.Backends.CuBlas.Weights;
 using NativeFfn.Backends.Parallel;
 using NativeFfn.Backends.Reference;
 using NativeFfn.Bindings;
+using NativeFfn.Bindings.Mpi;
 
 namespace NativeFfn.Backends;
 
@@ -72,6 +73,9 @@ internal static class BackendCatalog
             throw;
         }
     }
+
+    /// <summary>This process's rank among those that a launcher started, as the environment says.</summary>
+    public static int LaunchedRank => MpiSearch.LaunchedRank;
 
     /// <summary>Opens every backend in turn, and closes it again.</summary>
     public static ImmutableArray<BackendCandidate> Probe(FfnEngineOptions options)

@@ -1,32 +1,25 @@
-using System.Globalization;
-
 namespace NativeFfn.Cli;
 
 /// <summary>This process among those that an MPI launcher started, as the environment says.</summary>
 internal static class JobRank
 {
-    // Open MPI's launcher, and those that speak PMI, such as MPICH's and Slurm's.
-    private static readonly string[] Variables = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"];
-
-    // All ranks mostly fail of the same. Rank 0 says so, and its end ends the others; one that fails alone is heard after that.
+    // All ranks mostly fail of the same. The lowest that can says so, and its end ends the others; one that fails alone is heard after that.
+    private const int MostPatient = 10;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
     /// <summary>The rank; 0 where no launcher started this process.</summary>
-    public static int Current { get; } = Variables
-        .Select(static variable => int.TryParse(
-            Environment.GetEnvironmentVariable(variable), NumberStyles.None, CultureInfo.InvariantCulture, out int rank) ? rank : 0)
-        .FirstOrDefault(static rank => rank > 0);
+    public static int Current { get; } = FfnEngine.LaunchedRank;
 
     /// <summary>Whether another process has the rows and the answer.</summary>
     public static bool Follows(FfnEngineOptions options) => options.Parallel is not null && Current > 0;
 
-    /// <summary>Writes an error where rank 0 has not said the same, and gives the exit code it stands for.</summary>
+    /// <summary>Writes an error where no lower rank has said the same, and gives the exit code it stands for.</summary>
     /// <param name="stderr">Standard error.</param>
     /// <param name="error">The error.</param>
     /// <param name="ended">Cancelled when the launcher ends this process, as another has failed.</param>
     public static int Report(TextWriter stderr, Exception error, CancellationToken ended)
     {
-        if (Current > 0 && ended.WaitHandle.WaitOne(Patience))
+        if (Current > 0 && ended.WaitHandle.WaitOne(Patience * Math.Min(Current, MostPatient)))
         {
             return ExitCode.Interrupted;
         }

@@ -113,7 +113,7 @@ public static class NativeFfnServiceCollectionExtensions
         services.AddKeyedSingleton<IFfnModels>(key, (provider, _) => provider.GetRequiredKeyedService<FfnRuntime>(key));
         services.AddSingleton<IHostedService>(provider => new FfnHostedService(
             provider.GetRequiredKeyedService<FfnRuntime>(key), provider.GetRequiredService<IOptionsMonitor<NativeFfnOptions>>(),
-            optionsName));
+            optionsName, provider.GetService<IHostApplicationLifetime>()));
         services.AddHealthChecks().Add(new HealthCheckRegistration(
             key is null ? HealthCheckName : $"{HealthCheckName}-{key}",
             provider => new FfnHealthCheck(provider.GetRequiredKeyedService<FfnRuntime>(key)),

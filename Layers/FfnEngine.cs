@@ -31,13 +31,22 @@ public sealed class FfnEngine : IDisposable
     public FfnPrecision Precision { get; }
 
     /// <summary>
-    /// What a GPU failed of, so that this engine and its layers can do nothing any more; null as long as that has not happened, and always
-    /// on a CPU.
+    /// What a GPU (<see cref="DeviceFailedException"/>) or the ranks that layers are cut over (<see cref="CollectiveFailedException"/>) failed of,
+    /// so that this engine and its layers can do nothing any more; null as long as that has not happened. It is known without a forward, too.
     /// </summary>
-    public DeviceFailedException? Failure => _backend.Failure;
+    public Exception? Failure => _backend.Failure;
 
     /// <summary>This process's rank among those that layers are cut over, from 0; 0 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
     public int Rank => _backend.Rank;
+
+    /// <summary>
+    /// This process's rank among those that an MPI launcher started, from 0, as the environment says; 0 where none did. Known before there
+    /// is an engine, for what rank 0 alone does.
+    /// </summary>
+    public static int LaunchedRank => BackendCatalog.LaunchedRank;
+
+    /// <summary>What ranks spent on each other so far, as this one sees it; nothing without <see cref="FfnEngineOptions.Parallel"/>.</summary>
+    public FfnCollectiveTotals Collectives => _backend.Collectives;
 
     /// <summary>Ranks that layers are cut over; 1 without <see cref="FfnEngineOptions.Parallel"/>.</summary>
     public int Ranks => _backend.Ranks;

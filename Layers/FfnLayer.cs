@@ -188,6 +188,29 @@ public sealed class FfnLayer : IDisposable
         return _prepared.RunAsync(rows, cancellationToken);
     }
 
+    /// <summary>
+    /// Any mode, on the tokens of every rank at once: each of the ranks that the layer is cut over (<see cref="FfnEngineOptions.Parallel"/>)
+    /// calls this with its own, in the same order of layers, and gets its own answer. One rank alone runs its rows as any other forward does.
+    /// </summary>
+    /// <remarks>A group uses either this or <see cref="FfnEngine.Follow"/>. Ranks may have different numbers of tokens.</remarks>
+    /// <param name="mode">What is computed, the same on every rank; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
+    /// <param name="input">x, <c>[tokens, InputWidth]</c>; none where this rank has no tokens.</param>
+    /// <param name="output">y, <c>[tokens, OutputWidth]</c>; may be the input itself.</param>
+    /// <exception cref="ArgumentException">
+    /// A length does not fit the layer, or the spans overlap in part: the other ranks then wait in vain. Or a token of this rank cannot be routed
+    /// to experts; the others then have their answers.
+    /// </exception>
+    /// <exception cref="NotSupportedException">The layer has no block.</exception>
+    /// <exception cref="CollectiveFailedException">A rank failed, or did not come within <see cref="FfnEngineOptions.ParallelSeconds"/>.</exception>
+    /// <exception cref="ObjectDisposedException">The layer or its engine was disposed.</exception>
+    public void ForwardTogether(FfnMode mode, ReadOnlySpan<float> input, Span<float> output)
+    {
+        FfnRows rows = RowsOf(Spec, mode, input, output);
+        ThrowIfDisposed();
+        FfnRowsGuard.Check(Spec, rows);
+        _prepared.RunTogether(rows);
+    }
+
     /// <summary>Any mode, looked at from inside: with the inner values, the times of the steps, or both. Slower than the plain forwards.</summary>
     /// <param name="mode">What is computed; the residual of <see cref="FfnMode.Residual"/> is the input.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>.</param>

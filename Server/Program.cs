@@ -14,6 +14,8 @@ internal static class Program
     // What shells and orchestrators take for bad usage, as the command has it.
     private const int BadInput = 2;
 
+    private const int MostPatientSeconds = 10;
+
     // Some two hundred assemblies, the models' files, and a few connections.
     private const int FilesNeeded = 256;
 
@@ -23,16 +25,29 @@ internal static class Program
     {
         try
         {
-            await using WebApplication app = ServerApp.Create(args);
-            using PosixSignalRegistration hangUp = DrainOnHangUp(app.Lifetime);
-            await app.RunAsync();
-            return 0;
+            if (ServerApp.Follows(args))
+            {
+                using IHost follower = ServerApp.CreateFollower(args);
+                using PosixSignalRegistration hangUp = DrainOnHangUp(follower.Services.GetRequiredService<IHostApplicationLifetime>());
+                await follower.RunAsync();
+            }
+            else
+            {
+                await using WebApplication app = ServerApp.Create(args);
+                using PosixSignalRegistration hangUp = DrainOnHangUp(app.Lifetime);
+                await app.RunAsync();
+            }
+
+            // Not 0 where the ranks of a job failed.
+            return Environment.ExitCode;
         }
         catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
             or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException
                 or InsufficientMemoryException or InvalidDataException or InvalidOperationException or SocketException
                     or UnauthorizedAccessException or CryptographicException)
         {
+            // All ranks mostly meet the same. The lowest says so, and its end ends the others.
+            await Task.Delay(TimeSpan.FromSeconds(Math.Min(FfnEngine.LaunchedRank, MostPatientSeconds)));
             await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
             return BadInput;
         }

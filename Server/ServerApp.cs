@@ -24,11 +24,7 @@ internal static class ServerApp
     /// <exception cref="ConfigurationException">A value of the section <c>Server</c>, an address or an argument is refused.</exception>
     public static WebApplication Create(string[] arguments, Action<IServiceCollection>? configure = null)
     {
-        // appsettings.json and the page lie beside the program, wherever it is started from.
-        WebApplicationBuilder builder = WebApplication.CreateBuilder(
-            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, Args = ReadOnce });
-        CommandLine.Add(builder.Configuration, arguments);
-        ModelNames.RequireDistinct(builder.Configuration, arguments, Environment.GetEnvironmentVariables());
+        WebApplicationBuilder builder = CreateBuilder(arguments);
         ServerOptions options = ServerOptions.Read(builder.Configuration);
         BindingPolicy.RequireAddresses(builder.Configuration);
         BindingPolicy.RequireKeysOrLoopback(builder.Configuration, options);
@@ -48,6 +44,41 @@ internal static class ServerApp
         return app;
     }
 
+    /// <summary>Whether another rank of an MPI job takes the requests, and this one runs its part of them.</summary>
+    /// <param name="arguments">As of <see cref="Create"/>.</param>
+    public static bool Follows(string[] arguments)
+    {
+        if (FfnEngine.LaunchedRank == 0)
+        {
+            return false;
+        }
+
+        using ConfigurationManager configuration = CreateBuilder(arguments).Configuration;
+        return configuration.GetSection(NativeFfnOptions.SectionName)[nameof(FfnEngineOptions.Parallel)] is { Length: > 0 };
+    }
+
+    /// <summary>Makes a rank that follows rank 0: the same models, and nobody to listen to.</summary>
+    /// <param name="arguments">As of <see cref="Create"/>.</param>
+    public static IHost CreateFollower(string[] arguments)
+    {
+        HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(
+            new HostApplicationBuilderSettings { Configuration = CreateBuilder(arguments).Configuration });
+        builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddConsole();
+        builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
+        builder.Services.AddNativeFfn(builder.Configuration.GetSection(NativeFfnOptions.SectionName));
+        return builder.Build();
+    }
+
+    private static WebApplicationBuilder CreateBuilder(string[] arguments)
+    {
+        // appsettings.json and the page lie beside the program, wherever it is started from.
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(
+            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, Args = ReadOnce });
+        CommandLine.Add(builder.Configuration, arguments);
+        ModelNames.RequireDistinct(builder.Configuration, arguments, Environment.GetEnvironmentVariables());
+        return builder;
+    }
+
     private static void AddServices(WebApplicationBuilder builder, ServerOptions options)
     {
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -58,7 +89,7 @@ internal static class ServerApp
         });
         IServiceCollection services = builder.Services;
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
-        services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
+        services.AddNativeFfn(builder.Configuration.GetSection(NativeFfnOptions.SectionName));
         services.AddSingleton(options);
         services.AddNativeFfnEndpoints(options.CopyTo);
         services.AddNativeFfnGrpc();

@@ -10,8 +10,8 @@ internal interface IFfnBackend : IDisposable
     /// <summary>Who this is: library versions, paths, threads.</summary>
     BackendDescription Description { get; }
 
-    /// <summary>What a device failed of, so that nothing can be run any more; null where that has not happened.</summary>
-    DeviceFailedException? Failure => null;
+    /// <summary>What a device or a group of ranks failed of, so that nothing can be run any more; null where that has not happened.</summary>
+    Exception? Failure => null;
 
     /// <summary>Why this backend cannot run a layer, or null where it can.</summary>
     /// <param name="spec">The layer.</param>
@@ -32,6 +32,9 @@ internal interface IFfnBackend : IDisposable
 
     /// <summary>Ranks that layers are cut over.</summary>
     int Ranks => 1;
+
+    /// <summary>What ranks spent on each other so far.</summary>
+    FfnCollectiveTotals Collectives => default;
 
     /// <summary>Runs what rank 0 asks for until it stops.</summary>
     /// <exception cref="InvalidOperationException">This is rank 0.</exception>
@@ -92,6 +95,10 @@ internal interface ILoadedLayer : IDisposable
     /// <param name="rows">Rows proven to fit the layer.</param>
     /// <exception cref="ObjectDisposedException">The layer was disposed.</exception>
     void Run(in FfnRows rows);
+
+    /// <summary>Runs every rank's own rows, where the layer is cut over ranks, which all call this; else as <see cref="Run"/>.</summary>
+    /// <param name="rows">Rows proven to fit the layer, without a trace; none where this rank has none.</param>
+    void RunTogether(in FfnRows rows) => Run(rows);
 
     /// <summary>Runs the layer on rows without holding the caller's thread; done when the output is written.</summary>
     /// <param name="rows">Rows proven to fit the layer.</param>

@@ -95,7 +95,7 @@ internal sealed class CuBlasBackend : IFfnBackend
     }
 
     /// <inheritdoc/>
-    public DeviceFailedException? Failure => Fault.First;
+    public Exception? Failure => Fault.First;
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) =>

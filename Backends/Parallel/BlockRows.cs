@@ -3,6 +3,22 @@ using NativeFfn.Backends.Cpu.Rows;
 
 namespace NativeFfn.Backends.Parallel;
 
+/// <summary>Where a forward's rows begin, while they are pinned.</summary>
+/// <param name="input">The input.</param>
+/// <param name="residual">The residual, or null.</param>
+/// <param name="output">The output.</param>
+internal readonly unsafe ref struct RowPlaces(float* input, float* residual, float* output)
+{
+    /// <summary>The input.</summary>
+    public float* Input { get; } = input;
+
+    /// <summary>The residual, or null.</summary>
+    public float* Residual { get; } = residual;
+
+    /// <summary>The output.</summary>
+    public float* Output { get; } = output;
+}
+
 /// <summary>What a block has around its network, on the rank that has the tokens: the norm before, and after the sum the other norms, scales
 /// and the residual.</summary>
 internal sealed unsafe class BlockRows : IDisposable
@@ -28,8 +44,52 @@ internal sealed unsafe class BlockRows : IDisposable
         }
     }
 
-    /// <summary>Writes a token's row as the network reads it.</summary>
-    public void Prepare(FfnMode mode, float* input, float* row)
+    /// <summary>Writes rows as the network reads them.</summary>
+    /// <param name="rows">The forward.</param>
+    /// <param name="input">Its input.</param>
+    /// <param name="first">The first token.</param>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="prepared">Receives their rows, one behind the other.</param>
+    public void Prepare(in FfnRows rows, float* input, int first, int tokens, float* prepared)
+    {
+        long stride = FfnRows.StrideOf(rows.Input);
+        for (long token = 0; token < tokens; token++)
+        {
+            Prepare(rows.Mode, input + ((first + token) * stride), prepared + (token * _spec.InputWidth));
+        }
+    }
+
+    /// <summary>Writes tokens' outputs.</summary>
+    /// <param name="rows">The forward.</param>
+    /// <param name="places">Its input, residual and output.</param>
+    /// <param name="first">The first token.</param>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="result">The network's results, one behind the other; are computed on.</param>
+    /// <param name="scratch">Room for a row of the input.</param>
+    public void Finish(in FfnRows rows, in RowPlaces places, int first, int tokens, float* result, float* scratch)
+    {
+        float* added = rows.Mode == FfnMode.Residual ? places.Residual : places.Input;
+        long addedStride = FfnRows.StrideOf(rows.Mode == FfnMode.Residual ? rows.Residual : rows.Input);
+        long stride = FfnRows.StrideOf(rows.Output);
+        bool normed = rows.Mode == FfnMode.Block && _spec is { PreNorm: not null, BlockForm.ResidualIsNormed: true };
+        for (long token = 0; token < tokens; token++)
+        {
+            if (normed)
+            {
+                Prepare(rows.Mode, places.Input + ((first + token) * FfnRows.StrideOf(rows.Input)), scratch);
+            }
+
+            Finish(
+                rows.Mode, result + (token * _spec.OutputWidth), added + ((first + token) * addedStride), scratch,
+                places.Output + ((first + token) * stride));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _vectors.Dispose();
+
+    // A token's row as the network reads it.
+    private void Prepare(FfnMode mode, float* input, float* row)
     {
         if (mode == FfnMode.Block && _spec.PreNorm is { } norm)
         {
@@ -41,13 +101,8 @@ internal sealed unsafe class BlockRows : IDisposable
         }
     }
 
-    /// <summary>Writes a token's output.</summary>
-    /// <param name="mode">What is computed.</param>
-    /// <param name="result">The network's result; is computed on.</param>
-    /// <param name="residual">What is added, where the mode says so.</param>
-    /// <param name="prepared">The row as the network read it.</param>
-    /// <param name="output">The output; may be the residual.</param>
-    public void Finish(FfnMode mode, float* result, float* residual, float* prepared, float* output)
+    // A token's output, which may be the residual; prepared is the row as the network read it, where the form wants it.
+    private void Finish(FfnMode mode, float* result, float* residual, float* prepared, float* output)
     {
         int width = _spec.OutputWidth;
         switch (mode)
@@ -63,9 +118,6 @@ internal sealed unsafe class BlockRows : IDisposable
                 break;
         }
     }
-
-    /// <inheritdoc/>
-    public void Dispose() => _vectors.Dispose();
 
     private void FinishBlock(float* result, float* residual, float* output, int width)
     {

@@ -4,9 +4,16 @@ namespace NativeFfn.Backends.Parallel;
 /// <remarks>
 /// An operation that a rank does not join within the time limit, and one of a group that was aborted, throws
 /// <see cref="CollectiveFailedException"/>; from then on every operation does. Nothing is allocated.
+/// <para>
+/// An operation that failed was started, and a library may still write to its memory: what is larger than <see cref="SmallBytes"/> is unmanaged
+/// and given to <see cref="Keep"/>, which frees it no more then. Smaller memory may be anywhere.
+/// </para>
 /// </remarks>
 internal interface ICollective : IDisposable
 {
+    /// <summary>Bytes of an operation that are copied, so that their memory may be the caller's stack.</summary>
+    const int SmallBytes = 4096;
+
     /// <summary>Who carries the data: a library's version, or threads of this process.</summary>
     string Description { get; }
 
@@ -18,6 +25,13 @@ internal interface ICollective : IDisposable
 
     /// <summary>How long an operation waits for other ranks.</summary>
     TimeSpan TimeLimit { get; }
+
+    /// <summary>What the group failed of; null where it has not. It becomes known without an operation, too.</summary>
+    string? Failure { get; }
+
+    /// <summary>Takes over memory of operations: it is freed with this rank's part of the group, and never where that has failed.</summary>
+    /// <param name="memory">The memory.</param>
+    void Keep(IDisposable memory);
 
     /// <summary>values = Σ over ranks of their values, on every rank; the same bits from run to run.</summary>
     /// <param name="values">As many on every rank.</param>

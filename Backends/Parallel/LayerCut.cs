@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Numerics;
 using NativeFfn.Backends.Encodings;
 
@@ -7,7 +8,32 @@ namespace NativeFfn.Backends.Parallel;
 /// <param name="Spec">The stages as the rank has them, without what a block has around them.</param>
 /// <param name="Weights">Their weights.</param>
 /// <param name="IsSum">Whether the results of all ranks are to be added up; where not, every rank has the whole result.</param>
-internal sealed record LayerPart(FfnSpec Spec, IFfnWeightSource Weights, bool IsSum);
+internal sealed record LayerPart(FfnSpec Spec, IFfnWeightSource Weights, bool IsSum)
+{
+    /// <summary>For each rank the experts whose tokens it has a part in; null where it has one in every token. Empty where all have.</summary>
+    public ImmutableArray<Cut?> ExpertsOfRanks { get; init; } = [];
+
+    /// <summary>Whether a rank has a part in a token's result.</summary>
+    /// <param name="rank">The rank.</param>
+    /// <param name="experts">The token's experts, of a mixture.</param>
+    public bool Wants(int rank, ReadOnlySpan<int> experts)
+    {
+        if (ExpertsOfRanks.IsEmpty || ExpertsOfRanks[rank] is not { } own)
+        {
+            return true;
+        }
+
+        foreach (int expert in experts)
+        {
+            if ((uint)(expert - own.First) < (uint)own.Count)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
 
 /// <summary>
 /// Cuts layers: the rows of a first stage and the columns of the one after it, so that each rank's results add up to the whole; experts by
@@ -121,7 +147,15 @@ internal sealed record LayerCut(FfnSpec Spec, IFfnWeightSource Source, FfnPrecis
                 HasSharedGate = mixture.HasSharedGate && shared.Count > 0,
             })
             .WithOutputFactor(Spec.OutputFactor);
-        return new LayerPart(part, new ShardSource(Source, ShardOf), IsSum: true);
+        return new LayerPart(part, new ShardSource(Source, ShardOf), IsSum: true)
+        {
+            ExpertsOfRanks =
+            [
+                .. Enumerable.Range(0, Ranks).Select(rank => rank < sharing || (rank == 0 && mixture.HasOutputBias)
+                    ? (Cut?)null
+                    : Cut.Of(mixture.Experts, 1, rank / plan.Tensor, plan.Expert)),
+            ],
+        };
 
         TensorShard ShardOf(FfnTensor tensor)
         {

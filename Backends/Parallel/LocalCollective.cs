@@ -5,6 +5,7 @@ namespace NativeFfn.Backends.Parallel;
 internal sealed unsafe class LocalCollective : ICollective
 {
     private readonly Group _group;
+    private readonly List<IDisposable> _kept = [];
 
     private LocalCollective(Group group, int rank) => (_group, Rank) = (group, rank);
 
@@ -19,6 +20,12 @@ internal sealed unsafe class LocalCollective : ICollective
 
     /// <inheritdoc/>
     public TimeSpan TimeLimit => _group.TimeLimit;
+
+    /// <inheritdoc/>
+    public string? Failure => _group.Failure;
+
+    /// <inheritdoc/>
+    public void Keep(IDisposable memory) => _kept.Add(memory);
 
     /// <summary>A group of ranks; one thread at a time uses each.</summary>
     /// <param name="ranks">Ranks; positive.</param>
@@ -117,9 +124,8 @@ internal sealed unsafe class LocalCollective : ICollective
     public void Abort(string reason) => _group.Fail($"Rank {Rank} gave up: {reason}");
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-    }
+    /// <remarks>Nobody writes to another rank's memory, so it is freed after a failure, too.</remarks>
+    public void Dispose() => _kept.ForEach(static memory => memory.Dispose());
 
     private int SliceStart(int length, int rank) => (int)((long)length * rank / Ranks);
 
@@ -172,7 +178,9 @@ internal sealed unsafe class LocalCollective : ICollective
         private int _arrived;
         private int _reading;
         private long _round;
-        private string? _failure;
+        private volatile string? _failure;
+
+        public string? Failure => _failure;
 
         public Entry[] Posts { get; } = new Entry[ranks];
 

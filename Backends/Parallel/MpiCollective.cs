@@ -1,3 +1,4 @@
+using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Bindings.Mpi;
 
 namespace NativeFfn.Backends.Parallel;
@@ -18,11 +19,12 @@ internal sealed unsafe class MpiCollective : ICollective
 
     private readonly MpiLibrary _library;
     private readonly nint _communicator;
-    private readonly int[] _sentCounts;
-    private readonly int[] _sentStarts;
-    private readonly int[] _receivedCounts;
-    private readonly int[] _receivedStarts;
-    private volatile string? _failure;
+    private readonly MpiPulse? _pulse;
+    private readonly List<IDisposable> _kept = [];
+
+    // Small operations' bytes, and counts and places of an all-to-all: sent, received.
+    private readonly NativeBuffer _memory;
+    private string? _failure;
 
     private MpiCollective(MpiLibrary library, TimeSpan timeLimit)
     {
@@ -45,8 +47,8 @@ internal sealed unsafe class MpiCollective : ICollective
             library.Check(library.Functions.MPI_Comm_set_errhandler(communicator, library.Abi.ErrorsReturn));
         }
 
-        (_sentCounts, _sentStarts) = (new int[ranks], new int[ranks]);
-        (_receivedCounts, _receivedStarts) = (new int[ranks], new int[ranks]);
+        _memory = new NativeBuffer((ICollective.SmallBytes / sizeof(float)) + (4L * ranks), "Small messages between ranks");
+        _pulse = ranks == 1 ? null : new MpiPulse(library, communicator, rank, ranks, timeLimit, Fail);
     }
 
     /// <inheritdoc/>
@@ -61,6 +63,11 @@ internal sealed unsafe class MpiCollective : ICollective
     /// <inheritdoc/>
     public TimeSpan TimeLimit { get; }
 
+    /// <inheritdoc/>
+    public string? Failure => Volatile.Read(ref _failure);
+
+    private byte* Small => (byte*)_memory.Pointer;
+
     /// <summary>Joins the ranks of the MPI job; a process that no launcher started is one rank alone.</summary>
     /// <param name="path">The library; null looks in the usual places.</param>
     /// <param name="timeLimit">How long an operation waits for other ranks.</param>
@@ -68,22 +75,23 @@ internal sealed unsafe class MpiCollective : ICollective
     public static MpiCollective Open(string? path, TimeSpan timeLimit) => new(MpiLibrary.Load(path), timeLimit);
 
     /// <inheritdoc/>
+    public void Keep(IDisposable memory) => _kept.Add(memory);
+
+    /// <inheritdoc/>
     public void AllReduce(Span<float> values)
     {
+        if (values.Length * sizeof(float) <= ICollective.SmallBytes)
+        {
+            var small = new Span<float>(Small, values.Length);
+            values.CopyTo(small);
+            AllReduce((float*)Small, values.Length);
+            small.CopyTo(values);
+            return;
+        }
+
         fixed (float* all = values)
         {
-            for (int first = 0; first < values.Length; first += PieceElements)
-            {
-                nint request = 0;
-                using (Enter())
-                {
-                    _library.Check(_library.Functions.MPI_Iallreduce(
-                        (void*)_library.Abi.InPlace, all + first, Math.Min(values.Length - first, PieceElements),
-                        _library.Abi.Float, _library.Abi.Sum, _communicator, &request));
-                }
-
-                Wait(&request, TimeLimit);
-            }
+            AllReduce(all, values.Length);
         }
     }
 
@@ -91,19 +99,18 @@ internal sealed unsafe class MpiCollective : ICollective
     public void Broadcast(Span<byte> bytes, int root, TimeSpan? timeLimit = null)
     {
         CollectiveArguments.RequireRank(root, Ranks);
+        if (bytes.Length <= ICollective.SmallBytes)
+        {
+            var small = new Span<byte>(Small, bytes.Length);
+            bytes.CopyTo(small);
+            Broadcast(Small, bytes.Length, root, timeLimit);
+            small.CopyTo(bytes);
+            return;
+        }
+
         fixed (byte* all = bytes)
         {
-            for (int first = 0; first < bytes.Length; first += PieceElements)
-            {
-                nint request = 0;
-                using (Enter())
-                {
-                    _library.Check(_library.Functions.MPI_Ibcast(
-                        all + first, Math.Min(bytes.Length - first, PieceElements), _library.Abi.Byte, root, _communicator, &request));
-                }
-
-                Wait(&request, timeLimit ?? TimeLimit);
-            }
+            Broadcast(all, bytes.Length, root, timeLimit);
         }
     }
 
@@ -112,20 +119,21 @@ internal sealed unsafe class MpiCollective : ICollective
     {
         CollectiveArguments.RequireCounts(sentBytes, sent.Length, Ranks, nameof(sentBytes));
         CollectiveArguments.RequireCounts(receivedBytes, received.Length, Ranks, nameof(receivedBytes));
-        Lay(sentBytes, _sentCounts, _sentStarts);
-        Lay(receivedBytes, _receivedCounts, _receivedStarts);
-        fixed (byte* send = sent, receive = received)
-        fixed (int* sentCounts = _sentCounts, sentStarts = _sentStarts, receivedCounts = _receivedCounts, receivedStarts = _receivedStarts)
+        int* counts = (int*)(Small + ICollective.SmallBytes);
+        Lay(sentBytes, counts, counts + Ranks);
+        Lay(receivedBytes, counts + (2 * Ranks), counts + (3 * Ranks));
+        if (sent.Length + (long)received.Length <= ICollective.SmallBytes)
         {
-            nint request = 0;
-            using (Enter())
-            {
-                _library.Check(_library.Functions.MPI_Ialltoallv(
-                    send, sentCounts, sentStarts, _library.Abi.Byte, receive, receivedCounts, receivedStarts, _library.Abi.Byte,
-                    _communicator, &request));
-            }
+            var small = new Span<byte>(Small, sent.Length + received.Length);
+            sent.CopyTo(small);
+            AllToAll(Small, Small + sent.Length, counts);
+            small[sent.Length..].CopyTo(received);
+            return;
+        }
 
-            Wait(&request, TimeLimit);
+        fixed (byte* send = sent, receive = received)
+        {
+            AllToAll(send, receive, counts);
         }
     }
 
@@ -142,20 +150,80 @@ internal sealed unsafe class MpiCollective : ICollective
     }
 
     /// <inheritdoc/>
-    /// <remarks>Other ranks learn of it when this process ends, which ends them, or when their time limit has passed.</remarks>
-    public void Abort(string reason)
-    {
-        _failure ??= $"Rank {Rank} gave up: {reason}";
-        _library.Lose();
-    }
+    /// <remarks>Other ranks are told at once, and the end of this process ends them.</remarks>
+    public void Abort(string reason) => Fail($"Rank {Rank} gave up: {reason}");
 
     /// <inheritdoc/>
     /// <remarks>The communicator stays: freeing it is a meeting of all ranks, and the process has few of them.</remarks>
     public void Dispose()
     {
+        _pulse?.Dispose();
+        if (Failure is null)
+        {
+            _kept.ForEach(static memory => memory.Dispose());
+            _memory.Dispose();
+        }
+        else
+        {
+            // By design: MPI may write to it as long as the process lives, which is not for long.
+            _library.Keep(this);
+        }
     }
 
-    private static void Lay(ReadOnlySpan<int> bytes, int[] counts, int[] starts)
+    private void Fail(string reason)
+    {
+        if (Interlocked.CompareExchange(ref _failure, reason, null) is null)
+        {
+            _library.Lose();
+            _pulse?.GiveUp(reason);
+        }
+    }
+
+    private void AllReduce(float* values, int length)
+    {
+        for (int first = 0; first < length; first += PieceElements)
+        {
+            nint request = 0;
+            using (Enter())
+            {
+                _library.Check(_library.Functions.MPI_Iallreduce(
+                    (void*)_library.Abi.InPlace, values + first, Math.Min(length - first, PieceElements), _library.Abi.Float, _library.Abi.Sum,
+                    _communicator, &request));
+            }
+
+            Wait(&request, TimeLimit);
+        }
+    }
+
+    private void Broadcast(byte* bytes, int length, int root, TimeSpan? timeLimit)
+    {
+        for (int first = 0; first < length; first += PieceElements)
+        {
+            nint request = 0;
+            using (Enter())
+            {
+                _library.Check(_library.Functions.MPI_Ibcast(
+                    bytes + first, Math.Min(length - first, PieceElements), _library.Abi.Byte, root, _communicator, &request));
+            }
+
+            Wait(&request, timeLimit ?? TimeLimit);
+        }
+    }
+
+    private void AllToAll(byte* sent, byte* received, int* counts)
+    {
+        nint request = 0;
+        using (Enter())
+        {
+            _library.Check(_library.Functions.MPI_Ialltoallv(
+                sent, counts, counts + Ranks, _library.Abi.Byte,
+                received, counts + (2 * Ranks), counts + (3 * Ranks), _library.Abi.Byte, _communicator, &request));
+        }
+
+        Wait(&request, TimeLimit);
+    }
+
+    private static void Lay(ReadOnlySpan<int> bytes, int* counts, int* starts)
     {
         int start = 0;
         for (int rank = 0; rank < bytes.Length; rank++)
@@ -165,9 +233,9 @@ internal sealed unsafe class MpiCollective : ICollective
         }
     }
 
-    private Lock.Scope Enter() => _failure is { } failure ? throw new CollectiveFailedException(failure) : _library.Enter();
+    private Lock.Scope Enter() => Failure is { } failure ? throw new CollectiveFailedException(failure) : _library.Enter();
 
-    // What was started is the library's until it is done: where it never is, the process cannot go on with MPI.
+    // What was started is the library's until it is done: where it never is, the process cannot go on with MPI, and its memory stays.
     private void Wait(nint* request, TimeSpan limit)
     {
         byte* status = stackalloc byte[MpiFunctions.StatusBytes];
@@ -195,8 +263,9 @@ internal sealed unsafe class MpiCollective : ICollective
             long waited = Environment.TickCount64 - start;
             if (waited > most)
             {
-                Abort($"another rank did not come within {limit.TotalSeconds:0.###} s; it is stuck, or was stopped.");
-                throw new CollectiveFailedException(_failure!);
+                Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit)
+                    : $"Another rank did not come to rank {Rank} within {limit.TotalSeconds:0.###} s: it is stuck, too slow, or was stopped.");
+                throw new CollectiveFailedException(Failure!);
             }
 
             if (waited < YieldMilliseconds)

@@ -18,13 +18,15 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     private static readonly TimeSpan LoadLimit = TimeSpan.FromHours(1);
 
     private readonly IFfnBackend _inner;
-    private readonly ICollective _collective;
+    private readonly MeteredCollective _collective;
     private readonly ParallelPlan _plan;
     private readonly FfnPrecision _precision;
     private readonly Lock _turn = new();
     private readonly List<ParallelLayer> _layers = [];
     private readonly GrowingBuffer _even = new();
     private readonly GrowingBuffer _odd = new();
+    private readonly GrowingBuffer _routes = new();
+    private readonly TogetherForward _together;
     private bool _refused;
     private bool _stopped;
 
@@ -36,7 +38,11 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     /// <exception cref="CollectiveFailedException">The ranks are not alike, or one did not come in time.</exception>
     public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision)
     {
-        (_inner, _collective, _plan, _precision) = (inner, collective, plan, precision);
+        (_inner, _collective, _plan, _precision) = (inner, new MeteredCollective(collective), plan, precision);
+        collective.Keep(_even);
+        collective.Keep(_odd);
+        collective.Keep(_routes);
+        _together = new TogetherForward(_collective);
         GroupChecks.RequireAlike(
             collective, "engine", $"{inner.Description.Name}, precision {Names<FfnPrecision>.Of(precision)}, plan {plan}");
         Description = inner.Description with
@@ -51,13 +57,16 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     public BackendDescription Description { get; }
 
     /// <inheritdoc/>
-    public DeviceFailedException? Failure => _inner.Failure;
+    public Exception? Failure => _inner.Failure ?? (_collective.Failure is { } reason ? new CollectiveFailedException(reason) : null);
 
     /// <inheritdoc/>
     public int Rank => _collective.Rank;
 
     /// <inheritdoc/>
     public int Ranks => _collective.Ranks;
+
+    /// <inheritdoc/>
+    public FfnCollectiveTotals Collectives => _collective.Totals;
 
     /// <inheritdoc/>
     public string? WhyUnsupported(FfnSpec spec) =>
@@ -119,21 +128,32 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
 
         lock (_turn)
         {
-            ObjectDisposedException.ThrowIf(layer.IsDisposed || _stopped, layer);
+            RequireWorking(layer);
             fixed (float* input = &rows.Input.DangerousGetReference(), output = &rows.Output.DangerousGetReference())
             fixed (float* residual = &rows.Residual.DangerousGetReference())
             {
                 float* prepared = Reserve(_even, layer, tokens);
-                int width = layer.Spec.InputWidth;
-                long stride = FfnRows.StrideOf(rows.Input);
-                for (int token = 0; token < tokens; token++)
-                {
-                    layer.Block.Prepare(rows.Mode, input + (token * stride), prepared + ((long)token * width));
-                }
-
+                layer.Block.Prepare(rows, input, 0, tokens, prepared);
                 Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens));
                 float* result = RunParts(layer, tokens, prepared, rows.Profile);
-                Finish(layer, rows, input, residual, output, result);
+
+                // Where the result is not there is room.
+                float* scratch = Reserve(result == Reserve(_even, layer, 0) ? _odd : _even, layer, 0);
+                layer.Block.Finish(rows, new RowPlaces(input, residual, output), 0, tokens, result, scratch);
+            }
+        }
+    }
+
+    /// <summary>Runs every rank's own rows; all ranks call it, and no other forwards between.</summary>
+    public void RunTogether(ParallelLayer layer, in FfnRows rows)
+    {
+        lock (_turn)
+        {
+            RequireWorking(layer);
+            fixed (float* input = &rows.Input.DangerousGetReference(), output = &rows.Output.DangerousGetReference())
+            fixed (float* residual = &rows.Residual.DangerousGetReference())
+            {
+                _together.Run(layer, rows, new RowPlaces(input, residual, output));
             }
         }
     }
@@ -183,8 +203,14 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         _refused = unroutable != int.MaxValue;
         if (!_refused)
         {
-            _collective.Broadcast(MemoryMarshal.AsBytes(experts), root: 0);
-            _collective.Broadcast(MemoryMarshal.AsBytes(weights), root: 0);
+            float* routes = _routes.Reserve((long)experts.Length + weights.Length, "Routes between ranks of a mixture");
+            var toExperts = new Span<int>(routes, experts.Length);
+            var withWeights = new Span<float>(routes + experts.Length, weights.Length);
+            experts.CopyTo(toExperts);
+            weights.CopyTo(withWeights);
+            Broadcast(routes, (long)experts.Length + weights.Length);
+            toExperts.CopyTo(experts);
+            withWeights.CopyTo(weights);
         }
 
         return unroutable;
@@ -197,8 +223,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         {
             Leave();
             _stopped = true;
-            _even.Dispose();
-            _odd.Dispose();
             _inner.Dispose();
             _collective.Dispose();
         }
@@ -226,7 +250,8 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
                 parts.Add((_inner.Prepare(part.Spec, part.Weights), part));
             }
 
-            return new ParallelLayer(this, _layers.Count, spec, [.. parts], new BlockRows(spec, weights));
+            return new ParallelLayer(
+                this, _layers.Count, spec, [.. parts], new BlockRows(spec, weights), spec.Mixture is null ? null : new RankRouter(spec, weights));
         }
         catch
         {
@@ -264,6 +289,16 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         catch (ArgumentException) when (_refused)
         {
             // The leader has the same exception, and a caller for it.
+        }
+    }
+
+    private void RequireWorking(ParallelLayer layer)
+    {
+        ObjectDisposedException.ThrowIf(layer.IsDisposed || _stopped, layer);
+        if (_collective.Failure is { } failure)
+        {
+            // Before memory that MPI may still write to is used anew.
+            throw new CollectiveFailedException(failure);
         }
     }
 
@@ -320,28 +355,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
         {
             _collective.AllReduce(new Span<float>(rows + first, (int)Math.Min(elements - first, int.MaxValue / sizeof(float))));
-        }
-    }
-
-    private void Finish(ParallelLayer layer, in FfnRows rows, float* input, float* residual, float* output, float* result)
-    {
-        FfnSpec spec = layer.Spec;
-        float* added = rows.Mode == FfnMode.Residual ? residual : input;
-        long addedStride = FfnRows.StrideOf(rows.Mode == FfnMode.Residual ? rows.Residual : rows.Input);
-        long stride = FfnRows.StrideOf(rows.Output);
-        bool normed = rows.Mode == FfnMode.Block && spec is { PreNorm: not null, BlockForm.ResidualIsNormed: true };
-
-        // The place where the result is not.
-        float* prepared = result == _even.Reserve(0, string.Empty, spec) ? _odd.Reserve(0, string.Empty, spec) : _even.Reserve(0, string.Empty, spec);
-        for (int token = 0; token < rows.Input.Height; token++)
-        {
-            float* before = prepared + ((long)token * spec.InputWidth);
-            if (normed)
-            {
-                layer.Block.Prepare(rows.Mode, input + (token * FfnRows.StrideOf(rows.Input)), before);
-            }
-
-            layer.Block.Finish(rows.Mode, result + ((long)token * spec.OutputWidth), added + (token * addedStride), before, output + (token * stride));
         }
     }
 

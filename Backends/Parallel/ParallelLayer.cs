@@ -8,8 +8,10 @@ namespace NativeFfn.Backends.Parallel;
 /// <param name="spec">The whole layer.</param>
 /// <param name="parts">What this rank runs.</param>
 /// <param name="block">What is around it.</param>
+/// <param name="router">Chooses the experts of this rank's own tokens; null where there are none.</param>
 internal sealed class ParallelLayer(
-    ParallelBackend group, int number, FfnSpec spec, ImmutableArray<(ILoadedLayer Layer, LayerPart Part)> parts, BlockRows block) : ILoadedLayer
+    ParallelBackend group, int number, FfnSpec spec, ImmutableArray<(ILoadedLayer Layer, LayerPart Part)> parts, BlockRows block,
+    RankRouter? router) : ILoadedLayer
 {
     /// <summary>The layer's number.</summary>
     public int Number => number;
@@ -25,6 +27,9 @@ internal sealed class ParallelLayer(
 
     /// <summary>What is around the network.</summary>
     public BlockRows Block => block;
+
+    /// <summary>Chooses the experts of this rank's own tokens; null where there are none.</summary>
+    public RankRouter? Router => router;
 
     /// <summary>Whether it was disposed; looked at by whoever has the group to himself.</summary>
     public bool IsDisposed { get; private set; }
@@ -60,6 +65,9 @@ internal sealed class ParallelLayer(
     }
 
     /// <inheritdoc/>
+    public void RunTogether(in FfnRows rows) => group.RunTogether(this, rows);
+
+    /// <inheritdoc/>
     public ValueTask RunAsync(FfnMemoryRows rows, CancellationToken cancellationToken) =>
         new(Task.Run(() => Run(rows.Rows), cancellationToken));
 
@@ -71,6 +79,7 @@ internal sealed class ParallelLayer(
     {
         IsDisposed = true;
         block.Dispose();
+        router?.Dispose();
         foreach ((ILoadedLayer layer, _) in parts)
         {
             layer.Dispose();

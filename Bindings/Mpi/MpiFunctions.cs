@@ -60,6 +60,14 @@ internal sealed unsafe class MpiFunctions(NativeSymbols symbols)
     public readonly delegate* unmanaged<nint, nint*, int> MPI_Ibarrier =
         (delegate* unmanaged<nint, nint*, int>)symbols.Find(nameof(MPI_Ibarrier), Remedy);
 
+    // (buffer, count, type, destination, tag, communicator, request)
+    public readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> MPI_Isend =
+        (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)symbols.Find(nameof(MPI_Isend), Remedy);
+
+    // (buffer, count, type, source, tag, communicator, request)
+    public readonly delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int> MPI_Irecv =
+        (delegate* unmanaged<void*, int, nint, int, int, nint, nint*, int>)symbols.Find(nameof(MPI_Irecv), Remedy);
+
     // (request, done, status)
     public readonly delegate* unmanaged<nint*, int*, void*, int> MPI_Test =
         (delegate* unmanaged<nint*, int*, void*, int>)symbols.Find(nameof(MPI_Test), Remedy);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
@@ -21,6 +22,7 @@ internal sealed unsafe class MpiLibrary
 
     private readonly Lock _calls = new();
     private readonly MpiFunctions _functions;
+    private readonly ConcurrentBag<object> _kept = [];
     private bool _isLost;
 
     private MpiLibrary(string path, MpiFunctions functions, MpiAbi abi, string version)
@@ -75,8 +77,16 @@ internal sealed unsafe class MpiLibrary
     /// <summary>Keeps other threads out of MPI.</summary>
     public Lock.Scope Enter() => _calls.EnterScope();
 
+    /// <summary>Whether MPI was ended with this process, so that nothing of it may be called any more; to be asked inside <see cref="Enter"/>.</summary>
+    public bool IsEnded { get; private set; }
+
     /// <summary>Has the end of this process end all ranks: they cannot work together any more.</summary>
     public void Lose() => Volatile.Write(ref _isLost, true);
+
+    /// <summary>
+    /// Keeps memory for as long as the process lives: an operation on it was started that never ended, so MPI may still write there.
+    /// </summary>
+    public void Keep(object memory) => _kept.Add(memory);
 
     private static (MpiLibrary? Library, string? Problem) TryLoad(string file)
     {
@@ -175,6 +185,7 @@ internal sealed unsafe class MpiLibrary
             }
 
             _ = _functions.MPI_Finalize();
+            IsEnded = true;
         }
     }
 

@@ -8,12 +8,16 @@ internal static class MpiSearch
     /// <summary>Names a file or folder of an MPI library, used and no other.</summary>
     public const string PathVariable = "NATIVEFFN_MPI";
 
-    // What mpirun of Open MPI, and launchers that speak PMI, give their ranks.
+    // What mpirun of Open MPI, and launchers that speak PMI, such as MPICH's and Slurm's, give their ranks.
     private const string OpenMpiSize = "OMPI_COMM_WORLD_SIZE";
     private const string PmiSize = "PMI_SIZE";
+    private static readonly string[] RankVariables = ["OMPI_COMM_WORLD_RANK", "PMI_RANK", "PMIX_RANK"];
 
     /// <summary>Ranks that a launcher started this process among; null where none did.</summary>
     public static int? LaunchedRanks => Number(OpenMpiSize) ?? Number(PmiSize);
+
+    /// <summary>This process's rank among those; 0 where there is no launcher.</summary>
+    public static int LaunchedRank => RankVariables.Select(Number).FirstOrDefault(static rank => rank > 0) ?? 0;
 
     /// <summary>The locations in order. A configured path, or else one in the environment, is the only one.</summary>
     public static IEnumerable<LibraryCandidate> Candidates(string? configuredPath) =>

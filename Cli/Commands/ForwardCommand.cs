@@ -51,13 +51,14 @@ internal static class ForwardCommand
             return Follow(request.Engine, found);
         }
 
+        // Ranks of a job meet first: where rank 0 alone fails, its end then ends the others.
+        using FfnEngine engine = FfnEngine.Create(request.Engine);
         InputRows input = InputRows.Read(request.Input, spec);
         if (request.Trace is not null)
         {
             TraceFile.RequireRoom(spec, input.Tokens);
         }
 
-        using FfnEngine engine = FfnEngine.Create(request.Engine);
         using FfnLayer layer = engine.CreateLayer(spec, found.Weights);
         FfnTrace? trace = request.Trace is null ? null : new FfnTrace(spec, input.Tokens);
         var output = new float[input.Tokens * spec.OutputWidth];

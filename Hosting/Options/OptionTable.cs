@@ -23,16 +23,9 @@ internal static class OptionTable
     private const string Boolean = "true, false";
     private static readonly string WaitAllowed = $"longer than MaxQueueDelay, to {MaxWait}";
 
-    // A CUDA context comes from code. The ranks of a job have one server between them, which is not written yet.
-    private static readonly string[] NotHere =
-    [
-        nameof(FfnEngineOptions.CudaContext), nameof(FfnEngineOptions.Parallel), nameof(FfnEngineOptions.ParallelSeconds),
-        nameof(FfnEngineOptions.MpiPath),
-    ];
-
-    /// <summary>The engine's options in this section.</summary>
+    /// <summary>The engine's options in this section; a CUDA context comes from code.</summary>
     public static ImmutableArray<FfnEngineOption> OfEngine { get; } =
-        [.. FfnEngineOption.All.Where(static option => !NotHere.Contains(option.Name))];
+        [.. FfnEngineOption.All.Where(static option => option.Name != nameof(FfnEngineOptions.CudaContext))];
 
     public static ImmutableArray<HostOption> All { get; } =
     [

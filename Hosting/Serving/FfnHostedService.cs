@@ -9,21 +9,33 @@ internal sealed class FfnHostedService : IHostedLifecycleService
     private readonly FfnRuntime _runtime;
     private readonly IOptionsMonitor<NativeFfnOptions> _options;
     private readonly string _optionsName;
+    private readonly IHostApplicationLifetime? _lifetime;
     private IDisposable? _watch;
 
     /// <summary>Starts nothing yet.</summary>
     /// <param name="runtime">The engine.</param>
     /// <param name="options">Told of changes.</param>
     /// <param name="optionsName">The name of the engine's.</param>
-    public FfnHostedService(FfnRuntime runtime, IOptionsMonitor<NativeFfnOptions> options, string optionsName)
+    /// <param name="lifetime">The host, which ends with the ranks of a job.</param>
+    public FfnHostedService(
+        FfnRuntime runtime, IOptionsMonitor<NativeFfnOptions> options, string optionsName, IHostApplicationLifetime? lifetime)
     {
+        _lifetime = lifetime;
         _runtime = runtime;
         _options = options;
         _optionsName = optionsName;
     }
 
     /// <inheritdoc/>
-    public Task StartingAsync(CancellationToken cancellationToken) => Task.Run(() => _runtime.Start(cancellationToken), cancellationToken);
+    public Task StartingAsync(CancellationToken cancellationToken)
+    {
+        _runtime.GroupEnded = failed =>
+        {
+            Environment.ExitCode = failed ? 1 : Environment.ExitCode;
+            _lifetime?.StopApplication();
+        };
+        return Task.Run(() => _runtime.Start(cancellationToken), cancellationToken);
+    }
 
     /// <inheritdoc/>
     public Task StartAsync(CancellationToken cancellationToken) => Task.CompletedTask;

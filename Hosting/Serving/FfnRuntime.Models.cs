@@ -68,6 +68,12 @@ internal sealed partial class FfnRuntime : IFfnModels
     private async Task ReplaceAsync(string model, FfnModelOptions? source, CancellationToken cancellationToken)
     {
         OpenEngine open = _open ?? throw Status.ToException();
+        if (open.Engine.Ranks > 1)
+        {
+            throw new NotSupportedException(
+                $"Model '{model}' is cut over {open.Engine.Ranks} ranks, which load it at start. Start the job anew to replace it.");
+        }
+
         long started = _time.GetTimestamp();
         _change = $"Model '{model}' is being loaded.";
         List<ServedLayer> loaded = [];

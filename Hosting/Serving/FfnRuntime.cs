@@ -77,7 +77,11 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
         {
             long started = _time.GetTimestamp();
             OpenEngine open = Load(cancellationToken);
-            if (TryWarmUp(open, cancellationToken) && TryPublish(open))
+            if (open.Engine.Rank > 0)
+            {
+                Follow(open);
+            }
+            else if (TryWarmUp(open, cancellationToken) && TryPublish(open))
             {
                 FfnLog.Ready(
                     _logger, Name, _time.GetElapsedTime(started).TotalSeconds, open.Layers.All.Count, open.Layers.WeightBytes);
@@ -103,6 +107,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
     public async Task CloseAsync(CancellationToken cancellationToken)
     {
         BeginDraining();
+        await WaitForLeaderAsync(cancellationToken).ConfigureAwait(false);
         if (_open is { } open)
         {
             FfnUnavailableException closed = FfnStatus.Closed.ToException();
@@ -252,6 +257,13 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
             return BatchTokens;
         }
 
+        if (layer.Engine.Ranks > 1)
+        {
+            // How MPI adds depends on how much there is to add.
+            FfnLog.RunsAlone(_logger, Name, info.Name);
+            return 0;
+        }
+
         if (Options.Engine.Autotune && Options.Warmup.Enabled)
         {
             // The warm-up would replace the algorithms that were tried.
@@ -298,8 +310,9 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
                 throw;
             }
 
-            Fail("The warm-up failed", exception);
+            _ = Fail("The warm-up failed", exception);
             FfnLog.WarmupFailed(_logger, Name, exception);
+            EndGroup(open.Engine, failed: true);
             return false;
         }
     }
@@ -325,6 +338,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
         }
 
         _metrics.Add(this);
+        WatchRanks(open.Engine);
         return true;
     }
 
@@ -337,19 +351,29 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
 
     private void OnBroken(Exception exception)
     {
-        Fail(Broke, exception);
-        FfnLog.Broke(_logger, Name, exception);
+        // Whoever ran something then meets it.
+        if (Fail(Broke, exception))
+        {
+            FfnLog.Broke(_logger, Name, exception);
+            if (_open is { } open)
+            {
+                EndGroup(open.Engine, failed: true);
+            }
+        }
     }
 
-    private void Fail(string what, Exception exception)
+    private bool Fail(string what, Exception exception)
     {
         var failed = FfnStatus.Failed(what, exception);
+        bool isFirst;
         lock (_gate)
         {
-            _status = failed;
+            isFirst = _status.State != FfnState.Failed;
+            _status = isFirst ? failed : _status;
         }
 
         _ = _open?.Queue.Abort(failed.ToException());
+        return isFirst;
     }
 
     private bool TryMove(FfnStatus status, FfnState from)

@@ -7,6 +7,9 @@ internal enum FfnState
     Starting,
     Ready,
 
+    /// <summary>Another rank takes the requests, and this one runs its part of them.</summary>
+    Following,
+
     /// <summary>The host is stopping: requests are still run, new clients should go elsewhere.</summary>
     Draining,
     Closed,
@@ -21,6 +24,9 @@ internal sealed record FfnStatus(FfnState State, string Description, Exception? 
     public static FfnStatus NotStarted { get; } = new(FfnState.NotStarted, "The engine is not started yet.");
 
     public static FfnStatus Starting { get; } = new(FfnState.Starting, "The engine is loading its layers.");
+
+    public static FfnStatus Following(int rank, int ranks) =>
+        new(FfnState.Following, $"This is rank {rank} of {ranks}: it follows rank 0, which takes the requests.");
 
     public static FfnStatus Draining { get; } = new(FfnState.Draining, "The server is shutting down.");
 

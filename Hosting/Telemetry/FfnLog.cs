@@ -47,6 +47,9 @@ internal static partial class FfnLog
         "Engine '{Engine}' serves model '{Model}' anew after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
     public static partial void Replaced(ILogger logger, string engine, string model, double seconds, int layers, long weightBytes);
 
+    [LoggerMessage(12, LogLevel.Information, "Engine '{Engine}' is rank {Rank} of {Ranks} and follows rank 0, which takes the requests")]
+    public static partial void Following(ILogger logger, string engine, int rank, int ranks);
+
     [LoggerMessage(11, LogLevel.Error, "Engine '{Engine}' could not replace model '{Model}', which is served as before")]
     public static partial void NotReplaced(ILogger logger, string engine, string model, Exception exception);
 

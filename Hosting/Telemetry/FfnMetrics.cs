@@ -81,6 +81,12 @@ internal sealed class FfnMetrics : IDisposable
             "nativeffn.queue.limit", () => Observe(static engine => engine.Options.Batching.QueueCapacityTokens), "{token}",
             "Tokens that may wait.");
         meter.CreateObservableUpDownCounter("nativeffn.weights.size", ObserveWeights, "By", "Bytes that a layer's weights occupy.");
+        meter.CreateObservableCounter(
+            "nativeffn.collective.duration", () => ObserveRanks(static totals => totals.Time.TotalSeconds), "s",
+            "How long rank 0 was in operations with other ranks.");
+        meter.CreateObservableCounter(
+            "nativeffn.collective.io", () => ObserveRanks(static totals => totals.Bytes), "By",
+            "Bytes that rank 0 exchanged with other ranks.");
         meter.CreateObservableCounter("nativeffn.expert.tokens", ObserveExperts, "{token}", "Tokens that a mixture's experts were sent.");
         meter.CreateObservableGauge(
             "nativeffn.expert.imbalance", ObserveImbalance, "1", "Tokens of a mixture's busiest expert over those of the average one.");
@@ -229,6 +235,13 @@ internal sealed class FfnMetrics : IDisposable
 
     private IEnumerable<Measurement<int>> Observe(Func<FfnRuntime, int> value) =>
         _engines.Select(engine => new Measurement<int>(value(engine), new KeyValuePair<string, object?>(EngineTag, engine.Name)));
+
+    // Nothing where layers are whole.
+    private IEnumerable<Measurement<T>> ObserveRanks<T>(Func<FfnCollectiveTotals, T> value)
+        where T : struct =>
+        from engine in _engines
+        where engine.Open is { Engine.Ranks: > 1 }
+        select new Measurement<T>(value(engine.Open!.Engine.Collectives), new KeyValuePair<string, object?>(EngineTag, engine.Name));
 
     private IEnumerable<Measurement<long>> ObserveWeights() =>
         from layer in Layers()

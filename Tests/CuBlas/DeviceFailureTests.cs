@@ -215,7 +215,7 @@ public sealed class DeviceFailureTests : DeviceTests
 
         var later = Assert.Throws<DeviceFailedException>(() => bench.Block(ManyTokens), what)!;
         AssertFatal(later, what);
-        DeviceFailedException? failure = bench.Engine.Failure;
+        var failure = (DeviceFailedException?)bench.Engine.Failure;
         Assert.That(failure, Is.Not.Null, what);
         Assert.That(later.Message, Is.EqualTo(failure!.Message), what);
         if (thrown is not null && !Quiet.Any(function.Contains))

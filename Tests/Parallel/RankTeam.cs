@@ -39,6 +39,16 @@ internal static class RankTeam
         return problems;
     }
 
+    /// <summary>Runs an engine on every rank, each with work of its own on its layer.</summary>
+    public static void RunTogether(
+        int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> work) =>
+        Run(ranks, rank =>
+        {
+            using FfnEngine engine = FfnEngine.Create(options with { Parallel = plan, Collective = new GivenCollective(rank) });
+            using FfnLayer layer = engine.CreateLayer(spec, weights);
+            work(layer);
+        });
+
     /// <summary>Runs an engine on every rank: rank 0 does the work with its layer, the others follow.</summary>
     public static void RunEngines(
         int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> lead) =>

@@ -10,6 +10,32 @@ namespace NativeFfn.Tests.Readme;
 /// <summary>The README's code, between marks that <see cref="ReadmeTests"/> looks for.</summary>
 internal static class ReadmeSamples
 {
+    public static void RunRank(FfnCheckpoint checkpoint, float[] input, float[] output)
+    {
+        // sample: leader
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Parallel = "auto", Threads = 1 });
+        using FfnLayer layer = engine.LoadLayer(checkpoint, 0);
+        if (engine.Rank > 0)
+        {
+            engine.Follow();
+            return;
+        }
+
+        layer.Forward(input, output);
+
+        // end
+    }
+
+    public static void RunRankTogether(FfnCheckpoint checkpoint, float[] input, float[] output)
+    {
+        // sample: together
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Parallel = "expert=4", Threads = 1 });
+        using FfnLayer layer = engine.LoadLayer(checkpoint, 0);
+        layer.ForwardTogether(FfnMode.Block, input, output);
+
+        // end
+    }
+
     public static (float[] Ffn, float[] Residual, float[] Block) RunCheckpointLayer(string path, int index, float[] x)
     {
         // sample: checkpoint

@@ -22,6 +22,8 @@ public sealed class ReadmeTests
     [TestCase("server", "README.md")]
     [TestCase("server", "docs/server.md")]
     [TestCase("client", "docs/server.md")]
+    [TestCase("leader", "docs/parallel.md")]
+    [TestCase("together", "docs/parallel.md")]
     [TestCase("endpoints", "docs/server.md")]
     [TestCase("routes", "docs/server.md")]
     [TestCase("conventions", "AspNetCore/README.md")]

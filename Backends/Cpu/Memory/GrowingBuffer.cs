@@ -8,14 +8,14 @@ internal sealed unsafe class GrowingBuffer : IDisposable
     /// <summary>Room for floats.</summary>
     /// <param name="elements">Floats.</param>
     /// <param name="purpose">What they are for, in the message of a failure.</param>
-    /// <param name="spec">The layer that they are for.</param>
-    public float* Reserve(long elements, string purpose, FfnSpec spec)
+    /// <param name="spec">The layer that they are for; null where they are for any.</param>
+    public float* Reserve(long elements, string purpose, FfnSpec? spec = null)
     {
         if (_memory is null || _memory.Elements < elements)
         {
             _memory?.Dispose();
             _memory = null;
-            _memory = new NativeBuffer(elements, $"{purpose} of {spec}");
+            _memory = new NativeBuffer(elements, spec is null ? purpose : $"{purpose} of {spec}");
         }
 
         return _memory.Pointer;

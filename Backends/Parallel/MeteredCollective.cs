@@ -1,0 +1,78 @@
+using System.Diagnostics;
+
+namespace NativeFfn.Backends.Parallel;
+
+/// <summary>Counts what operations of a group take.</summary>
+/// <param name="inner">What does them; owned.</param>
+internal sealed class MeteredCollective(ICollective inner) : ICollective
+{
+    private long _operations;
+    private long _bytes;
+    private long _ticks;
+
+    /// <summary>What they took so far; read from any thread.</summary>
+    public FfnCollectiveTotals Totals =>
+        new(Volatile.Read(ref _operations), Volatile.Read(ref _bytes), Stopwatch.GetElapsedTime(0, Volatile.Read(ref _ticks)));
+
+    /// <inheritdoc/>
+    public string Description => inner.Description;
+
+    /// <inheritdoc/>
+    public int Rank => inner.Rank;
+
+    /// <inheritdoc/>
+    public int Ranks => inner.Ranks;
+
+    /// <inheritdoc/>
+    public TimeSpan TimeLimit => inner.TimeLimit;
+
+    /// <inheritdoc/>
+    public string? Failure => inner.Failure;
+
+    /// <inheritdoc/>
+    public void Keep(IDisposable memory) => inner.Keep(memory);
+
+    /// <inheritdoc/>
+    public void AllReduce(Span<float> values)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.AllReduce(values);
+        Count((long)values.Length * sizeof(float), start);
+    }
+
+    /// <inheritdoc/>
+    public void Broadcast(Span<byte> bytes, int root, TimeSpan? timeLimit = null)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Broadcast(bytes, root, timeLimit);
+        if (timeLimit is null)
+        {
+            Count(bytes.Length, start);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void AllToAll(ReadOnlySpan<byte> sent, ReadOnlySpan<int> sentBytes, Span<byte> received, ReadOnlySpan<int> receivedBytes)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.AllToAll(sent, sentBytes, received, receivedBytes);
+        Count((long)sent.Length + received.Length, start);
+    }
+
+    /// <inheritdoc/>
+    public void Barrier(TimeSpan? timeLimit = null) => inner.Barrier(timeLimit);
+
+    /// <inheritdoc/>
+    public void Abort(string reason) => inner.Abort(reason);
+
+    /// <inheritdoc/>
+    public void Dispose() => inner.Dispose();
+
+    private void Count(long bytes, long start)
+    {
+        // One thread at a time is in here.
+        Volatile.Write(ref _ticks, _ticks + Stopwatch.GetTimestamp() - start);
+        Volatile.Write(ref _bytes, _bytes + bytes);
+        Volatile.Write(ref _operations, _operations + 1);
+    }
+}
