@@ -172,6 +172,17 @@ internal sealed partial class FfnRuntime
         }
     }
 
+    // Ranks load the same layers in the same order, and only one of them has requests.
+    private void RequireRanksAlike(FfnEngine engine)
+    {
+        if (engine.Ranks > 1 && Options.MaxWeightBytes > 0)
+        {
+            throw new FfnHostingException(
+                $"{Options.Section}:{nameof(Options.MaxWeightBytes)} is {Options.MaxWeightBytes}, but the layers are cut over {engine.Ranks} "
+                + "ranks, which keep all models. Leave it out.");
+        }
+    }
+
     // Unloads models until so many bytes fit; the one that needs them last, whose other copy this may be.
     private void MakeRoom(OpenEngine open, string model, long bytes)
     {

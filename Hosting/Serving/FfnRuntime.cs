@@ -176,6 +176,7 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
         OpenEngine open = Assemble(engine);
         try
         {
+            RequireRanksAlike(engine);
             foreach ((string model, FfnModelOptions source) in Options.Models.OrderBy(static model => model.Key, StringComparer.Ordinal))
             {
                 List<ServedLayer> loaded = ReadModel(open, model, source, cancellationToken);

@@ -54,7 +54,7 @@ internal static partial class FfnLog
     public static partial void NotReplaced(ILogger logger, string engine, string model, Exception exception);
 
     [LoggerMessage(
-        12, LogLevel.Information,
+        15, LogLevel.Information,
         "Engine '{Engine}' loaded model '{Model}' on demand in {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
     public static partial void LoadedOnDemand(ILogger logger, string engine, string model, double seconds, int layers, long weightBytes);
 

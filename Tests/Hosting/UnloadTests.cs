@@ -1,6 +1,8 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
+using NativeFfn.Backends.Parallel;
 using NativeFfn.Hosting;
+using NativeFfn.Tests.Ranks;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -160,6 +162,19 @@ public sealed class UnloadTests
             await using FfnServer none = await StartAsync(models, room: 1, static options => options.Models["a"].MayUnload = false);
         }))!;
         Assert.That(refused.Message, Does.Contain($"NativeFfn:MaxWeightBytes is {Size}").And.Contain("model 'b'").And.Contain("MayUnload"));
+    }
+
+    [Test]
+    public void Ranks_keep_all_models()
+    {
+        var models = new Models(2);
+        Exception?[] refused = RankTeam.Try(2, rank =>
+        {
+            FfnServer server = StartAsync(models, room: 1, options => options.ConfigureEngine(
+                engine => engine with { Parallel = "auto", Collective = new GivenCollective(rank) })).GetAwaiter().GetResult();
+            server.DisposeAsync().AsTask().GetAwaiter().GetResult();
+        });
+        Assert.That(refused, Has.All.InstanceOf<FfnHostingException>().With.Message.Contains("MaxWeightBytes").And.Message.Contains("2 ranks"));
     }
 
     private static Task<FfnServer> StartAsync(Models models, int room, Action<NativeFfnOptions>? configure = null) =>
