@@ -9,6 +9,7 @@ using NativeFfn.Cli.Benchmarking;
 using NativeFfn.Cli.Files;
 using NativeFfn.Cli.Info;
 using NativeFfn.Cli.Layers;
+using NativeFfn.Cli.Planning;
 using NativeFfn.Cli.Verification;
 
 namespace NativeFfn.Cli;
@@ -21,6 +22,7 @@ namespace NativeFfn.Cli;
 [JsonSerializable(typeof(VerifyReport))]
 [JsonSerializable(typeof(BenchReport))]
 [JsonSerializable(typeof(LayersReport))]
+[JsonSerializable(typeof(PlanReport))]
 [JsonSerializable(typeof(LlamaConfig))]
 [JsonSerializable(typeof(FamilyReport))]
 internal sealed partial class CliJson : JsonSerializerContext

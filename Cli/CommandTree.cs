@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.CommandLine.Completions;
 using System.CommandLine.Invocation;
 using NativeFfn.Cli.Commands;
+using NativeFfn.Cli.Planning;
 
 namespace NativeFfn.Cli;
 
@@ -57,6 +58,7 @@ internal static class CommandTree
             LayersCommand.Create(session),
             VerifyCommand.Create(session),
             BenchCommand.Create(session),
+            PlanCommand.Create(session),
             InitCommand.Create(session),
             ConvertCommand.Create(session),
             FamiliesCommand.Create(session),

@@ -1,4 +1,5 @@
 using NativeFfn.Bindings;
+using NativeFfn.Bindings.Mpi;
 
 namespace NativeFfn.Backends.Parallel;
 
@@ -18,7 +19,7 @@ internal static class CollectiveCatalog
     {
         ICollective collective = options.Collective is GivenCollective given
             ? given.Collective
-            : OpenMpi(options);
+            : OpenMpi(options.MpiPath, TimeSpan.FromSeconds(options.ParallelSeconds));
         try
         {
             ParallelBackend.RequireRanks(plan, collective.Ranks);
@@ -37,11 +38,18 @@ internal static class CollectiveCatalog
         return backend;
     }
 
-    private static MpiCollective OpenMpi(FfnEngineOptions options)
+    /// <summary>The ranks of the MPI job; null where no launcher started this process with others.</summary>
+    /// <param name="mpiPath">The MPI to use; null looks for it.</param>
+    /// <param name="timeLimit">How long an operation waits for other ranks.</param>
+    /// <exception cref="PlatformNotSupportedException">There is no usable MPI.</exception>
+    public static ICollective? OpenJob(string? mpiPath, TimeSpan timeLimit) =>
+        MpiSearch.LaunchedRanks is > 1 ? OpenMpi(mpiPath, timeLimit) : null;
+
+    private static MpiCollective OpenMpi(string? path, TimeSpan timeLimit)
     {
         try
         {
-            return MpiCollective.Open(options.MpiPath, TimeSpan.FromSeconds(options.ParallelSeconds));
+            return MpiCollective.Open(path, timeLimit);
         }
         catch (NativeLibraryException exception)
         {

@@ -9,9 +9,10 @@ namespace NativeFfn.Cli.Benchmarking;
 /// <param name="Shape">d_model x d_ff.</param>
 /// <param name="Kind">The layer's kind.</param>
 /// <param name="Bias">Whether its projections have biases.</param>
-internal sealed record BenchPreset(string Name, LayerShape Shape, FfnKind Kind, bool Bias = false)
+/// <param name="Mixture">Its experts, each of the shape's d_ff; null for a dense layer.</param>
+internal sealed record BenchPreset(string Name, LayerShape Shape, FfnKind Kind, bool Bias = false, MixtureSpec? Mixture = null)
 {
-    /// <summary>All presets, small layers first.</summary>
+    /// <summary>All presets, small layers first, mixtures last.</summary>
     public static ImmutableArray<BenchPreset> All { get; } =
     [
         new("gpt2", new(768, 3072), FfnKind.GeluTanh, Bias: true),
@@ -28,7 +29,17 @@ internal sealed record BenchPreset(string Name, LayerShape Shape, FfnKind Kind, 
         new("llama-7b", new(4096, 11008), FfnKind.SwiGlu),
         new("mistral-7b", new(4096, 14336), FfnKind.SwiGlu),
         new("llama-3-8b", new(4096, 14336), FfnKind.SwiGlu),
+        new("qwen3-30b-a3b", new(2048, 768), FfnKind.SwiGlu, Mixture: new MixtureSpec(128, 8)),
+        new("mixtral-8x7b", new(4096, 14336), FfnKind.SwiGlu, Mixture: new MixtureSpec(8, 2)),
+        new("deepseek-v3", new(7168, 2048), FfnKind.SwiGlu, Mixture: new MixtureSpec(256, 8)
+        {
+            Scoring = RouterScoring.Sigmoid, HasSelectionBias = true, Groups = 8, TopGroups = 4, Scaling = 2.5f, SharedDFf = 2048,
+        }),
     ];
+
+    /// <summary>The layer.</summary>
+    public FfnSpec Spec => Mixture is null ? FfnSpec.Create(Kind, Shape.DModel, Shape.DFf, Bias)
+        : FfnSpec.Create(Kind, Shape.DModel, Shape.DFf, Bias).WithExperts(Mixture);
 
     /// <summary>Finds a preset, ignoring case.</summary>
     public static bool TryParse(string name, [NotNullWhen(true)] out BenchPreset? preset)

@@ -17,11 +17,6 @@ internal static class BenchCommand
 
     public static Command Create(Session session)
     {
-        Option<LayerShape?> shape = CommonOptions.Shape($"d_model and d_ff; {DefaultShape} if left out.");
-        Option<BenchPreset?> preset = BenchOptions.Preset();
-        Option<int> experts = CommonOptions.Experts();
-        Option<int> topK = CommonOptions.TopK();
-        Option<FfnKind> kind = CommonOptions.Kind("The layer's kind; the preset's, or swiglu, if left out.");
         Option<ImmutableArray<int>> tokens = BenchOptions.Tokens(DefaultTokens);
         Option<ImmutableArray<BackendKind>> backend = BenchOptions.Backends();
         Option<double> seconds = BenchOptions.Seconds();
@@ -32,33 +27,17 @@ internal static class BenchCommand
             (FormOption("--csv", "CSV"), static (_, report) => BenchText.Csv(report.Rows)),
             (FormOption("--markdown", "a table in Markdown"), BenchText.Markdown),
         ];
-        var command = new Command("bench", "Time the whole layer with its residual, on random weights.")
-        {
-            shape, preset, kind, experts, topK, tokens, backend, seconds, resident,
-        };
+        var command = new Command("bench", "Time the whole layer with its residual, on random weights.");
+        LayerOptions layer = LayerOptions.AddTo(command, DefaultShape);
+        Array.ForEach((Option[])[tokens, backend, seconds, resident], command.Add);
         Array.ForEach(forms, form => command.Add(form.Option));
         EngineOptionGroup engines = EngineOptionGroup.AddTo(command, severalPrecisions: true);
         command.SetAction(parsed =>
         {
-            BenchPreset? chosen = parsed.GetValue(preset);
-            LayerShape? size = parsed.GetValue(shape);
-            if (chosen is not null && size is not null)
-            {
-                throw new UsageException("--shape and --preset both name a shape; give one of them.");
-            }
-
-            size ??= chosen?.Shape ?? DefaultShape;
-            FfnKind layerKind = parsed.GetResult(kind) is null ? chosen?.Kind ?? FfnKind.SwiGlu : parsed.GetValue(kind);
-            FfnSpec spec = FfnSpec.Create(layerKind, size.DModel, size.DFf, chosen?.Bias ?? false);
-            if (CommonOptions.Mixture(parsed.GetValue(experts), parsed.GetValue(topK)) is { } mixture)
-            {
-                spec = spec.WithExperts(mixture);
-            }
-
             return Run(
                 session,
                 new BenchPlan(
-                    spec,
+                    layer.Read(parsed),
                     parsed.GetValue(tokens).OrDefault(DefaultTokens),
                     parsed.GetValue(backend).OrDefault([]),
                     engines.ReadEach(parsed),

@@ -24,12 +24,15 @@ internal sealed class EngineOptionGroup
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
     /// <param name="severalPrecisions">Whether <c>--precision</c> takes a list, for <see cref="ReadEach"/>.</param>
+    /// <param name="without">Properties of <see cref="FfnEngineOptions"/> that the command does not offer.</param>
     /// <param name="also">Properties of <see cref="FfnEngineOptions"/> that not every command offers.</param>
-    public static EngineOptionGroup AddTo(Command command, bool severalPrecisions = false, params IReadOnlyCollection<string> also)
+    public static EngineOptionGroup AddTo(
+        Command command, bool severalPrecisions = false, IReadOnlyCollection<string>? without = null, params IReadOnlyCollection<string> also)
     {
         var group = new EngineOptionGroup(
             [.. FfnEngineOption.All
                 .Where(option => !Optional.Contains(option.Name) || also.Contains(option.Name))
+                .Where(option => without?.Contains(option.Name) != true)
                 .Where(option => !severalPrecisions || option.Name != nameof(FfnEngineOptions.Precision))
                 .Select(static option => (option, Of(option.Name)))],
             severalPrecisions ? Precisions() : null);

@@ -58,7 +58,10 @@ public sealed partial class ArrowTests
         ("Hosting", [.. Library]),
         ("AspNetCore", [.. Library, "Hosting"]),
         (CommonStart, []),
-        ("Cli", [.. Library, "Backends/Encodings", "Backends/Reference", CommonStart]),
+        ("Cli", [.. Library, "Backends/Encodings", "Backends/Reference", "Cli/Planning", CommonStart]),
+
+        // What ranks would have is what they are given.
+        ("Cli/Planning", [.. Library, "Backends/Encodings", "Backends/Parallel", "Cli"]),
         ("Server", [.. Library, "Hosting", "AspNetCore", CommonStart]),
         ("Samples", [.. Library, "Hosting", "AspNetCore"]),
         ("Tools", [Anything]),

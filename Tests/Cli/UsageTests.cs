@@ -6,7 +6,7 @@ namespace NativeFfn.Tests.Cli;
 public sealed class UsageTests
 {
     [TestCase("", "Required command", "nativeffn --help")]
-    [TestCase("forwrad", "'forwrad'", "info, forward, layers, verify, bench, init, convert")]
+    [TestCase("forwrad", "'forwrad'", "info, forward, layers, verify, bench, plan, init, convert")]
     [TestCase("forwrad", "Did you mean forward?")]
     [TestCase("bench --tokns 3", "'--tokns'", "Did you mean --tokens?")]
     [TestCase("completion csh", "'csh'", "bash, zsh, fish, pwsh")]
