@@ -31,7 +31,7 @@ require_linker
 publish Samples/04-aot "$artifacts/aot/smoke"
 publish Cli "$artifacts/aot/command"
 command=$artifacts/aot/nativeffn
-cp "$artifacts/aot/command/NativeFfn.Cli" "$command"
+cp "$artifacts/aot/command/nativeffn" "$command"
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
