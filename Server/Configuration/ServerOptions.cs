@@ -9,10 +9,7 @@ internal sealed class ServerOptions
 {
     public const string Section = "Server";
 
-    private static readonly SectionKeys Keys = new(
-        nameof(ApiKeys),
-        nameof(MaxRequestBytes), nameof(MaxBufferedBytes), nameof(MaxConnections),
-        $"{nameof(Explorer)}:{nameof(ExplorerOptions.Enabled)}", $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
+    private static readonly SectionKeys Keys = new(nameof(ApiKeys), [.. ServerOptionTable.Values.Select(static value => value.Key)]);
 
     /// <summary>Keys of which a request must bring one; none where only this machine can connect.</summary>
     public string[] ApiKeys { get; set; } = [];
