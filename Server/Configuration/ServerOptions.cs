@@ -9,16 +9,16 @@ internal sealed class ServerOptions
 {
     public const string Section = "Server";
 
-    private static readonly SectionKeys Keys = new(nameof(ApiKeys), [.. ServerOptionTable.Values.Select(static value => value.Key)]);
+    private static readonly NativeFfnEndpointOptions Defaults = new();
 
     /// <summary>Keys of which a request must bring one; none where only this machine can connect.</summary>
     public string[] ApiKeys { get; set; } = [];
 
     /// <summary>The largest body, in bytes: 16 MiB unless configured, 2048 rows of 2048 elements.</summary>
-    public long MaxRequestBytes { get; set; } = 16 * 1024 * 1024;
+    public long MaxRequestBytes { get; set; } = Defaults.MaxRequestBytes;
 
     /// <summary>Bytes that the bodies of all requests and their answers may occupy at a time: 1 GiB unless configured.</summary>
-    public long MaxBufferedBytes { get; set; } = 1024 * 1024 * 1024;
+    public long MaxBufferedBytes { get; set; } = Defaults.MaxBufferedBytes;
 
     /// <summary>Connections that may be open at a time.</summary>
     public int MaxConnections { get; set; } = 4096;
@@ -54,7 +54,8 @@ internal sealed class ServerOptions
     private static ServerOptions Bind(IConfiguration configuration)
     {
         IConfigurationSection section = configuration.GetSection(Section);
-        if (Keys.WhyRefused(section) is { } why)
+        var keys = new SectionKeys(nameof(ApiKeys), [.. ServerOptionTable.Values.Select(static value => value.Key)]);
+        if (keys.WhyRefused(section) is { } why)
         {
             throw new ConfigurationException(why);
         }
