@@ -67,7 +67,7 @@ internal static class ServeCommand
         }
         catch (ConfigurationException refused)
         {
-            throw new UsageException(refused.Message);
+            throw new UsageException(refused.Message, refused);
         }
     }
 }

@@ -14,6 +14,7 @@ internal static class ServerOptionTable
         (nameof(ServerOptions.MaxBufferedBytes), $"Bytes of all bodies and answers together. Default: {Defaults.MaxBufferedBytes}."),
         (nameof(ServerOptions.MaxConnections), $"Connections at a time. Default: {Defaults.MaxConnections}."),
         ($"{nameof(ServerOptions.Explorer)}:{nameof(ExplorerOptions.Enabled)}", "Whether the page is served; true, false. Default: true."),
-        ($"{nameof(ServerOptions.Explorer)}:{nameof(ExplorerOptions.MaxTokens)}", $"The most rows of one traced forward. Default: {Defaults.Explorer.MaxTokens}."),
+        ($"{nameof(ServerOptions.Explorer)}:{nameof(ExplorerOptions.MaxTokens)}",
+            $"The most rows of one traced forward. Default: {Defaults.Explorer.MaxTokens}."),
     ];
 }
