@@ -2,7 +2,6 @@ using NativeFfn.AspNetCore;
 using NativeFfn.Hosting;
 using OpenTelemetry;
 using OpenTelemetry.Metrics;
-using OpenTelemetry.Trace;
 
 // Serves the layers of a checkpoint over HTTP and gRPC, with health, metrics and a description. appsettings.json names the checkpoint.
 WebApplicationBuilder builder = WebApplication.CreateSlimBuilder(args);
