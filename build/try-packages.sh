@@ -269,7 +269,7 @@ PROJECT
             printf '    <PackageReference Include="%s" Version="%s" />\n' "$name" "$(version_of "$name")"
         done >>Client.csproj
         cat >>Client.csproj <<'PROJECT'
-    <PackageReference Include="Microsoft.OpenApi" Version="2.0.0" />
+    <PackageReference Include="Microsoft.OpenApi" Version="2.13.0" />
   </ItemGroup>
 </Project>
 PROJECT
@@ -279,6 +279,7 @@ using Generated;
 using Grpc.Net.Client;
 using Grpc.Reflection.V1Alpha;
 using Microsoft.OpenApi;
+using Microsoft.OpenApi.Reader;
 
 // ADDRESS INPUT OUTPUT DESCRIPTION GRPC: validates the description, lists the services by reflection, sends float32 rows of a file through the
 // second layer, and asks for a layer that there is not, which is refused.
