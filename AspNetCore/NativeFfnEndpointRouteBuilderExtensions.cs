@@ -14,6 +14,14 @@ namespace NativeFfn.AspNetCore;
 /// returned take the application's own conventions: <c>RequireAuthorization</c>, <c>RequireRateLimiting</c>, <c>RequireHost</c> and so on.
 /// Nothing here needs reflection over the application's types, so that trimming and ahead-of-time compilation change nothing.
 /// </remarks>
+/// <example>
+/// <code>
+/// app.MapNativeFfn();
+/// app.MapNativeFfnGrpc();
+/// app.MapNativeFfnHealthChecks();
+/// app.MapOpenApi();
+/// </code>
+/// </example>
 public static class NativeFfnEndpointRouteBuilderExtensions
 {
     private const string Tag = "NativeFfn";

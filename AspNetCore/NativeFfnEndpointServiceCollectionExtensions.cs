@@ -8,6 +8,14 @@ using NativeFfn.Hosting;
 namespace NativeFfn.AspNetCore;
 
 /// <summary>Adds what the endpoints need beside an engine (<see cref="NativeFfnServiceCollectionExtensions"/>).</summary>
+/// <example>
+/// <code>
+/// builder.Services.AddNativeFfn();             // the section NativeFfn
+/// builder.Services.AddNativeFfnEndpoints();    // the section NativeFfnEndpoints
+/// builder.Services.AddNativeFfnGrpc();
+/// builder.Services.AddOpenApi();
+/// </code>
+/// </example>
 public static class NativeFfnEndpointServiceCollectionExtensions
 {
     // The tag of checks that tell whether requests can be served, by ASP.NET's habit; NativeFfn.Hosting sets it too.

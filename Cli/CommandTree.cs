@@ -17,14 +17,15 @@ internal static class CommandTree
 
     public static int Run(string[] args, Session session)
     {
-        ParseResult parsed = Create(session).Parse(args, Parsing);
+        ParseResult parsed = Create(session, args).Parse(args, Parsing);
         if (parsed.Action is ParseErrorAction)
         {
             // A mistyped command is reported as such, not as a missing one.
             string message = parsed.CommandResult.Command is RootCommand root && parsed.UnmatchedTokens is [var unknown, ..]
                 ? $"There is no command '{unknown}'; there are {string.Join(", ", root.Subcommands.Select(static command => command.Name))}"
                 : parsed.Errors[0].Message;
-            throw new UsageException(message + Alike(parsed), parsed.CommandResult.Command);
+            string alike = parsed.UnmatchedTokens is [var word, ..] ? Alike(word, parsed.CommandResult.Command) : string.Empty;
+            throw new UsageException(message + alike, parsed.CommandResult.Command);
         }
 
         return parsed.Invoke(new InvocationConfiguration
@@ -36,20 +37,14 @@ internal static class CommandTree
         });
     }
 
-    // What may have been meant by the first word that nothing is called.
-    private static string Alike(ParseResult parsed)
+    /// <summary>What may have been meant by a word that nothing is called, as a sentence; empty where nothing is like it.</summary>
+    public static string Alike(string unknown, Command command)
     {
-        if (parsed.UnmatchedTokens is not [var unknown, ..])
-        {
-            return string.Empty;
-        }
-
-        Command command = parsed.CommandResult.Command;
         string[] alike = Spelling.Alike(unknown, command.Subcommands.Cast<Symbol>().Concat(command.Options).Select(static symbol => symbol.Name));
         return alike.Length == 0 ? string.Empty : $". Did you mean {string.Join(" or ", alike)}?";
     }
 
-    private static RootCommand Create(Session session)
+    private static RootCommand Create(Session session, string[] args)
     {
         var root = new RootCommand("Transformer feed-forward layers on Intel MKL, and on .NET's own vectors where MKL is not found.")
         {
@@ -62,6 +57,9 @@ internal static class CommandTree
             InitCommand.Create(session),
             ConvertCommand.Create(session),
             FamiliesCommand.Create(session),
+#if SERVE
+            ServeCommand.Create(session, args),
+#endif
             CompletionCommand.Create(session),
         };
         root.HelpName = Name;

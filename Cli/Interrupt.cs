@@ -50,13 +50,18 @@ internal sealed class Interrupt : IDisposable
         }
     }
 
-    public void Dispose()
+    /// <summary>Listens no longer, for a command that ends on signals in its own way.</summary>
+    public void StopListening()
     {
         foreach (PosixSignalRegistration registration in _registrations)
         {
             registration.Dispose();
         }
+    }
 
+    public void Dispose()
+    {
+        StopListening();
         _source.Dispose();
     }
 

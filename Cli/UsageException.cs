@@ -11,9 +11,9 @@ internal sealed class UsageException : ArgumentException
     {
     }
 
-    /// <summary>Describes a problem that the options have with each other.</summary>
-    public UsageException(string message)
-        : base(message)
+    /// <summary>Describes a problem that the options have with each other, or that something has with them.</summary>
+    public UsageException(string message, Exception? inner = null)
+        : base(message, inner)
     {
     }
 

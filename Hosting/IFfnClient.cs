@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NativeFfn.Hosting;
 
 /// <summary>Runs rows through the layers that a server holds; waiting requests of the same layer and mode are run together.</summary>
@@ -12,6 +14,13 @@ namespace NativeFfn.Hosting;
 /// be awaited once. Safe for use by several threads at once. In the steady state a request allocates nothing.
 /// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// IFfnClient client = services.GetRequiredService&lt;IFfnClient>();
+/// await client.ForwardAsync("made/0", input, output, cancellationToken);
+/// await client.ForwardAsync("made/0", input, output, new(FfnMode.Residual, Deadline: TimeSpan.FromSeconds(1)), cancellationToken);
+/// </code>
+/// </example>
 public interface IFfnClient
 {
     /// <summary>The layers that are served, those of unloaded models among them, by model and in its order.</summary>
@@ -36,6 +45,7 @@ public interface IFfnClient
     ValueTask ForwardAsync(string layer, ReadOnlyMemory<float> input, Memory<float> output, CancellationToken cancellationToken);
 
     /// <summary>Any mode, with a deadline of the request's own; y = FFN(x) with the default deadline where no options are given.</summary>
+    /// <remarks><c>new(FfnMode.Residual)</c> is taken for these options, and never for a token of cancellation.</remarks>
     /// <param name="layer">The layer's name.</param>
     /// <param name="input">x, <c>[tokens, InputWidth]</c>; not to be changed before completion.</param>
     /// <param name="output">y, <c>[tokens, OutputWidth]</c>; undefined until completion, and after a failure.</param>
@@ -52,6 +62,7 @@ public interface IFfnClient
     /// The engine is not started, shut down, or broken; or the model was unloaded and cannot be loaded again.
     /// </exception>
     /// <exception cref="OperationCanceledException">The request was cancelled before it was run.</exception>
+    [OverloadResolutionPriority(1)]
     ValueTask ForwardAsync(
         string layer,
         ReadOnlyMemory<float> input,

@@ -17,6 +17,12 @@ namespace NativeFfn.Hosting;
 /// <see cref="IFfnClient"/> is a singleton. The host loads and warms up the layers before it starts, and drains the queue when it stops.
 /// The health check has the tag <c>ready</c>; the meter and the activity source are called <c>NativeFfn</c>.
 /// </remarks>
+/// <example>
+/// <code>
+/// builder.Services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
+/// builder.Services.Configure&lt;NativeFfnOptions>(options => options.AddLayer("made", spec, new XavierWeights(spec, seed: 1)));
+/// </code>
+/// </example>
 public static class NativeFfnServiceCollectionExtensions
 {
     private const string DefaultEngineName = "default";

@@ -5,6 +5,15 @@ namespace NativeFfn;
 
 /// <summary>Layers that run one after the other on the same rows; on a GPU with one copy there and one back.</summary>
 /// <remarks>The chain does not own its layers. Safe for use by several threads at once, as the layers are.</remarks>
+/// <example>
+/// <code>
+/// using FfnLayer first = engine.LoadLayer(checkpoint, 0);
+/// using FfnLayer second = engine.LoadLayer(checkpoint, 1);
+/// FfnChain chain = engine.CreateChain(first, second);
+/// float[] y = new float[x.Length];
+/// chain.Forward(FfnMode.Block, x, y);       // one block behind the other, without a copy in between
+/// </code>
+/// </example>
 public sealed class FfnChain
 {
     private readonly FfnEngine _engine;

@@ -18,6 +18,14 @@ namespace NativeFfn;
 /// in the middle, for the host routes its tokens; it cannot be captured.
 /// </para>
 /// </remarks>
+/// <example>
+/// <code>
+/// using FfnDeviceStream stream = layer.Engine.UseDeviceStream(cudaStream);
+/// var rows = new FfnDeviceRows(deviceRows, tokens, Stride: layer.Spec.DModel);
+/// layer.ForwardBlock(stream, rows, rows);   // in place, queued behind what the stream has; nothing waits
+/// stream.Synchronize();
+/// </code>
+/// </example>
 public sealed class FfnDeviceStream : IDisposable
 {
     private readonly FfnEngine _engine;

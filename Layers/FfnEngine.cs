@@ -9,6 +9,14 @@ namespace NativeFfn;
 /// Safe for use by several threads at once. Engines with different backends share a process. Disposing an engine lets forwards in flight
 /// finish; its layers then throw <see cref="ObjectDisposedException"/>, and still have to be disposed themselves to free their weights.
 /// </remarks>
+/// <example>
+/// <code>
+/// using FfnEngine engine = FfnEngine.Create();
+/// FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, dModel, dFf);
+/// using FfnLayer layer = engine.CreateLayer(spec, new FfnWeights { Gate = gate, Up = up, Down = down });
+/// layer.ForwardResidual(x, x, x);           // in place: x += FFN(x)
+/// </code>
+/// </example>
 public sealed class FfnEngine : IDisposable
 {
     private readonly IFfnBackend _backend;

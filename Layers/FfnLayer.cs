@@ -17,6 +17,14 @@ namespace NativeFfn;
 /// </para>
 /// <para>Disposing while forwards run lets them finish and frees the weights after the last one.</para>
 /// </remarks>
+/// <example>
+/// <code>
+/// using FfnEngine engine = FfnEngine.Create();
+/// FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, dModel, dFf);
+/// using FfnLayer layer = engine.CreateLayer(spec, new FfnWeights { Gate = gate, Up = up, Down = down });
+/// layer.ForwardResidual(x, x, x);           // in place: x += FFN(x)
+/// </code>
+/// </example>
 public sealed class FfnLayer : IDisposable
 {
     private readonly FfnEngine _engine;

@@ -6,6 +6,14 @@ namespace NativeFfn;
 /// <see cref="Down"/> is <c>[d_model, d_ff]</c>. A gated layer needs all three, the activation being on the gate; a plain layer
 /// <c>W2 · act(W1 · x + b1) + b2</c> needs <see cref="Up"/> (W1) and <see cref="Down"/> (W2). Leave the rest empty.
 /// </remarks>
+/// <example>
+/// <code>
+/// using FfnEngine engine = FfnEngine.Create();
+/// FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, dModel, dFf);
+/// using FfnLayer layer = engine.CreateLayer(spec, new FfnWeights { Gate = gate, Up = up, Down = down });
+/// layer.ForwardResidual(x, x, x);           // in place: x += FFN(x)
+/// </code>
+/// </example>
 public readonly ref struct FfnWeights
 {
     /// <summary>W_gate, <c>[d_ff, d_model]</c>; empty in a plain layer.</summary>

@@ -72,8 +72,10 @@ internal static class ServerApp
     private static WebApplicationBuilder CreateBuilder(string[] arguments)
     {
         // appsettings.json and the page lie beside the program, wherever it is started from.
-        WebApplicationBuilder builder = WebApplication.CreateBuilder(
-            new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory, Args = ReadOnce });
+        WebApplicationBuilder builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            ApplicationName = typeof(ServerApp).Assembly.GetName().Name, ContentRootPath = AppContext.BaseDirectory, Args = ReadOnce,
+        });
         CommandLine.Add(builder.Configuration, arguments);
         ModelNames.RequireDistinct(builder.Configuration, arguments, Environment.GetEnvironmentVariables());
         return builder;

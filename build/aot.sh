@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# build/aot.sh [PROCESSOR]   compiles 'nativeffn' and a smoke test ahead of time into artifacts/aot/, and runs them
+# build/aot.sh [PROCESSOR]   compiles the command and a smoke test ahead of time into artifacts/aot/, and runs them, the server too
 # PROCESSOR is what both are compiled for: x86-64-v3 (AVX2, the default on x86-64), x86-64-v4 (AVX-512) or native (this machine).
 set -euo pipefail
 # shellcheck source=common.sh
@@ -30,8 +30,7 @@ require_sdk
 require_linker
 publish Samples/04-aot "$artifacts/aot/smoke"
 publish Cli "$artifacts/aot/command"
-command=$artifacts/aot/nativeffn
-cp "$artifacts/aot/command/NativeFfn.Cli" "$command"
+command=$artifacts/aot/command/nativeffn
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
@@ -49,4 +48,14 @@ cat "$work/smoke.txt"
 "$command" forward --model "$work/model" --layer 1 --mode block --input "$work/model/input.safetensors" --output "$work/output.safetensors"
 "$command" verify --model "$work/model" --layer 1
 "$command" bench --shape 1024x2816 --tokens 1,16,128 --seconds 0.3
+"$command" serve --model "$work/model" --urls http://127.0.0.1:0 --grpc-urls http://127.0.0.1:0 \
+    --Logging:LogLevel:Microsoft=Information >"$work/serve.txt" 2>&1 &
+server=$!
+for _ in {1..150}; do
+    ! grep -q 'Application started' "$work/serve.txt" || break
+    sleep 0.2
+done
+kill "$server"
+wait "$server" || { cat "$work/serve.txt"; fail "the server failed when compiled ahead of time."; }
+grep -q 'is drained' "$work/serve.txt" || { cat "$work/serve.txt"; fail "the server did not drain."; }
 say "$command: $(du -h "$command" | cut -f1), needs no .NET"

@@ -70,13 +70,27 @@ pinned() { awk '!/^#/ && NF { print $2; exit }' "$1"; }
 # mkl_folder: where build/fetch-mkl.sh puts MKL.
 mkl_folder() { printf '%s/mkl/%s' "$cache" "$(pinned "$root/Native/mkl/packages.txt")"; }
 
-# publish_for RUNTIME FOLDER: the command and the tests for another platform, in FOLDER/Cli and FOLDER/Tests.
+# installed PROGRAM PACKAGE...: whether a program is there. Root's apt-get installs it where it is not, and an error of it is one here; without
+# root it stays away.
+installed() {
+    local program=$1 log=$artifacts/logs/apt.log
+    shift
+    ! command -v "$program" >/dev/null || return 0
+    [[ $(id -u) == 0 ]] && command -v apt-get >/dev/null || return 1
+    say "$program: installing $* from the machine's own mirror ..."
+    mkdir -p "$(dirname "$log")"
+    { apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -q install -y --no-install-recommends "$@"; } >"$log" 2>&1 ||
+        fail "apt-get could not install $*: $(grep '^E:' "$log" | head -n 1) The whole output is in $log"
+}
+
+# publish_for RUNTIME FOLDER: the command and the tests for another platform, in FOLDER/Cli and FOLDER/Tests. What does not depend on the
+# platform is that of everyday builds, and analysers have said then what they have to say.
 publish_for() {
     local project
     for project in Cli Tests; do
         say "publishing $project for $1 ..."
-        quietly "$artifacts/logs/$1.log" dotnet publish "$root/$project" -c Release -r "$1" --self-contained \
-            -p:ArtifactsPath="$2/build" -p:DebugType=none -o "$2/$project"
+        quietly "$artifacts/logs/$1.log" dotnet publish "$root/$project" -c Release -r "$1" --self-contained -p:RunAnalyzers=false \
+            -o "$2/$project"
     done
 }
 

@@ -11,12 +11,11 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 "$root/build/fetch-mkl.sh" || say "warning: going on without MKL."
 require_sdk
 say "building ..."
-for project in Cli/NativeFfn.Cli Server/NativeFfn.Server Tools/Load/NativeFfn.Load; do
+for project in Cli/NativeFfn.Cli Tools/Load/NativeFfn.Load; do
     quietly "$artifacts/logs/load-build.log" dotnet build "$root/$project.csproj" -c Release
 done
 
 mkdir -p "$artifacts/load"
 exec dotnet "$artifacts/bin/NativeFfn.Load/release/NativeFfn.Load.dll" \
-    --server "$artifacts/bin/NativeFfn.Server/release/NativeFfn.Server.dll" \
     --command "$artifacts/bin/NativeFfn.Cli/release/NativeFfn.Cli.dll" \
     --folder "$artifacts/load" "$@"

@@ -1,28 +1,23 @@
 #!/usr/bin/env bash
 # build/run.sh ARGS   builds what changed and runs 'nativeffn ARGS'
-# build/run.sh serve [--model PATH] [--urls http://127.0.0.1:8080] ...   builds and starts the server
+# build/run.sh serve [--model PATH] [--urls http://127.0.0.1:8080] ...   the same; without a model it serves one of its own making
 # build/run.sh        does all the set-up and shows the main job: a checkpoint's layer, verified and timed on every backend
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
 cli=$artifacts/bin/NativeFfn.Cli/release/NativeFfn.Cli.dll
-server=$artifacts/bin/NativeFfn.Server/release/NativeFfn.Server.dll
+sources=(Native Bindings Backends Layers Hosting AspNetCore Server Cli)
+stamp=$artifacts/NativeFfn.Cli.stamp
 
-# is_built PROGRAM STAMP FOLDER...   Folders count too: their time changes when a file in them is removed.
+# Folders count too: their time changes when a file in them is removed.
 is_built() {
-    local program=$1 stamp=$2
-    shift 2
-    [[ -f $program && -f $stamp ]] &&
-        [[ -z $(find "${@/#/$root/}" "$root"/Directory.* "$root"/global.json "$root"/.editorconfig -newer "$stamp" -print -quit) ]]
+    [[ -f $cli && -f $stamp ]] &&
+        [[ -z $(find "${sources[@]/#/$root/}" "$root"/Directory.* "$root"/global.json "$root"/.editorconfig -newer "$stamp" -print -quit) ]]
 }
 
-# build_once PROGRAM PROJECT FOLDER...
-build_once() {
-    local program=$1 project=$2
-    local stamp=$artifacts/$(basename "$program" .dll).stamp
-    shift 2
-    ! is_built "$program" "$stamp" "$@" || return 0
+build() {
+    ! is_built || return 0
     mkdir -p "$artifacts"
     (
         # Two runs in one clone must not build at a time.
@@ -30,36 +25,29 @@ build_once() {
             flock 9
         fi
 
-        ! is_built "$program" "$stamp" "$@" || exit 0
+        ! is_built || exit 0
         require_sdk
         say "building ..."
         touch "$stamp.new"
-        quietly "$artifacts/logs/build.log" dotnet build "$root/$project" -c Release
+        quietly "$artifacts/logs/build.log" dotnet build "$root/Cli/NativeFfn.Cli.csproj" -c Release
         mv "$stamp.new" "$stamp"
     ) 9>"$artifacts/build.lock"
-}
-
-build() { build_once "$cli" Cli/NativeFfn.Cli.csproj Native Bindings Backends Layers Cli; }
-
-build_server() {
-    build_once "$server" Server/NativeFfn.Server.csproj Native Bindings Backends Layers Hosting AspNetCore Server
 }
 
 # The server on a checkpoint of its own making where none is named.
 serve() {
     local arguments=("$@") folder=$artifacts/serve/model
-    build_server
+    build
     command -v dotnet >/dev/null || require_sdk
     if [[ " ${arguments[*]} " != *" --model"[\ =]* && " ${arguments[*]} " != *"NativeFfn:Models:"* ]] && ! env | grep -q '^NativeFfn__Models__'; then
         if [[ ! -f $folder/config.json ]]; then
-            build
             dotnet "$cli" init --kind swiglu --shape 512x1376 --layers 2 --dtype bf16 --output "$folder" >&2
         fi
 
         arguments=(--model "$folder" "${arguments[@]}")
     fi
 
-    exec dotnet "$server" "${arguments[@]}"
+    exec dotnet "$cli" serve "${arguments[@]}"
 }
 
 nativeffn() { dotnet "$cli" "$@"; }

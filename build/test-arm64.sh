@@ -56,7 +56,7 @@ folder=$artifacts/arm64
 publish_for linux-arm64 "$folder"
 
 say "the command:"
-command=("${emulated[@]}" "$folder/Cli/NativeFfn.Cli")
+command=("${emulated[@]}" "$folder/Cli/nativeffn")
 "${command[@]}" info
 for model in "$root"/Tests/Golden/cases/{llama,mixtral}; do
     "${command[@]}" verify --model "$model" --require managed,cblas

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # build/test.sh [ARGS]   does its own set-up and runs all tests, or those that --filter names; ARGS are those of NUnit's runner
 # The last line is 'N passed, N failed, N skipped'. Without MKL this fails, unless NATIVEFFN_WITHOUT_MKL=1 says that this is meant; so does
-# it without CUDA's compiler and NATIVEFFN_WITHOUT_CUDA=1, and without OpenBLAS and BLIS and NATIVEFFN_WITHOUT_CBLAS=1.
+# it without CUDA's compiler and NATIVEFFN_WITHOUT_CUDA=1, and without OpenBLAS and BLIS and NATIVEFFN_WITHOUT_CBLAS=1. Open MPI and MPICH are
+# installed where this is root's, unless NATIVEFFN_WITHOUT_MPI=1; without them tests of ranks under a launcher are skipped.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -35,6 +36,13 @@ else
     # The compiler alone, which needs no GPU. What --all fetches is tested where it is there.
     "$root/build/fetch-cuda.sh" || fail "the tests compile kernels by CUDA's NVRTC; NATIVEFFN_WITHOUT_CUDA=1 runs those that do not."
     export NATIVEFFN_REQUIRE_NVRTC=${NATIVEFFN_REQUIRE_NVRTC:-1}
+fi
+
+if [[ ${NATIVEFFN_WITHOUT_MPI:-} == 1 ]]; then
+    say "MPI: not installed, as NATIVEFFN_WITHOUT_MPI=1 says"
+else
+    installed mpirun.openmpi openmpi-bin && installed mpiexec.mpich mpich && export NATIVEFFN_REQUIRE_MPI=1 ||
+        say "MPI: tests of ranks under a launcher are skipped. Install the packages openmpi-bin and mpich (Debian, Ubuntu)."
 fi
 
 require_sdk

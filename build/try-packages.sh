@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # build/try-packages.sh [KIND...]   tries the packages of artifacts/packages as a newcomer does, and prints what each kind of program weighs
-# In a fresh folder, from packages alone: the command makes a checkpoint, and Samples/02-web is published as each KIND of
-# framework-dependent, self-contained, trimmed and aot (all of them unless named), and as client, a program generated from the description
-# (NSwag). Each is started without a home on a folder that cannot be written to, and every answer is checked. Packs first where there are no
-# packages.
+# In a fresh folder, from packages alone: the command makes a checkpoint and serves it, and Samples/02-web is published as each KIND of
+# framework-dependent, self-contained, single-file, trimmed and aot, once without and once with MKL's package, where there is one. Each is
+# started without a home on a folder that cannot be written to, and every answer is checked. KIND client is a program generated from the
+# description (NSwag), which validates it, forwards rows, and lists gRPC's services by reflection. All of them unless named; packs first
+# where there are no packages.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 
-kinds=(framework-dependent self-contained trimmed aot client)
+kinds=(framework-dependent self-contained single-file trimmed aot client)
 [[ $# == 0 ]] || kinds=("$@")
 packages=$artifacts/packages
 width=250
@@ -23,6 +24,10 @@ command -v curl >/dev/null || fail "this needs curl to ask the programs."
 compgen -G "$packages/NativeFfn.AspNetCore.*.nupkg" >/dev/null || "$root/build/pack.sh"
 version=$(basename "$packages"/NativeFfn.AspNetCore.[0-9]*.nupkg .nupkg)
 version=${version#NativeFfn.AspNetCore.}
+mkl=$(compgen -G "$packages/NativeFfn.Native.Mkl.linux-x64.*.nupkg" || true)
+mkl_version=$(basename "${mkl##*linux-x64.}" .nupkg)
+gemms=(panels)
+[[ -z $mkl ]] || gemms+=(mkl)
 
 work=$(mktemp -d)
 server=
@@ -98,7 +103,9 @@ make_web() {
   </PropertyGroup>
   <ItemGroup>
     <PackageReference Include="NativeFfn.AspNetCore" Version="$version" />
+    <PackageReference Include="NativeFfn.Native.Mkl.linux-x64" Version="$mkl_version" Condition="'\$(Gemm)' == 'mkl'" />
     <PackageReference Include="OpenTelemetry.Exporter.Prometheus.AspNetCore" Version="$(version_of OpenTelemetry.Exporter.Prometheus.AspNetCore)" />
+    <PackageReference Include="OpenTelemetry.Exporter.OpenTelemetryProtocol" Version="$(version_of OpenTelemetry.Exporter.OpenTelemetryProtocol)" />
     <PackageReference Include="OpenTelemetry.Extensions.Hosting" Version="$(version_of OpenTelemetry.Extensions.Hosting)" />
   </ItemGroup>
   <!-- An empty ASP.NET application that SDK 10.0.401 trims does not start without this: X509Certificate2Collection loses its GetEnumerator. -->
@@ -109,45 +116,53 @@ make_web() {
 PROJECT
 }
 
+# publish KIND GEMM: into the folder out/KIND.
 publish() {
     local arguments=()
     case $1 in
     framework-dependent) ;;
     self-contained) arguments=(-r linux-x64 --self-contained) ;;
+    single-file) arguments=(-r linux-x64 --self-contained -p:PublishSingleFile=true) ;;
     trimmed) arguments=(-r linux-x64 --self-contained -p:PublishTrimmed=true) ;;
     aot) arguments=(-r linux-x64 -p:PublishAot=true) ;;
-    *) fail "'$1' is no kind. There are framework-dependent, self-contained, trimmed, aot and client." ;;
+    *) fail "'$1' is no kind. There are framework-dependent, self-contained, single-file, trimmed, aot and client." ;;
     esac
-    say "publishing $1 ..."
+    say "publishing $1 with $2 ..."
     quietly "$artifacts/logs/try-$1.log" dotnet publish "$work/web/Web.csproj" -c Release -o "$work/out/$1" "${arguments[@]}" \
-        "-p:BaseIntermediateOutputPath=$work/obj/$1/" -p:DebugSymbols=false -p:DebugType=none -p:StripSymbols=true
+        "-p:Gemm=$2" "-p:BaseIntermediateOutputPath=$work/obj/$1-$2/" -p:DebugSymbols=false -p:DebugType=none -p:StripSymbols=true
     rm -f "$work/out/$1"/*.dbg
     chmod -R a-w,a+rX "$work/out/$1"
 }
 
-# start KIND: sets 'server', 'http' and 'grpc'.
-start() {
-    local folder=$work/out/$1 command=(./Web) log=$work/$1.out
-    [[ $1 != framework-dependent ]] || command=(dotnet Web.dll)
-    (
-        cd "$folder"
-        as_stranger "${command[@]}" --NativeFfn:Models:model:Path="$work/model" --NativeFfn:Backend=managed \
-            --Kestrel:Endpoints:Http:Url=http://127.0.0.1:0 --Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0
-    ) >"$log" 2>&1 &
-    server=$!
+# listening LOG NAME: waits for the server's addresses. Endpoints start in the order of their names: Grpc, Http.
+listening() {
+    local log=$1
     for _ in {1..150}; do
         [[ $(grep -c 'Now listening on' "$log" 2>/dev/null) -lt 2 ]] || break
         kill -0 "$server" 2>/dev/null || break
         sleep 0.2
     done
 
-    # Endpoints start in the order of their names: Grpc, Http.
     grpc=$(sed -n 's/.*Now listening on: //p' "$log" | sed -n 1p)
     http=$(sed -n 's/.*Now listening on: //p' "$log" | sed -n 2p)
     [[ -n $http ]] || {
         cat "$log" >&2
-        fail "$1 did not start."
+        fail "$2 did not start."
     }
+}
+
+# start KIND GEMM: sets 'server', 'http' and 'grpc'. MKL is found beside the program, or the start is refused.
+start() {
+    local folder=$work/out/$1 command=(./Web) log=$work/$1.out backend=(--NativeFfn:Backend=managed)
+    [[ $1 != framework-dependent ]] || command=(dotnet Web.dll)
+    [[ $2 != mkl ]] || backend=(--NativeFfn:Backend=mkl --NativeFfn:Kernel=sgemm)
+    (
+        cd "$folder"
+        as_stranger "${command[@]}" --NativeFfn:Models:model:Path="$work/model" "${backend[@]}" \
+            --Kestrel:Endpoints:Http:Url=http://127.0.0.1:0 --Kestrel:Endpoints:Grpc:Url=http://127.0.0.1:0
+    ) >"$log" 2>&1 &
+    server=$!
+    listening "$log" "$1 with $2"
 }
 
 stop() {
@@ -173,11 +188,13 @@ same() {
         END { exit !(size > 0 && sqrt(difference / size) <= tolerance) }' || fail "the answer is not that of float64."
 }
 
+# check GEMM
 check() {
     local forward=/v1/layers/model/1/forward binary='Content-Type: application/octet-stream' json='Content-Type: application/json'
     ask 200 /healthz/live >/dev/null
     ask 200 /healthz/ready >/dev/null
     ask 200 /v1/layers | grep -q '"name":"model/1".*"encodings":\["f32"\]' || fail "the list of layers is not what it should be."
+    [[ $1 != mkl ]] || ask 200 /v1/layers | grep -q '"backend":"mkl".*"gemms":"sgemm' || fail "not MKL multiplies: $(cat "$work/answer")"
     ask 200 "$forward" -H "$binary" --data-binary "@$work/input.f32" >"$work/output.f32"
     same "$work/output.f32"
     {
@@ -212,6 +229,21 @@ check() {
     grep -aq 'model/1' "$work/list" || fail "gRPC lists no layers."
 }
 
+# The command's own server, as a tool.
+served() {
+    say "the command from its package serves ..."
+    (
+        cd "$work"
+        as_stranger tool/bin/nativeffn serve --model "$work/model" --backend managed \
+            --urls http://127.0.0.1:0 --grpc-urls http://127.0.0.1:0 --Logging:LogLevel:Microsoft=Information
+    ) >"$work/serve.out" 2>&1 &
+    server=$!
+    listening "$work/serve.out" "nativeffn serve"
+    check panels
+    ask 200 / | grep -q '<html' || fail "there is no page."
+    stop
+}
+
 # A client that was never written by hand: generated from the description, compiled, and told to forward a row.
 run_client() {
     say "generating a client from the description ..."
@@ -232,14 +264,46 @@ run_client() {
   </PropertyGroup>
   <ItemGroup>
     <Compile Include="FfnClient.cs;Program.cs" />
+PROJECT
+        for name in Grpc.Net.Client Grpc.Reflection Google.Protobuf; do
+            printf '    <PackageReference Include="%s" Version="%s" />\n' "$name" "$(version_of "$name")"
+        done >>Client.csproj
+        cat >>Client.csproj <<'PROJECT'
+    <PackageReference Include="Microsoft.OpenApi" Version="2.13.0" />
   </ItemGroup>
 </Project>
 PROJECT
         cat >Program.cs <<'CODE'
 using System.Runtime.InteropServices;
 using Generated;
+using Grpc.Net.Client;
+using Grpc.Reflection.V1Alpha;
+using Microsoft.OpenApi;
+using Microsoft.OpenApi.Reader;
 
-// ADDRESS INPUT OUTPUT: float32 rows of a file through the second layer; and a layer that there is not, which is refused.
+// ADDRESS INPUT OUTPUT DESCRIPTION GRPC: validates the description, lists the services by reflection, sends float32 rows of a file through the
+// second layer, and asks for a layer that there is not, which is refused.
+OpenApiDiagnostic found = OpenApiDocument.Parse(File.ReadAllText(args[3]), "json").Diagnostic!;
+foreach (OpenApiError error in found.Errors.Concat(found.Warnings))
+{
+    Console.Error.WriteLine($"{error.Pointer}: {error.Message}");
+}
+
+if (found.Errors.Count + found.Warnings.Count > 0)
+{
+    return 1;
+}
+
+Console.WriteLine($"the description is valid OpenAPI ({found.SpecificationVersion})");
+using (GrpcChannel channel = GrpcChannel.ForAddress(args[4]))
+{
+    using var reflection = new ServerReflection.ServerReflectionClient(channel).ServerReflectionInfo();
+    await reflection.RequestStream.WriteAsync(new ServerReflectionRequest { ListServices = string.Empty });
+    await reflection.ResponseStream.MoveNext(CancellationToken.None);
+    Console.WriteLine("services: " + string.Join(", ", reflection.ResponseStream.Current.ListServicesResponse.Service.Select(service => service.Name)));
+    await reflection.RequestStream.CompleteAsync();
+}
+
 using var http = new HttpClient { BaseAddress = new Uri(args[0]) };
 var client = new FfnClient(http);
 int width = (await client.ListLayersAsync()).Layers.Last().InputWidth;
@@ -258,7 +322,8 @@ catch (ApiException<FfnProblem> refused) when (refused is { StatusCode: 404, Res
 }
 CODE
         quietly "$artifacts/logs/try-client.log" dotnet build Client.csproj -c Release -o out
-        dotnet out/Client.dll "$http" "$work/input.f32" "$work/client.f32"
+        dotnet out/Client.dll "$http" "$work/input.f32" "$work/client.f32" "$work/openapi.json" "$grpc" | tee said.txt
+        grep -q '^services: .*grpc.health.v1.Health.*nativeffn.v1.FeedForward' said.txt
     ) || fail "the client was not answered as its description says."
     same "$work/client.f32"
     say "a client generated from the description forwards rows, and is told of a layer that there is not"
@@ -266,15 +331,24 @@ CODE
 
 make_model
 make_web
+served
+rows_of_table=()
 for kind in "${kinds[@]}"; do
     [[ $kind != client ]] || continue
-    publish "$kind"
-    started=$(date +%s%N)
-    start "$kind"
-    took=$((($(date +%s%N) - started) / 1000000))
-    check
-    [[ " ${kinds[*]} " != *" client "* || $kind != "${kinds[0]}" ]] || run_client
-    stop
-    printf '%-20s %6d KiB, %3d files; listens after %d ms; every answer is right\n' \
-        "$kind" "$(du -sk --apparent-size "$work/out/$kind" | cut -f1)" "$(find "$work/out/$kind" -type f | wc -l)" "$took"
+    for gemm in "${gemms[@]}"; do
+        publish "$kind" "$gemm"
+        started=$(date +%s%N)
+        start "$kind" "$gemm"
+        took=$((($(date +%s%N) - started) / 1000000))
+        check "$gemm"
+        [[ " ${kinds[*]} " != *" client "* || $kind != "${kinds[0]}" || $gemm != panels ]] || run_client
+        stop
+        rows_of_table+=("$(printf '| %-19s | %-6s | %7.1f | %5d | %6d |' "$kind" "$gemm" \
+            "$(du -sk --apparent-size "$work/out/$kind" | awk '{ print $1 / 1024 }')" "$(find "$work/out/$kind" -type f | wc -l)" "$took")")
+        chmod -R u+w "$work/out/$kind"
+        rm -rf "$work/out/$kind"
+    done
 done
+printf '| %-19s | %-6s | %7s | %5s | %6s |\n|---|---|---|---|---|\n' program GEMM MiB files 'ms to listen'
+printf '%s\n' "${rows_of_table[@]}"
+say "every answer is right"

@@ -46,7 +46,7 @@ lead() {
 
     exec mpirun --host "$list" --map-by ppr:1:node --bind-to none --mca plm_rsh_args "$ssh" \
         --mca odls_base_sigkill_timeout "${RANKS_GRACE_SECONDS:-45}" "${exported[@]}" \
-        dotnet /app/NativeFfn.Server.dll
+        /app/nativeffn serve
 }
 
 case ${1:-} in

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
+using System.Text.Json;
 using NativeFfn.Backends;
 
 namespace NativeFfn;
@@ -79,6 +80,9 @@ public sealed class FfnEngineOption
 
     /// <summary>The property of <see cref="FfnEngineOptions"/>, and the key in configuration.</summary>
     public string Name { get; }
+
+    /// <summary>The word of a command line that sets the option, such as <c>--mkl-path</c>.</summary>
+    public string Switch => "--" + JsonNamingPolicy.KebabCaseLower.ConvertName(Name);
 
     /// <summary>What stands for the value in a command's help; all values between bars where they are few.</summary>
     public string Placeholder { get; }

@@ -9,6 +9,18 @@ namespace NativeFfn;
 /// <c>W_down · (act(W_gate · x) ⊙ (W_up · x))</c> or the plain <c>W2 · act(W1 · x + b1) + b2</c>. <see cref="Stack"/> makes chains of any
 /// depth and width. Dropout is the identity at inference, so no spec has a rate for it.
 /// </remarks>
+/// <example>
+/// <code>
+/// FfnSpec mlp = FfnSpec.Stack(
+///     new FfnStage(FfnKind.Relu, InputWidth: 784, Width: 256, HasBias: true),
+///     new FfnStage(FfnKind.Relu, InputWidth: 256, Width: 128, HasBias: true),
+///     new FfnStage(FfnKind.Linear, InputWidth: 128, Width: 10, HasBias: true));
+/// using FfnEngine engine = FfnEngine.Create();
+/// using FfnLayer network = engine.CreateLayer(mlp, new XavierWeights(mlp, seed: 1));
+/// float[] logits = new float[x.Length / 784 * 10];
+/// network.Forward(x, logits);
+/// </code>
+/// </example>
 public sealed class FfnSpec
 {
     /// <summary>The most elements one matrix may have: 32-bit BLAS interfaces index with signed integers.</summary>

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.CommandLine;
-using System.Text.Json;
 
 namespace NativeFfn.Cli.Options;
 
@@ -54,7 +53,7 @@ internal sealed class EngineOptionGroup
     {
         FfnEngineOption option = FfnEngineOption.Of(name);
         return OptionFactory.Word(
-            Switch(name),
+            option.Switch,
             option.Placeholder,
             $"{option.Description} Default: {option.Default}.",
             option.Placeholder.Contains('|', StringComparison.Ordinal) ? "one of " + option.Allowed : option.Allowed,
@@ -85,13 +84,11 @@ internal sealed class EngineOptionGroup
         return precisions.IsDefault ? [engine] : [.. precisions.Select(precision => engine with { Precision = precision })];
     }
 
-    private static string Switch(string name) => "--" + JsonNamingPolicy.KebabCaseLower.ConvertName(name);
-
     private static Option<ImmutableArray<FfnPrecision>> Precisions()
     {
         FfnEngineOption option = FfnEngineOption.Of(nameof(FfnEngineOptions.Precision));
         return OptionFactory.List<FfnPrecision>(
-            Switch(option.Name),
+            option.Switch,
             $"{option.Description} One or several of {option.Allowed} with commas between them. Default: {option.Default}.",
             $"one or several of {option.Allowed} with commas between them",
             Names<FfnPrecision>.TryParse);

@@ -11,6 +11,21 @@ namespace NativeFfn.Checkpoints;
 /// of a sharded checkpoint only the shards that have them are opened.
 /// Safe for use by several threads at once.
 /// </remarks>
+/// <example>
+/// <code>
+/// using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Auto });
+/// using FfnCheckpoint checkpoint = FfnCheckpoint.Open(path);
+/// using FfnLayer layer = engine.LoadLayer(checkpoint, index);
+///
+/// float[] y = new float[x.Length];          // x and y: row-major [tokens, d_model]
+/// layer.Forward(x, y);                      // y = FFN(x)
+/// float[] r = new float[x.Length];
+/// layer.ForwardResidual(x, residual: x, r); // r = x + FFN(x)
+/// float[] b = new float[x.Length];
+/// layer.ForwardBlock(x, b);                 // b = x + FFN(norm(x)), or as the family has it
+/// Console.WriteLine(engine.Selection);      // which backend, and why not the others
+/// </code>
+/// </example>
 public sealed class FfnCheckpoint : IDisposable
 {
     private readonly FamilyLayout _layout;

@@ -11,11 +11,6 @@ internal sealed class ServerOptions
 
     private static readonly NativeFfnEndpointOptions Defaults = new();
 
-    private static readonly SectionKeys Keys = new(
-        nameof(ApiKeys),
-        nameof(MaxRequestBytes), nameof(MaxBufferedBytes), nameof(MaxConnections),
-        $"{nameof(Explorer)}:{nameof(ExplorerOptions.Enabled)}", $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
-
     /// <summary>Keys of which a request must bring one; none where only this machine can connect.</summary>
     public string[] ApiKeys { get; set; } = [];
 
@@ -59,7 +54,8 @@ internal sealed class ServerOptions
     private static ServerOptions Bind(IConfiguration configuration)
     {
         IConfigurationSection section = configuration.GetSection(Section);
-        if (Keys.WhyRefused(section) is { } why)
+        var keys = new SectionKeys(nameof(ApiKeys), [.. ServerOptionTable.Values.Select(static value => value.Key)]);
+        if (keys.WhyRefused(section) is { } why)
         {
             throw new ConfigurationException(why);
         }

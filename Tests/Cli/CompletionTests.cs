@@ -11,6 +11,9 @@ public sealed class CompletionTests
     [TestCase("nativeffn bench --sha", "--shape")]
     [TestCase("nativeffn bench --kernel ", "auto", "sgemm", "panels")]
     [TestCase("nativeffn forward --mode r", "residual")]
+    [TestCase("nativeffn ser", "serve")]
+    [TestCase("nativeffn serve --NativeFfn:Batching:MaxQ", "--NativeFfn:Batching:MaxQueueDelay")]
+    [TestCase("nativeffn serve --kernel ", "auto", "sgemm", "panels")]
     [TestCase("nativeffn completion ", "bash", "zsh", "fish", "pwsh")]
     public void Words_that_fit_at_the_cursor_are_told(string line, params string[] expected)
     {

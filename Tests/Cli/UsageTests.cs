@@ -56,10 +56,11 @@ public sealed class UsageTests
     public void Is_refused(string line, params string[] named) =>
         CommandRun.Of(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ShouldRefuse(named);
 
-    [TestCase("--help", "info", "forward", "verify", "bench", "init")]
+    [TestCase("--help", "info", "forward", "verify", "bench", "init", "serve")]
     [TestCase("forward --help", "--model", "--layer", "--input", "--output", "--mode", "--backend", "--kernel", "--precision", "--threads", "--trace", "--mkl-path")]
     [TestCase("verify --help", "--model", "--layer", "--tokens", "--require", "--kernel", "--precision", "--threads", "--mkl-path", "--json")]
     [TestCase("bench --help", "--shape", "--preset", "--kind", "--tokens", "--backend", "--kernel", "--precision", "--threads", "--seconds", "--json", "--mkl-path")]
+    [TestCase("serve --help", "--model", "--urls", "--grpc-urls", "--backend", "--threads", "--NativeFfn:Batching:MaxBatchTokens", "--Server:MaxConnections")]
     [TestCase("init --help", "--kind", "--shape", "--layers", "--dtype", "--seed", "--output", "--sample-input")]
     public void Help_lists(string line, params string[] named)
     {

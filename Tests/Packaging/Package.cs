@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.IO.Compression;
 using System.Reflection.Metadata;
 using System.Reflection.PortableExecutable;
+using System.Text;
 using System.Xml.Linq;
 
 namespace NativeFfn.Tests.Packaging;
@@ -9,6 +10,9 @@ namespace NativeFfn.Tests.Packaging;
 /// <summary>A NuGet package, read as the archive that it is.</summary>
 internal sealed class Package : IDisposable
 {
+    // https://github.com/dotnet/runtime/blob/main/docs/design/specs/PortablePdb-Metadata.md#source-link-c-and-vb-compilers
+    private static readonly Guid SourceLink = new("CC110556-A091-4D38-9FEC-25AB9A351A6A");
+
     private readonly ZipArchive _archive;
 
     public Package(string path)
@@ -53,14 +57,22 @@ internal sealed class Package : IDisposable
         return reader.ReadCodeViewDebugDirectoryData(entry).Guid;
     }
 
-    /// <summary>The same of a symbols file, with the names of its sources.</summary>
-    public (Guid Id, ImmutableArray<string> Sources) ReadSymbols(string file)
+    /// <summary>Whether it says where its sources are: the clone that it is from has a remote.</summary>
+    public bool HasRepository => Nuspec.Descendants()
+        .Any(static element => element.Name.LocalName == "repository" && element.Attribute("url") is not null);
+
+    /// <summary>The same of a symbols file, with the names of its sources, and where they are to be had (SourceLink), in JSON.</summary>
+    public (Guid Id, ImmutableArray<string> Sources, string? Link) ReadSymbols(string file)
     {
         using MetadataReaderProvider provider = MetadataReaderProvider.FromPortablePdbImage(Bytes(file));
         MetadataReader reader = provider.GetMetadataReader();
         return (
             new BlobContentId(reader.DebugMetadataHeader!.Id).Guid,
-            [.. reader.Documents.Select(document => reader.GetString(reader.GetDocument(document).Name))]);
+            [.. reader.Documents.Select(document => reader.GetString(reader.GetDocument(document).Name))],
+            (from handle in reader.GetCustomDebugInformation(EntityHandle.ModuleDefinition)
+             let information = reader.GetCustomDebugInformation(handle)
+             where reader.GetGuid(information.Kind) == SourceLink
+             select Encoding.UTF8.GetString(reader.GetBlobBytes(information.Value))).SingleOrDefault());
     }
 
     public void Dispose() => _archive.Dispose();

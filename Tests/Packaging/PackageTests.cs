@@ -17,6 +17,8 @@ public sealed class PackageTests
         ["MSBUILDDISABLENODEREUSE"] = "1", ["MSBuildSDKsPath"] = null, ["MSBuildExtensionsPath"] = null, ["MSBUILD_EXE_PATH"] = null,
     };
 
+    private const string Mkl = "NativeFfn.Native.Mkl.linux-x64";
+
     private static readonly string[] Assemblies = ["NativeFfn", "NativeFfn.Backends", "NativeFfn.Bindings"];
 
     private DirectoryInfo _work = null!;
@@ -61,8 +63,9 @@ public sealed class PackageTests
     {
         string[] assemblies = [.. Assemblies.SelectMany(static name => new[] { $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml" })];
         Assert.That(_library.Files, Is.EquivalentTo(
-            (string[])["LICENSE", "README.md", "THIRD-PARTY-NOTICES.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
-        Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EqualTo(new[] { "CommunityToolkit.HighPerformance" }));
+            (string[])["LICENSE", "README.md", "icon.png", "THIRD-PARTY-NOTICES.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
+        Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EquivalentTo(
+            new[] { "CommunityToolkit.HighPerformance", "System.Numerics.Tensors" }));
     }
 
     [Test]
@@ -70,7 +73,7 @@ public sealed class PackageTests
     {
         Assert.That(_endpoints.Files, Is.EquivalentTo(new[]
         {
-            "LICENSE", "README.md", "buildTransitive/NativeFfn.AspNetCore.targets", "protos/nativeffn/v1/ffn.proto",
+            "LICENSE", "README.md", "icon.png", "buildTransitive/NativeFfn.AspNetCore.targets", "protos/nativeffn/v1/ffn.proto",
             "lib/net10.0/NativeFfn.AspNetCore.dll", "lib/net10.0/NativeFfn.AspNetCore.xml",
         }));
         Assert.That(_endpoints.Text("buildTransitive/NativeFfn.AspNetCore.targets"), Does.Contain("UseStrictValidation"));
@@ -89,12 +92,15 @@ public sealed class PackageTests
     [Test]
     public void A_readme_lists_the_packages_beside_its_own() => Assert.Multiple(() =>
     {
-        foreach (Package package in (Package[])[_hosting, _endpoints])
+        string ofMkl = File.ReadAllText(Path.Combine(Repository.Root, "Native", "mkl", "package", "README.md"));
+        foreach (string text in (string[])[.. ((Package[])[_library, _hosting, _endpoints, _command]).Select(Readme), ofMkl])
         {
-            foreach (string name in new[] { "NativeFfn", "NativeFfn.Hosting", "NativeFfn.AspNetCore", "NativeFfn.Cli" })
+            foreach (string name in (string[])["NativeFfn", "NativeFfn.Hosting", "NativeFfn.AspNetCore", "NativeFfn.Cli", Mkl])
             {
-                Assert.That(package.Text("README.md"), Does.Contain($"| `{name}` |"));
+                Assert.That(text, Does.Contain($"| `{name}` |"));
             }
+
+            Assert.That(text.Split("| this one |"), Has.Length.EqualTo(2));
         }
     });
 
@@ -102,8 +108,10 @@ public sealed class PackageTests
     public void The_command_is_a_tool_with_all_it_needs()
     {
         Assert.That(_command.Text("tools/net10.0/any/DotnetToolSettings.xml"), Does.Contain("Name=\"nativeffn\"").And.Contain("EntryPoint=\"NativeFfn.Cli.dll\""));
-        string[] needed = [.. Assemblies, "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Spectre.Console", "System.CommandLine"];
+        string[] needed = [.. Assemblies, "NativeFfn.Server", "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Spectre.Console", "System.CommandLine"];
         Assert.That(_command.Files, Is.SupersetOf(needed.Select(static name => $"tools/net10.0/any/{name}.dll")));
+        Assert.That(_command.Files, Is.SupersetOf(new[] { "tools/net10.0/any/appsettings.json", "tools/net10.0/any/wwwroot/index.html" }));
+        Assert.That(_command.Files, Has.None.EndsWith("/nativeffn"), "a tool is started by a program of the SDK's");
         Assert.That(_command.Dependencies, Is.Empty);
     }
 
@@ -114,10 +122,12 @@ public sealed class PackageTests
         {
             Assert.That(package.Metadata("license"), Is.EqualTo("MIT"));
             Assert.That(package.Metadata("readme"), Is.EqualTo("README.md"));
+            Assert.That(package.Metadata("icon"), Is.EqualTo("icon.png"));
+            Assert.That(package.Files, Does.Contain("icon.png"));
             Assert.That(package.Metadata("description"), Is.Not.Empty.And.Not.EqualTo("Package Description"));
             Assert.That(package.Metadata("tags"), Is.Not.Empty);
             Assert.That(package.Version, Is.EqualTo(_library.Version));
-            Assert.That(package.Text("README.md"), Does.StartWith("# "));
+            Assert.That(Readme(package), Does.StartWith("# "));
         }
     });
 
@@ -127,12 +137,13 @@ public sealed class PackageTests
         using Package symbols = Open("NativeFfn", ".snupkg");
         foreach (string assembly in Assemblies)
         {
-            (Guid id, var sources) = symbols.ReadSymbols($"lib/net10.0/{assembly}.pdb");
+            (Guid id, var sources, string? link) = symbols.ReadSymbols($"lib/net10.0/{assembly}.pdb");
             Assert.That(id, Is.EqualTo(_library.SymbolsOf($"lib/net10.0/{assembly}.dll")), assembly);
             Assert.That(sources, Is.Not.Empty);
             if (Given is not null)
             {
                 Assert.That(sources, Has.All.StartsWith("/_/"), assembly);
+                Assert.That(link?.Contains("\"/_/*\"", StringComparison.Ordinal), Is.EqualTo(_library.HasRepository ? true : null), link);
             }
         }
     }
@@ -165,7 +176,7 @@ public sealed class PackageTests
                 $"-p:ArtifactsPath={Path.Combine(_work.FullName, "mkl")}");
         }
 
-        using Package mkl = Open("NativeFfn.Native.Mkl.linux-x64", ".nupkg");
+        using Package mkl = Open(Mkl, ".nupkg");
         Assert.That(mkl.Files, Is.SupersetOf(new[] { "mkl/LICENSE", "README.md", "runtimes/linux-x64/native/libmkl_rt.so" }));
         Assert.That(mkl.Metadata("license"), Is.EqualTo("mkl/LICENSE"));
         Assert.That(mkl.Dependencies, Is.Empty);
@@ -189,6 +200,8 @@ public sealed class PackageTests
         string printed = DotnetProcess.Done(project, elsewhere, "out/Fresh.dll").Trim();
         Assert.That(printed, Is.EqualTo("30 sgemm on rows " + Path.Combine(project, "out/runtimes/linux-x64/native/libmkl_rt.so")));
     }
+
+    private static string Readme(Package package) => package.Text("README.md");
 
     // The sample, with the package instead of the project, and with a cache of its own: nothing but the packages and what they depend on.
     private string FreshProject(string folder = "fresh", Package? beside = null)

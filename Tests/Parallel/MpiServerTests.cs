@@ -109,7 +109,7 @@ public sealed class MpiServerTests(string launcher, string options)
     {
         (int http, int grpc) = (FreePort(), FreePort());
         var job = new MpiJob(
-            launcher, options, Ranks, Path.Combine(AppContext.BaseDirectory, "NativeFfn.Server.dll"), "--model", _golden.Model, "--backend",
+            launcher, options, Ranks, MpiJob.Command, "serve", "--model", _golden.Model, "--backend",
             "managed", "--threads", "1", "--NativeFfn:Parallel", "auto", "--NativeFfn:ParallelSeconds", "3",
             "--urls", $"http://127.0.0.1:{http}", "--grpc-urls", $"http://127.0.0.1:{grpc}");
         var served = new ServedJob(

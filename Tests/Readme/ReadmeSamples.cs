@@ -1,3 +1,4 @@
+using System.Numerics.Tensors;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
@@ -83,6 +84,30 @@ internal static class ReadmeSamples
         return logits;
     }
 
+    public static float[] RunChain(FfnEngine engine, FfnCheckpoint checkpoint, float[] x)
+    {
+        // sample: chain
+        using FfnLayer first = engine.LoadLayer(checkpoint, 0);
+        using FfnLayer second = engine.LoadLayer(checkpoint, 1);
+        FfnChain chain = engine.CreateChain(first, second);
+        float[] y = new float[x.Length];
+        chain.Forward(FfnMode.Block, x, y);       // one block behind the other, without a copy in between
+
+        // end
+        return y;
+    }
+
+    public static Tensor<float> RunTensors(FfnLayer layer)
+    {
+        // sample: tensors
+        Tensor<float> x = Tensor.CreateFromShape<float>([3, layer.Spec.InputWidth]);
+        Tensor<float> y = Tensor.CreateFromShape<float>([3, layer.Spec.OutputWidth]);
+        layer.Forward(x, y);
+
+        // end
+        return y;
+    }
+
     public static void RunOnDevice(FfnLayer layer, nint cudaStream, nint deviceRows, int tokens)
     {
         // sample: device
@@ -138,8 +163,7 @@ internal static class ReadmeSamples
         // sample: client
         IFfnClient client = services.GetRequiredService<IFfnClient>();
         await client.ForwardAsync("made/0", input, output, cancellationToken);
-        var options = new FfnRequestOptions(FfnMode.Residual, Deadline: TimeSpan.FromSeconds(1));
-        await client.ForwardAsync("made/0", input, output, options, cancellationToken);
+        await client.ForwardAsync("made/0", input, output, new(FfnMode.Residual, Deadline: TimeSpan.FromSeconds(1)), cancellationToken);
 
         // end
     }

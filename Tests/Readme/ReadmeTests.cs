@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using NativeFfn.Checkpoints;
 using NativeFfn.Hosting;
 using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Software;
@@ -27,13 +28,27 @@ public sealed class ReadmeTests
     [TestCase("endpoints", "docs/server.md")]
     [TestCase("routes", "docs/server.md")]
     [TestCase("conventions", "AspNetCore/README.md")]
-    public void A_code_sample_is_code_that_is_compiled_here(string name, string document)
+    [TestCase("tensors", "docs/interop.md")]
+    public void A_code_sample_is_code_that_is_compiled_here(string name, string document) =>
+        Assert.That(Documents.Read(document), Does.Contain("```csharp\n" + string.Join('\n', Sample(name)) + "\n```"));
+
+    [TestCase("spans", "Layers/FfnEngine.cs")]
+    [TestCase("spans", "Layers/FfnLayer.cs")]
+    [TestCase("spans", "Layers/FfnWeights.cs")]
+    [TestCase("checkpoint", "Layers/Checkpoints/FfnCheckpoint.cs")]
+    [TestCase("chain", "Layers/FfnChain.cs")]
+    [TestCase("tensors", "Layers/FfnTensorExtensions.cs")]
+    [TestCase("device", "Layers/FfnDeviceStream.cs")]
+    [TestCase("stack", "Backends/Contracts/FfnSpec.cs")]
+    [TestCase("server", "Hosting/NativeFfnServiceCollectionExtensions.cs")]
+    [TestCase("client", "Hosting/IFfnClient.cs")]
+    [TestCase("endpoints", "AspNetCore/NativeFfnEndpointServiceCollectionExtensions.cs")]
+    [TestCase("routes", "AspNetCore/NativeFfnEndpointRouteBuilderExtensions.cs")]
+    public void An_example_of_a_type_is_code_that_is_compiled_here(string name, string source)
     {
-        string source = Documents.Read("Tests/Readme/ReadmeSamples.cs");
-        Match sample = Regex.Match(source, $@"// sample: {name}\n(.*?)\n\s*// end", RegexOptions.Singleline);
-        IEnumerable<string> lines = sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line);
-        string code = string.Join('\n', lines);
-        Assert.That(Documents.Read(document), Does.Contain("```csharp\n" + code + "\n```"));
+        IEnumerable<string> lines = Sample(name).Select(
+            static line => $"/// {line.Replace("<", "&lt;", StringComparison.Ordinal)}".TrimEnd() + "\n");
+        Assert.That(Documents.Read(source), Does.Contain("/// <code>\n" + string.Concat(lines) + "/// </code>"));
     }
 
     [Test]
@@ -61,6 +76,30 @@ public sealed class ReadmeTests
     [Test]
     public void The_stack_sample_gives_ten_numbers_a_row() =>
         Assert.That(ReadmeSamples.RunStack(new float[3 * 784]), Has.Length.EqualTo(30).And.All.Zero);
+
+    [Test]
+    public void The_tensor_sample_gives_a_row_for_each_token()
+    {
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Reference });
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 8, 16);
+        using FfnLayer layer = engine.CreateLayer(spec, new XavierWeights(spec, seed: 1));
+        Assert.That(ReadmeSamples.RunTensors(layer).Lengths.ToArray(), Is.EqualTo(new nint[] { 3, 8 }));
+    }
+
+    [Test]
+    public void The_chain_sample_runs_one_layer_behind_the_other()
+    {
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Reference });
+        using var folder = new CommandFolder();
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder.Checkpoint());
+        using FfnLayer first = engine.LoadLayer(checkpoint, 0);
+        using FfnLayer second = engine.LoadLayer(checkpoint, 1);
+        float[] x = RandomLayers.Rows(2, first.Spec.DModel, 1);
+        float[] expected = [.. x];
+        first.ForwardBlock(expected, expected);
+        second.ForwardBlock(expected, expected);
+        Assert.That(ReadmeSamples.RunChain(engine, checkpoint, x), Is.EqualTo(expected));
+    }
 
     [Test]
     public void The_device_sample_gives_what_the_host_gives()
@@ -163,6 +202,14 @@ public sealed class ReadmeTests
             Assert.That(Documents.Read("docs/numerics.md"), Does.Contain($"`{name}`"));
         }
     });
+
+    private static IEnumerable<string> Sample(string name)
+    {
+        string source = Documents.Read("Tests/Readme/ReadmeSamples.cs");
+        Match sample = Regex.Match(source, $@"// sample: {name}\n(.*?)\n\s*// end", RegexOptions.Singleline);
+        Assert.That(sample.Success, Is.True, name);
+        return sample.Groups[1].Value.TrimEnd().Split('\n').Select(static line => line.Length > 8 ? line[8..] : line);
+    }
 
     // Sections of their own, and what only code can set, are no options.
     private static IEnumerable<string> Properties(Type options, string prefix) => options

@@ -145,9 +145,9 @@ public sealed class OperationTests
         }
 
         using var folder = new CommandFolder();
-        using Process process = DotnetProcess.Start(
-            AppContext.BaseDirectory, new Dictionary<string, string?>(), "NativeFfn.Server.dll", "--model", folder.Checkpoint(),
-            "--backend=managed", "--urls=http://127.0.0.1:0", "--grpc-urls=http://127.0.0.1:0", "--Logging:LogLevel:Microsoft=Information");
+        using Process process = CommandProcess.Start(
+            new Dictionary<string, string?>(), "serve", "--model", folder.Checkpoint(), "--backend=managed",
+            "--urls=http://127.0.0.1:0", "--grpc-urls=http://127.0.0.1:0", "--Logging:LogLevel:Microsoft=Information");
         try
         {
             string said = string.Empty;
@@ -174,19 +174,17 @@ public sealed class OperationTests
     [TestCase("--Logging:LogLevel:Default=loud", "loud")]
     [TestCase("--model=/nowhere", "/nowhere")]
     [TestCase("--colour=red", "--colour")]
+    [TestCase("--modle=/nowhere", "Did you mean --model?")]
+    [TestCase("--backend=fpga", "--backend is 'fpga'")]
     public void A_start_that_is_refused_says_why_in_one_line(string argument, string named)
     {
-        (int exitCode, string output, string error) = DotnetProcess.Run(
-            AppContext.BaseDirectory,
-            new Dictionary<string, string?>(),
-            "NativeFfn.Server.dll",
-            "--urls=http://127.0.0.1:0",
-            "--grpc-urls=http://127.0.0.1:0",
-            argument);
+        (int exitCode, string output, string error) = CommandProcess.Run(
+            new Dictionary<string, string?>(), "serve", "--grpc-urls=http://127.0.0.1:0", argument,
+            argument.StartsWith("--urls", StringComparison.Ordinal) ? "--backend=managed" : "--urls=http://127.0.0.1:0");
         Assert.Multiple(() =>
         {
             Assert.That(exitCode, Is.EqualTo(2), output + error);
-            Assert.That(error, Does.StartWith("server: error: ").And.Contain(named));
+            Assert.That(error, Does.StartWith("nativeffn: error: ").And.Contain(named));
             Assert.That(error.TrimEnd('\n'), Does.Not.Contain('\n'));
         });
     }

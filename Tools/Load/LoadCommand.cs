@@ -42,8 +42,9 @@ internal static class LoadCommand
         {
             Description = "Also send faults between good requests and in a soak, delete the model, and stop under load.",
         };
-        Option<string> server = Program("--server");
-        Option<string> command = Program("--command");
+        // Set by build/load.sh.
+        Option<string> command = OptionFactory.Text("--command", "DLL", "The built command.", required: true);
+        command.Hidden = true;
         Option<string> folder = OptionFactory.Text("--folder", "DIR", "Where the checkpoint is made.", required: true);
         var rest = new Argument<string[]>("KEY=VALUE")
         {
@@ -52,8 +53,7 @@ internal static class LoadCommand
         };
         var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
         {
-            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, server, command, folder,
-            rest,
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, command, folder, rest,
         };
         root.SetAction(parsed => run(new LoadPlan
         {
@@ -70,20 +70,11 @@ internal static class LoadCommand
             Overload = parsed.GetValue(overload),
             Soak = parsed.GetValue(soak),
             Faults = parsed.GetValue(faults),
-            Server = parsed.GetRequiredValue(server),
             Command = parsed.GetRequiredValue(command),
             Folder = parsed.GetRequiredValue(folder),
             ServerArguments = parsed.GetValue(rest) ?? [],
         }));
         return root;
-    }
-
-    // Set by build/load.sh.
-    private static Option<string> Program(string name)
-    {
-        Option<string> option = OptionFactory.Text(name, "DLL", "A built program.", required: true);
-        option.Hidden = true;
-        return option;
     }
 
     private static Option<double> Factor() => OptionFactory.Word(

@@ -47,9 +47,6 @@ internal sealed record LoadPlan
     /// <summary>Whether faults are sent between good requests.</summary>
     public bool Faults { get; init; }
 
-    /// <summary>The server's program.</summary>
-    public required string Server { get; init; }
-
     /// <summary>The command's program.</summary>
     public required string Command { get; init; }
 

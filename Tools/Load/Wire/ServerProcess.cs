@@ -55,7 +55,7 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
         foreach (string argument in (string[])
         [
-            plan.Server,
+            plan.Command, "serve",
             "--model", model,
             "--backend", Names<BackendKind>.Of(plan.Backend),
             "--precision", Names<FfnPrecision>.Of(plan.Precision),

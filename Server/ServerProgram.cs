@@ -8,48 +8,38 @@ using NativeFfn.Server.Configuration;
 
 namespace NativeFfn.Server;
 
-/// <summary>The program: runs until it is told to end, or says in one line why it does not start.</summary>
-internal static class Program
+/// <summary>The server from its start to its end, which <c>nativeffn serve</c> runs.</summary>
+internal static class ServerProgram
 {
-    // What shells and orchestrators take for bad usage, as the command has it.
-    private const int BadInput = 2;
-
-    private const int MostPatientSeconds = 10;
-
-    // Some two hundred assemblies, the models' files, and a few connections.
-    private const int FilesNeeded = 256;
-
-    private static Task<int> Main(string[] args) => OpenFiles.HaveRoom(FilesNeeded, "server") ? RunAsync(args) : Task.FromResult(BadInput);
-
-    private static async Task<int> RunAsync(string[] args)
+    /// <summary>Serves until the process is told to end, by Ctrl+C, SIGTERM, SIGQUIT or SIGHUP, and then drains.</summary>
+    /// <param name="arguments">Words as <see cref="CommandLine"/> takes them.</param>
+    /// <returns>The exit code: not 0 where the ranks of a job failed.</returns>
+    /// <exception cref="ConfigurationException">It does not start; the message says why.</exception>
+    public static async Task<int> RunAsync(string[] arguments)
     {
         try
         {
-            if (ServerApp.Follows(args))
+            if (ServerApp.Follows(arguments))
             {
-                using IHost follower = ServerApp.CreateFollower(args);
+                using IHost follower = ServerApp.CreateFollower(arguments);
                 using PosixSignalRegistration hangUp = DrainOnHangUp(follower.Services.GetRequiredService<IHostApplicationLifetime>());
                 await follower.RunAsync();
             }
             else
             {
-                await using WebApplication app = ServerApp.Create(args);
+                await using WebApplication app = ServerApp.Create(arguments);
                 using PosixSignalRegistration hangUp = DrainOnHangUp(app.Lifetime);
                 await app.RunAsync();
             }
 
-            // Not 0 where the ranks of a job failed.
             return Environment.ExitCode;
         }
-        catch (Exception refused) when (refused is ConfigurationException or OptionsValidationException or FfnHostingException
+        catch (Exception refused) when (refused is OptionsValidationException or FfnHostingException
             or CheckpointException or BackendUnavailableException or NotSupportedException or IOException or FormatException
                 or InsufficientMemoryException or InvalidDataException or InvalidOperationException or SocketException
                     or UnauthorizedAccessException or CryptographicException)
         {
-            // All ranks mostly meet the same. The lowest says so, and its end ends the others.
-            await Task.Delay(TimeSpan.FromSeconds(Math.Min(FfnEngine.LaunchedRank, MostPatientSeconds)));
-            await Console.Error.WriteLineAsync("server: error: " + refused.Message.ReplaceLineEndings(" "));
-            return BadInput;
+            throw new ConfigurationException(refused.Message, refused);
         }
     }
 
