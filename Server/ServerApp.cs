@@ -59,6 +59,7 @@ internal static class ServerApp
         IServiceCollection services = builder.Services;
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
         services.AddNativeFfn(builder.Configuration.GetSection("NativeFfn"));
+        services.AddOptions<NativeFfnOptions>().PostConfigure<ILogger<SampleModel>>(SampleModels.AddWhereNone);
         services.AddSingleton(options);
         services.AddNativeFfnEndpoints(options.CopyTo);
         services.AddNativeFfnGrpc();
