@@ -45,12 +45,14 @@ internal sealed class LayerProbe(ActivationCurves curves)
             spec.Kind.Name,
             layer.Engine.Backend.Name,
             Names<FfnMode>.Of(mode),
+            mode == FfnMode.Block ? spec.BlockFormula : null,
             view.Tokens,
             view.Position,
             view.Of(rows),
             mode == FfnMode.Block ? view.OfAny(trace.Normalized) : null,
             trace.Routing is { } routing ? view.Of(routing) : null,
             [.. trace.HiddenStages.Select(stage => Describe(layer.Engine, stage, spec, view))],
+            new LastStage(spec.Stages[^1].Kind.Activation.Name, spec.Stages[^1].Kind.Gated, spec.Stages[^1].HasBias),
             view.Of(output),
             Measure(layer, mode, rows, output),
             ForwardCode.Of(info, mode, request, view.Tokens));
@@ -149,6 +151,7 @@ internal sealed class LayerProbe(ActivationCurves curves)
                 mixture.Experts,
                 mixture.TopK,
                 Names<RouterScoring>.Of(mixture.Scoring),
+                mixture.WeighsInput,
                 mixture.SharedDFf > 0,
                 routing.Scores.AsSpan(Position * mixture.Experts, mixture.Experts).ToArray(),
                 [.. Enumerable.Range(0, Tokens).Select(token => ChoicesOf(routing, token))]);

@@ -27,18 +27,25 @@ internal static class SampleModels
         new(
             "gelu",
             FfnSpec.Create(FfnKind.GeluTanh, DModel, 512, bias: true).WithNorms(Norm),
-            "FfnSpec.Create(FfnKind.GeluTanh, dModel: 128, dFf: 512, bias: true).WithNorms(new NormSpec(NormKind.Rms, 1e-5f))",
+            """
+            FfnSpec.Create(FfnKind.GeluTanh, dModel: 128, dFf: 512, bias: true)
+                .WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
+            """,
             1),
         new(
             "swiglu",
             FfnSpec.Create(FfnKind.SwiGlu, DModel, 344).WithNorms(Norm),
-            "FfnSpec.Create(FfnKind.SwiGlu, dModel: 128, dFf: 344).WithNorms(new NormSpec(NormKind.Rms, 1e-5f))",
+            """
+            FfnSpec.Create(FfnKind.SwiGlu, dModel: 128, dFf: 344)
+                .WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
+            """,
             2),
         new(
             "mixture",
             FfnSpec.Create(FfnKind.SwiGlu, DModel, 256).WithNorms(Norm).WithExperts(new MixtureSpec(8, 2)),
             """
-            FfnSpec.Create(FfnKind.SwiGlu, dModel: 128, dFf: 256).WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
+            FfnSpec.Create(FfnKind.SwiGlu, dModel: 128, dFf: 256)
+                .WithNorms(new NormSpec(NormKind.Rms, 1e-5f))
                 .WithExperts(new MixtureSpec(Experts: 8, TopK: 2))
             """,
             3),
