@@ -33,6 +33,7 @@ export class ElementChart {
     this.values = values;
     this.end = niceEnd(scale);
     this.least = isSigned ? -this.end : 0;
+    this.canvas.dataset.end = this.end;
     this.lit = new Set(lit);
     this.canvas.setAttribute('aria-valuemax', `${values.length - 1}`);
     this.view.changed();
@@ -81,10 +82,14 @@ export class ElementChart {
     if (values.length === 0 || canvas.clientWidth === 0) return;
     const { context, width, height } = prepare(canvas);
     const plot = { left: gutter, top: over, width: width - gutter, height: height - over - under };
-    this.drawAxes(context, plot, height);
+    const isShown = index => index >= view.first && index < view.first + view.count;
+    const marks = [
+      ...(isShown(this.hovered) && this.hovered !== view.chosen ? [this.markOf(context, plot, this.hovered, 'soft')] : []),
+      ...(isShown(view.chosen) ? [this.markOf(context, plot, view.chosen, 'accent')] : []),
+    ];
+    this.drawAxes(context, plot, height, marks);
     this.drawBars(context, plot);
-    if (this.hovered >= 0 && this.hovered !== view.chosen) this.drawMark(context, plot, height, this.hovered, 'soft');
-    if (view.chosen >= 0) this.drawMark(context, plot, height, view.chosen, 'accent');
+    for (const mark of marks) drawMark(context, plot, height, mark);
     this.track.classList.toggle('whole', view.isWhole);
     this.thumb.style.left = `${100 * view.first / view.length}%`;
     this.thumb.style.width = `${100 * view.count / view.length}%`;
@@ -97,7 +102,7 @@ export class ElementChart {
     return value => plot.top + (this.end - value) / (this.end - this.least) * plot.height;
   }
 
-  drawAxes(context, plot, height) {
+  drawAxes(context, plot, height, marks) {
     const { first, count } = this.view;
     const up = this.upOf(plot);
     context.textBaseline = 'middle';
@@ -119,8 +124,10 @@ export class ElementChart {
     for (let i = Math.ceil(first / step) * step; i < first + count; i += step) {
       const x = plot.left + (i - first + .5) * each;
       const half = context.measureText(`${i}`).width / 2;
+      const centre = Math.max(plot.left + half, x);
+      const isFree = centre + half <= plot.left + plot.width && marks.every(mark => Math.abs(mark.centre - centre) > mark.half + half + 6);
       context.textAlign = 'center';
-      if (x + half <= plot.left + plot.width) context.fillText(`${i}`, Math.max(plot.left + half, x), height - 5);
+      if (isFree) context.fillText(`${i}`, centre, height - 5);
     }
   }
 
@@ -156,22 +163,25 @@ export class ElementChart {
     }
   }
 
-  drawMark(context, plot, height, index, name) {
+  /** A line through an element with its number and value below, where axis numbers make room for it. */
+  markOf(context, plot, index, name) {
     const { first, count } = this.view;
-    if (index < first || index >= first + count) return;
     const x = plot.left + (index - first + .5) / count * plot.width;
-    context.fillStyle = colour(name);
-    context.globalAlpha = .45;
-    context.fillRect(Math.round(x), plot.top, 1, plot.height);
-    context.globalAlpha = 1;
     const label = `${index}: ${text(this.values[index])}`;
     const half = context.measureText(label).width / 2;
-    const centre = Math.min(plot.left + plot.width - half - 3, Math.max(plot.left + half + 3, x));
-    context.fillStyle = colour('card');
-    context.fillRect(centre - half - 6, height - under + 1, 2 * half + 12, under - 1);
-    context.textAlign = 'center';
-    context.textBaseline = 'alphabetic';
-    context.fillStyle = colour(name);
-    context.fillText(label, centre, height - 5);
+    return { name, label, x, half, centre: Math.min(plot.left + plot.width - half, Math.max(plot.left + half, x)) };
   }
+}
+
+function drawMark(context, plot, height, { name, label, x, half, centre }) {
+  context.fillStyle = colour(name);
+  context.globalAlpha = .45;
+  context.fillRect(Math.round(x), plot.top, 1, plot.height);
+  context.globalAlpha = 1;
+  context.fillStyle = colour('card');
+  context.fillRect(centre - half - 4, height - under + 1, 2 * half + 8, under - 1);
+  context.textAlign = 'center';
+  context.textBaseline = 'alphabetic';
+  context.fillStyle = colour(name);
+  context.fillText(label, centre, height - 5);
 }
