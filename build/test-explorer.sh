@@ -80,9 +80,8 @@ cat >"$program/code.csproj" <<PROJECT
     <Nullable>enable</Nullable>
   </PropertyGroup>
   <ItemGroup>
-    <Reference Include="$artifacts/bin/NativeFfn.Server/release/NativeFfn.dll" />
-    <Reference Include="$artifacts/bin/NativeFfn.Server/release/NativeFfn.Backends.dll" />
-    <Reference Include="$artifacts/bin/NativeFfn.Server/release/NativeFfn.Bindings.dll" />
+    <Reference Include="$artifacts/bin/NativeFfn.Server/release/NativeFfn*.dll" />
+    <Reference Include="$artifacts/bin/NativeFfn.Server/release/CommunityToolkit*.dll" />
   </ItemGroup>
 </Project>
 PROJECT
@@ -100,8 +99,9 @@ else
 fi
 
 if [[ ${1:-} == --pictures ]]; then
-    for picture in explorer mixture stack phone; do
-        cp "$folder/output/picture-$picture.png" "$root/docs/explorer${picture/#explorer/}.png" 2>/dev/null || fail "there is no picture '$picture'."
+    cp "$folder/output/picture-light.png" "$root/docs/explorer.png"
+    for picture in dark mixture stack phone; do
+        cp "$folder/output/picture-$picture.png" "$root/docs/explorer-$picture.png"
     done
 fi
 

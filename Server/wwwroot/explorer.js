@@ -61,6 +61,8 @@ async function start() {
   const before = byId('layer').value;
   byId('layer').replaceChildren(...layers.map(layer => new Option(`${layer.name} · ${shapeOf(layer)}`, layer.name)));
   if (layers.some(layer => layer.name === before)) byId('layer').value = before;
+  if (document.activeElement === byId('key')) byId('layer').focus();
+  byId('key-field').hidden = true;
   await compute();
 }
 

@@ -111,6 +111,7 @@ class ExpertMap {
     const { context, width, height } = prepare(this.canvas);
     const { choices } = this.routing;
     const wide = (width - gutter) / choices.length;
+    const most = Math.max(...choices.flat().map(route => Math.abs(route.weight))) || 1;
     const gap = wide > 6 ? 1 : 0;
     context.textAlign = 'right';
     context.textBaseline = 'middle';
@@ -124,7 +125,7 @@ class ExpertMap {
       for (const route of choice) {
         const row = this.rows.indexOf(route.expert);
         if (row < 0) continue;
-        context.globalAlpha = Math.min(1, .25 + .75 * Math.abs(route.weight));
+        context.globalAlpha = Math.min(1, .3 + .7 * Math.abs(route.weight) / most);
         context.fillStyle = colour(position === this.position ? 'accent' : 'bar');
         context.fillRect(gutter + position * wide, row * rowHeight + 1, wide - gap, rowHeight - 2);
       }

@@ -146,7 +146,9 @@ test('a finger scrolls the page, two zoom a chart, a tap chooses', async () => {
   const box = await chart(page, 'Pre-activation').boundingBox();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
   const before = await page.evaluate(() => scrollY);
-  await device.send('Input.synthesizeScrollGesture', { x, y, yDistance: -200, gestureSourceType: 'touch' });
+  await touch('touchStart', [x, y]);
+  for (let i = 1; i <= 8; i++) await touch('touchMove', [x, y - 25 * i]);
+  await touch('touchEnd');
   await page.waitForFunction(was => scrollY > was + 50, before);
 
   await chart(page, 'Pre-activation').scrollIntoViewIfNeeded();

@@ -1,9 +1,10 @@
 // Every sort of layer, light and dark, wide and narrow: axe's rules, the page's width, the console; and the screenshots.
 
 import assert from 'node:assert/strict';
+import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
-import { browser, models, open, output, samples, sizes, violations } from './harness.mjs';
+import { browser, models, open, output, samples, settled, sizes, violations } from './harness.mjs';
 
 const layers = [
   ['dense', samples, 'swiglu/0', 'block'], ['plain', samples, 'gelu/0', 'ffn'], ['mixture', samples, 'mixture/0', 'block'],
@@ -26,4 +27,32 @@ for (const [name, server, layer, mode] of layers) {
       });
     }
   }
+}
+
+// What the documents show: name, server, layer, how it is opened, and the height of the picture.
+const pictures = [
+  ['light', samples, 'swiglu/0', { scheme: 'light' }, 1130],
+  ['dark', samples, 'swiglu/0', { scheme: 'dark', mode: 'block' }, 1130],
+  ['mixture', samples, 'mixture/0', { scheme: 'light', mode: 'block' }, 1130],
+  ['stack', models, 'stack/0', { scheme: 'dark' }, 1130],
+  ['phone', samples, 'gelu/0', { scheme: 'light', size: 'phone' }, 844],
+];
+const mostBytes = 150_000;
+
+for (const [name, server, layer, how, height] of pictures) {
+  test(`the picture '${name}' of the documents`, async () => {
+    const page = await open(server, layer, how);
+    await page.setViewportSize({ width: sizes[how.size ?? 'desktop'].width, height });
+    await page.locator('[data-place="Output"] .slot').nth(9).click();
+    await settled(page);
+    if (name === 'phone') await page.locator('[data-place="Pre-activation"]').evaluate(card => card.scrollIntoView());
+    else await page.evaluate(() => scrollTo(0, 0));
+    await page.mouse.move(0, 0);
+    await page.evaluate(() => document.activeElement.blur());
+    await settled(page);
+    const path = join(output, `picture-${name}.png`);
+    await page.screenshot({ path });
+    const { size } = await stat(path);
+    assert.ok(size > 10_000 && size <= mostBytes, `${size} bytes`);
+  });
 }
