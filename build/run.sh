@@ -45,21 +45,11 @@ build_server() {
     build_once "$server" Server/NativeFfn.Server.csproj Native Bindings Backends Layers Hosting AspNetCore Server
 }
 
-# The server on a checkpoint of its own making where none is named.
+# The server, on samples of its own making where no checkpoint is named.
 serve() {
-    local arguments=("$@") folder=$artifacts/serve/model
     build_server
     command -v dotnet >/dev/null || require_sdk
-    if [[ " ${arguments[*]} " != *" --model"[\ =]* && " ${arguments[*]} " != *"NativeFfn:Models:"* ]] && ! env | grep -q '^NativeFfn__Models__'; then
-        if [[ ! -f $folder/config.json ]]; then
-            build
-            dotnet "$cli" init --kind swiglu --shape 512x1376 --layers 2 --dtype bf16 --output "$folder" >&2
-        fi
-
-        arguments=(--model "$folder" "${arguments[@]}")
-    fi
-
-    exec dotnet "$server" "${arguments[@]}"
+    exec dotnet "$server" "$@"
 }
 
 nativeffn() { dotnet "$cli" "$@"; }

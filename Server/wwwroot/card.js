@@ -16,13 +16,12 @@ export class RowCard {
     card.dataset.place = about.name;
     const heading = element(card, 'div', 'heading');
     element(heading, about.level ?? 'h2', 'name', about.name);
-    this.formula = element(heading, 'span', 'formula', about.formula);
+    element(heading, 'span', 'formula', about.formula);
+    const end = element(heading, 'div', 'end');
+    this.facts = element(end, 'span', 'facts');
+    zoomButtons(end, about.name, view);
     this.strip = new PositionStrip(card, about.name, about.measure ?? 'RMS', pick);
-    this.chart = new ElementChart(card, about.name, about.unit, view);
-    const foot = element(card, 'div', 'foot');
-    element(foot, 'span', 'axis', about.axis);
-    this.facts = element(foot, 'span', 'facts');
-    zoomButtons(foot, about.name, view);
+    this.chart = new ElementChart(card, about.name, about.unit, about.axis, view);
   }
 
   /** Shows values of the chosen position and a size for each; what shares a scale is given one. */

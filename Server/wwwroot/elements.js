@@ -11,15 +11,16 @@ export class ElementChart {
   /**
    * @param {string} name What the row is, for those who hear it.
    * @param {string} unit What an element is: neuron, element, expert.
+   * @param {string} axis What its numbers count.
    * @param {View} view The window and the chosen element.
    */
-  constructor(parent, name, unit, view) {
-    Object.assign(this, { name, unit, view, values: new Float32Array(), end: 1, least: -1, hovered: -1, lit: new Set() });
+  constructor(parent, name, unit, axis, view) {
+    Object.assign(this, { unit, axis, view, values: new Float32Array(), end: 1, least: -1, hovered: -1, lit: new Set() });
     const frame = element(parent, 'div', 'chart');
     this.canvas = element(frame, 'canvas', 'elements');
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute('role', 'slider');
-    this.canvas.setAttribute('aria-label', `${name}, ${unit}`);
+    this.canvas.setAttribute('aria-label', `${name}, ${axis}`);
     this.canvas.setAttribute('aria-valuemin', '0');
     this.track = element(frame, 'div', 'track');
     this.thumb = element(this.track, 'div', 'thumb');
@@ -119,15 +120,19 @@ export class ElementChart {
 
     context.textBaseline = 'alphabetic';
     context.fillStyle = colour('soft');
+    const half = context.measureText(this.axis).width / 2;
+    const name = { centre: plot.left + plot.width - half, half };
+    const isFree = (centre, wide, others) => others.every(other => Math.abs(other.centre - centre) > other.half + wide + 8);
+    const taken = isFree(name.centre, half, marks) ? [name, ...marks] : marks;
+    if (taken.includes(name)) context.fillText(this.axis, plot.left + plot.width, height - 5);
     const each = plot.width / count;
     const step = Math.max(1, niceStep(count, Math.max(2, plot.width / 90)));
     for (let i = Math.ceil(first / step) * step; i < first + count; i += step) {
       const x = plot.left + (i - first + .5) * each;
-      const half = context.measureText(`${i}`).width / 2;
-      const centre = Math.max(plot.left + half, x);
-      const isFree = centre + half <= plot.left + plot.width && marks.every(mark => Math.abs(mark.centre - centre) > mark.half + half + 6);
+      const wide = context.measureText(`${i}`).width / 2;
+      const centre = Math.max(plot.left + wide, x);
       context.textAlign = 'center';
-      if (isFree) context.fillText(`${i}`, centre, height - 5);
+      if (centre + wide <= plot.left + plot.width && isFree(centre, wide, taken)) context.fillText(`${i}`, centre, height - 5);
     }
   }
 

@@ -92,7 +92,7 @@ test('keys walk through positions and neurons, zoom, and keep the focus', async 
   assert.equal(outline, 'solid', 'the focus is seen');
 
   await page.keyboard.press('Tab');
-  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Activation, neuron');
+  assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Activation, neuron of d_ff = 512');
   await page.keyboard.press('Home');
   await page.keyboard.press('ArrowRight');
   await settled(page);

@@ -43,12 +43,8 @@ for (const [name, server, layer, how, height] of pictures) {
   test(`the picture '${name}' of the documents`, async () => {
     const page = await open(server, layer, how);
     await page.setViewportSize({ width: sizes[how.size ?? 'desktop'].width, height });
-    await page.locator('[data-place="Output"] .slot').nth(9).click();
-    await settled(page);
     if (name === 'phone') await page.locator('[data-place="Pre-activation"]').evaluate(card => card.scrollIntoView());
     else await page.evaluate(() => scrollTo(0, 0));
-    await page.mouse.move(0, 0);
-    await page.evaluate(() => document.activeElement.blur());
     await settled(page);
     const path = join(output, `picture-${name}.png`);
     await page.screenshot({ path });
