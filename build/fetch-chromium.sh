@@ -50,13 +50,17 @@ cat >"$work/result/fonts.conf" <<'CONF'
   <cachedir prefix="xdg">fontconfig</cachedir>
 </fontconfig>
 CONF
-cat >"$work/result/chromium" <<'SCRIPT'
+
+# Some libraries lie in folders of their own.
+folders=$(cd "$work/result" && find root -name 'lib*.so*' -printf '$here/%h\n' | sort -u | paste -sd:)
+cat >"$work/result/chromium" <<SCRIPT
 #!/usr/bin/env bash
-here=$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")
-export LD_LIBRARY_PATH=$here/root/usr/lib/x86_64-linux-gnu${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} FONTCONFIG_FILE=$here/fonts.conf
-exec "$here/root/usr/lib/chromium/chromium" "$@"
+here=\$(dirname "\$(readlink -f "\${BASH_SOURCE[0]}")")
+export LD_LIBRARY_PATH=$folders\${LD_LIBRARY_PATH:+:\$LD_LIBRARY_PATH} FONTCONFIG_FILE=\$here/fonts.conf
+exec "\$here/root/usr/lib/chromium/chromium" "\$@"
 SCRIPT
 chmod +x "$work/result/chromium"
+rmdir "$work/result/lib"
 version=$(dpkg-deb -f "$work"/cache/archives/chromium_*.deb Version)
 publish "$cache/chromium/$version"
 echo "$cache/chromium/$version/chromium"

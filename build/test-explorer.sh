@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# build/test-explorer.sh [--pictures]   tests the explorer's page in headless Chromium, against a server without a model and one with a stack
-# and a mixture; axe looks at every page. It fetches what it needs but Node 20. Screenshots are in artifacts/explorer/output; --pictures
-# puts those of the documents into docs/. The last line is 'N passed, N failed'.
+# build/test-explorer.sh [--pictures]   tests the explorer's page in headless Chromium, against a server without a model and one with a
+# stack and a mixture; axe looks at every page. It fetches what it needs but Node 20. Screenshots are in artifacts/explorer/output;
+# --pictures puts those of the documents into docs/. The last line is 'N passed, N failed'.
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
@@ -12,11 +12,13 @@ node=20
 
 [[ $# == 0 || ($# == 1 && $1 == --pictures) ]] || fail "'$*' is no argument; there is --pictures."
 command -v npm >/dev/null || fail "Node $node or newer is missing, with its npm. See https://nodejs.org"
-(($(node --version | sed 's/^v\([0-9]*\).*/\1/') >= node)) || fail "Node $node or newer is needed; this is $(node --version). See https://nodejs.org"
+(($(node --version | sed 's/^v\([0-9]*\).*/\1/') >= node)) ||
+    fail "Node $node or newer is needed; this is $(node --version). See https://nodejs.org"
 chromium=$("$root/build/fetch-chromium.sh")
 
 # The packages that the lock names, with their sums; none of their scripts is run.
 mkdir -p "$modules"
+rm -f "$modules"/*.mjs
 cp "$root"/Tests/Browser/* "$modules"
 if ! cmp -s "$modules/package-lock.json" "$modules/installed.json"; then
     quietly "$artifacts/logs/npm.log" npm --prefix "$modules" ci --ignore-scripts --no-audit --no-fund
@@ -64,14 +66,16 @@ Server__ApiKeys__0=$key serve models --NativeFfn:Models:stack:Path "$folder/stac
 
 code=0
 EXPLORER_SAMPLES=$samples EXPLORER_MODELS=$address EXPLORER_KEY=$key EXPLORER_OUTPUT=$folder/output EXPLORER_CHROMIUM=$chromium \
-    node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout "$modules"/*.test.mjs | tee "$folder/tests.log" || code=$?
+    node --test --test-concurrency=1 --test-reporter=spec --test-reporter-destination=stdout \
+    "$modules"/*.test.mjs | tee "$folder/tests.log" || code=$?
 passed=$(sed -n 's/^ℹ pass //p' "$folder/tests.log") failed=$(sed -n 's/^ℹ fail //p' "$folder/tests.log")
 
 # The code that the page shows is compiled and run, and gives the numbers that it shows.
 program=$folder/code
-mkdir -p "$program"
-cp "$folder/output/Program.cs" "$program"
-cat >"$program/code.csproj" <<PROJECT
+code_gives_numbers() {
+    mkdir -p "$program"
+    cp "$folder/output/Program.cs" "$program" || return
+    cat >"$program/code.csproj" <<PROJECT
 <Project Sdk="Microsoft.NET.Sdk">
   <PropertyGroup>
     <OutputType>Exe</OutputType>
@@ -85,16 +89,20 @@ cat >"$program/code.csproj" <<PROJECT
   </ItemGroup>
 </Project>
 PROJECT
-for name in Directory.Build.props Directory.Build.targets Directory.Packages.props; do
-    echo '<Project />' >"$program/$name"
-done
-quietly "$artifacts/logs/explorer-code.log" dotnet build "$program/code.csproj" -c Release -o "$program/out"
-if dotnet "$program/out/code.dll" >"$folder/output/actual" && paste "$folder/output/expected" "$folder/output/actual" | awk '
-    { d = $1 - $2; if (d < 0) d = -d; if (NF != 2 || d > 1e-5) bad++ } END { exit NR == 0 || bad }'; then
+    for name in Directory.Build.props Directory.Build.targets Directory.Packages.props; do
+        echo '<Project />' >"$program/$name"
+    done
+    (quietly "$artifacts/logs/explorer-code.log" dotnet build "$program/code.csproj" -c Release -o "$program/out") || return
+    dotnet "$program/out/code.dll" >"$folder/output/actual" || return
+    paste "$folder/output/expected" "$folder/output/actual" |
+        awk '{ d = $1 - $2; if (d < 0) d = -d; if (NF != 2 || d > 1e-5) bad++ } END { exit NR == 0 || bad }'
+}
+
+if code_gives_numbers; then
     echo "✔ the code that the page shows gives its numbers ($(wc -l <"$folder/output/actual"))"
     passed=$((passed + 1))
 else
-    echo "✖ the code that the page shows gives other numbers"
+    echo "✖ the code that the page shows does not give its numbers"
     failed=$((failed + 1))
 fi
 

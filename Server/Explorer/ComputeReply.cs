@@ -49,7 +49,8 @@ internal sealed record ComputedRow(float[] Values, float[] Rms);
 /// <param name="Scores">The position's scores of all experts, before any choice.</param>
 /// <param name="Choices">The chosen experts of every position, best first.</param>
 internal sealed record ComputedRouting(
-    int Experts, int TopK, string Scoring, bool WeighsInput, bool Shared, float[] Scores, ImmutableArray<ImmutableArray<RoutedExpert>> Choices);
+    int Experts, int TopK, string Scoring, bool WeighsInput, bool Shared, float[] Scores,
+    ImmutableArray<ImmutableArray<RoutedExpert>> Choices);
 
 /// <summary>An expert, and what its result was multiplied with.</summary>
 internal sealed record RoutedExpert(int Expert, float Weight);

@@ -3,7 +3,9 @@ using NativeFfn.Hosting;
 
 namespace NativeFfn.Server.Explorer;
 
-/// <summary>C# that computes what the page shows: of a sample whole, of a checkpoint with its path left open, which clients are not told.</summary>
+/// <summary>
+/// C# that computes what the page shows: of a sample whole, of a checkpoint with its path left open, which clients are not told.
+/// </summary>
 internal static class ForwardCode
 {
     /// <summary>The text of a program, without what it does with its numbers.</summary>

@@ -77,6 +77,7 @@ internal static class SampleModels
 internal static partial class SampleLog
 {
     [LoggerMessage(
-        1, LogLevel.Warning, "NativeFfn:Models is empty, so samples with random weights are served: {Names}. Name a checkpoint by --model PATH.")]
+        1, LogLevel.Warning,
+        "NativeFfn:Models is empty, so samples with random weights are served: {Names}. Name a checkpoint by --model PATH.")]
     public static partial void Served(ILogger logger, string names);
 }

@@ -11,7 +11,9 @@ export function drawCurve(canvas, stage, chosen) {
   if (canvas.clientWidth === 0) return;
   const { context, width, height } = prepare(canvas);
   const { x, y } = stage.curve;
-  const plot = { left: margin.left, top: margin.top, width: width - margin.left - margin.right, height: height - margin.top - margin.bottom };
+  const plot = {
+    left: margin.left, top: margin.top, width: width - margin.left - margin.right, height: height - margin.top - margin.bottom,
+  };
   const reach = x[x.length - 1];
   const finite = y.filter(Number.isFinite);
   const low = Math.min(0, ...finite), high = Math.max(0, ...finite);
@@ -77,7 +79,8 @@ function density(context, plot, values, reach) {
   context.fillStyle = colour('bar');
   context.globalAlpha = .6;
   counts.forEach((count, bin) => {
-    context.fillRect(plot.left + bin / bins * plot.width, plot.top + plot.height + 2, plot.width / bins - 1, count / most * (densityHeight - 2));
+    const left = plot.left + bin / bins * plot.width;
+    context.fillRect(left, plot.top + plot.height + 2, plot.width / bins - 1, count / most * (densityHeight - 2));
   });
   context.globalAlpha = 1;
 }
@@ -115,7 +118,8 @@ function marked(context, plot, { across, up }, value, activated) {
   context.stroke();
   const under = `z = ${text(value)}`;
   const half = context.measureText(under).width / 2;
-  label(context, under, Math.min(plot.left + plot.width - half - 3, Math.max(plot.left + half, x)), plot.top + plot.height + densityHeight + 11, 'center');
+  const centre = Math.min(plot.left + plot.width - half - 3, Math.max(plot.left + half, x));
+  label(context, under, centre, plot.top + plot.height + densityHeight + 11, 'center');
   label(context, text(activated), plot.left + 4, y > plot.top + 24 ? y - 8 : y + 12, 'left');
 }
 

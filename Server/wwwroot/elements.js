@@ -104,7 +104,6 @@ export class ElementChart {
   }
 
   drawAxes(context, plot, height, marks) {
-    const { first, count } = this.view;
     const up = this.upOf(plot);
     context.textBaseline = 'middle';
     context.textAlign = 'right';
@@ -118,15 +117,23 @@ export class ElementChart {
       }
     }
 
+    this.drawNumbers(context, plot, height, marks);
+  }
+
+  // Numbers of elements, and what they count, where the marks leave room.
+  drawNumbers(context, plot, height, marks) {
+    const { first, count } = this.view;
     context.textBaseline = 'alphabetic';
     context.fillStyle = colour('soft');
+    const each = plot.width / count;
+    const step = Math.max(1, niceStep(count, Math.max(2, plot.width / 90)));
     const half = context.measureText(this.axis).width / 2;
     const name = { centre: plot.left + plot.width - half, half };
     const isFree = (centre, wide, others) => others.every(other => Math.abs(other.centre - centre) > other.half + wide + 8);
-    const taken = isFree(name.centre, half, marks) ? [name, ...marks] : marks;
+
+    // Where every element has its number, no room is left.
+    const taken = step > 1 && isFree(name.centre, half, marks) ? [name, ...marks] : marks;
     if (taken.includes(name)) context.fillText(this.axis, plot.left + plot.width, height - 5);
-    const each = plot.width / count;
-    const step = Math.max(1, niceStep(count, Math.max(2, plot.width / 90)));
     for (let i = Math.ceil(first / step) * step; i < first + count; i += step) {
       const x = plot.left + (i - first + .5) * each;
       const wide = context.measureText(`${i}`).width / 2;

@@ -84,7 +84,10 @@ function readRows() {
     if (words.length !== width) throw new Error(`Line ${row + 1} has ${words.length} numbers; ${chosen().name} takes ${width}.`);
     return words.map((word, column) => {
       const value = Number(word);
-      if (!Number.isFinite(Math.fround(value))) throw new Error(`Line ${row + 1}, number ${column + 1}: '${word.slice(0, 40)}' is no finite float32.`);
+      if (!Number.isFinite(Math.fround(value))) {
+        throw new Error(`Line ${row + 1}, number ${column + 1}: '${word.slice(0, 40)}' is no finite float32.`);
+      }
+
       return value;
     });
   });

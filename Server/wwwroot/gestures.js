@@ -13,7 +13,9 @@ export function listen(chart) {
   canvas.addEventListener('pointerdown', event => {
     if (event.button !== 0) return;
     fingers.set(event.pointerId, event.clientX);
-    start = { x: event.clientX, first: view.first, count: view.count, moved: fingers.size > 1, spread: spread(fingers), at: middle(chart, fingers) };
+    start = {
+      x: event.clientX, first: view.first, count: view.count, moved: fingers.size > 1, spread: spread(fingers), at: middle(chart, fingers),
+    };
     canvas.setPointerCapture(event.pointerId);
   });
   canvas.addEventListener('pointermove', event => {

@@ -3,7 +3,11 @@
 import { element, extent, text } from './format.js';
 
 export class PositionStrip {
-  /** @param {string} place Where in the forward the strip is. @param {string} measure What a bar's height is. @param {function} pick Told a position. */
+  /**
+   * @param {string} place Where in the forward the strip is.
+   * @param {string} measure What a bar's height is.
+   * @param {function} pick Told a position.
+   */
   constructor(parent, place, measure, pick) {
     this.place = place;
     this.measure = measure;

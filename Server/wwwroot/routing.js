@@ -53,7 +53,8 @@ export class Router {
     }));
     const { into } = this;
     const terms = chosen.map(route => routing.weighsInput
-      ? `expert ${route.expert}(${text(Number(route.weight))} · ${into})` : `${text(Number(route.weight))} · expert ${route.expert}(${into})`);
+      ? `expert ${route.expert}(${text(Number(route.weight))} · ${into})`
+      : `${text(Number(route.weight))} · expert ${route.expert}(${into})`);
     this.sum.textContent = `F = ${terms.join(' + ')}${routing.shared ? ` + shared(${into})` : ''}`;
     this.describe();
   }
@@ -63,7 +64,8 @@ export class Router {
     const { chosen } = this.view;
     if (!this.routing) return;
     const isRouted = this.routing.choices[this.position].some(route => route.expert === chosen);
-    this.other.textContent = chosen < 0 || isRouted ? '' : `Expert ${chosen} has the score ${text(this.values[chosen])} and was not chosen.`;
+    this.other.textContent = chosen < 0 || isRouted
+      ? '' : `Expert ${chosen} has the score ${text(this.values[chosen])} and was not chosen.`;
   }
 
   redraw() { this.map.draw(); }

@@ -52,7 +52,8 @@ export class Scene {
     this.stages = reply.stages.map((stage, i) => new Stage(parent, reply, i, into, pick, this.say));
     const after = reply.output.values.length === width ? model : new View(reply.output.values.length);
     this.output = new RowCard(parent, {
-      name: 'Output', formula: outputOf(reply), unit: 'element', axis: `element of ${after === model ? 'd_model' : 'the output'} = ${after.length}`,
+      name: 'Output', formula: outputOf(reply), unit: 'element',
+      axis: `element of ${after === model ? 'd_model' : 'the output'} = ${after.length}`,
     }, after, pick);
     this.views = new Set([model, after, ...(experts ? [experts] : []), ...this.stages.map(stage => stage.view)]);
     const hear = (view, name) => view.onChange(() => {

@@ -11,8 +11,8 @@ export function showTiming(card, timing, tokens) {
   const steps = [...timing.steps, { name: 'other', ms: rest, share: timing.threadMs > 0 ? rest / timing.threadMs : 0 }];
   card.querySelector('.total').textContent = `${text(timing.elapsedMs)} ms`;
   card.querySelector('.note').textContent =
-    `Wall time of one forward of ${tokens === 1 ? 'the position' : `all ${tokens} positions`}; below, ${text(timing.threadMs)} ms of work on up to `
-    + `${timing.threads === 1 ? 'one thread' : `${timing.threads} threads`}.`;
+    `Wall time of one forward of ${tokens === 1 ? 'the position' : `all ${tokens} positions`}; below, ${text(timing.threadMs)} ms of work `
+    + `on up to ${timing.threads === 1 ? 'one thread' : `${timing.threads} threads`}.`;
   card.querySelector('tbody').replaceChildren(...steps.map(step => {
     const row = element(null, 'tr');
     element(row, 'th', '', names[step.name] ?? step.name).scope = 'row';

@@ -33,7 +33,8 @@ test('a click on a position lights it from the input to the output, with the num
     const stage = reply.stages[0];
     const rows = [reply.input, reply.normalized, stage.preActivation, stage.activated, stage.up, stage.hidden, reply.output];
     for (const [i, row] of rows.entries()) {
-      assert.equal(await strip(page, places[i]).getAttribute('aria-valuetext'), `position ${position} of ${tokens}, RMS ${shown(row.rms[position])}`);
+      assert.equal(
+        await strip(page, places[i]).getAttribute('aria-valuetext'), `position ${position} of ${tokens}, RMS ${shown(row.rms[position])}`);
       const values = row.values;
       assert.match(
         await page.locator(`[data-place="${places[i]}"] .facts`).textContent(),
@@ -41,7 +42,8 @@ test('a click on a position lights it from the input to the output, with the num
     }
 
     const neuron = Number((await page.locator('.side h3').textContent()).replace('Neuron ', ''));
-    for (const [name, row] of [['z', stage.preActivation], ['a', stage.activated], ['u', stage.up], ['h', stage.hidden]]) {
+    const steps = { z: stage.preActivation, a: stage.activated, u: stage.up, h: stage.hidden };
+    for (const [name, row] of Object.entries(steps)) {
       assert.equal(await page.locator(`dt[data-of=${name}] + dd b`).textContent(), shown(row.values[neuron]), `${name} of neuron ${neuron}`);
     }
   }
@@ -80,14 +82,16 @@ test('keys walk through positions and neurons, zoom, and keep the focus', async 
   const page = await open(samples, 'gelu/0');
   await strip(page, 'Activation').focus();
   const position = () => strip(page, 'Output').getAttribute('aria-valuenow');
-  for (const [press, expected] of [['Home', 0], ['ArrowRight', 1], ['ArrowUp', 2], ['ArrowLeft', 1], ['PageUp', 9], ['End', tokens - 1], ['ArrowRight', tokens - 1]]) {
+  const last = tokens - 1;
+  const walk = [['Home', 0], ['ArrowRight', 1], ['ArrowUp', 2], ['ArrowLeft', 1], ['PageUp', 9], ['End', last], ['ArrowRight', last]];
+  for (const [press, expected] of walk) {
     await page.keyboard.press(press);
     await settled(page);
     assert.equal(await position(), `${expected}`, press);
     assert.equal(await page.evaluate(() => document.activeElement.getAttribute('aria-label')), 'Position, Activation');
   }
 
-  await page.waitForFunction(last => document.getElementById('live').textContent.startsWith(`Position ${last} of`), tokens - 1);
+  await page.waitForFunction(at => document.getElementById('live').textContent.startsWith(`Position ${at} of`), last);
   const outline = await page.evaluate(() => getComputedStyle(document.activeElement).outlineStyle);
   assert.equal(outline, 'solid', 'the focus is seen');
 
@@ -141,7 +145,8 @@ test('the wheel scrolls the page unless a chart has the focus', async () => {
 test('a finger scrolls the page, two zoom a chart, a tap chooses', async () => {
   const page = await open(samples, 'gelu/0', { size: 'phone', touch: true });
   const device = await page.context().newCDPSession(page);
-  const touch = (type, ...points) => device.send('Input.dispatchTouchEvent', { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
+  const touch = (type, ...points) => device.send(
+    'Input.dispatchTouchEvent', { type, touchPoints: points.map(([x, y], id) => ({ x, y, id })) });
   await chart(page, 'Pre-activation').scrollIntoViewIfNeeded();
   const box = await chart(page, 'Pre-activation').boundingBox();
   const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
@@ -191,7 +196,9 @@ test('a mixture shows its scores, the chosen experts and their shares', async ()
   await page.keyboard.press('Home');
   for (let i = 0; i < other; i++) await page.keyboard.press('ArrowRight');
   await settled(page);
-  assert.equal(await page.locator('aside .note').textContent(), `Expert ${other} has the score ${shown(routing.scores[other])} and was not chosen.`);
+  assert.equal(
+    await page.locator('aside .note').textContent(),
+    `Expert ${other} has the score ${shown(routing.scores[other])} and was not chosen.`);
   assert.deepEqual(page.errors, []);
 });
 
@@ -254,7 +261,8 @@ test('the code is copied, and is what the next step compiles and runs', async ()
   const code = await page.evaluate(() => navigator.clipboard.readText());
   assert.equal(code, await page.locator('#code code').textContent());
   const { output: row } = await ask(samples, { layer: 'mixture/0', mode: 'block', position: 3, random: { tokens, seed: 1 } });
-  await writeFile(join(output, 'Program.cs'), `${code}\nforeach (float value in y.AsSpan(3 * layer.Spec.OutputWidth, layer.Spec.OutputWidth))\n{\n`
+  await writeFile(join(output, 'Program.cs'), `${code}\nint width = layer.Spec.OutputWidth;\n`
+    + 'foreach (float value in y.AsSpan(3 * width, width))\n{\n'
     + '    Console.WriteLine(value.ToString("R", System.Globalization.CultureInfo.InvariantCulture));\n}\n');
   await writeFile(join(output, 'expected'), row.values.map(value => `${value}\n`).join(''));
 });

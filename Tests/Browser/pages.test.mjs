@@ -33,7 +33,7 @@ for (const [name, server, layer, mode] of layers) {
 const pictures = [
   ['light', samples, 'swiglu/0', { scheme: 'light' }, 1130],
   ['dark', samples, 'swiglu/0', { scheme: 'dark', mode: 'block' }, 1130],
-  ['mixture', samples, 'mixture/0', { scheme: 'light', mode: 'block' }, 1130],
+  ['mixture', samples, 'mixture/0', { scheme: 'light', mode: 'block' }, 1190],
   ['stack', models, 'stack/0', { scheme: 'dark' }, 1130],
   ['phone', samples, 'gelu/0', { scheme: 'light', size: 'phone' }, 844],
 ];
@@ -44,7 +44,7 @@ for (const [name, server, layer, how, height] of pictures) {
     const page = await open(server, layer, how);
     await page.setViewportSize({ width: sizes[how.size ?? 'desktop'].width, height });
     if (name === 'phone') await page.locator('[data-place="Pre-activation"]').evaluate(card => card.scrollIntoView());
-    else await page.evaluate(() => scrollTo(0, 0));
+    await page.evaluate(() => document.activeElement.blur());
     await settled(page);
     const path = join(output, `picture-${name}.png`);
     await page.screenshot({ path });

@@ -63,7 +63,8 @@ public sealed class ExplorerTests
             float[][] of = [.. all.Chunk(all.Length / Tokens)];
             Assert.That(Numbers(row, "values"), Is.EqualTo(of[Position]).Within(Tolerance), name);
             Assert.That(
-                Numbers(row, "rms"), Is.EqualTo(of.Select(static values => (float)Math.Sqrt(values.Average(static value => (double)value * value))))
+                Numbers(row, "rms"),
+                Is.EqualTo(of.Select(static values => (float)Math.Sqrt(values.Average(static value => (double)value * value))))
                     .Within(Tolerance), name);
         }
     }
@@ -141,7 +142,8 @@ public sealed class ExplorerTests
     }
 
     private static IEnumerable<string> Pages() =>
-        ["/", .. Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "wwwroot")).Select(static file => "/" + Path.GetFileName(file))];
+        Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "wwwroot")).Select(static file => "/" + Path.GetFileName(file))
+            .Prepend("/");
 
     [TestCaseSource(nameof(Pages))]
     public async Task The_page_allows_nothing_from_elsewhere(string address)

@@ -9,7 +9,9 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
 
-/// <summary>What is served where no model is configured, and what the explorer says of a mixture and of inner values that are too many.</summary>
+/// <summary>
+/// What is served where no model is configured, and what the explorer says of a mixture and of inner values that are too many.
+/// </summary>
 public sealed class SampleModelTests
 {
     private const double Tolerance = 1e-6;
@@ -56,7 +58,8 @@ public sealed class SampleModelTests
         const int Position = 3;
         SampleModel sample = SampleModels.All.Single(static sample => sample.Spec.Mixture is not null);
         using JsonDocument reply = JsonDocument.Parse(
-            await OkAsync($"{{\"layer\": \"{sample.Name}/0\", \"position\": {Position}, \"random\": {{\"tokens\": {Tokens}, \"seed\": 9}}}}"));
+            await OkAsync(
+                $"{{\"layer\": \"{sample.Name}/0\", \"position\": {Position}, \"random\": {{\"tokens\": {Tokens}, \"seed\": 9}}}}"));
         using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed });
         using FfnLayer layer = engine.CreateLayer(sample.Spec, sample.Weights);
         var random = new Random(9);
@@ -64,7 +67,8 @@ public sealed class SampleModelTests
         var trace = new FfnTrace(sample.Spec, Tokens);
         layer.Inspect(FfnMode.Ffn, rows, new float[rows.Length], trace);
         JsonElement routing = reply.RootElement.GetProperty("routing");
-        JsonElement[][] choices = [.. routing.GetProperty("choices").EnumerateArray().Select(static choice => choice.EnumerateArray().ToArray())];
+        JsonElement[][] choices =
+            [.. routing.GetProperty("choices").EnumerateArray().Select(static choice => choice.EnumerateArray().ToArray())];
         Assert.Multiple(() =>
         {
             Assert.That(routing.GetProperty("scoring").GetString(), Is.EqualTo("softmax"));
@@ -101,7 +105,8 @@ public sealed class SampleModelTests
             const int Tokens = 3;
             var trace = new FfnTrace(sample.Spec, Tokens);
             long held = trace.HiddenStages.Sum(static stage =>
-                (long)stage.PreActivation.Length + stage.Activation.Length + (stage.Up?.Length ?? 0) + (stage.Up is null ? 0 : stage.Hidden.Length))
+                (long)stage.PreActivation.Length + stage.Activation.Length
+                + (stage.Up is null ? 0 : stage.Up.Length + stage.Hidden.Length))
                 + (trace.Normalized?.Length ?? 0) + (trace.Routing?.Scores.Length ?? 0);
             Assert.That(LayerProbe.BytesOf(sample.Spec, Tokens), Is.GreaterThan(held * sizeof(float)), sample.Name);
         }
