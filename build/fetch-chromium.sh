@@ -35,12 +35,12 @@ say "Chromium: fetching from Debian main with the libraries that the machine lac
 apt_get update
 
 # What is installed counts as there, and nothing is installed; a lock would need root.
-apt_get -o Debug::NoLocking=1 --yes --no-install-recommends --download-only install chromium fonts-dejavu-core
+apt_get -o Debug::NoLocking=1 --yes --no-install-recommends --download-only install chromium fonts-dejavu-core fonts-roboto-unhinted
 for deb in "$work"/cache/archives/*.deb; do
     dpkg-deb -x "$deb" "$work/result/root"
 done
 
-# A font that was fetched lies where no configuration of the machine looks.
+# Fonts that were fetched lie where no configuration of the machine looks. Roboto has letters, DejaVu the signs of formulas.
 cat >"$work/result/fonts.conf" <<'CONF'
 <?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
@@ -48,6 +48,10 @@ cat >"$work/result/fonts.conf" <<'CONF'
   <dir prefix="relative">root/usr/share/fonts</dir>
   <dir>/usr/share/fonts</dir>
   <cachedir prefix="xdg">fontconfig</cachedir>
+  <alias binding="same"><family>monospace</family><prefer><family>DejaVu Sans Mono</family></prefer></alias>
+  <match target="pattern">
+    <edit name="family" mode="append_last" binding="same"><string>Roboto</string><string>DejaVu Sans</string></edit>
+  </match>
 </fontconfig>
 CONF
 
