@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
 using NativeFfn.Checkpoints.Families;
@@ -25,6 +26,7 @@ namespace NativeFfn.Cli;
 [JsonSerializable(typeof(PlanReport))]
 [JsonSerializable(typeof(LlamaConfig))]
 [JsonSerializable(typeof(FamilyReport))]
+[JsonSerializable(typeof(JsonObject))]
 internal sealed partial class CliJson : JsonSerializerContext
 {
     // Paths and sentences as they are, not as \u0027: nothing here is put into a web page.

@@ -65,7 +65,7 @@ internal static class ServerApp
             new HostApplicationBuilderSettings { Configuration = CreateBuilder(arguments).Configuration });
         builder.Logging.AddConfiguration(builder.Configuration.GetSection("Logging")).AddConsole();
         builder.Services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
-        builder.Services.AddNativeFfn(builder.Configuration.GetSection(NativeFfnOptions.SectionName));
+        AddLayers(builder.Services, builder.Configuration);
         return builder.Build();
     }
 
@@ -81,6 +81,12 @@ internal static class ServerApp
         return builder;
     }
 
+    private static void AddLayers(IServiceCollection services, IConfiguration configuration)
+    {
+        services.AddNativeFfn(configuration.GetSection(NativeFfnOptions.SectionName));
+        services.AddOptions<NativeFfnOptions>().PostConfigure<ILogger<SampleModel>>(SampleModels.AddWhereNone);
+    }
+
     private static void AddServices(WebApplicationBuilder builder, ServerOptions options)
     {
         builder.WebHost.ConfigureKestrel(kestrel =>
@@ -91,7 +97,7 @@ internal static class ServerApp
         });
         IServiceCollection services = builder.Services;
         services.Configure<HostOptions>(static host => host.ShutdownTimeout = ShutdownTimeout);
-        services.AddNativeFfn(builder.Configuration.GetSection(NativeFfnOptions.SectionName));
+        AddLayers(services, builder.Configuration);
         services.AddSingleton(options);
         services.AddNativeFfnEndpoints(options.CopyTo);
         services.AddNativeFfnGrpc();

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # build/run.sh ARGS   builds what changed and runs 'nativeffn ARGS'
-# build/run.sh serve [--model PATH] [--urls http://127.0.0.1:8080] ...   the same; without a model it serves one of its own making
+# build/run.sh serve [--model PATH] [--urls http://127.0.0.1:8080] ...   the same; without a model it serves samples
 # build/run.sh        does all the set-up and shows the main job: a checkpoint's layer, verified and timed on every backend
 set -euo pipefail
 # shellcheck source=common.sh
@@ -34,20 +34,11 @@ build() {
     ) 9>"$artifacts/build.lock"
 }
 
-# The server on a checkpoint of its own making where none is named.
+# The server, on samples of its own making where no checkpoint is named.
 serve() {
-    local arguments=("$@") folder=$artifacts/serve/model
     build
     command -v dotnet >/dev/null || require_sdk
-    if [[ " ${arguments[*]} " != *" --model"[\ =]* && " ${arguments[*]} " != *"NativeFfn:Models:"* ]] && ! env | grep -q '^NativeFfn__Models__'; then
-        if [[ ! -f $folder/config.json ]]; then
-            dotnet "$cli" init --kind swiglu --shape 512x1376 --layers 2 --dtype bf16 --output "$folder" >&2
-        fi
-
-        arguments=(--model "$folder" "${arguments[@]}")
-    fi
-
-    exec dotnet "$cli" serve "${arguments[@]}"
+    exec dotnet "$cli" serve "$@"
 }
 
 nativeffn() { dotnet "$cli" "$@"; }

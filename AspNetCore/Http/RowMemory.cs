@@ -26,11 +26,24 @@ internal sealed class RowMemory(long limit)
         if (Interlocked.Add(ref _used, Bytes(array)) > limit)
         {
             Return(array);
-            throw new RequestException(
-                ProblemKind.QueueFull, $"The bodies of all requests would take more than the {limit} bytes that are allowed.");
+            throw Exhausted();
         }
 
         return array;
+    }
+
+    /// <summary>Counts memory that is not of the pool, for as long as the share is not disposed.</summary>
+    /// <exception cref="RequestException">The limit is reached.</exception>
+    public Share Reserve(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(bytes);
+        if (Interlocked.Add(ref _used, bytes) > limit)
+        {
+            Interlocked.Add(ref _used, -bytes);
+            throw Exhausted();
+        }
+
+        return new Share(this, bytes);
     }
 
     public void Return(float[] array)
@@ -39,7 +52,18 @@ internal sealed class RowMemory(long limit)
         PoolOf(array.Length).Return(array);
     }
 
+    private RequestException Exhausted() => new(
+        ProblemKind.QueueFull, $"The bodies of all requests would take more than the {limit} bytes that are allowed.");
+
     private static long Bytes(float[] array) => (long)array.Length * sizeof(float);
 
     private ArrayPool<float> PoolOf(int elements) => elements <= UsualElements ? _usual : ArrayPool<float>.Shared;
+
+    /// <summary>Memory that is counted and not held.</summary>
+    internal sealed class Share(RowMemory memory, long bytes) : IDisposable
+    {
+        private long _bytes = bytes;
+
+        public void Dispose() => Interlocked.Add(ref memory._used, -Interlocked.Exchange(ref _bytes, 0));
+    }
 }

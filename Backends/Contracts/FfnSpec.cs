@@ -67,6 +67,11 @@ public sealed class FfnSpec
     /// <summary>Why <see cref="FfnMode.Block"/> is refused, such as a norm that a checkpoint does not have; null where it is not.</summary>
     public string? WhyNoBlock => _formula.WhyNoBlock;
 
+    /// <summary>
+    /// What <see cref="FfnMode.Block"/> computes, as in <c>x + F(rmsnorm[1e-5](x))</c>: F is the network, x a token's row; null where it is refused.
+    /// </summary>
+    public string? BlockFormula => Modes.Contains(FfnMode.Block) ? BlockText.Of(this) : null;
+
     /// <summary>Every tensor that the layer's weights consist of, stages first, then what a block has beside them.</summary>
     public ImmutableArray<FfnTensor> Tensors { get; }
 

@@ -31,7 +31,10 @@ public sealed class FfnStageTrace
     public float[] Hidden { get; }
 }
 
-/// <summary>Where a mixture sent each token during a traced forward; both arrays are row-major <c>[tokens, TopK]</c>, best expert first.</summary>
+/// <summary>
+/// Where a mixture sent each token during a traced forward: <c>[tokens, TopK]</c> of the chosen experts, best first, and
+/// <c>[tokens, Experts]</c> of what they were chosen by, all row-major.
+/// </summary>
 public sealed class FfnRoutingTrace
 {
     internal FfnRoutingTrace(MixtureSpec mixture, int tokens)
@@ -40,6 +43,7 @@ public sealed class FfnRoutingTrace
         Mixture = mixture;
         Experts = new int[elements];
         Weights = new float[elements];
+        Scores = new float[checked(tokens * mixture.Experts)];
     }
 
     /// <summary>The mixture.</summary>
@@ -50,6 +54,20 @@ public sealed class FfnRoutingTrace
 
     /// <summary>What each one's result, or its input, was multiplied with.</summary>
     public float[] Weights { get; }
+
+    /// <summary>
+    /// The router's scores of all experts, s in the formula of <see cref="MixtureSpec"/>, without the selection bias; the logits z of
+    /// <see cref="RouterScoring.SparseMixer"/>, which has no scores.
+    /// </summary>
+    public float[] Scores { get; }
+
+    // One token, as the router chose.
+    internal void Set(int token, ReadOnlySpan<float> scores, ReadOnlySpan<int> experts, ReadOnlySpan<float> weights)
+    {
+        scores.CopyTo(Scores.AsSpan(token * Mixture.Experts));
+        experts.CopyTo(Experts.AsSpan(token * Mixture.TopK));
+        weights.CopyTo(Weights.AsSpan(token * Mixture.TopK));
+    }
 }
 
 /// <summary>

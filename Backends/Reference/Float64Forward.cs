@@ -80,6 +80,7 @@ internal sealed class Float64Forward(
             {
                 routes[token].Experts.CopyTo(traced.Experts, token * topK);
                 WideRows.Round(routes[token].Weights, traced.Weights.AsSpan(token * topK, topK));
+                WideRows.Round(routes[token].Scores, traced.Scores.AsSpan(token * traced.Mixture.Experts, traced.Mixture.Experts));
             }
         }
 

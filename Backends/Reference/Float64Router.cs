@@ -5,11 +5,12 @@ namespace NativeFfn.Backends.Reference;
 /// <summary>Where one token goes.</summary>
 /// <param name="Experts">The chosen experts, best first.</param>
 /// <param name="Weights">What each one's result is multiplied with.</param>
+/// <param name="Scores">The scores of all experts; the bounded logits of a sparse mixer.</param>
 /// <param name="Margin">
 /// By how much the choice was decided, relative to the largest number that was compared: where it is next to nothing, float32 may choose
 /// otherwise. Infinite where there was nothing to choose.
 /// </param>
-internal sealed record Float64Route(int[] Experts, double[] Weights, double Margin);
+internal sealed record Float64Route(int[] Experts, double[] Weights, double[] Scores, double Margin);
 
 /// <summary>The routing of a mixture in float64, by the formula of <see cref="MixtureSpec"/>.</summary>
 internal static class Float64Router
@@ -64,7 +65,7 @@ internal static class Float64Router
         int[] order = [.. candidates.OrderByDescending(expert => choice[expert])];
         int[] chosen = order[..mixture.TopK];
         return new Float64Route(
-            chosen, [.. chosen.Select(expert => scores[expert])], Math.Min(groupMargin, Margin(choice, order, mixture.TopK)));
+            chosen, [.. chosen.Select(expert => scores[expert])], scores, Math.Min(groupMargin, Margin(choice, order, mixture.TopK)));
     }
 
     // Each one's weight is its softmax over those left that are about as good; close decisions are who is the best, and who is about as good.
@@ -85,7 +86,7 @@ internal static class Float64Router
             left.RemoveAt(0);
         }
 
-        return new Float64Route(chosen, weights, margin);
+        return new Float64Route(chosen, weights, logits, margin);
     }
 
     // Masked ones are equal in every precision, and the lower index wins.

@@ -7,7 +7,7 @@ internal static class Router
 {
     /// <summary>Chooses experts, best first.</summary>
     /// <param name="mixture">How tokens are routed.</param>
-    /// <param name="logits">One logit an expert, without the router's bias; overwritten.</param>
+    /// <param name="logits">One logit an expert, without the router's bias; receives the scores, or of a sparse mixer the bounded logits.</param>
     /// <param name="bias">The router's bias, or none.</param>
     /// <param name="selectionBias">One number an expert, or none.</param>
     /// <param name="experts">Receives the TopK chosen experts.</param>

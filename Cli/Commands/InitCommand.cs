@@ -6,7 +6,7 @@ using Spectre.Console;
 
 namespace NativeFfn.Cli.Commands;
 
-/// <summary><c>init</c>: makes a checkpoint in Llama or Mixtral layout with random weights.</summary>
+/// <summary><c>init</c>: makes a checkpoint with random weights, of a transformer's layers or of stacks.</summary>
 internal static class InitCommand
 {
     // More layers than any network has.
@@ -16,14 +16,16 @@ internal static class InitCommand
     private const string ConfigFile = "config.json";
     private const string SampleFile = "input.safetensors";
 
-    private sealed record Request(LlamaCheckpoint Checkpoint, int SampleTokens, int SampleSeed, string Output);
+    private sealed record Request(RandomCheckpoint Checkpoint, int SampleTokens, int SampleSeed, string Output);
 
     public static Command Create(Session session)
     {
         Option<FfnKind> kind = CommonOptions.Kind($"The layers' kind: {string.Join(", ", LlamaConfig.Kinds)}.");
         kind.DefaultValueFactory = static _ => FfnKind.SwiGlu;
         Option<LayerShape?> shape = CommonOptions.Shape("d_model and d_ff.");
-        shape.Required = true;
+        Option<StackShape?> stack = OptionFactory.Word<StackShape?>(
+            "--stack", "WxWx...xW", "In place of --shape, the widths of a stack from its input to its output; its last stage is linear.",
+            "three positive widths or more, such as 784x256x128x10", StackShape.TryParse);
         Option<int> experts = CommonOptions.Experts();
         Option<int> topK = CommonOptions.TopK();
         Option<int> layers = OptionFactory.Integer("--layers", "L", "Layers.", 1, MaxLayers, 1);
@@ -32,25 +34,31 @@ internal static class InitCommand
         Option<int> sample = OptionFactory.Integer(
             "--sample-input", "TOKENS", $"Also write {SampleFile} with that many random rows, for trying 'forward'.", 1, MaxSampleTokens);
         Option<string> output = OptionFactory.Text("--output", "DIR", "The folder to make; it must not exist or be empty.", required: true);
-        var command = new Command("init", "Make a checkpoint with Xavier weights, in Llama layout, or in Mixtral layout with --experts.")
+        var command = new Command("init", "Make a checkpoint with Xavier weights, in Llama layout, or in Mixtral layout with --experts, or of stacks with --stack.")
         {
-            kind, shape, experts, topK, layers, type, seed, sample, output,
+            kind, shape, stack, experts, topK, layers, type, seed, sample, output,
         };
         command.SetAction(parsed =>
         {
             ulong number = parsed.GetValue(seed);
-            var checkpoint = new LlamaCheckpoint(
-                parsed.GetValue(kind),
-                parsed.GetValue(shape)!,
-                parsed.GetValue(layers),
-                parsed.GetValue(type)!,
-                number,
+            CheckpointForm form = FormOf(
+                parsed.GetValue(kind), parsed.GetValue(shape), parsed.GetValue(stack), parsed.GetValue(layers),
                 CommonOptions.Mixture(parsed.GetValue(experts), parsed.GetValue(topK)));
+            var checkpoint = new RandomCheckpoint(form, parsed.GetValue(type)!, number);
             return Run(session, new Request(
                 checkpoint, parsed.GetValue(sample), unchecked((int)number), parsed.GetRequiredValue(output)));
         });
         return command;
     }
+
+    private static CheckpointForm FormOf(FfnKind kind, LayerShape? shape, StackShape? stack, int layers, MixtureSpec? mixture) => (shape, stack) switch
+    {
+        (not null, null) => new LlamaForm(kind, shape, layers, mixture),
+        (null, not null) when mixture is null => new StackForm(kind, stack, layers),
+        (null, not null) => throw new UsageException("--experts is for --shape; a stack has no mixtures."),
+        (null, null) => throw new UsageException("Option '--shape' is required, or '--stack'."),
+        _ => throw new UsageException("Give either --shape or --stack."),
+    };
 
     private static Option<WeightType?> WeightTypeOption()
     {
@@ -81,7 +89,7 @@ internal static class InitCommand
         WithProgress(session.Terminal, request, written => session.Interrupt.WhileWriting(
             () => Write(request, written, session.Interrupt.Token)));
         session.Terminal.Out.WriteLine(
-            $"{request.Output}: {request.Checkpoint.Config.NumHiddenLayers} x {request.Checkpoint.Spec}, {request.Checkpoint.WeightType}, " +
+            $"{request.Output}: {request.Checkpoint.Layers} x {request.Checkpoint.Spec}, {request.Checkpoint.WeightType}, " +
             $"{ByteSize.Of(request.Checkpoint.ByteCount)}" + (request.SampleTokens > 0 ? $", {SampleFile} with {request.SampleTokens} tokens" : string.Empty));
         return ExitCode.Done;
     }
@@ -93,7 +101,7 @@ internal static class InitCommand
         if (request.Checkpoint.ByteCount > free)
         {
             throw new UsageException(
-                $"--output '{request.Output}' would take {ByteSize.Of(request.Checkpoint.ByteCount)}, but '{folder}' has {ByteSize.Of(free)} free. Give a smaller --shape or fewer --layers.");
+                $"--output '{request.Output}' would take {ByteSize.Of(request.Checkpoint.ByteCount)}, but '{folder}' has {ByteSize.Of(free)} free. Give a smaller {request.Checkpoint.Option} or fewer --layers.");
         }
     }
 
@@ -110,7 +118,7 @@ internal static class InitCommand
             sample.Commit();
         }
 
-        AtomicFile.WriteText(folder[ConfigFile], CliJson.Write(request.Checkpoint.Config, CliJson.Default.LlamaConfig) + Environment.NewLine);
+        AtomicFile.WriteText(folder[ConfigFile], request.Checkpoint.Configuration + Environment.NewLine);
         folder.Keep();
     }
 

@@ -62,7 +62,7 @@ internal static class LayersCommand
                 spec.Mixture?.SharedDFf ?? 0,
                 found.WeightType,
                 spec.Tensors.Sum(tensor => tensor.Rows * source.EncodingOf(tensor).RowBytes(tensor.Columns)),
-                BlockFormula.Of(spec),
+                spec.BlockFormula ?? "none: " + (spec.WhyNoBlock ?? "the output is not as wide as the input."),
                 Problem: null);
         }
         catch (CheckpointException problem)

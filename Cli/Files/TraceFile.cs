@@ -4,8 +4,8 @@ namespace NativeFfn.Cli.Files;
 /// <remarks>
 /// <c>normalized</c> (block mode with a norm before the network), then <c>pre_activation</c>, <c>activation</c> and, in a gated stage,
 /// <c>up</c>, then <c>hidden</c>, and last <c>output</c>. Where a layer has several hidden stages, each one's names start with
-/// <c>stages.{i}.</c>. A mixture has <c>routing.experts</c> and <c>routing.weights</c> (<c>[tokens, top k]</c>, best expert first) in the
-/// place of stages; experts are numbers in F32 as all else, which holds them exactly.
+/// <c>stages.{i}.</c>. A mixture has <c>routing.experts</c> and <c>routing.weights</c> (<c>[tokens, top k]</c>, best expert first) and
+/// <c>routing.scores</c> (<c>[tokens, experts]</c>) in the place of stages; experts are numbers in F32 as all else, which holds them exactly.
 /// </remarks>
 internal static class TraceFile
 {
@@ -13,7 +13,7 @@ internal static class TraceFile
     public static void RequireRoom(FfnSpec spec, int tokens)
     {
         int widest = spec.Mixture is { } mixture
-            ? Math.Max(spec.InputWidth, mixture.TopK)
+            ? Math.Max(spec.InputWidth, mixture.Experts)
             : spec.Stages.Max(static stage => Math.Max(stage.InputWidth, stage.Width));
         if ((long)tokens * widest > Array.MaxLength)
         {
@@ -35,6 +35,7 @@ internal static class TraceFile
         {
             tensors.Add(("routing.experts", routing.Mixture.TopK, Array.ConvertAll(routing.Experts, static expert => (float)expert)));
             tensors.Add(("routing.weights", routing.Mixture.TopK, routing.Weights));
+            tensors.Add(("routing.scores", routing.Mixture.Experts, routing.Scores));
         }
 
         for (int i = 0; i < trace.HiddenStages.Length; i++)

@@ -6,7 +6,7 @@ namespace NativeFfn.Checkpoints;
 /// <summary>A checkpoint open for reading: a configuration and safetensors files, one or many, or a GGUF file, whole or split.</summary>
 /// <remarks>
 /// More than two hundred families by the <c>model_type</c> of <c>config.json</c>, and of GGUF as many architectures as have rows among them:
-/// <c>nativeffn families</c> and docs/checkpoints.md list them. A model may mix dense layers and mixtures. The files
+/// <c>nativeffn families</c> and docs/checkpoints.md list them; stacks of any depth have the type <c>mlp</c>. A model may mix dense layers and mixtures. The files
 /// are not trusted: what does not fit its configuration is refused by name. Only the tensors of the layers that are asked for are read, and
 /// of a sharded checkpoint only the shards that have them are opened.
 /// Safe for use by several threads at once.
@@ -28,11 +28,11 @@ namespace NativeFfn.Checkpoints;
 /// </example>
 public sealed class FfnCheckpoint : IDisposable
 {
-    private readonly FamilyLayout _layout;
+    private readonly ICheckpointLayout _layout;
     private readonly CheckpointTensors _tensors;
     private readonly string? _config;
 
-    private FfnCheckpoint(string path, string modelType, FamilyLayout layout, CheckpointTensors tensors, string? config)
+    private FfnCheckpoint(string path, string modelType, ICheckpointLayout layout, CheckpointTensors tensors, string? config)
     {
         Path = path;
         ModelType = modelType;
@@ -90,7 +90,8 @@ public sealed class FfnCheckpoint : IDisposable
 
             CheckpointConfig config = CheckpointConfig.Read(CheckpointFolder.FindConfig(path));
             tensors.Show(Quantisation.Forms(config.Path));
-            return new FfnCheckpoint(path, config.Text("model_type"), FamilyCatalog.Read(config, tower, tensors), tensors, config.Path);
+            ICheckpointLayout layout = StackLayout.Is(config) ? StackLayout.Read(config, tower) : FamilyCatalog.Read(config, tower, tensors);
+            return new FfnCheckpoint(path, config.Text("model_type"), layout, tensors, config.Path);
         }
         catch
         {
@@ -113,7 +114,7 @@ public sealed class FfnCheckpoint : IDisposable
                 $"{Path}: has no layer {layer}; this '{ModelType}' model has {LayerCount}, counted from 0 to {LayerCount - 1}.");
         }
 
-        return new LayerFinder(_layout, _tensors, layer).Find();
+        return _layout.Find(_tensors, layer);
     }
 
     /// <summary>Closes the files.</summary>

@@ -38,8 +38,9 @@ internal sealed class ServerOptions
             throw new ConfigurationException(failure);
         }
 
-        RequireAtLeast(1, options.MaxConnections, nameof(MaxConnections));
-        RequireAtLeast(1, options.Explorer.MaxTokens, $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
+        RequireWithin(1, int.MaxValue, options.MaxConnections, nameof(MaxConnections));
+        RequireWithin(
+            1, ExplorerOptions.MostTokens, options.Explorer.MaxTokens, $"{nameof(Explorer)}:{nameof(ExplorerOptions.MaxTokens)}");
         return options;
     }
 
@@ -70,11 +71,12 @@ internal sealed class ServerOptions
         }
     }
 
-    private static void RequireAtLeast(long minimum, long value, string name)
+    private static void RequireWithin(int least, int most, int value, string name)
     {
-        if (value < minimum)
+        if (value < least || value > most)
         {
-            throw new ConfigurationException($"{Section}:{name} is {value}, but must be at least {minimum}.");
+            throw new ConfigurationException(
+                $"{Section}:{name} is {value}, but must be {(most == int.MaxValue ? $"at least {least}" : $"{least} to {most}")}.");
         }
     }
 }
@@ -82,6 +84,9 @@ internal sealed class ServerOptions
 /// <summary>The part <c>Server:Explorer</c>.</summary>
 internal sealed class ExplorerOptions
 {
+    /// <summary>The most that <see cref="MaxTokens"/> may be: more positions than a page can show.</summary>
+    public const int MostTokens = 4096;
+
     /// <summary>Whether the page and its <c>POST /api/compute/ffn</c> are served.</summary>
     public bool Enabled { get; set; } = true;
 

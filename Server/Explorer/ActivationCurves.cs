@@ -8,16 +8,17 @@ internal sealed class ActivationCurves : IDisposable
     // Enough that a curve drawn over a page's width looks smooth.
     private const int Points = 257;
 
-    // Values closer to zero than this would show a straight line.
-    private const float LeastBound = 1;
+    // Closer to zero, an activation would show as a straight line.
+    private const float LeastBound = 3;
 
     // Room on both sides of the outermost values.
     private const float Margin = 1.15f;
 
+    // Of activations without numbers of their own, of which there are few.
     private readonly ConcurrentDictionary<(FfnEngine, Activation), FfnLayer> _layers = new();
 
     /// <summary>The curve over a symmetric range around the values.</summary>
-    public ActivationCurve Over(FfnEngine engine, Activation activation, ReadOnlySpan<float> values)
+    public ActivationCurve Over(FfnEngine engine, FfnKind kind, ReadOnlySpan<float> values)
     {
         float bound = LeastBound;
         foreach (float value in values)
@@ -35,7 +36,17 @@ internal sealed class ActivationCurves : IDisposable
         }
 
         float[] y = new float[Points];
-        _layers.GetOrAdd((engine, activation), static key => Create(key.Item1, key.Item2)).Forward(x, y);
+        if (kind.Parameters is { } parameters)
+        {
+            // The sieve before an activation looks at a whole row, and is no part of its curve.
+            using FfnLayer own = Create(engine, new FfnKind(false, kind.Activation, parameters with { SparsityMultiplier = 0 }));
+            own.Forward(x, y);
+        }
+        else
+        {
+            _layers.GetOrAdd((engine, kind.Activation), static key => Create(key.Item1, new FfnKind(false, key.Item2))).Forward(x, y);
+        }
+
         return new ActivationCurve(x, y);
     }
 
@@ -47,9 +58,9 @@ internal sealed class ActivationCurves : IDisposable
         }
     }
 
-    private static FfnLayer Create(FfnEngine engine, Activation activation)
+    private static FfnLayer Create(FfnEngine engine, FfnKind kind)
     {
-        FfnSpec spec = FfnSpec.Stack(new FfnStage(new FfnKind(false, activation), 1, 1, false));
+        FfnSpec spec = FfnSpec.Stack(new FfnStage(kind, 1, 1, false));
         return engine.CreateLayer(spec, new FfnMemoryWeights(spec).Set(spec.Tensors[0].Name, new float[] { 1 }));
     }
 }

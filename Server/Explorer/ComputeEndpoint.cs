@@ -28,13 +28,14 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
         ComputeRequest request = await ReadAsync(context);
         FfnLayerInfo layer = layers.Find(request.Layer);
         FfnMode mode = request.Mode is null ? FfnMode.Ffn : ForwardQuery.ParseMode(request.Mode);
-        float[] rows = RowsOf(request, layer);
-        int tokens = rows.Length / layer.Spec.InputWidth;
+        int tokens = TokensOf(request);
         if (request.Position < 0 || request.Position >= tokens)
         {
             throw new RequestException(ProblemKind.BadRequest, $"position is {request.Position}, but must be 0 to {tokens - 1}.");
         }
 
+        using RowMemory.Share share = Reserve(layer, tokens);
+        float[] rows = RowsOf(request, layer, tokens);
         if (!await _turn.WaitAsync(Patience, context.RequestAborted))
         {
             throw new RequestException(ProblemKind.QueueFull, "Others are looking into layers; try again.");
@@ -43,7 +44,7 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
         ComputeReply reply;
         try
         {
-            reply = probe.Look(layer.Name, client.GetLayer(layer.Name), mode, rows, request.Position);
+            reply = probe.Look(layer, client.GetLayer(layer.Name), request, mode, rows);
         }
         finally
         {
@@ -78,21 +79,44 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
         }
     }
 
-    private float[] RowsOf(ComputeRequest request, FfnLayerInfo layer)
+    private int TokensOf(ComputeRequest request)
     {
-        int width = layer.Spec.InputWidth;
-        int most = options.Explorer.MaxTokens;
         int tokens = request switch
         {
             { Rows: { } given, Random: null } => given.Length,
             { Rows: null, Random: { } drawn } => drawn.Tokens,
             _ => throw new RequestException(ProblemKind.BadRequest, "Give either rows or random."),
         };
-        if (tokens < 1 || tokens > most)
+        return tokens >= 1 && tokens <= options.Explorer.MaxTokens
+            ? tokens
+            : throw new RequestException(
+                ProblemKind.BadRequest, $"There are {tokens} rows, but must be 1 to {options.Explorer.MaxTokens}.");
+    }
+
+    // Inner values of a large layer are many times the body that asks for them.
+    private RowMemory.Share Reserve(FfnLayerInfo layer, int tokens)
+    {
+        long bytes;
+        try
         {
-            throw new RequestException(ProblemKind.BadRequest, $"There are {tokens} rows, but must be 1 to {most}.");
+            bytes = LayerProbe.BytesOf(layer.Spec, tokens);
+        }
+        catch (OverflowException)
+        {
+            bytes = long.MaxValue;
         }
 
+        return bytes <= options.MaxBufferedBytes
+            ? memory.Reserve(bytes)
+            : throw new RequestException(
+                ProblemKind.BadRequest,
+                $"The inner values of {tokens} rows of '{layer.Name}' take more than the {options.MaxBufferedBytes} bytes that are " +
+                "allowed; ask for fewer.");
+    }
+
+    private static float[] RowsOf(ComputeRequest request, FfnLayerInfo layer, int tokens)
+    {
+        int width = layer.Spec.InputWidth;
         float[] rows = new float[tokens * width];
         if (request.Random is { } random)
         {

@@ -1,6 +1,6 @@
 namespace NativeFfn.Server.Explorer;
 
-/// <summary>The page at <c>/</c>: three files and nothing from elsewhere.</summary>
+/// <summary>The page at <c>/</c>: its own files and nothing from elsewhere.</summary>
 internal static class ExplorerPage
 {
     // No inline code, no other origin, no frame around it.

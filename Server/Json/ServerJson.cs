@@ -8,7 +8,7 @@ namespace NativeFfn.Server.Json;
     PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase,
     DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
     UnmappedMemberHandling = JsonUnmappedMemberHandling.Disallow,
-    Converters = [typeof(FiniteSingleConverter)],
+    Converters = [typeof(FiniteSingleConverter), typeof(GivenRowsConverter)],
     NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals)]
 [JsonSerializable(typeof(ComputeRequest))]
 [JsonSerializable(typeof(ComputeReply))]

@@ -49,10 +49,12 @@ public sealed class ForwardTests
         Dictionary<string, (long[] Shape, float[] Values)> trace = _folder.Read("trace");
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(trace.Keys, Is.EquivalentTo(new[] { "normalized", "routing.experts", "routing.weights", "output" }));
+            Assert.That(trace.Keys, Is.EquivalentTo(new[] { "normalized", "routing.experts", "routing.weights", "routing.scores", "output" }));
             Assert.That(trace["routing.experts"].Shape, Is.EqualTo(new long[] { 3, 2 }));
             Assert.That(trace["routing.experts"].Values, Is.All.Matches<float>(static expert => expert is >= 0 and < 8 && expert == MathF.Floor(expert)));
             Assert.That(trace["routing.weights"].Values.Chunk(2).Select(static weights => weights.Sum()), Is.All.EqualTo(1f).Within(1e-6f));
+            Assert.That(trace["routing.scores"].Shape, Is.EqualTo(new long[] { 3, 8 }));
+            Assert.That(trace["routing.scores"].Values.Chunk(8).Select(static scores => scores.Sum()), Is.All.EqualTo(1f).Within(1e-6f));
         }
     }
 

@@ -33,6 +33,70 @@ public sealed class InitTests
         }
     }
 
+    [TestCase("gelu-tanh", "gelu_pytorch_tanh")]
+    [TestCase("gelu", "gelu")]
+    [TestCase("relu2", "relu2")]
+    [TestCase("silu", "silu")]
+    public void A_checkpoint_of_a_kind_without_a_gate_is_read_back_as_that_kind(string kind, string activation)
+    {
+        using var folder = new CommandFolder();
+        string model = folder.Checkpoint(kind, "24x40", "bf16");
+        using JsonDocument config = JsonDocument.Parse(File.ReadAllText(Path.Combine(model, "config.json")));
+        Assert.That(config.RootElement.GetProperty("hidden_act").GetString(), Is.EqualTo(activation));
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
+        FfnSpec spec = checkpoint.GetLayer(1).Spec;
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That(spec.Kind.Name, Is.EqualTo(kind));
+            Assert.That((spec.DModel, spec.DFf, spec.Stages[0].HasBias), Is.EqualTo((24, 40, false)));
+            Assert.That(spec.BlockFormula, Is.EqualTo("x + F(rmsnorm[1e-5](x))"));
+        }
+    }
+
+    [TestCase("gelu-tanh", "f32", "F32")]
+    [TestCase("swiglu", "bf16", "BF16")]
+    [TestCase("swiglu", "int8", "int8")]
+    public void A_stack_is_read_back_with_all_its_stages_and_weights(string kind, string type, string stored)
+    {
+        using var folder = new CommandFolder();
+        CommandRun run = CommandRun.Done(
+            "init", "--kind", kind, "--stack", "32x64x32x96x10", "--layers", "2", "--dtype", type, "--seed", "5", "--output", folder["model"]);
+        Assert.That(run.Out, Does.Contain($"2 x stack 32 -> 64 {kind} -> 32 {kind} -> 96 {kind} -> 10 identity"));
+        using FfnCheckpoint checkpoint = FfnCheckpoint.Open(folder["model"]);
+        FfnCheckpointLayer layer = checkpoint.GetLayer(1);
+        Assert.That((checkpoint.LayerCount, layer.WeightType), Is.EqualTo((2, stored)));
+        Assert.That(layer.Spec.Stages.Select(static stage => stage.Width), Is.EqualTo(new[] { 64, 32, 96, 10 }));
+        Assert.That(layer.Spec.Stages.Select(static stage => stage.HasBias), Is.All.True);
+        Assert.That(
+            layer.Spec.Stages.Select(static stage => stage.Kind.Name), Is.EqualTo(new[] { kind, kind, kind, "identity" }));
+        var made = new XavierWeights(layer.Spec, seed: 6);
+        foreach (FfnTensor tensor in layer.Spec.Tensors)
+        {
+            float[] expected = new float[tensor.ElementCount];
+            float[] read = new float[tensor.ElementCount];
+            made.ReadRows(tensor, 0, expected);
+            layer.Weights.ReadRows(tensor, 0, read);
+            Assert.That(read, Is.EqualTo(expected).Within(0.01 * expected.Max(MathF.Abs)), tensor.Name);
+        }
+    }
+
+    [TestCase("Option '--shape' is required, or '--stack'")]
+    [TestCase("either --shape or --stack", "--shape", "8x8", "--stack", "8x8x8")]
+    [TestCase("--experts is for --shape", "--stack", "8x8x8", "--experts", "2")]
+    [TestCase("--stack is '8x8'", "--stack", "8x8")]
+    [TestCase("--stack is '8x0x8'", "--stack", "8x0x8")]
+    [TestCase("--stack is '8x-1x8'", "--stack", "8x-1x8")]
+    [TestCase("--stack is '8x99999999999x8'", "--stack", "8x99999999999x8")]
+    [TestCase("clamped-swiglu cannot be expressed", "--kind", "clamped-swiglu", "--stack", "8x8x8")]
+    [TestCase("gelu has no gate", "--kind", "gelu", "--shape", "8x8", "--experts", "2")]
+    [TestCase("--dtype int4 and --stack 8x8x8", "--dtype", "int4", "--stack", "8x8x8")]
+    public void Widths_and_kinds_that_make_no_checkpoint_are_refused(string problem, params string[] words)
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Of(["init", "--output", folder["model"], .. words]).ShouldRefuse(problem);
+        Assert.That(folder.Entries, Is.Empty);
+    }
+
     [Test]
     public void Experts_make_a_mixtral_checkpoint()
     {

@@ -36,12 +36,14 @@ public sealed class LayersTests
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 4, 8);
         var norm = new NormSpec(NormKind.Rms, 1e-6f);
-        Assert.That(BlockFormula.Of(spec), Is.EqualTo("x + F(x)"));
+        Assert.That(spec.BlockFormula, Is.EqualTo("x + F(x)"));
         Assert.That(
-            BlockFormula.Of(spec.WithNorms(pre: norm, branch: new NormSpec(NormKind.Layer, 0.5f))
-                .WithBlockForm(new BlockForm { BranchFactor = 0.5f, ResidualFactor = 2, ResidualIsNormed = true, HasBranchScale = true })),
+            spec.WithNorms(pre: norm, branch: new NormSpec(NormKind.Layer, 0.5f))
+                .WithBlockForm(new BlockForm { BranchFactor = 0.5f, ResidualFactor = 2, ResidualIsNormed = true, HasBranchScale = true })
+                .BlockFormula,
             Is.EqualTo("2 · rmsnorm[1e-6](x) + 0.5 · s ⊙ layernorm[5e-1](F(rmsnorm[1e-6](x)))"));
-        Assert.That(BlockFormula.Of(spec.WithNorms(post: norm)), Is.EqualTo("rmsnorm[1e-6](x + F(x))"));
-        Assert.That(BlockFormula.Of(spec.WithoutBlock("it has none.")), Is.EqualTo("none: it has none."));
+        Assert.That(spec.WithNorms(post: norm).BlockFormula, Is.EqualTo("rmsnorm[1e-6](x + F(x))"));
+        Assert.That(spec.WithoutBlock("it has none.").BlockFormula, Is.Null);
+        Assert.That(FfnSpec.Stack(new FfnStage(FfnKind.Relu, 4, 8, false)).BlockFormula, Is.Null, "it does not keep its width");
     });
 }

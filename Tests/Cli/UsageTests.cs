@@ -51,7 +51,7 @@ public sealed class UsageTests
     [TestCase("init --shape 4x4 --output o --dtype f64", "--dtype", "'f64'", "bf16")]
     [TestCase("init --shape 4x4 --output o --layers 0", "--layers", "'0'")]
     [TestCase("init --shape 4x4 --output o --seed -1", "--seed", "'-1'")]
-    [TestCase("init --shape 4x4 --output o --kind relu", "--kind", "relu", "bilinear, reglu, geglu, geglu-tanh, swiglu, glu")]
+    [TestCase("init --shape 4x4 --output o --kind clamped-swiglu", "--kind", "clamped-swiglu", "gelu-tanh", "bilinear, reglu, geglu")]
     [TestCase("init --shape 40000x40000 --layers 9999 --output o", "--output", "GB", "free")]
     public void Is_refused(string line, params string[] named) =>
         CommandRun.Of(line.Split(' ', StringSplitOptions.RemoveEmptyEntries)).ShouldRefuse(named);

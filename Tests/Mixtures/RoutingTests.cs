@@ -27,16 +27,21 @@ public class RoutingTests : BackendTests
         {
             using FfnLayer made = Engine(threads).CreateLayer(layer.Spec, layer.Weights);
             FfnRoutingTrace routing = Trace(made, layer.Mode, layer.Input()).Routing!;
-            int topK = layer.Spec.Mixture!.TopK;
+            (int experts, int topK) = (layer.Spec.Mixture!.Experts, layer.Spec.Mixture.TopK);
+            Assert.That(routing.Scores, Has.Length.EqualTo(layer.Tokens * experts));
             Assert.That((routing.Experts.Length, routing.Weights.Length), Is.EqualTo((layer.Tokens * topK, layer.Tokens * topK)));
             for (int token = 0; token < layer.Tokens; token++)
             {
-                int[] experts = routing.Experts[(token * topK)..((token + 1) * topK)];
-                Assert.That(experts.Order(), Is.EqualTo(expected[token].Chosen.Order()), $"token {token}");
-                double[] gates = [.. experts.Select(expert => expected[token].Gates[expert])];
+                int[] chosen = routing.Experts[(token * topK)..((token + 1) * topK)];
+                Assert.That(chosen.Order(), Is.EqualTo(expected[token].Chosen.Order()), $"token {token}");
+                double[] gates = [.. chosen.Select(expert => expected[token].Gates[expert])];
                 Assert.That(
                     routing.Weights[(token * topK)..((token + 1) * topK)],
                     Is.EqualTo(gates.Select(static gate => (float)gate)).Within(1e-5 * gates.Max(Math.Abs)), $"token {token}");
+                double[] scores = expected[token].Scores;
+                Assert.That(
+                    routing.Scores[(token * experts)..((token + 1) * experts)],
+                    Is.EqualTo(scores.Select(static score => (float)score)).Within(1e-5 * scores.Max(Math.Abs)), $"token {token}");
             }
         }
     }

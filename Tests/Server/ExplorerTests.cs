@@ -36,12 +36,15 @@ public sealed class ExplorerTests
         JsonElement shown = reply.GetProperty("stages")[0];
         Assert.Multiple(() =>
         {
-            Assert.That(Numbers(reply, "input"), Is.EqualTo(Row(rows)));
-            Assert.That(Numbers(reply, "output"), Is.EqualTo(Row(output)).Within(Tolerance));
-            Assert.That(Numbers(shown, "preActivation"), Is.EqualTo(Row(stage.PreActivation)).Within(Tolerance));
-            Assert.That(Numbers(shown, "activated"), Is.EqualTo(Row(stage.Activation)).Within(Tolerance));
-            Assert.That(Numbers(shown, "up"), Is.EqualTo(Row(stage.Up!)).Within(Tolerance));
-            Assert.That(Numbers(shown, "hidden"), Is.EqualTo(Row(stage.Hidden)).Within(Tolerance));
+            AssertRow(reply, "input", rows);
+            AssertRow(reply, "output", output);
+            AssertRow(shown, "preActivation", stage.PreActivation);
+            AssertRow(shown, "activated", stage.Activation);
+            AssertRow(shown, "up", stage.Up!);
+            AssertRow(shown, "hidden", stage.Hidden);
+            Assert.That(reply.TryGetProperty("routing", out _), Is.False);
+            Assert.That(reply.TryGetProperty("block", out JsonElement block) ? block.GetString() : null,
+                Is.EqualTo(mode == FfnMode.Block ? "x + F(rmsnorm[1e-5](x))" : null));
             Assert.That(reply.TryGetProperty("normalized", out _), Is.EqualTo(mode == FfnMode.Block));
             Assert.That(reply.GetProperty("timing").GetProperty("elapsedMs").GetDouble(), Is.Positive);
             Assert.That(
@@ -51,10 +54,19 @@ public sealed class ExplorerTests
         });
         if (mode == FfnMode.Block)
         {
-            Assert.That(Numbers(reply, "normalized"), Is.EqualTo(Row(trace.Normalized!)).Within(Tolerance));
+            AssertRow(reply, "normalized", trace.Normalized!);
         }
 
-        static float[] Row(float[] values) => values[(Position * values.Length / Tokens)..];
+        static void AssertRow(JsonElement parent, string name, float[] all)
+        {
+            JsonElement row = parent.GetProperty(name);
+            float[][] of = [.. all.Chunk(all.Length / Tokens)];
+            Assert.That(Numbers(row, "values"), Is.EqualTo(of[Position]).Within(Tolerance), name);
+            Assert.That(
+                Numbers(row, "rms"),
+                Is.EqualTo(of.Select(static values => (float)Math.Sqrt(values.Average(static value => (double)value * value))))
+                    .Within(Tolerance), name);
+        }
     }
 
     [Test]
@@ -64,7 +76,7 @@ public sealed class ExplorerTests
             .GetProperty("stages")[0];
         float[] x = Numbers(stage.GetProperty("curve"), "x");
         float[] y = Numbers(stage.GetProperty("curve"), "y");
-        float widest = Numbers(stage, "preActivation").Max(Math.Abs);
+        float widest = Numbers(stage.GetProperty("preActivation"), "values").Max(Math.Abs);
         Assert.Multiple(() =>
         {
             Assert.That(x, Is.Ordered.Ascending);
@@ -78,8 +90,8 @@ public sealed class ExplorerTests
     public async Task The_same_seed_gives_the_same_rows()
     {
         const string Request = "{\"layer\": \"model/0\", \"position\": 1, \"random\": {\"tokens\": 2, \"seed\": 5}}";
-        float[] once = Numbers(await ComputeAsync(Request), "input");
-        float[] again = Numbers(await ComputeAsync(Request), "input");
+        float[] once = Numbers((await ComputeAsync(Request)).GetProperty("input"), "values");
+        float[] again = Numbers((await ComputeAsync(Request)).GetProperty("input"), "values");
         Assert.That(again, Is.EqualTo(once).And.Not.All.Zero);
     }
 
@@ -97,6 +109,11 @@ public sealed class ExplorerTests
     [TestCase("{\"layer\": \"model/1\", \"position\": -1, \"random\": {\"tokens\": 1, \"seed\": 1}}", 400, "bad-request")]
     [TestCase("{\"layer\": \"model/1\", \"rows\": [[1, 2]]}", 400, "bad-rows")]
     [TestCase("{\"layer\": \"model/1\", \"rows\": [null]}", 400, "bad-rows")]
+    [TestCase("{\"layer\": \"model/1\", \"rows\": []}", 400, "bad-request")]
+    [TestCase("{\"layer\": \"model/1\", \"rows\": [1]}", 400, "bad-request")]
+    [TestCase("{\"layer\": \"model/1\", \"rows\": [[[1]]]}", 400, "bad-request")]
+    [TestCase("{\"layer\": \"model/1\", \"rows\": {}}", 400, "bad-request")]
+    [TestCase("{\"layer\": \"model/1\", \"rows\": [[1]", 400, "bad-request")]
     [TestCase("{\"layer\": \"model/1\", \"rows\": [[1]], \"random\": {\"tokens\": 1, \"seed\": 1}}", 400, "bad-request")]
     public async Task A_request_that_cannot_be_is_refused(string body, int status, string problem)
     {
@@ -124,15 +141,20 @@ public sealed class ExplorerTests
         await ServerUnderTest.AssertProblemAsync(answer, 415, "media-type");
     }
 
-    [TestCase("/", "text/html")]
-    [TestCase("/explorer.js", "text/javascript")]
-    [TestCase("/bars.js", "text/javascript")]
-    [TestCase("/curve.js", "text/javascript")]
-    [TestCase("/format.js", "text/javascript")]
-    [TestCase("/explorer.css", "text/css")]
-    [TestCase("/icon.svg", "image/svg+xml")]
-    public async Task The_page_allows_nothing_from_elsewhere(string address, string type)
+    private static IEnumerable<string> Pages() =>
+        Directory.EnumerateFiles(Path.Combine(AppContext.BaseDirectory, "wwwroot")).Select(static file => "/" + Path.GetFileName(file))
+            .Prepend("/");
+
+    [TestCaseSource(nameof(Pages))]
+    public async Task The_page_allows_nothing_from_elsewhere(string address)
     {
+        string type = Path.GetExtension(address) switch
+        {
+            ".js" => "text/javascript",
+            ".css" => "text/css",
+            ".svg" => "image/svg+xml",
+            _ => "text/html",
+        };
         using HttpResponseMessage answer = await _server.Client.GetAsync(new Uri(address, UriKind.Relative));
         Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK));
         string text = await answer.Content.ReadAsStringAsync();

@@ -3,8 +3,9 @@ namespace NativeFfn.Tests.Support;
 /// <summary>What the reference says of one token.</summary>
 /// <param name="Gates">g_e of every expert; 0 where it was not chosen.</param>
 /// <param name="Chosen">The chosen experts, best first.</param>
+/// <param name="Scores">s_e of every expert; the bounded logits of a sparse mixer.</param>
 /// <param name="Margin">By how much the closest decision was decided; infinite where there was none.</param>
-internal sealed record ReferenceRoute(double[] Gates, int[] Chosen, double Margin);
+internal sealed record ReferenceRoute(double[] Gates, int[] Chosen, double[] Scores, double Margin);
 
 /// <summary>Routing in float64, written from the papers, by counting for each expert how many are better.</summary>
 /// <remarks>
@@ -58,7 +59,7 @@ internal static class ReferenceRouter
 
         int[] chosen = [.. candidates.Where(expert => Better(c, candidates, expert) < mixture.TopK).OrderBy(expert => Better(c, candidates, expert))];
         margin = Math.Min(margin, Decision(c, chosen, candidates));
-        return Weigh(mixture, c.Length, chosen, Array.ConvertAll(chosen, expert => s[expert]), margin);
+        return Weigh(mixture, s, chosen, Array.ConvertAll(chosen, expert => s[expert]), margin);
     }
 
     // PhiMoE: the largest is chosen, weighed among those not far below it, and taken out; then the next.
@@ -76,19 +77,19 @@ internal static class ReferenceRouter
             chosen.Add(best);
         }
 
-        return Weigh(mixture, logits.Length, [.. chosen], [.. weights], margin);
+        return Weigh(mixture, logits, [.. chosen], [.. weights], margin);
     }
 
-    private static ReferenceRoute Weigh(MixtureSpec mixture, int experts, int[] chosen, double[] scores, double margin)
+    private static ReferenceRoute Weigh(MixtureSpec mixture, double[] all, int[] chosen, double[] scores, double margin)
     {
         double sum = mixture.Renormalize ? Math.Max(scores.Sum() + mixture.RenormalizeEpsilon, mixture.SmallestSum) : 1;
-        double[] gates = new double[experts];
+        double[] gates = new double[all.Length];
         for (int i = 0; i < chosen.Length; i++)
         {
             gates[chosen[i]] = scores[i] / sum * mixture.Scaling;
         }
 
-        return new ReferenceRoute(gates, chosen, margin);
+        return new ReferenceRoute(gates, chosen, all, margin);
     }
 
     private static int Better(double[] values, int[] among, int index) =>

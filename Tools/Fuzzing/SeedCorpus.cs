@@ -38,6 +38,12 @@ public static class SeedCorpus
     private const string ArceeHeader =
         """{"layers.0.mlp.up_proj.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[0,4]},"layers.0.mlp.down_proj.weight":{"dtype":"F32","shape":[1,1],"data_offsets":[4,8]}}""";
 
+    private const string StackConfig =
+        """{"model_type":"mlp","layer_sizes":[2,1,2],"hidden_act":"gelu_pytorch_tanh","gated":true,"bias":true,"num_stacks":1}""";
+
+    private const string StackHeader =
+        """{"stacks.0.layers.0.weight":{"dtype":"F32","shape":[1,2],"data_offsets":[0,8]},"stacks.0.layers.0.bias":{"dtype":"F16","shape":[1],"data_offsets":[8,10]},"stacks.0.layers.0.up.weight":{"dtype":"BF16","shape":[1,2],"data_offsets":[10,14]},"stacks.0.layers.0.up.bias":{"dtype":"F16","shape":[1],"data_offsets":[14,16]},"stacks.0.layers.1.weight":{"dtype":"F32","shape":[2,1],"data_offsets":[16,24]},"stacks.0.layers.1.bias":{"dtype":"F32","shape":[2],"data_offsets":[24,32]}}""";
+
     private const string MixtralConfig =
         """{"model_type":"mixtral","hidden_size":2,"intermediate_size":1,"num_hidden_layers":1,"num_local_experts":2,"num_experts_per_tok":1}""";
 
@@ -70,6 +76,7 @@ public static class SeedCorpus
         ("phi3", Model(Phi3Config, SafeTensors(Phi3Header, 24))),
         ("t5", Model(T5Config, SafeTensors(T5Header, 12))),
         ("arcee", Model(ArceeConfig, SafeTensors(ArceeHeader, 8))),
+        ("mlp", Model(StackConfig, SafeTensors(StackHeader, 32))),
         ("mixtral", Model(MixtralConfig, SafeTensors(MixtralHeader, 56))),
         ("qwen2_moe", Model(Qwen2MoeConfig, SafeTensors(Qwen2MoeHeader, 104))),
         ("deepseek_v3", Model(DeepSeekConfig, SafeTensors(DeepSeekHeader, 192))),

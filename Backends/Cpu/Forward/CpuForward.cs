@@ -383,7 +383,8 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         Span<float> weights = _chunk.Routes.WeightsOf(token);
         ReadOnlySpan<float> bias = _chunk.Layer.Numbers(FfnTensorRole.RouterBias, mixture.Experts);
         ReadOnlySpan<float> selectionBias = _chunk.Layer.Numbers(FfnTensorRole.RouterSelectionBias, mixture.Experts);
-        if (!Router.TryChoose(mixture, new Span<float>(_logits.Row(row), mixture.Experts), bias, selectionBias, experts, weights))
+        var logits = new Span<float>(_logits.Row(row), mixture.Experts);
+        if (!Router.TryChoose(mixture, logits, bias, selectionBias, experts, weights))
         {
             // The first of them is named, whichever thread finds it.
             int known;
@@ -391,10 +392,9 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             {
             }
         }
-        else if (_chunk.Trace?.Routing is { } routing)
+        else
         {
-            experts.CopyTo(routing.Experts.AsSpan(token * mixture.TopK));
-            weights.CopyTo(routing.Weights.AsSpan(token * mixture.TopK));
+            _chunk.Trace?.Routing?.Set(token, logits, experts, weights);
         }
     }
 }

@@ -76,11 +76,7 @@ internal sealed unsafe class HostRouting(DeviceAllocator allocator) : IDisposabl
                 _gates[token] = mixture.SharedFactor * (mixture.HasSharedGate ? Router.Sigmoid(logits[mixture.Experts]) : 1);
             }
 
-            if (trace is not null)
-            {
-                experts.CopyTo(trace.Experts.AsSpan(token * mixture.TopK));
-                weights.CopyTo(trace.Weights.AsSpan(token * mixture.TopK));
-            }
+            trace?.Set(token, logits[..mixture.Experts], experts, weights);
         }
     }
 

@@ -20,7 +20,7 @@ internal sealed record FamilySource(CheckpointConfig Config, string ModelType, I
 internal sealed record LayerPlan(string Path, ImmutableArray<NetworkForm> Forms);
 
 /// <summary>What a family makes of a configuration: how many layers there are, and what each is.</summary>
-internal sealed class FamilyLayout
+internal sealed class FamilyLayout : ICheckpointLayout
 {
     private readonly CheckpointConfig _config;
     private readonly Activation _activation;
@@ -93,6 +93,9 @@ internal sealed class FamilyLayout
 
         return new LayerPlan(_map?.Path(inRun) ?? _runs[i].Run.Of(inRun), Forms(_runs[i].Run, inRun));
     }
+
+    /// <inheritdoc/>
+    public FfnCheckpointLayer Find(CheckpointTensors tensors, int layer) => new LayerFinder(this, tensors, layer).Find();
 
     private static string OfType(string prefix, string type) =>
         prefix.Replace("{type}", type.Replace('-', '_'), StringComparison.Ordinal);

@@ -1,18 +1,13 @@
 using System.Globalization;
 
-namespace NativeFfn.Cli.Layers;
+namespace NativeFfn;
 
 /// <summary>What mode block computes of a layer, as a formula: F is the network, x a token's row.</summary>
-internal static class BlockFormula
+internal static class BlockText
 {
-    /// <summary>The formula, or why there is none.</summary>
+    /// <summary>The formula of a layer that has a block.</summary>
     public static string Of(FfnSpec spec)
     {
-        if (spec.WhyNoBlock is { } reason)
-        {
-            return "none: " + reason;
-        }
-
         BlockForm form = spec.BlockForm;
         string normed = Apply(spec.PreNorm, "x");
         string branch = Factor(form.BranchFactor) + (form.HasBranchScale ? "s ⊙ " : string.Empty) + Apply(spec.BranchNorm, $"F({normed})");

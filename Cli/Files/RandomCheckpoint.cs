@@ -5,56 +5,54 @@ using NativeFfn.Cli.Options;
 
 namespace NativeFfn.Cli.Files;
 
-/// <summary>A checkpoint in Llama layout, or in Mixtral layout where it has experts, with random feed-forward layers and nothing else, to be written.</summary>
-internal sealed class LlamaCheckpoint
+/// <summary>A checkpoint with random feed-forward layers and nothing else, to be written.</summary>
+internal sealed class RandomCheckpoint
 {
     // 4 MiB of float32: little memory, and Ctrl+C is looked for often.
     private const int PieceElements = 1024 * 1024;
 
-    private readonly FfnSpec _spec;
-    private readonly int _layers;
+    private readonly CheckpointForm _form;
     private readonly WeightType _type;
     private readonly ulong _seed;
 
     /// <summary>Describes the checkpoint.</summary>
-    /// <exception cref="UsageException">The layout cannot express the kind.</exception>
-    /// <exception cref="ArgumentException">A matrix would have too many elements, or the mixture contradicts itself.</exception>
-    public LlamaCheckpoint(FfnKind kind, LayerShape shape, int layers, WeightType type, ulong seed, MixtureSpec? mixture = null)
+    /// <exception cref="UsageException">The type cannot store one of its matrices.</exception>
+    public RandomCheckpoint(CheckpointForm form, WeightType type, ulong seed)
     {
-        string? reason = type.Packed?.WhyNot(".weight", [shape.DFf, shape.DModel], isTransposed: false)
-            ?? type.Packed?.WhyNot(".weight", [shape.DModel, shape.DFf], isTransposed: false);
-        if (reason is not null)
+        foreach (FfnTensor tensor in form.Spec.Tensors.Where(IsPacked))
         {
-            throw new UsageException($"--dtype {type} and --shape {shape}: {reason}.");
+            if (type.Packed?.WhyNot(".weight", [tensor.Rows, tensor.Columns], isTransposed: false) is { } reason)
+            {
+                throw new UsageException($"--dtype {type} and {form.Option} {form.Shape}: {reason}.");
+            }
         }
 
-        FfnSpec network = FfnSpec.Create(kind, shape.DModel, shape.DFf)
-            .WithNorms(pre: new NormSpec(NormKind.Rms, (float)LlamaConfig.NormEpsilon));
-        _spec = mixture is null ? network : network.WithExperts(mixture);
-        _layers = layers;
+        _form = form;
         _type = type;
         _seed = seed;
-        Config = LlamaConfig.Create(kind, shape, layers, type, mixture) with
-        {
-            QuantizationConfig = type.Packed?.Describe(Enumerable.Range(0, layers)
-                .SelectMany(layer => _spec.Tensors.Where(tensor => FormOf(tensor) is not null).Select(tensor => MatrixForm.ModuleOf(NameOf(tensor, layer))))),
-        };
     }
 
-    /// <summary>Its <c>config.json</c>.</summary>
-    public LlamaConfig Config { get; }
+    /// <summary>The text of its <c>config.json</c>.</summary>
+    public string Configuration => _form.Configuration(_type, _type.Packed?.Describe(Enumerable.Range(0, Layers)
+        .SelectMany(layer => Spec.Tensors.Where(IsPacked).Select(tensor => MatrixForm.ModuleOf(_form.NameOf(tensor, layer))))));
+
+    /// <summary>The option that gave its widths.</summary>
+    public string Option => _form.Option;
+
+    /// <summary>How many layers it has.</summary>
+    public int Layers => _form.Layers;
 
     /// <summary>How weights are stored.</summary>
     public string WeightType => _type.Packed is null ? _type.TorchName : _type.Name;
 
     /// <summary>One of its layers.</summary>
-    public FfnSpec Spec => _spec;
+    public FfnSpec Spec => _form.Spec;
 
     /// <summary>Elements of all layers.</summary>
-    public long ElementCount => checked(_spec.ParameterCount * _layers);
+    public long ElementCount => checked(Spec.ParameterCount * Layers);
 
     /// <summary>Bytes of all layers as stored.</summary>
-    public long ByteCount => checked(_layers * _spec.Tensors.SelectMany(tensor => Declare(tensor, 0))
+    public long ByteCount => checked(Layers * Spec.Tensors.SelectMany(tensor => Declare(tensor, 0))
         .Sum(static declared => declared.Shape.Aggregate((long)SafetensorsTypes.SizeOf(declared.Type), static (bytes, size) => bytes * size)));
 
     /// <summary>Writes <c>model.safetensors</c>, a piece at a time.</summary>
@@ -64,19 +62,19 @@ internal sealed class LlamaCheckpoint
     public void WriteTensors(string path, Action<int> written, CancellationToken cancellation)
     {
         var tensors = new List<(string Name, string Type, long[] Shape)>();
-        for (int layer = 0; layer < _layers; layer++)
+        for (int layer = 0; layer < Layers; layer++)
         {
-            foreach (FfnTensor tensor in _spec.Tensors)
+            foreach (FfnTensor tensor in Spec.Tensors)
             {
                 tensors.AddRange(Declare(tensor, layer));
             }
         }
 
         using var writer = new SafetensorsWriter(path, tensors, new Dictionary<string, string> { ["format"] = "pt" });
-        for (int layer = 0; layer < _layers; layer++)
+        for (int layer = 0; layer < Layers; layer++)
         {
-            var weights = new XavierWeights(_spec, unchecked(_seed + (ulong)layer));
-            foreach (FfnTensor tensor in _spec.Tensors)
+            var weights = new XavierWeights(Spec, unchecked(_seed + (ulong)layer));
+            foreach (FfnTensor tensor in Spec.Tensors)
             {
                 WriteTensor(writer, weights, tensor, written, cancellation);
             }
@@ -85,11 +83,13 @@ internal sealed class LlamaCheckpoint
         writer.Commit();
     }
 
-    private MatrixForm? FormOf(FfnTensor tensor) => tensor.Role is FfnTensorRole.Weight or FfnTensorRole.UpWeight ? _type.Packed : null;
+    private MatrixForm? FormOf(FfnTensor tensor) => IsPacked(tensor) ? _type.Packed : null;
+
+    private static bool IsPacked(FfnTensor tensor) => tensor.Role is FfnTensorRole.Weight or FfnTensorRole.UpWeight;
 
     private IEnumerable<(string Name, string Type, long[] Shape)> Declare(FfnTensor tensor, int layer)
     {
-        string name = NameOf(tensor, layer);
+        string name = _form.NameOf(tensor, layer);
         long[] shape = tensor.IsVector ? [tensor.Columns] : [tensor.Rows, tensor.Columns];
         return FormOf(tensor)?.Declare(name, shape) ?? [(name, _type.SafetensorsName, shape)];
     }
@@ -121,23 +121,4 @@ internal sealed class LlamaCheckpoint
 
         packed?.Finish();
     }
-
-    private static string NameOf(FfnTensor tensor, int layer)
-    {
-        string path = $"model.layers.{layer}.";
-        return tensor.Role switch
-        {
-            FfnTensorRole.PreNormWeight => path + "post_attention_layernorm.weight",
-            FfnTensorRole.RouterWeight => path + "block_sparse_moe.gate.weight",
-            _ when tensor.Expert >= 0 => $"{path}block_sparse_moe.experts.{tensor.Expert}.{NameInMixtral(tensor)}.weight",
-            _ => $"{path}mlp.{tensor.Name.Replace(".weight", "_proj.weight", StringComparison.Ordinal)}",
-        };
-    }
-
-    private static string NameInMixtral(FfnTensor tensor) => tensor switch
-    {
-        { Stage: 1 } => "w2",
-        { Role: FfnTensorRole.UpWeight } => "w3",
-        _ => "w1",
-    };
 }
