@@ -33,6 +33,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>Tokens of a tile at most.</summary>
     public int MostTokens { get; } = mostTokens;
 
+    /// <summary>The instruction that it was assembled for; null where it is C#.</summary>
+    public virtual string? Instruction => null;
+
     /// <summary>How it wants tokens.</summary>
     public virtual TokenForm Form => TokenForm.Float32;
 
@@ -50,8 +53,12 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
     /// <summary>The kernel of an encoding on this processor: its own where it has one, else one that decodes it.</summary>
     /// <param name="encoding">The encoding.</param>
-    /// <param name="tokens">What tokens are while they are multiplied; integers only where weights are, <see cref="WeightEncoding.IntegerBits"/>.</param>
+    /// <param name="tokens">What tokens are while they are multiplied; what the encoding <see cref="TokenTypes.Takes"/>.</param>
     public static PanelKernel Of(WeightEncoding encoding, TokenType tokens = TokenType.Float32) =>
+        AssembledPanelKernel.Of(encoding, tokens) ?? OfVectors(encoding, tokens);
+
+    /// <summary>The kernel of an encoding in C#, with the widest vectors of this processor.</summary>
+    public static PanelKernel OfVectors(WeightEncoding encoding, TokenType tokens) =>
         Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(encoding, tokens)
         : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(encoding, tokens)
         : Of<Simd128, Vector128<float>>(encoding, tokens);
@@ -61,7 +68,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
         where TVector : struct => tokens switch
         {
-            TokenType.Float32 => OfFloats<TSimd, TVector>(encoding),
+            TokenType.Float32 or TokenType.BFloat16 => OfFloats<TSimd, TVector>(encoding),
             _ when encoding == WeightEncodings.Int4 => OfIntegers<BFloat16Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ when encoding.HasOffsets => OfIntegers<Float32Offsets<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
@@ -175,7 +182,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TVector : struct => (encoding.IntegerBits, tokens) switch
         {
             (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
-            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Bytes),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.BytesForHalves),
             (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
             (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.NarrowWords),
             _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),
