@@ -62,7 +62,7 @@ public sealed class PackageTests
         string[] assemblies = [.. Assemblies.SelectMany(static name => new[] { $"lib/net10.0/{name}.dll", $"lib/net10.0/{name}.xml" })];
         Assert.That(_library.Files, Is.EquivalentTo(
             (string[])["LICENSE", "README.md", "THIRD-PARTY-NOTICES.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
-        Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EqualTo(new[] { "CommunityToolkit.HighPerformance" }));
+        Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EquivalentTo(new[] { "CommunityToolkit.HighPerformance", "Iced" }));
     }
 
     [Test]
@@ -102,7 +102,7 @@ public sealed class PackageTests
     public void The_command_is_a_tool_with_all_it_needs()
     {
         Assert.That(_command.Text("tools/net10.0/any/DotnetToolSettings.xml"), Does.Contain("Name=\"nativeffn\"").And.Contain("EntryPoint=\"NativeFfn.Cli.dll\""));
-        string[] needed = [.. Assemblies, "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Spectre.Console", "System.CommandLine"];
+        string[] needed = [.. Assemblies, "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Iced", "Spectre.Console", "System.CommandLine"];
         Assert.That(_command.Files, Is.SupersetOf(needed.Select(static name => $"tools/net10.0/any/{name}.dll")));
         Assert.That(_command.Dependencies, Is.Empty);
     }

@@ -30,6 +30,15 @@ internal sealed class GemmList(FfnPrecision precision, CpuKernel kernel = CpuKer
     /// <summary>What tokens are while they are multiplied with weights that take such.</summary>
     public TokenType Tokens { get; } = TokenTypes.Of(precision);
 
+    /// <summary>What the panels of each precision are multiplied with on this machine.</summary>
+    public static ImmutableArray<KernelDescription> DescribeKernels() =>
+    [
+        .. from precision in Enum.GetValues<FfnPrecision>()
+           let encoding = WeightEncodings.Of(precision)
+           where encoding is not null
+           select AssembledPanelKernel.Describe(precision, encoding),
+    ];
+
     /// <summary>How a network's weights lie, whichever GEMM multiplies them.</summary>
     /// <exception cref="NotSupportedException">None can; the message has every one's reason.</exception>
     public IWeightLayout LayoutOf(ReadOnlySpan<StageWeights> stages) => Usable(stages)[0].Layout;

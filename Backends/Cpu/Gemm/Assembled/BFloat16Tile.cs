@@ -21,10 +21,6 @@ internal sealed class BFloat16Tile(Assembler assembler, TileConvention conventio
     private const int TokenVectors = 6;
     private const int FirstSum = 8;
 
-    // So few tokens wait for memory, which the processor's own prefetcher asks for too late.
-    private const int FewTokens = 4;
-    private const int BytesAhead = 4096;
-
     protected override void Start(TileShape shape)
     {
         for (int i = 0; i < 2 * shape.Tokens; i++)
@@ -38,12 +34,6 @@ internal sealed class BFloat16Tile(Assembler assembler, TileConvention conventio
         for (int pair = 0; pair < PairsOfStep; pair++)
         {
             int at = pair * 2 * VectorBytes;
-            if (shape.Tokens <= FewTokens)
-            {
-                Code.prefetcht0(__byte_ptr[Weights + (BytesAhead + at)]);
-                Code.prefetcht0(__byte_ptr[Weights + (BytesAhead + at + VectorBytes)]);
-            }
-
             Code.vmovdqu32(zmm0, __zmmword_ptr[Weights + at]);
             Code.vmovdqu32(zmm1, __zmmword_ptr[Weights + (at + VectorBytes)]);
             for (int token = 0; token < shape.Tokens; token++)

@@ -25,8 +25,9 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     private const int FirstWeight = 24;
     private const int FirstToken = 28;
 
+    // So few tokens leave registers for a group's scales and offsets.
     private const int FewTokens = 4;
-    private const int BytesAhead = 4096;
+    private const int FirstSpare = FirstInteger + (2 * FewTokens);
 
     private bool IsBytes => form.Product == DotProduct.Bytes;
 
@@ -77,9 +78,10 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
 
     protected override void Step(TileShape shape)
     {
-        for (int line = 0; shape.Stride <= FewTokens && line < GroupBytes / VectorBytes; line++)
+        // Memory is read from end to end where that is what takes time.
+        if (shape.Tokens <= FewTokens)
         {
-            Code.prefetcht0(__byte_ptr[Weights + (BytesAhead + (line * VectorBytes))]);
+            LoadHead(FirstSpare);
         }
 
         for (int token = 0; token < shape.Tokens; token++)
@@ -201,27 +203,32 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
         }
     }
 
-    private void Scale(TileShape shape)
+    // Two vectors of scales, then two of offsets where there are any.
+    private void LoadHead(int vector)
     {
-        AssemblerRegisterZMM scale0 = Vector(FirstWeight), scale1 = Vector(FirstWeight + 1);
-        AssemblerRegisterZMM offset0 = Vector(FirstWeight + 2), offset1 = Vector(FirstWeight + 3);
         if (form.Head == PanelGroupHead.BFloat16Scales)
         {
-            Code.vpmovzxwd(scale0, __ymmword_ptr[Weights]);
-            Code.vpmovzxwd(scale1, __ymmword_ptr[Weights + (VectorBytes / 2)]);
-            Code.vpslld(scale0, scale0, 16);
-            Code.vpslld(scale1, scale1, 16);
-        }
-        else
-        {
-            Code.vmovups(scale0, __zmmword_ptr[Weights]);
-            Code.vmovups(scale1, __zmmword_ptr[Weights + VectorBytes]);
+            for (int half = 0; half < 2; half++)
+            {
+                Code.vpmovzxwd(Vector(vector + half), __ymmword_ptr[Weights + (half * VectorBytes / 2)]);
+                Code.vpslld(Vector(vector + half), Vector(vector + half), 16);
+            }
+
+            return;
         }
 
-        if (form.Head == PanelGroupHead.Float32Offsets)
+        for (int at = 0; at < HeadBytes; at += VectorBytes)
         {
-            Code.vmovups(offset0, __zmmword_ptr[Weights + (2 * VectorBytes)]);
-            Code.vmovups(offset1, __zmmword_ptr[Weights + (3 * VectorBytes)]);
+            Code.vmovups(Vector(vector + (at / VectorBytes)), __zmmword_ptr[Weights + at]);
+        }
+    }
+
+    private void Scale(TileShape shape)
+    {
+        int head = shape.Tokens <= FewTokens ? FirstSpare : FirstWeight;
+        if (head == FirstWeight)
+        {
+            LoadHead(head);
         }
 
         for (int token = 0; token < shape.Tokens; token++)
@@ -233,13 +240,13 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
             Code.vcvtdq2ps(second, second);
             Code.vmulps(first, first, x);
             Code.vmulps(second, second, x);
-            Code.vfmadd231ps(Vector(2 * token), first, scale0);
-            Code.vfmadd231ps(Vector((2 * token) + 1), second, scale1);
+            Code.vfmadd231ps(Vector(2 * token), first, Vector(head));
+            Code.vfmadd231ps(Vector((2 * token) + 1), second, Vector(head + 1));
             if (form.Head == PanelGroupHead.Float32Offsets)
             {
                 AssemblerMemoryOperand elements = __dword_bcst[Tokens + NumberAt(shape, token, 1)];
-                Code.vfmadd231ps(Vector(2 * token), offset0, elements);
-                Code.vfmadd231ps(Vector((2 * token) + 1), offset1, elements);
+                Code.vfmadd231ps(Vector(2 * token), Vector(head + 2), elements);
+                Code.vfmadd231ps(Vector((2 * token) + 1), Vector(head + 3), elements);
             }
         }
     }

@@ -1,6 +1,7 @@
 using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Cpu.Gemm.Assembled;
 using NativeFfn.Backends.Encodings;
+using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
@@ -22,6 +23,8 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     public override int TilesWorthWidening => int.MaxValue;
 
     public override PanelKernel Widened => this;
+
+    protected override bool AsksInAnyCase => _tile is { Product: DotProduct.Words, Weights: PanelWeights.Int4 };
 
     protected override int StepsOfGroup => Form.IsBFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
@@ -51,6 +54,21 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             _ => tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves,
         };
         return new AssembledPanelKernel(OfVectors(encoding, tokens), form, tile, code);
+    }
+
+    /// <summary>What multiplies in a precision, and why it is C# where it is.</summary>
+    public static KernelDescription Describe(FfnPrecision precision, WeightEncoding encoding)
+    {
+        string vectors = $"C#, {SimdWidth.Description}";
+        if (TileOf(encoding, TokenTypes.Of(precision)) is not { } tile)
+        {
+            return new KernelDescription(precision, vectors, null, null);
+        }
+
+        TileCode code = TileCode.Of(tile);
+        return code.WhyNot is { } reason
+            ? new KernelDescription(precision, vectors, null, $"{DotProducts.NameOf(tile.Product)}: {reason}")
+            : new KernelDescription(precision, DotProducts.NameOf(tile.Product), code.Time.TotalMilliseconds, null);
     }
 
     public override long BytesOf(int columnGroups) => _panels.BytesOf(columnGroups);

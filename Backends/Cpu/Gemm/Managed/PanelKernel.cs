@@ -119,8 +119,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
         // What comes next is asked for in equal shares while the tiles of tokens pass.
         int steps = columns.Groups * StepsOfGroup;
-        // Codes are asked for in any case: while they are unpacked the processor does not look far enough ahead.
-        int lines = tiles.Tokens > UnaidedTokens || columns.Scales != null ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
+        int lines = tiles.Tokens > UnaidedTokens || AsksInAnyCase ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
         byte* end = next + nextBytes;
         for (int tile = firstTile; tile < endTile; tile++)
         {
@@ -138,6 +137,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="destination">Receives them.</param>
     /// <param name="stride">Elements from one column to the next; at least <see cref="Rows"/>.</param>
     public abstract void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride);
+
+    /// <summary>Whether a tile asks memory for what comes next however few tokens it has: while much is unpacked the processor does not look far enough ahead.</summary>
+    protected virtual bool AsksInAnyCase => false;
 
     /// <summary>Steps of a group of columns, in each of which a tile may ask memory for lines.</summary>
     protected abstract int StepsOfGroup { get; }
