@@ -4,6 +4,7 @@ using NativeFfn.AspNetCore.Http;
 using NativeFfn.AspNetCore.OpenApi;
 using NativeFfn.AspNetCore.Rpc;
 using NativeFfn.Hosting;
+using static NativeFfn.AspNetCore.NativeFfnEndpointServiceCollectionExtensions;
 
 namespace NativeFfn.AspNetCore;
 
@@ -16,7 +17,6 @@ namespace NativeFfn.AspNetCore;
 public static class NativeFfnEndpointRouteBuilderExtensions
 {
     private const string Tag = "NativeFfn";
-    private const string ReadyTag = "ready";
 
     /// <summary>
     /// Maps <c>GET /v1/layers</c>, <c>POST /v1/layers/{model}/{index}/forward</c> and <c>POST /v1/models/{model}/reload</c>, the last

@@ -10,7 +10,8 @@ namespace NativeFfn.AspNetCore;
 /// <summary>Adds what the endpoints need beside an engine (<see cref="NativeFfnServiceCollectionExtensions"/>).</summary>
 public static class NativeFfnEndpointServiceCollectionExtensions
 {
-    private const string ReadyTag = "ready";
+    // The tag of checks that tell whether requests can be served, by ASP.NET's habit; NativeFfn.Hosting sets it too.
+    internal const string ReadyTag = "ready";
 
     /// <summary>
     /// Adds the endpoints' options from the section <c>NativeFfnEndpoints</c>, where there is one, and from

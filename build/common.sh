@@ -63,3 +63,29 @@ quietly() {
 
     fail "'$*' failed; the whole output is in $log"
 }
+
+# pinned LIST: the version of the first package that a list names.
+pinned() { awk '!/^#/ && NF { print $2; exit }' "$1"; }
+
+# mkl_folder: where build/fetch-mkl.sh puts MKL.
+mkl_folder() { printf '%s/mkl/%s' "$cache" "$(pinned "$root/Native/mkl/packages.txt")"; }
+
+# publish_for RUNTIME FOLDER: the command and the tests for another platform, in FOLDER/Cli and FOLDER/Tests.
+publish_for() {
+    local project
+    for project in Cli Tests; do
+        say "publishing $project for $1 ..."
+        quietly "$artifacts/logs/$1.log" dotnet publish "$root/$project" -c Release -r "$1" --self-contained \
+            -p:ArtifactsPath="$2/build" -p:DebugType=none -o "$2/$project"
+    done
+}
+
+# summed LOG: 'N passed, N failed, N skipped' of what NUnit's runner printed, by whatever ends lines on its platform. Fails where none passed.
+summed() {
+    local word counts=()
+    for word in succeeded failed skipped; do
+        counts+=("$(sed -n "s/^  $word: \([0-9]*\)\r*$/\1/p" "$1" | grep . || echo 0)")
+    done
+    echo "${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped"
+    ((counts[0] > 0 && counts[1] == 0))
+}

@@ -8,8 +8,8 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 source "$root/build/debian.sh"
 
 packages=$root/Native/mkl/packages.txt
-version=$(awk '!/^#/ && NF { print $2; exit }' "$packages")
-target=$cache/mkl/$version
+version=$(pinned "$packages")
+target=$(mkl_folder)
 what=MKL
 remedy="To use an MKL of your own, set NATIVEFFN_MKL (or --mkl-path) to its libmkl_rt.so or the folder of it; without MKL, the managed backend computes."
 

@@ -8,7 +8,7 @@ source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"
 source "$root/build/debian.sh"
 
 packages=$root/Tools/Bench/OneDnn/packages.txt
-version=$(awk '!/^#/ && NF { print $2; exit }' "$packages")
+version=$(pinned "$packages")
 target=$cache/onednn/$version
 what=oneDNN
 remedy="To use a oneDNN 2.6 of your own, set NATIVEFFN_ONEDNN to its libdnnl.so.2; without one, the comparison leaves it out."

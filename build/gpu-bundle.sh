@@ -36,7 +36,7 @@ find_mkl() {
     fi
 
     "$root/build/fetch-mkl.sh" >&2
-    printf '%s/mkl/%s/lib' "$cache" "$(awk '!/^#/ && NF { print $2; exit }' "$root/Native/mkl/packages.txt")"
+    printf '%s/lib' "$(mkl_folder)"
 }
 
 # pack_mkl FOLDER ARCHIVE: the layers that are loaded for one instruction set. As xz, which halves what gzip leaves; it takes a minute, once.

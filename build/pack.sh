@@ -32,9 +32,8 @@ done
 
 if "$root/build/fetch-mkl.sh"; then
     say "packing MKL ..."
-    mkl=$cache/mkl/$(awk '!/^#/ && NF { print $2; exit }' "$root/Native/mkl/packages.txt")
     quietly "$artifacts/logs/pack.log" dotnet pack "$root/Native/mkl/package" -c Release -o "$packages" \
-        "-p:MklFolder=$mkl" "-p:ArtifactsPath=$artifacts/packing"
+        "-p:MklFolder=$(mkl_folder)" "-p:ArtifactsPath=$artifacts/packing"
 else
     say "warning: going on without the package of MKL."
 fi

@@ -25,11 +25,7 @@ if ! command -v wine >/dev/null; then
 fi
 
 require_sdk
-for project in Cli Tests; do
-    say "publishing $project for win-x64 ..."
-    quietly "$artifacts/logs/windows.log" dotnet publish "$root/$project" -c Release -r win-x64 --self-contained \
-        -p:ArtifactsPath="$folder/build" -p:DebugType=none -o "$folder/$project"
-done
+publish_for win-x64 "$folder"
 
 # Writing code that another mapping of the same pages runs is more than Wine follows.
 export DOTNET_EnableWriteXorExecute=0 WINEDEBUG=-all WINEPREFIX=$folder/prefix
@@ -50,8 +46,5 @@ code=0
 log=$folder/tests.log
 NATIVEFFN_REQUIRE_BACKENDS=managed windows "$folder/Tests/NativeFfn.Tests.exe" --show-test-results failed --progress off "$@" 2>/dev/null |
     tee "$log" || code=$?
-count() { sed -n "s/^  $1: \([0-9]*\)\r*$/\1/p" "$log" | grep . || echo 0; }
-passed=$(count succeeded)
-((passed > 0)) || code=1
-echo "$passed passed, $(count failed) failed, $(count skipped) skipped"
+summed "$log" || code=1
 exit "$code"

@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Cpu.Memory;
 
@@ -93,8 +94,12 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             }
 
             layer?.Free();
-            throw problem is not null ? Rethrown(problem)
-                : new NotSupportedException($"{failed} of {Ranks} ranks could not load {spec}; their messages say why.");
+            if (problem is not null)
+            {
+                ExceptionDispatchInfo.Throw(problem);
+            }
+
+            throw new NotSupportedException($"{failed} of {Ranks} ranks could not load {spec}; their messages say why.");
         }
     }
 
@@ -210,12 +215,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         }
     }
 
-    private static Exception Rethrown(Exception problem)
-    {
-        System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(problem);
-        return problem;
-    }
-
     private ParallelLayer Load(FfnSpec spec, IFfnWeightSource weights)
     {
         var cut = new LayerCut(spec, weights, _precision, Rank, Ranks);
@@ -227,7 +226,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
                 parts.Add((_inner.Prepare(part.Spec, part.Weights), part));
             }
 
-            return new ParallelLayer(this, _layers.Count, spec, parts, new BlockRows(spec, weights));
+            return new ParallelLayer(this, _layers.Count, spec, [.. parts], new BlockRows(spec, weights));
         }
         catch
         {
@@ -236,16 +235,8 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         }
     }
 
-    private static float* Reserve(GrowingBuffer buffer, ParallelLayer layer, int tokens)
-    {
-        int width = layer.Spec.InputWidth;
-        foreach ((_, LayerPart part) in layer.Parts)
-        {
-            width = Math.Max(width, part.Spec.OutputWidth);
-        }
-
-        return buffer.Reserve((long)tokens * width, "Rows between ranks", layer.Spec);
-    }
+    private static float* Reserve(GrowingBuffer buffer, ParallelLayer layer, int tokens) =>
+        buffer.Reserve((long)tokens * layer.Width, "Rows between ranks", layer.Spec);
 
     private void Send(GroupMessage message) => _collective.Broadcast(MemoryMarshal.AsBytes(new Span<GroupMessage>(ref message)), root: 0);
 
@@ -284,7 +275,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         {
             Broadcast(rows, (long)tokens * layer.Spec.InputWidth);
             float* other = Reserve(_odd, layer, tokens);
-            for (int i = 0; i < layer.Parts.Count; i++)
+            for (int i = 0; i < layer.Parts.Length; i++)
             {
                 (ILoadedLayer loaded, LayerPart part) = layer.Parts[i];
                 loaded.Run(new FfnRows

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+
 namespace NativeFfn.Backends.Parallel;
 
 /// <summary>A rank's part of a layer, and on the leading rank what is around it. Forwards of a group run one after the other.</summary>
@@ -7,7 +9,7 @@ namespace NativeFfn.Backends.Parallel;
 /// <param name="parts">What this rank runs.</param>
 /// <param name="block">What is around it.</param>
 internal sealed class ParallelLayer(
-    ParallelBackend group, int number, FfnSpec spec, IReadOnlyList<(ILoadedLayer Layer, LayerPart Part)> parts, BlockRows block) : ILoadedLayer
+    ParallelBackend group, int number, FfnSpec spec, ImmutableArray<(ILoadedLayer Layer, LayerPart Part)> parts, BlockRows block) : ILoadedLayer
 {
     /// <summary>The layer's number.</summary>
     public int Number => number;
@@ -16,7 +18,10 @@ internal sealed class ParallelLayer(
     public FfnSpec Spec => spec;
 
     /// <summary>What this rank runs, one after the other.</summary>
-    public IReadOnlyList<(ILoadedLayer Layer, LayerPart Part)> Parts => parts;
+    public ImmutableArray<(ILoadedLayer Layer, LayerPart Part)> Parts => parts;
+
+    /// <summary>The widest rows that go between ranks.</summary>
+    public int Width { get; } = Math.Max(spec.InputWidth, parts.Max(static part => part.Part.Spec.OutputWidth));
 
     /// <summary>What is around the network.</summary>
     public BlockRows Block => block;

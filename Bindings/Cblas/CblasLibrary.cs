@@ -70,35 +70,40 @@ internal sealed unsafe class CblasLibrary
         return make is null ? (null, problem) : (new CblasLibrary(path, functions, make), null);
     }
 
+    /// <summary>
+    /// Loads the Fortran runtime that lies beside a library: the loader then finds it by its name. Where it does not, the system has it or says so.
+    /// </summary>
+    internal static void LoadRuntimeBeside(string path)
+    {
+        foreach (string runtime in Libraries.FortranRuntime)
+        {
+            string file = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, runtime);
+            if (File.Exists(file))
+            {
+                _ = DynamicLinker.TryLoadLocal(file, out _, out _);
+            }
+        }
+    }
+
     private static (CblasLibrary? Library, string? Problem) TryLoad(string file)
     {
-        string path = file;
-        bool isShared = false;
-
-        // Apple's own libraries have no file any more.
-        if (System.IO.Path.IsPathRooted(file) && !OperatingSystem.IsMacOS())
+        // Apple's own libraries have no file any more, and others go by a name that the loader knows.
+        bool isFile = System.IO.Path.IsPathRooted(file) && !OperatingSystem.IsMacOS();
+        if (isFile && !File.Exists(file))
         {
-            if (!File.Exists(file))
-            {
-                return (null, "no such file");
-            }
-
-            path = LibraryCandidate.RealPath(file);
-            if (Loaded.TryGetValue(path, out CblasLibrary? known))
-            {
-                return (known, null);
-            }
-
-            isShared = DynamicLinker.IsLoaded(path);
-            LoadRuntimeBeside(path);
+            return (null, "no such file");
         }
-        else if (Loaded.TryGetValue(path, out CblasLibrary? known))
+
+        string path = isFile ? LibraryCandidate.RealPath(file) : file;
+        if (Loaded.TryGetValue(path, out CblasLibrary? known))
         {
             return (known, null);
         }
-        else
+
+        bool isShared = DynamicLinker.IsLoaded(path);
+        if (isFile)
         {
-            isShared = DynamicLinker.IsLoaded(path);
+            LoadRuntimeBeside(path);
         }
 
         if (!DynamicLinker.TryLoadLocal(path, out nint handle, out string? problem))
@@ -122,19 +127,6 @@ internal sealed unsafe class CblasLibrary
 
         // It stays in the process: it may have started threads.
         return (null, problem);
-    }
-
-    // The loader finds by name what the process has already. Where these are not beside the library, the system has them or says so.
-    private static void LoadRuntimeBeside(string path)
-    {
-        foreach (string runtime in Libraries.FortranRuntime)
-        {
-            string file = System.IO.Path.Combine(System.IO.Path.GetDirectoryName(path)!, runtime);
-            if (File.Exists(file))
-            {
-                _ = DynamicLinker.TryLoadLocal(file, out _, out _);
-            }
-        }
     }
 
     // A library with a fixed number of buffers ends the process when it runs out of them.

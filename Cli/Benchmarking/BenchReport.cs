@@ -1,6 +1,6 @@
 using System.Collections.Immutable;
-using System.Reflection;
 using System.Runtime.InteropServices;
+using NativeFfn.Cli.Info;
 
 namespace NativeFfn.Cli.Benchmarking;
 
@@ -32,7 +32,7 @@ internal sealed record BenchEnvironment(
 {
     /// <summary>This process.</summary>
     public static BenchEnvironment Here() => new(
-        typeof(BenchEnvironment).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+        InfoReport.OwnVersion,
         DateTimeOffset.UtcNow,
         Backends.Processor.Name,
         System.Environment.ProcessorCount,

@@ -45,13 +45,17 @@ internal sealed record InfoReport(
     string Architecture,
     string Runtime)
 {
+    /// <summary>NativeFfn's version, with + and the commit that it was built from.</summary>
+    public static string OwnVersion { get; } =
+        typeof(InfoReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown";
+
     /// <summary>Tries every backend and asks the runtime for the rest.</summary>
     public static InfoReport Collect(FfnEngineOptions options)
     {
         ImmutableArray<BackendCandidate> candidates = FfnEngine.Probe(options);
         BackendCandidate? best = candidates.FirstOrDefault(static candidate => candidate.Available && candidate.IsAutomatic);
         return new InfoReport(
-            typeof(InfoReport).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion ?? "unknown",
+            OwnVersion,
             best is null ? null : Names<BackendKind>.Of(best.Kind),
             [.. candidates.Select(static candidate => new BackendInfo(
                 Names<BackendKind>.Of(candidate.Kind),

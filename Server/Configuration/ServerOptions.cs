@@ -9,6 +9,8 @@ internal sealed class ServerOptions
 {
     public const string Section = "Server";
 
+    private static readonly NativeFfnEndpointOptions Defaults = new();
+
     private static readonly SectionKeys Keys = new(
         nameof(ApiKeys),
         nameof(MaxRequestBytes), nameof(MaxBufferedBytes), nameof(MaxConnections),
@@ -18,10 +20,10 @@ internal sealed class ServerOptions
     public string[] ApiKeys { get; set; } = [];
 
     /// <summary>The largest body, in bytes: 16 MiB unless configured, 2048 rows of 2048 elements.</summary>
-    public long MaxRequestBytes { get; set; } = 16 * 1024 * 1024;
+    public long MaxRequestBytes { get; set; } = Defaults.MaxRequestBytes;
 
     /// <summary>Bytes that the bodies of all requests and their answers may occupy at a time: 1 GiB unless configured.</summary>
-    public long MaxBufferedBytes { get; set; } = 1024 * 1024 * 1024;
+    public long MaxBufferedBytes { get; set; } = Defaults.MaxBufferedBytes;
 
     /// <summary>Connections that may be open at a time.</summary>
     public int MaxConnections { get; set; } = 4096;

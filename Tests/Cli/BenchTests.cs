@@ -35,6 +35,15 @@ public sealed class BenchTests
     }
 
     [Test]
+    public void The_load_generator_reads_the_answer()
+    {
+        CommandRun run = CommandRun.Done("bench", "--shape", "32x48", "--tokens", "2", "--backend", "managed", "--seconds", "0.01", "--json", "-");
+        using JsonDocument json = JsonDocument.Parse(run.Out);
+        double median = json.RootElement.GetProperty("rows")[0].GetProperty("medianMs").GetDouble();
+        Assert.That(NativeFfn.Load.Scenarios.BenchAnswer.MedianMs(run.Out), Is.EqualTo(median));
+    }
+
+    [Test]
     public void Rows_are_JSON_of_every_backend_at_every_token_count()
     {
         CommandRun run = CommandRun.Done("bench", "--shape", "32x48", "--tokens", "1,3", "--seconds", "0.01", "--json", "-");

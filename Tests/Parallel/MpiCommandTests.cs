@@ -15,8 +15,7 @@ public sealed class MpiCommandTests(string launcher, string options)
     [OneTimeSetUp]
     public void RequireLauncher()
     {
-        if (!(Environment.GetEnvironmentVariable("PATH") ?? string.Empty).Split(Path.PathSeparator)
-            .Any(folder => File.Exists(Path.Combine(folder, launcher))))
+        if (!CommandPath.Has(launcher))
         {
             Assert.Ignore($"{launcher} is not installed (Debian: openmpi-bin, mpich).");
         }

@@ -197,8 +197,13 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         for (int expert = 0; expert < experts; expert++)
         {
             int count = _chunk.Routes.TokensOf(expert).Length;
+            if (count == 0)
+            {
+                continue;
+            }
+
             layer.Tokens!.Add(expert, count);
-            if (count > 0 && Spec.Mixture.Owns(expert))
+            if (Spec.Mixture.Owns(expert))
             {
                 int start = _chunk.Routes.StartOf(expert);
                 _plan.Add(null, expert, count, firstRoute: start, firstRow: start);

@@ -32,9 +32,7 @@ internal readonly struct MXFP4 : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        Vector128<byte> nibbles = Lanes.Load(block, 1);
-        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
-        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        Lanes.CopyNibbles(block, 1, codes);
         return new CodeScale(HalfPower(block[0]));
     }
 

@@ -29,9 +29,7 @@ internal readonly struct IQ4_NL : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        Vector128<byte> nibbles = Lanes.Load(block, 2);
-        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
-        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        Lanes.CopyNibbles(block, 2, codes);
         return new CodeScale(Lanes.Half(block, 0));
     }
 
@@ -68,9 +66,7 @@ internal readonly struct IQ4_XS : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        Vector128<byte> nibbles = Lanes.Load(block, 8 + (group * 16));
-        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
-        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        Lanes.CopyNibbles(block, 8 + (group * 16), codes);
         return new CodeScale(Lanes.Half(block, 0), (sbyte)StepOf(block, group));
     }
 

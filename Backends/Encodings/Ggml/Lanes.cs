@@ -31,6 +31,18 @@ internal static class Lanes
     public static Vector128<byte> Bits(Vector128<byte> bytes, int shift, byte mask) =>
         (bytes.AsUInt16() >>> shift).AsByte() & Vector128.Create(mask);
 
+    /// <summary>The nibbles of 16 bytes, the low ones first.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="offset">Where the bytes begin.</param>
+    /// <param name="codes">Receives twice <see cref="Count"/> nibbles.</param>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static void CopyNibbles(ReadOnlySpan<byte> block, int offset, Span<byte> codes)
+    {
+        Vector128<byte> nibbles = Load(block, offset);
+        Bits(nibbles, 0, 15).CopyTo(codes);
+        Bits(nibbles, 4, 15).CopyTo(codes[Count..]);
+    }
+
     /// <summary>255 in the lanes whose bit is set, the lowest bit being the first lane's; else 0.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector128<byte> Spread(uint bits)

@@ -20,9 +20,7 @@ internal readonly struct Q4_0 : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        Vector128<byte> nibbles = Lanes.Load(block, 2);
-        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
-        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        Lanes.CopyNibbles(block, 2, codes);
         return new CodeScale(Lanes.Half(block, 0));
     }
 
@@ -55,9 +53,7 @@ internal readonly struct Q4_1 : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        Vector128<byte> nibbles = Lanes.Load(block, 4);
-        Lanes.Bits(nibbles, 0, 15).CopyTo(codes);
-        Lanes.Bits(nibbles, 4, 15).CopyTo(codes[Lanes.Count..]);
+        Lanes.CopyNibbles(block, 4, codes);
         return new CodeScale(Lanes.Half(block, 0), Minimum: Lanes.Half(block, 2));
     }
 

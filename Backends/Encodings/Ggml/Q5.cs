@@ -23,10 +23,7 @@ internal readonly struct Q5_0 : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        uint top = Lanes.UInt32(block, 2);
-        Vector128<byte> nibbles = Lanes.Load(block, 6);
-        Q5_1.Join(Lanes.Bits(nibbles, 0, 15), top).CopyTo(codes);
-        Q5_1.Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).CopyTo(codes[Lanes.Count..]);
+        Q5_1.CopyCodes(block, 2, codes);
         return new CodeScale(Lanes.Half(block, 0));
     }
 
@@ -62,10 +59,7 @@ internal readonly struct Q5_1 : ICodeBlock
     /// <inheritdoc/>
     public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
     {
-        uint top = Lanes.UInt32(block, 4);
-        Vector128<byte> nibbles = Lanes.Load(block, 8);
-        Join(Lanes.Bits(nibbles, 0, 15), top).CopyTo(codes);
-        Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).CopyTo(codes[Lanes.Count..]);
+        CopyCodes(block, 4, codes);
         return new CodeScale(Lanes.Half(block, 0), Minimum: Lanes.Half(block, 2));
     }
 
@@ -78,6 +72,15 @@ internal readonly struct Q5_1 : ICodeBlock
         Vector128<byte> nibbles = Lanes.Load(block, 8);
         Lanes.Store(Join(Lanes.Bits(nibbles, 0, 15), top), scale, least, weights);
         Lanes.Store(Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count), scale, least, weights[Lanes.Count..]);
+    }
+
+    /// <summary>Reads 32 codes: their fifth bits from an offset on, and their nibbles after these.</summary>
+    internal static void CopyCodes(ReadOnlySpan<byte> block, int offset, Span<byte> codes)
+    {
+        uint top = Lanes.UInt32(block, offset);
+        Vector128<byte> nibbles = Lanes.Load(block, offset + sizeof(uint));
+        Join(Lanes.Bits(nibbles, 0, 15), top).CopyTo(codes);
+        Join(Lanes.Bits(nibbles, 4, 15), top >> Lanes.Count).CopyTo(codes[Lanes.Count..]);
     }
 
     /// <summary>Nibbles with a fifth bit each.</summary>

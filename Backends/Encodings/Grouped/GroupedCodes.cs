@@ -15,9 +15,6 @@ namespace NativeFfn.Backends.Encodings;
 /// <param name="format">What the codes mean.</param>
 internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format.Name, CodeBits.Block, format.Bits)
 {
-    // Columns that are multiplied as integers together, where all of a row has one scale.
-    private const int CodesOfOneGroup = 32;
-
     // Columns decoded at a time; their codes lie on the stack.
     private const int Piece = 256;
 
@@ -97,7 +94,7 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
 
     /// <inheritdoc/>
     /// <remarks>Whole groups take their scales along; where a column's group is not told by its place, all scales go with every part.</remarks>
-    public override int CutColumns { get; } = format.Groups == 1 ? CodesOfOneGroup
+    public override int CutColumns { get; } = format.Groups == 1 ? CodeForm.MostColumns
         : KeepsGroups(format) ? CodeBits.Block
         : LeastCommonMultiple(CodeBits.Block, format.GroupColumns);
 

@@ -147,7 +147,7 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
         public override TensorEntry? Tensor => tensor;
 
         public override StoredRows Cut(int firstColumn, int columns) => Encoding.HeaderBytes == 0 && tensor.Columns == Columns
-            ? new BlockRows(file, tensor, Encoding, columns, first, step, firstColumn / Encoding.BlockColumns)
+            ? new BlocksOfRows(file, tensor, Encoding, columns, first, step, firstColumn / Encoding.BlockColumns)
             : base.Cut(firstColumn, columns);
 
         public override void Read(long firstRow, Span<byte> rows)
@@ -166,7 +166,7 @@ internal abstract class StoredRows(WeightEncoding encoding, int columns)
     }
 
     // Some blocks of every row: the tensor is read as rows of one block.
-    private sealed class BlockRows(
+    private sealed class BlocksOfRows(
         ITensorFile file, TensorEntry tensor, WeightEncoding encoding, int columns, long first, long step, int firstBlock)
         : StoredRows(encoding, columns)
     {

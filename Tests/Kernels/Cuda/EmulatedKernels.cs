@@ -155,8 +155,7 @@ internal sealed unsafe class EmulatedKernels
     /// <summary>g++.</summary>
     private static class Compiler
     {
-        public static bool IsFound { get; } = (Environment.GetEnvironmentVariable("PATH") ?? string.Empty)
-            .Split(Path.PathSeparator).Any(static folder => File.Exists(Path.Combine(folder, "g++")));
+        public static bool IsFound { get; } = CommandPath.Has("g++");
 
         public static (int Code, string Said) Run(IEnumerable<string> arguments)
         {

@@ -11,24 +11,13 @@ namespace NativeFfn.Bench.Comparing;
 /// <param name="OperatingSystem">Name and version.</param>
 internal sealed record Machine(string Processor, int Processors, int VectorBits, string Runtime, string OperatingSystem)
 {
-    private const string LinuxProcessors = "/proc/cpuinfo";
-    private const string LinuxName = "model name";
-
     /// <summary>This one.</summary>
     public static Machine Here() => new(
-        FindProcessor(),
+        Backends.Processor.Name,
         Environment.ProcessorCount,
         Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 0,
         RuntimeInformation.FrameworkDescription,
         RuntimeInformation.OSDescription);
 
     public override string ToString() => $"{Processor}, {Processors} processors, {VectorBits}-bit vectors, {Runtime}, {OperatingSystem}";
-
-    private static string FindProcessor()
-    {
-        string? line = File.Exists(LinuxProcessors)
-            ? File.ReadLines(LinuxProcessors).FirstOrDefault(static line => line.StartsWith(LinuxName, StringComparison.Ordinal))
-            : null;
-        return line?[(line.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim() ?? RuntimeInformation.ProcessArchitecture.ToString();
-    }
 }

@@ -96,19 +96,19 @@ internal sealed unsafe class SgemmSubject : ISubject
     private void Project(int slice)
     {
         (int first, int end) = Part(DFf, _slices, slice);
-        Multiply(_input!, DModel, _weights.Gate, _gate!, DFf, first, end, beta: 0);
-        Multiply(_input!, DModel, _weights.Up, _up!, DFf, first, end, beta: 0);
+        Multiply(_input!, DModel, _weights.Gate, _gate!, DFf, first, end, accumulate: false);
+        Multiply(_input!, DModel, _weights.Up, _up!, DFf, first, end, accumulate: false);
     }
 
     private void ProjectDown(int slice)
     {
         (int first, int end) = Part(DModel, _slices, slice);
-        Multiply(_gate!, DFf, _weights.Down, _output!, DModel, first, end, beta: 1);
+        Multiply(_gate!, DFf, _weights.Down, _output!, DModel, first, end, accumulate: true);
     }
 
-    private void Multiply(AlignedFloats input, int depth, AlignedFloats weights, AlignedFloats output, int width, int first, int end, float beta) =>
+    private void Multiply(AlignedFloats input, int depth, AlignedFloats weights, AlignedFloats output, int width, int first, int end, bool accumulate) =>
         _library.MultiplyTransposed(
-            _tokens, end - first, depth, input.Pointer, depth, weights.Pointer + ((long)first * depth), depth, beta, output.Pointer + first, width);
+            _tokens, end - first, depth, input.Pointer, depth, weights.Pointer + ((long)first * depth), depth, output.Pointer + first, width, accumulate);
 
     // silu(g) · u = g · σ(g) · u, in pieces that stay in the first cache.
     private void Activate(int part)

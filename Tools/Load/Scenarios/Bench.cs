@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Text.Json;
 
 namespace NativeFfn.Load.Scenarios;
 
@@ -32,7 +31,6 @@ internal static class Bench
             throw new IOException($"'{string.Join(' ', start.ArgumentList)}' ended with {process.ExitCode}.");
         }
 
-        using JsonDocument rows = JsonDocument.Parse(output);
-        return rows.RootElement[0].GetProperty("medianMs").GetDouble();
+        return BenchAnswer.MedianMs(output);
     }
 }

@@ -96,7 +96,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
     private void Multiply(byte* panel, int block, int groups, TokenPanels tokens)
     {
         byte* read = panel + _kernel.BytesOf(block);
-        int bytes = checked((int)(_kernel.BytesOf(block + groups) - _kernel.BytesOf(block)));
+        int bytes = _kernel.BytesOf(block, groups);
         PanelKernel multiplier = _kernel;
         if (_kernel.IsDecoded)
         {

@@ -225,7 +225,7 @@ internal sealed unsafe class PanelGemm : IGemm
 
                 multiplier.Multiply(
                     read, count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
-                    Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, checked((int)(kernel.BytesOf(block + count) - kernel.BytesOf(block))));
+                    Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, kernel.BytesOf(block, count));
             }
         }
     }

@@ -86,6 +86,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>Bytes of a panel's first groups of columns: whole blocks, or all. 0 where panels are decoded.</summary>
     public abstract long BytesOf(int columnGroups);
 
+    /// <summary>Bytes of some groups of a panel's columns, which begin with a block.</summary>
+    public int BytesOf(int firstGroup, int groups) => checked((int)(BytesOf(firstGroup + groups) - BytesOf(firstGroup)));
+
     /// <summary>Bytes of a matrix.</summary>
     public long MatrixBytes(int matrixRows, int columns) => checked(Panels(matrixRows) * PanelBytes(columns));
 
