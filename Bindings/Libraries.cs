@@ -6,6 +6,9 @@ internal static class Libraries
     /// <summary>The C library, for the dynamic linker's functions.</summary>
     public const string C = "libc";
 
+    /// <summary>Windows's own functions for memory.</summary>
+    public const string Kernel32 = "kernel32";
+
     /// <summary>Where glibc before 2.34 keeps the dynamic linker's functions.</summary>
     public const string DynamicLinking = "libdl.so.2";
 

@@ -44,6 +44,9 @@ public sealed record BackendDescription(BackendKind Kind, string Version, string
     /// <summary>Whether a row keeps its bits whatever rows run beside it and however many, in dense layers and in mixtures.</summary>
     public bool RowsAreIndependent { get; init; }
 
+    /// <summary>Finds out what multiplies in each precision on the CPU, which may assemble code; null on a device.</summary>
+    internal Func<ImmutableArray<KernelDescription>>? DescribeKernels { get; init; }
+
     /// <summary>Whether it runs a part of a mixture's experts, and lets other ranks decide on routes.</summary>
     internal bool RunsPartsOfMixtures { get; init; }
 

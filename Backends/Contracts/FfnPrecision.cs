@@ -5,7 +5,7 @@ namespace NativeFfn;
 /// <summary>How an engine keeps the matrices of its layers in memory. Inputs, outputs, sums, biases and norms are float32 in all of them.</summary>
 /// <remarks>
 /// The CPU backends multiply weights of 16 bits and more, and those that are stored, with float32 rows, so that nothing but the weights loses
-/// digits. In the precisions of integers rows become integers too, which processors multiply faster: of 16 bits where the precision's name
+/// digits; in <see cref="BFloat16"/> on a processor that multiplies such, rows are rounded as well. In the precisions of integers rows become integers too, which processors multiply faster: of 16 bits where the precision's name
 /// has the weights alone. A GPU's matrix units want both sides alike: cuBLAS rounds every projection's input, and what lies between two
 /// projections, to the precision too.
 /// </remarks>
@@ -24,7 +24,10 @@ public enum FfnPrecision
     [EnumMember(Value = "f32")]
     Float32,
 
-    /// <summary>bfloat16, 2 bytes a weight, rounded to nearest even: exact for a bf16 checkpoint, else a relative error up to 2⁻⁹ a weight.</summary>
+    /// <summary>
+    /// bfloat16, 2 bytes a weight, rounded to nearest even: exact for a bf16 checkpoint, else a relative error up to 2⁻⁹ a weight. Where a CPU has
+    /// AVX512_BF16, rows are rounded so too.
+    /// </summary>
     [EnumMember(Value = "bf16")]
     BFloat16,
 

@@ -14,6 +14,7 @@ internal static class ManagedBackend
             new BackendDescription(BackendKind.Managed, SimdWidth.Description, Path: null, options.Threads)
             {
                 RunsPartsOfMixtures = true, RowsAreIndependent = true, ConcurrentForwards = Environment.ProcessorCount,
+                DescribeKernels = GemmList.DescribeKernels,
             },
             options,
             new GemmList(options.Precision));

@@ -16,6 +16,7 @@ internal static class SgemmBackend
         new BackendDescription(kind, version, path, options.Threads)
         {
             RunsPartsOfMixtures = true, OwnKernel = CpuKernel.Sgemm, ConcurrentForwards = Environment.ProcessorCount,
+            DescribeKernels = GemmList.DescribeKernels,
         },
         options,
         new GemmList(options.Precision, options.Kernel, product, $"{Processor.Name}, {version}, {SimdWidth.Description}"));

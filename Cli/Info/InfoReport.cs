@@ -17,10 +17,18 @@ namespace NativeFfn.Cli.Info;
 /// <param name="Reason">Why it is unavailable, with every path that was tried; null where available.</param>
 internal sealed record BackendInfo(string Name, bool Available, string? Version, string? Path, int? Threads, string? Reason);
 
+/// <summary>What multiplies in a precision on the CPU in <c>info --json</c>, where no library does.</summary>
+/// <param name="Precision">Its spelling in options.</param>
+/// <param name="Instructions">The instruction that code was assembled for, or C# and its vectors.</param>
+/// <param name="AssembledMilliseconds">What assembling took; null where nothing was assembled.</param>
+/// <param name="Reason">Why C# multiplies where there is assembled code elsewhere; null else.</param>
+internal sealed record KernelInfo(string Precision, string Instructions, double? AssembledMilliseconds, string? Reason);
+
 /// <summary>The answer of <c>info --json</c>.</summary>
 /// <param name="Version">NativeFfn's version.</param>
 /// <param name="Auto">The backend that <c>auto</c> takes.</param>
 /// <param name="Backends">Every backend in order of preference, the reference last.</param>
+/// <param name="Kernels">What multiplies in each precision on the CPU.</param>
 /// <param name="InstructionSets">What the processor offers and the runtime, or the compiler ahead of time, uses.</param>
 /// <param name="Threads">Processors that this process may use.</param>
 /// <param name="OperatingSystem">Name and version.</param>
@@ -30,6 +38,7 @@ internal sealed record InfoReport(
     string Version,
     string? Auto,
     ImmutableArray<BackendInfo> Backends,
+    ImmutableArray<KernelInfo> Kernels,
     Dictionary<string, bool> InstructionSets,
     int Threads,
     string OperatingSystem,
@@ -55,6 +64,8 @@ internal sealed record InfoReport(
                 candidate.Description?.Path,
                 candidate.Description?.Threads,
                 candidate.Reason))],
+            [.. (candidates.Select(static candidate => candidate.Description?.DescribeKernels).FirstOrDefault(static describe => describe is not null)?.Invoke() ?? [])
+                .Select(static kernel => new KernelInfo(Names<FfnPrecision>.Of(kernel.Precision), kernel.Instructions, kernel.Milliseconds, kernel.Reason))],
             FindInstructionSets(),
             Environment.ProcessorCount,
             RuntimeInformation.OSDescription,

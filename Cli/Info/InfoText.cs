@@ -17,12 +17,22 @@ internal static class InfoText
         }
 
         terminal.Out.WriteLine();
+        foreach ((int index, IGrouping<string, KernelInfo> same) in report.Kernels.GroupBy(Describe).Index())
+        {
+            Line(terminal, index == 0 ? "kernels" : string.Empty, $"{string.Join(' ', same.Select(static kernel => kernel.Precision))}: {same.Key}");
+        }
+
         Line(terminal, "instructions", string.Join(' ', report.InstructionSets.Where(static set => set.Value).Select(static set => set.Key)));
         Line(terminal, "not used", string.Join(' ', report.InstructionSets.Where(static set => !set.Value).Select(static set => set.Key)));
         Line(terminal, "threads", report.Threads.ToString());
         Line(terminal, "system", $"{report.OperatingSystem} ({report.Architecture})");
         Line(terminal, "runtime", report.Runtime);
     }
+
+    private static string Describe(KernelInfo kernel) =>
+        kernel.AssembledMilliseconds is { } milliseconds ? $"{kernel.Instructions}, assembled in {milliseconds:F0} ms"
+        : kernel.Reason is { } reason ? $"{kernel.Instructions}; without {reason}"
+        : kernel.Instructions;
 
     private static void WriteBackend(Terminal terminal, BackendInfo backend, bool isAuto)
     {

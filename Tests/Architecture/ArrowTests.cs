@@ -43,8 +43,8 @@ public sealed partial class ArrowTests
 
         // Every way to multiply is known to the list alone.
         ("Backends/Cpu/Gemm/GemmList.cs", [.. DeviceMayUse, "Backends/Cpu/**"]),
-        ("Backends/Cpu/Gemm/Managed", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Generated"]),
-        ("Backends/Cpu/Gemm/Generated", [.. DeviceMayUse, "Backends/Cpu"]),
+        ("Backends/Cpu/Gemm/Managed", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Assembled"]),
+        ("Backends/Cpu/Gemm/Assembled", [.. DeviceMayUse, "Backends/Cpu"]),
         ("Backends/Cpu/Gemm/Sgemm", [.. DeviceMayUse, "Backends/Cpu", "Backends/Cpu/Weights", "Backends/Cpu/Gemm/Managed"]),
         ("Backends/Cpu/Gemm/Autotuning", [.. DeviceMayUse, "Backends/Cpu/**"]),
         ("Backends/CuBlas", [.. DeviceMayUse, CudaOfTests]),

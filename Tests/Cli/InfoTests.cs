@@ -24,6 +24,24 @@ public sealed class InfoTests
     }
 
     [Test]
+    public void Every_precision_has_a_kernel_and_a_reason_where_nothing_is_assembled()
+    {
+        using JsonDocument json = JsonDocument.Parse(CommandRun.Done("info", "--json").Out);
+        JsonElement[] kernels = [.. json.RootElement.GetProperty("kernels").EnumerateArray()];
+        Assert.That(
+            kernels.Select(static kernel => kernel.GetProperty("precision").GetString()),
+            Is.EqualTo(new[] { "f32", "bf16", "f16", "int8", "int4", "w8a8", "w4a8", "fp8" }));
+        foreach (JsonElement kernel in kernels)
+        {
+            bool isAssembled = kernel.GetProperty("assembledMilliseconds").ValueKind == JsonValueKind.Number;
+            string instructions = kernel.GetProperty("instructions").GetString()!;
+            Assert.That(instructions, isAssembled ? Does.StartWith("vdp").Or.StartWith("vpdp") : Does.StartWith("C#"));
+            bool hasOther = kernel.GetProperty("precision").GetString() is "bf16" or "int8" or "int4" or "w8a8" or "w4a8";
+            Assert.That(kernel.GetProperty("reason").ValueKind, Is.EqualTo(hasOther && !isAssembled ? JsonValueKind.String : JsonValueKind.Null));
+        }
+    }
+
+    [Test]
     public void A_path_that_was_tried_is_shown_whole()
     {
         using var folder = new CommandFolder();

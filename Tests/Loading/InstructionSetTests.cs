@@ -3,13 +3,14 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
 
-/// <summary>Every width of vector, by telling the runtime of a process of its own to leave wider ones alone.</summary>
+/// <summary>Every width of vector, by telling the runtime of a process of its own to leave wider ones alone; and C# without assembled code.</summary>
 [Category(Needs.Sdk)]
 public sealed class InstructionSetTests
 {
     [TestCase("DOTNET_EnableAVX512", "256-bit vectors")]
     [TestCase("DOTNET_EnableAVX2", "128-bit vectors")]
     [TestCase("DOTNET_EnableHWIntrinsic", "scalar code")]
+    [TestCase("NATIVEFFN_ASSEMBLED", "NATIVEFFN_ASSEMBLED is 0")]
     public void Results_hold_without(string setting, string expected)
     {
         var environment = new Dictionary<string, string?> { [setting] = "0" };

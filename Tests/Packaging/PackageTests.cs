@@ -65,7 +65,7 @@ public sealed class PackageTests
         Assert.That(_library.Files, Is.EquivalentTo(
             (string[])["LICENSE", "README.md", "icon.png", "THIRD-PARTY-NOTICES.md", "buildTransitive/NativeFfn.targets", .. assemblies]));
         Assert.That(_library.Dependencies.Select(static dependency => dependency.Id), Is.EquivalentTo(
-            new[] { "CommunityToolkit.HighPerformance", "System.Numerics.Tensors" }));
+            new[] { "CommunityToolkit.HighPerformance", "Iced", "System.Numerics.Tensors" }));
     }
 
     [Test]
@@ -108,7 +108,7 @@ public sealed class PackageTests
     public void The_command_is_a_tool_with_all_it_needs()
     {
         Assert.That(_command.Text("tools/net10.0/any/DotnetToolSettings.xml"), Does.Contain("Name=\"nativeffn\"").And.Contain("EntryPoint=\"NativeFfn.Cli.dll\""));
-        string[] needed = [.. Assemblies, "NativeFfn.Server", "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Spectre.Console", "System.CommandLine"];
+        string[] needed = [.. Assemblies, "NativeFfn.Server", "NativeFfn.Cli", "CommunityToolkit.HighPerformance", "Iced", "Spectre.Console", "System.CommandLine"];
         Assert.That(_command.Files, Is.SupersetOf(needed.Select(static name => $"tools/net10.0/any/{name}.dll")));
         Assert.That(_command.Files, Is.SupersetOf(new[] { "tools/net10.0/any/appsettings.json", "tools/net10.0/any/wwwroot/index.html" }));
         Assert.That(_command.Files, Has.None.EndsWith("/nativeffn"), "a tool is started by a program of the SDK's");

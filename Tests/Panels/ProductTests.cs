@@ -27,7 +27,7 @@ public sealed class ProductTests
         float[][] alone = [.. Enumerable.Range(0, MostTokens).Select(t => PanelProduct.Of(packed, Row(tokens, t, columns)))];
         float[] together = [.. alone.SelectMany(static sums => sums)];
         Tolerances.AssertClose(
-            together, Sums(StoredWeights.Of(precision, weights, columns), StoredTokens.Of(precision, tokens, columns), columns), Tolerances.OfSums(columns), "one token at a time");
+            together, Sums(StoredWeights.Of(precision, weights, columns), StoredTokens.Of(kernel, precision, tokens, columns), columns), Tolerances.OfSums(columns), "one token at a time");
 
         for (int count = 1; count <= MostTokens; count++)
         {

@@ -27,8 +27,17 @@ internal sealed class GemmList(FfnPrecision precision, CpuKernel kernel = CpuKer
     /// <summary>How a matrix of a source is kept.</summary>
     public WeightEncoding EncodingOf(IFfnWeightSource source, FfnTensor tensor) => WeightEncodings.Choose(precision, source, tensor);
 
-    /// <summary>What tokens are while they are multiplied with integers.</summary>
+    /// <summary>What tokens are while they are multiplied with weights that take such.</summary>
     public TokenType Tokens { get; } = TokenTypes.Of(precision);
+
+    /// <summary>What the panels of each precision are multiplied with on this machine.</summary>
+    public static ImmutableArray<KernelDescription> DescribeKernels() =>
+    [
+        .. from precision in Enum.GetValues<FfnPrecision>()
+           let encoding = WeightEncodings.Of(precision)
+           where encoding is not null
+           select AssembledPanelKernel.Describe(precision, encoding),
+    ];
 
     /// <summary>How a network's weights lie, whichever GEMM multiplies them.</summary>
     /// <exception cref="NotSupportedException">None can; the message has every one's reason.</exception>
@@ -51,7 +60,7 @@ internal sealed class GemmList(FfnPrecision precision, CpuKernel kernel = CpuKer
         PanelKernel panels = largest.KernelOf(0);
         Crossover crossover = _crossovers.GetOrAdd(
             panels.Encoding.Name,
-            _ => new Crossover(stage => new GemmTrial(stage, panels, library!), $"{key}, {panels.Encoding}{(panels.Form.IsFloat ? "" : $" by {Tokens}")}, panels of {panels.Rows}"));
+            _ => new Crossover(stage => new GemmTrial(stage, panels, library!), $"{key}, {panels.Encoding}{(panels.Form.IsFloat ? "" : $" by {Tokens}")}, panels of {panels.Rows}{(panels.Instruction is { } instruction ? $" by {instruction}" : "")}"));
         return new GemmChoice(usable[0], usable[^1], crossover.Of(largest.Shape));
     }
 

@@ -116,7 +116,7 @@ internal sealed unsafe class NetworkWeights
         ];
 
         // Rows have one form in all of a network.
-        TokenType tokens = encodings.All(static stage => stage.All(static encoding => encoding.IntegerBits > 0)) ? gemms.Tokens : TokenType.Float32;
+        TokenType tokens = encodings.All(stage => stage.All(encoding => encoding.Takes(gemms.Tokens))) ? gemms.Tokens : TokenType.Float32;
         return [.. stages.Zip(encodings, (stage, its) => new StageWeights(stage, [.. its.Select(encoding => PanelKernel.Of(encoding, tokens))]))];
     }
 

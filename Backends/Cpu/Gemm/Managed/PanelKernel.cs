@@ -33,6 +33,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>Tokens of a tile at most.</summary>
     public int MostTokens { get; } = mostTokens;
 
+    /// <summary>The instruction that it was assembled for; null where it is C#.</summary>
+    public virtual string? Instruction => null;
+
     /// <summary>How it wants tokens.</summary>
     public virtual TokenForm Form => TokenForm.Float32;
 
@@ -50,8 +53,12 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
     /// <summary>The kernel of an encoding on this processor: its own where it has one, else one that decodes it.</summary>
     /// <param name="encoding">The encoding.</param>
-    /// <param name="tokens">What tokens are while they are multiplied; integers only where weights are, <see cref="WeightEncoding.IntegerBits"/>.</param>
+    /// <param name="tokens">What tokens are while they are multiplied; what the encoding <see cref="TokenTypes.Takes"/>.</param>
     public static PanelKernel Of(WeightEncoding encoding, TokenType tokens = TokenType.Float32) =>
+        AssembledPanelKernel.Of(encoding, tokens) ?? OfVectors(encoding, tokens);
+
+    /// <summary>The kernel of an encoding in C#, with the widest vectors of this processor.</summary>
+    public static PanelKernel OfVectors(WeightEncoding encoding, TokenType tokens) =>
         Vector512.IsHardwareAccelerated ? Of<Simd512, Vector512<float>>(encoding, tokens)
         : Vector256.IsHardwareAccelerated ? Of<Simd256, Vector256<float>>(encoding, tokens)
         : Of<Simd128, Vector128<float>>(encoding, tokens);
@@ -61,7 +68,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
         where TVector : struct => tokens switch
         {
-            TokenType.Float32 => OfFloats<TSimd, TVector>(encoding),
+            TokenType.Float32 or TokenType.BFloat16 => OfFloats<TSimd, TVector>(encoding),
             _ when encoding == WeightEncodings.Int4 => OfIntegers<BFloat16Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ when encoding.HasOffsets => OfIntegers<Float32Offsets<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
@@ -115,8 +122,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
         // What comes next is asked for in equal shares while the tiles of tokens pass.
         int steps = columns.Groups * StepsOfGroup;
-        // Codes are asked for in any case: while they are unpacked the processor does not look far enough ahead.
-        int lines = tiles.Tokens > UnaidedTokens || columns.Scales != null ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
+        int lines = tiles.Tokens > UnaidedTokens || AsksInAnyCase ? LinesOfStep(nextBytes, steps * (endTile - firstTile)) : 0;
         byte* end = next + nextBytes;
         for (int tile = firstTile; tile < endTile; tile++)
         {
@@ -134,6 +140,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="destination">Receives them.</param>
     /// <param name="stride">Elements from one column to the next; at least <see cref="Rows"/>.</param>
     public abstract void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride);
+
+    /// <summary>Whether a tile asks memory for what comes next however few tokens it has: while much is unpacked the processor does not look far enough ahead.</summary>
+    protected virtual bool AsksInAnyCase => false;
 
     /// <summary>Steps of a group of columns, in each of which a tile may ask memory for lines.</summary>
     protected abstract int StepsOfGroup { get; }
@@ -178,7 +187,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TVector : struct => (encoding.IntegerBits, tokens) switch
         {
             (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
-            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Bytes),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.BytesForHalves),
             (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
             (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.NarrowWords),
             _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),

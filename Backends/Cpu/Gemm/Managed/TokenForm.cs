@@ -1,3 +1,5 @@
+using NativeFfn.Backends.Encodings;
+
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>What the elements of tokens are while they are multiplied.</summary>
@@ -6,6 +8,9 @@ internal enum TokenType
     /// <summary>float32, as they came.</summary>
     Float32,
 
+    /// <summary>bfloat16, rounded to nearest even, where the processor multiplies such; else float32.</summary>
+    BFloat16,
+
     /// <summary>16-bit integers, 32 neighbouring ones to a scale.</summary>
     Int16,
 
@@ -13,20 +18,26 @@ internal enum TokenType
     Int8,
 }
 
-/// <summary>How the elements of tokens lie for a kernel: as floats, or as integers with a scale for each <see cref="PanelFormat.GroupColumns"/> columns.</summary>
+/// <summary>How the elements of tokens lie for a kernel: as floats, in pairs of bfloat16, or as integers with a scale for each <see cref="PanelFormat.GroupColumns"/> columns.</summary>
 /// <remarks>
-/// Integers lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after token,
-/// then a scale a token, then scale · Σ integers a token, for weights that count from elsewhere than zero.
+/// But for float32, elements lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after
+/// token. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights with an offset, and for weights that
+/// count from elsewhere than zero the integer -zero · Σ integers a token.
 /// </remarks>
-/// <param name="Lanes">Lanes of a group and token; 0 for floats.</param>
-/// <param name="Largest">The largest integer.</param>
-internal readonly record struct TokenForm(int Lanes, int Largest)
+/// <param name="Lanes">Lanes of a group and token; 0 for float32.</param>
+/// <param name="Largest">The largest integer; 0 for floats.</param>
+/// <param name="Zero">What weights count from as they are multiplied: weight = scale · (integer - zero).</param>
+internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0)
 {
-    // The scale and the sum.
-    private const int NumbersOfGroup = 2;
+    // What unsigned halves of bytes, and bytes, have for zero.
+    private const int ZeroOfHalves = 8;
+    private const int ZeroOfBytes = 128;
 
     /// <summary>float32.</summary>
     public static TokenForm Float32 => default;
+
+    /// <summary>Two bfloat16 in a lane: columns 2i and 2i + 1 in lane i.</summary>
+    public static TokenForm BFloat16 => new(PanelFormat.GroupColumns / 2, Largest: 0);
 
     /// <summary>Two words of 16 bits in a lane: columns 2i and 2i + 1 in lane i.</summary>
     public static TokenForm Words => new(PanelFormat.GroupColumns / 2, short.MaxValue);
@@ -34,27 +45,54 @@ internal readonly record struct TokenForm(int Lanes, int Largest)
     /// <summary>The same of integers of 8 bits, for kernels that have no faster way to multiply those.</summary>
     public static TokenForm NarrowWords => Words with { Largest = sbyte.MaxValue };
 
-    /// <summary>Four bytes in a lane: of 8 columns 0, 4, 1 and 5 in the first, 2, 6, 3 and 7 in the second, as halves of bytes hold weights.</summary>
-    public static TokenForm Bytes => new(PanelFormat.GroupColumns / 4, sbyte.MaxValue);
+    /// <summary>
+    /// Four bytes in a lane for weights of 4 bits: of 8 columns 0, 4, 1 and 5 in the first, 2, 6, 3 and 7 in the second, as halves of bytes hold weights.
+    /// </summary>
+    public static TokenForm BytesForHalves => new(PanelFormat.GroupColumns / 4, sbyte.MaxValue, ZeroOfHalves);
 
-    /// <summary>Whether tokens stay floats.</summary>
+    /// <summary>Four bytes in a lane for weights of 8 bits: of 4 columns 0, 2, 1 and 3, as weights lie.</summary>
+    public static TokenForm BytesForBytes => BytesForHalves with { Zero = ZeroOfBytes };
+
+    /// <summary>Whether tokens stay float32.</summary>
     public bool IsFloat => Lanes == 0;
+
+    /// <summary>Whether tokens are bfloat16.</summary>
+    public bool IsBFloat16 => Lanes > 0 && Largest == 0;
 
     /// <summary>Whether a lane holds four columns.</summary>
     public bool IsBytes => Lanes == PanelFormat.GroupColumns / 4;
 
-    /// <summary>Elements of 32 bits that columns of a token take: any number of columns of floats, whole groups of integers.</summary>
-    public long Elements(long columns) => IsFloat ? columns : columns / PanelFormat.GroupColumns * (Lanes + NumbersOfGroup);
+    /// <summary>Whether four columns of a lane are those that halves of bytes hold.</summary>
+    public bool IsForHalves => IsBytes && Zero == ZeroOfHalves;
+
+    /// <summary>Elements of 32 bits that a group of a token takes.</summary>
+    public int GroupElements => IsFloat ? PanelFormat.GroupColumns : Lanes + (Largest == 0 ? 0 : NumbersOf(Zero));
+
+    /// <summary>Numbers behind a group's integers.</summary>
+    /// <param name="zero">What weights count from.</param>
+    public static int NumbersOf(int zero) => zero == 0 ? 2 : 3;
+
+    /// <summary>Elements of 32 bits that columns of a token take: any number of columns of float32, whole groups of all else.</summary>
+    public long Elements(long columns) => IsFloat ? columns : columns / PanelFormat.GroupColumns * GroupElements;
 }
 
 /// <summary>The types of tokens by precision.</summary>
 internal static class TokenTypes
 {
-    /// <summary>What an engine of a precision makes of tokens, where its weights are integers.</summary>
+    /// <summary>What an engine of a precision makes of tokens, where its weights are such.</summary>
     public static TokenType Of(FfnPrecision precision) => TokenRounding.LargestOf(precision) switch
     {
+        _ when precision == FfnPrecision.BFloat16 => TokenType.BFloat16,
         short.MaxValue => TokenType.Int16,
         sbyte.MaxValue => TokenType.Int8,
         _ => TokenType.Float32,
+    };
+
+    /// <summary>Whether weights of an encoding are multiplied with tokens of a type.</summary>
+    public static bool Takes(this WeightEncoding encoding, TokenType tokens) => tokens switch
+    {
+        TokenType.Float32 => true,
+        TokenType.BFloat16 => encoding == WeightEncodings.BFloat16,
+        _ => encoding.IntegerBits > 0,
     };
 }

@@ -3,10 +3,10 @@ using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>Rows of tokens as the panel kernels read them: tile after tile, in a tile column after column, in a column token after token.</summary>
-/// <param name="pointer">The first tile; room for floats, which is more than integers take.</param>
+/// <param name="pointer">The first tile; room for float32, which is more than others take.</param>
 /// <param name="tiles">How tokens are cut.</param>
 /// <param name="columns">Columns, filled up to <see cref="PanelFormat.GroupColumns"/>.</param>
-/// <param name="form">What the kernels want; integers are written and found by whole groups of columns.</param>
+/// <param name="form">What the kernels want; all but float32 is written and found by whole groups of columns.</param>
 internal readonly unsafe struct TokenPanels(float* pointer, TokenTiles tiles, long columns, TokenForm form)
 {
     public TokenTiles Tiles { get; } = tiles;
@@ -28,13 +28,17 @@ internal readonly unsafe struct TokenPanels(float* pointer, TokenTiles tiles, lo
         {
             Interleaving.Interleave(rows, stride, Tiles.TokensOf(tile), count, At(tile, firstColumn), size, size);
         }
+        else if (form.IsBFloat16)
+        {
+            BFloat16Rows.Write(rows, stride, Tiles.TokensOf(tile), count, At(tile, firstColumn), size);
+        }
         else
         {
             IntegerRows.Write(rows, stride, Tiles.TokensOf(tile), count, form, At(tile, firstColumn), size);
         }
     }
 
-    /// <summary>Clears the columns after the last one that was written, so that they add nothing to a product; those of integers are zeros already.</summary>
+    /// <summary>Clears the columns after the last one that was written, so that they add nothing to a product; those of all but float32 are zeros already.</summary>
     public void Clear(int tile, long firstColumn)
     {
         if (form.IsFloat)

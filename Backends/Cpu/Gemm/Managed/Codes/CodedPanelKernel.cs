@@ -35,6 +35,9 @@ internal sealed unsafe class CodedPanelKernel<TElement, TSimd, TVector>(WeightEn
         return ((long)blocks * BlockBytes(BlockGroups)) + BlockBytes(rest);
     }
 
+    // While codes are unpacked the processor does not look far enough ahead.
+    protected override bool AsksInAnyCase => true;
+
     [SkipLocalsInit]
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
     {

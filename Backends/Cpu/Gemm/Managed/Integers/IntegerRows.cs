@@ -13,8 +13,9 @@ internal static unsafe class IntegerRows
     private const int Group = PanelFormat.GroupColumns;
     private const int MagnitudeBits = 0x7FFF_FFFF;
 
-    // Of 8 words the order of TokenForm.Bytes.
-    private static readonly Vector128<byte> BytesOfLanes = Vector128.Create((byte)0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+    // The orders of TokenForm.BytesForHalves and TokenForm.BytesForBytes.
+    private static readonly Vector128<byte> ByHalves = Vector128.Create((byte)0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
+    private static readonly Vector128<byte> ByBytes = Vector128.Create((byte)0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
 
     /// <summary>Writes neighbouring groups of a tile.</summary>
     /// <param name="rows">The tokens' rows, from the first group on.</param>
@@ -27,47 +28,56 @@ internal static unsafe class IntegerRows
     [SkipLocalsInit]
     public static void Write(float* rows, long stride, int tokens, int columns, TokenForm form, float* destination, int size)
     {
+        int elements = form.GroupElements;
         float* last = stackalloc float[Group];
-        int groupElements = checked((int)form.Elements(Group)) * size;
-        for (int column = 0; column < columns; column += Group, destination += groupElements)
+        float* groups = stackalloc float[size * elements];
+        for (int column = 0; column < columns; column += Group, destination += size * elements)
         {
             int count = Math.Min(Group, columns - column);
-            for (int token = 0; token < size; token++)
+            for (int token = 0; token < tokens; token++)
             {
                 float* row = rows + (token * stride) + column;
-                if (token >= tokens || count < Group)
+                if (count < Group)
                 {
                     new Span<float>(last, Group).Clear();
-                    new ReadOnlySpan<float>(row, token < tokens ? count : 0).CopyTo(new Span<float>(last, Group));
+                    new ReadOnlySpan<float>(row, count).CopyTo(new Span<float>(last, Group));
                     row = last;
                 }
 
-                WriteGroup(row, form, destination + token, size);
+                WriteGroup(row, form, groups + (token * elements));
             }
+
+            Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
         }
     }
 
-    private static void WriteGroup(float* row, TokenForm form, float* lanes, int size)
+    private static void WriteGroup(float* row, TokenForm form, float* group)
     {
         Vector256<float> a = Vector256.Load(row), b = Vector256.Load(row + 8), c = Vector256.Load(row + 16), d = Vector256.Load(row + 24);
         (float scale, float inverse) = Scale(a, b, c, d, form.Largest);
         Vector256<int> ia = Round(a, inverse), ib = Round(b, inverse), ic = Round(c, inverse), id = Round(d, inverse);
-        var words = new Words { Low = Vector256.NarrowWithSaturation(ia, ib), High = Vector256.NarrowWithSaturation(ic, id) };
+        Vector256<short> low = Vector256.NarrowWithSaturation(ia, ib), high = Vector256.NarrowWithSaturation(ic, id);
         if (form.IsBytes)
         {
-            Vector256<sbyte> bytes = Vector256.NarrowWithSaturation(words.Low, words.High);
-            words.Low = Vector256.Create(
-                Vector128.Shuffle(bytes.GetLower().AsByte(), BytesOfLanes), Vector128.Shuffle(bytes.GetUpper().AsByte(), BytesOfLanes)).AsInt16();
+            Vector256<sbyte> bytes = Vector256.NarrowWithSaturation(low, high);
+            Vector128<byte> order = form.IsForHalves ? ByHalves : ByBytes;
+            Vector128.Shuffle(bytes.GetLower().AsByte(), order).Store((byte*)group);
+            Vector128.Shuffle(bytes.GetUpper().AsByte(), order).Store((byte*)group + Vector128<byte>.Count);
         }
-
-        var source = (float*)&words;
-        for (int lane = 0; lane < form.Lanes; lane++, lanes += size)
+        else
         {
-            *lanes = source[lane];
+            low.Store((short*)group);
+            high.Store((short*)group + Vector256<short>.Count);
         }
 
-        lanes[0] = scale;
-        lanes[size] = scale * Vector256.Sum((ia + ib) + (ic + id));
+        int sum = Vector256.Sum((ia + ib) + (ic + id));
+        float* numbers = group + form.Lanes;
+        numbers[0] = scale;
+        numbers[1] = scale * sum;
+        if (form.Zero != 0)
+        {
+            numbers[2] = BitConverter.Int32BitsToSingle(-form.Zero * sum);
+        }
     }
 
     // As integers, magnitudes are in the same order, with those that are not finite above all numbers.
@@ -88,10 +98,4 @@ internal static unsafe class IntegerRows
     // Of what is not finite any integer will do.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector256<int> Round(Vector256<float> values, float inverse) => Vector256.ConvertToInt32Native(Vector256.Round(values * inverse));
-
-    private struct Words
-    {
-        public Vector256<short> Low;
-        public Vector256<short> High;
-    }
 }

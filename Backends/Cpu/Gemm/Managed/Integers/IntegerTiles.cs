@@ -21,6 +21,12 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
         get => TScales.Bytes + (Blocks * BlockBytes);
     }
 
+    private static int Numbers
+    {
+        [MethodImpl(MethodImplOptions.AggressiveInlining)]
+        get => TokenForm.NumbersOf(TElement.Zero);
+    }
+
     private static int Blocks
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
@@ -76,7 +82,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
             TScales.Load(panel, out TVector scale0, out TVector scale1);
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
             Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
-            tokens += 2 * size;
+            tokens += Numbers * size;
             panel += GroupBytes;
         }
     }
@@ -124,7 +130,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
             Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
             Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
-            tokens += 2 * size;
+            tokens += Numbers * size;
             panel += GroupBytes;
         }
     }
@@ -184,7 +190,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
             Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
             Finish(tokens + 2, size, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
             Finish(tokens + 3, size, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
-            tokens += 2 * size;
+            tokens += Numbers * size;
             panel += GroupBytes;
         }
     }
@@ -265,7 +271,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
             Finish(tokens + 3, size, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
             Finish(tokens + 4, size, s40, s41, scale0, scale1, offset0, offset1, tile + (8 * TSimd.Count));
             Finish(tokens + 5, size, s50, s51, scale0, scale1, offset0, offset1, tile + (10 * TSimd.Count));
-            tokens += 2 * size;
+            tokens += Numbers * size;
             panel = end;
         }
     }
@@ -278,26 +284,23 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
         s1 = TElement.Add(s1, w1, x);
     }
 
-    // numbers[0] is the token's scale, numbers[size] its scale · Σ integers.
+    // numbers[0] is the token's scale, numbers[size] its scale · Σ integers, and numbers[2 · size] the integer -zero · Σ integers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(
         float* numbers, int size, TVector s0, TVector s1, TVector scale0, TVector scale1, TVector offset0, TVector offset1, float* row)
     {
         TVector scale = TSimd.LoadAndBroadcast(numbers);
-        TVector sum0 = TSimd.ToSingle(TElement.Sum(s0));
-        TVector sum1 = TSimd.ToSingle(TElement.Sum(s1));
-        if (TElement.Zero == 0)
+        s0 = TElement.Sum(s0);
+        s1 = TElement.Sum(s1);
+        if (TElement.Zero != 0)
         {
-            sum0 = TSimd.Multiply(sum0, scale);
-            sum1 = TSimd.Multiply(sum1, scale);
-        }
-        else
-        {
-            TVector zeros = TSimd.Multiply(TSimd.LoadAndBroadcast(numbers + size), TSimd.Broadcast(-TElement.Zero));
-            sum0 = TSimd.MultiplyAdd(sum0, scale, zeros);
-            sum1 = TSimd.MultiplyAdd(sum1, scale, zeros);
+            TVector start = TSimd.LoadAndBroadcast(numbers + (2 * size));
+            s0 = TSimd.AddIntegers(s0, start);
+            s1 = TSimd.AddIntegers(s1, start);
         }
 
+        TVector sum0 = TSimd.Multiply(TSimd.ToSingle(s0), scale);
+        TVector sum1 = TSimd.Multiply(TSimd.ToSingle(s1), scale);
         sum0 = TSimd.MultiplyAdd(sum0, scale0, TSimd.Load(row));
         sum1 = TSimd.MultiplyAdd(sum1, scale1, TSimd.Load(row + TSimd.Count));
         if (TScales.HasOffsets)

@@ -1,0 +1,63 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
+
+/// <summary>Instructions that multiply and add several neighbouring columns in a lane of 32 bits, for which .NET has no types.</summary>
+internal enum DotProduct
+{
+    /// <summary><c>vdpbf16ps</c> of AVX512_BF16: two bfloat16 of each side, added to float32.</summary>
+    BFloat16,
+
+    /// <summary><c>vpdpbusd</c> of AVX512_VNNI: four unsigned bytes by four signed ones, added to a 32-bit integer.</summary>
+    Bytes,
+
+    /// <summary><c>vpdpwssd</c> of AVX512_VNNI: two signed words of each side, added to a 32-bit integer.</summary>
+    Words,
+}
+
+/// <summary>Which of the instructions can be used here.</summary>
+internal static class DotProducts
+{
+    /// <summary>The variable that turns assembled code off where it is 0.</summary>
+    public const string Switch = "NATIVEFFN_ASSEMBLED";
+
+    // CPUID leaf 7: AVX512_VNNI in ECX of subleaf 0, AVX512_BF16 in EAX of subleaf 1.
+    private const int FeaturesLeaf = 7;
+    private const int VnniBit = 11;
+    private const int BFloat16Bit = 5;
+
+    /// <summary>The instruction's name.</summary>
+    public static string NameOf(DotProduct product) => product switch
+    {
+        DotProduct.BFloat16 => "vdpbf16ps",
+        DotProduct.Bytes => "vpdpbusd",
+        _ => "vpdpwssd",
+    };
+
+    /// <summary>Why an instruction cannot be used by this process, or null where it can.</summary>
+    /// <remarks>
+    /// Whether the system keeps the registers is what .NET found out for AVX-512; <c>DOTNET_EnableAVX512=0</c> thus turns these off as well.
+    /// </remarks>
+    public static string? WhyNot(DotProduct product) =>
+        Environment.GetEnvironmentVariable(Switch) == "0" ? $"{Switch} is 0."
+        : RuntimeInformation.ProcessArchitecture != Architecture.X64 || !X86Base.IsSupported ? "the processor is no x86-64."
+        : !Vector512.IsHardwareAccelerated || !Avx512BW.IsSupported ? "the runtime, or the processor, leaves 512-bit vectors alone."
+        : product == DotProduct.BFloat16 ? WhyNot("AVX512_BF16", Features(1).Eax, BFloat16Bit)
+        : WhyNot("AVX512_VNNI", Features(0).Ecx, VnniBit);
+
+    private static string? WhyNot(string set, int register, int bit) => (register >> bit & 1) != 0 ? null : $"the processor has no {set}.";
+
+    private static (int Eax, int Ebx, int Ecx, int Edx) Features(int subleaf)
+    {
+        (int leaves, _, _, _) = X86Base.CpuId(0, 0);
+        if (leaves < FeaturesLeaf)
+        {
+            return default;
+        }
+
+        (int subleaves, _, _, _) = X86Base.CpuId(FeaturesLeaf, 0);
+        return subleaf <= subleaves ? X86Base.CpuId(FeaturesLeaf, subleaf) : default;
+    }
+}

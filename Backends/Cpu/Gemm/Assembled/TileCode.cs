@@ -1,0 +1,113 @@
+using System.Collections.Frozen;
+using System.ComponentModel;
+using System.Diagnostics;
+using Iced.Intel;
+using NativeFfn.Bindings.Memory;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
+
+/// <summary>The tiles of a form, of every size, assembled for this process. Immutable.</summary>
+/// <remarks>Assembled once in a process, when a layer first needs it, and kept until the process ends.</remarks>
+internal sealed unsafe class TileCode
+{
+    // Code begins on a line of the instruction cache.
+    private const int Alignment = 64;
+
+    private static readonly FrozenDictionary<TileForm, Lazy<TileCode>> All = TileForm.All.ToFrozenDictionary(
+        static form => form, static form => new Lazy<TileCode>(() => Assemble(form, ExecutableMemory.Of)));
+
+    private readonly ExecutableMemory? _memory;
+    private readonly int[] _starts = new int[LargestTile + 1];
+    private readonly int[] _tokens = new int[LargestTile + 1];
+
+    private TileCode(string whyNot) => WhyNot = whyNot;
+
+    private TileCode(TileForm form, CodeLoader load)
+    {
+        long start = Stopwatch.GetTimestamp();
+        using var bytes = new MemoryStream();
+        foreach (int size in Sizes)
+        {
+            TileShape shape = ShapeOf(form, size);
+            (_starts[size], _tokens[size]) = ((int)bytes.Length, shape.Tokens);
+            bytes.Write(BytesOf(form, shape, TileAssembler.OfThisSystem));
+            while (bytes.Length % Alignment != 0)
+            {
+                bytes.WriteByte(Breakpoint);
+            }
+        }
+
+        _memory = load(bytes.ToArray());
+        Time = Stopwatch.GetElapsedTime(start);
+    }
+
+    /// <summary>Makes code executable.</summary>
+    public delegate ExecutableMemory CodeLoader(ReadOnlySpan<byte> code);
+
+    // Tokens of the tiles that are cut, and what fills the gaps between them.
+    private const int LargestTile = 12;
+    private const byte Breakpoint = 0xCC;
+
+    /// <summary>Tokens of a tile, by each of which there is one.</summary>
+    public static ReadOnlySpan<byte> Sizes => [1, 2, 4, 6, 8, LargestTile];
+
+    /// <summary>Why there is no code, or null where there is.</summary>
+    public string? WhyNot { get; }
+
+    /// <summary>What assembling took.</summary>
+    public TimeSpan Time { get; }
+
+    /// <summary>The code of a form, assembled now where it was not before.</summary>
+    public static TileCode Of(TileForm form) => All[form].Value;
+
+    /// <summary>Assembles a form's tiles, unless something is in the way.</summary>
+    /// <param name="form">The form.</param>
+    /// <param name="load">Makes them executable.</param>
+    public static TileCode Assemble(TileForm form, CodeLoader load)
+    {
+        if (DotProducts.WhyNot(form.Product) is { } reason)
+        {
+            return new TileCode(reason);
+        }
+
+        try
+        {
+            return new TileCode(form, load);
+        }
+        catch (Exception exception) when (exception is Win32Exception or PlatformNotSupportedException)
+        {
+            return new TileCode($"the system refuses executable memory: {exception.Message}.");
+        }
+    }
+
+    /// <summary>The machine code of a tile.</summary>
+    public static byte[] BytesOf(TileForm form, TileShape shape, TileConvention convention)
+    {
+        var assembler = new Assembler(64);
+        TileAssembler tile = form.Product == DotProduct.BFloat16 ? new BFloat16Tile(assembler, convention) : new IntegerTile(assembler, convention, form);
+        tile.Assemble(shape);
+        using var bytes = new MemoryStream();
+        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
+        return bytes.ToArray();
+    }
+
+    /// <summary>How a tile of so many tokens is assembled: whole, or as one of two halves.</summary>
+    public static TileShape ShapeOf(TileForm form, int tokens) =>
+        form.Product == DotProduct.BFloat16 ? BFloat16Tile.ShapeOf(tokens) : IntegerTile.ShapeOf(tokens);
+
+    /// <summary>Runs a tile.</summary>
+    /// <param name="size">Tokens of the tile, one of <see cref="Sizes"/>.</param>
+    /// <param name="arguments">The arguments; what is asked of memory is asked once.</param>
+    public void Run(int size, TileArguments* arguments)
+    {
+        int tokens = _tokens[size];
+        var tile = (delegate* unmanaged<TileArguments*, void>)(_memory!.Start + _starts[size]);
+        for (int first = 0; first < size; first += tokens)
+        {
+            tile(arguments);
+            arguments->Tokens += tokens;
+            arguments->Sums += tokens * TileAssembler.Rows;
+            arguments->Lines = 0;
+        }
+    }
+}

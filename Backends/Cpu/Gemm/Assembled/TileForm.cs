@@ -1,0 +1,62 @@
+using System.Collections.Immutable;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
+
+/// <summary>How the weights of a panel lie that assembled tiles multiply.</summary>
+internal enum PanelWeights
+{
+    /// <summary>bfloat16, in pairs of columns.</summary>
+    BFloat16,
+
+    /// <summary>8-bit integers, four columns in a lane.</summary>
+    Int8,
+
+    /// <summary>4-bit integers, eight columns in a lane.</summary>
+    Int4,
+}
+
+/// <summary>What stands at the head of a group of integers.</summary>
+internal enum PanelGroupHead
+{
+    /// <summary>Nothing.</summary>
+    None,
+
+    /// <summary>A bfloat16 scale for each row.</summary>
+    BFloat16Scales,
+
+    /// <summary>A float32 scale for each row.</summary>
+    Float32Scales,
+
+    /// <summary>A float32 scale for each row, then a float32 offset for each.</summary>
+    Float32Offsets,
+}
+
+/// <summary>What assembled tiles multiply, and with which instruction.</summary>
+/// <param name="Product">The instruction.</param>
+/// <param name="Weights">The weights.</param>
+/// <param name="Head">What stands at the head of a group.</param>
+internal readonly record struct TileForm(DotProduct Product, PanelWeights Weights, PanelGroupHead Head)
+{
+    private static readonly PanelGroupHead[] IntegerHeads = [PanelGroupHead.BFloat16Scales, PanelGroupHead.Float32Scales, PanelGroupHead.Float32Offsets];
+
+    /// <summary>bfloat16.</summary>
+    public static TileForm BFloat16 => new(DotProduct.BFloat16, PanelWeights.BFloat16, PanelGroupHead.None);
+
+    /// <summary>Every form.</summary>
+    public static ImmutableArray<TileForm> All { get; } =
+    [
+        BFloat16,
+        .. from product in (DotProduct[])[DotProduct.Bytes, DotProduct.Words]
+           from weights in (PanelWeights[])[PanelWeights.Int8, PanelWeights.Int4]
+           from head in IntegerHeads
+           select new TileForm(product, weights, head),
+    ];
+
+    /// <inheritdoc/>
+    public override string ToString() => $"{DotProducts.NameOf(Product)} of {Weights}{(Head == PanelGroupHead.None ? "" : $" with {Head}")}";
+}
+
+/// <summary>A tile as it is assembled.</summary>
+/// <param name="Tokens">Tokens that it multiplies.</param>
+/// <param name="Stride">Tokens of the tile that they are part of, from one lane of a token to its next.</param>
+internal readonly record struct TileShape(int Tokens, int Stride);

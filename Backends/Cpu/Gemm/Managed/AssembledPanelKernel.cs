@@ -1,0 +1,102 @@
+using System.Runtime.CompilerServices;
+using NativeFfn.Backends.Cpu.Gemm.Assembled;
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Backends.Simd;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+
+/// <summary>The panels of a kernel in C# with 512-bit vectors, multiplied by assembled code.</summary>
+internal sealed unsafe class AssembledPanelKernel : PanelKernel
+{
+    private readonly PanelKernel _panels;
+    private readonly TileForm _tile;
+    private readonly TileCode _code;
+
+    private AssembledPanelKernel(PanelKernel panels, TokenForm form, TileForm tile, TileCode code)
+        : base(panels.Encoding, panels.Rows, panels.MostTokens) => (_panels, Form, _tile, _code) = (panels, form, tile, code);
+
+    public override TokenForm Form { get; }
+
+    public override string? Instruction => DotProducts.NameOf(_tile.Product);
+
+    // Nothing is gained by widening weights that are multiplied as they are.
+    public override int TilesWorthWidening => int.MaxValue;
+
+    public override PanelKernel Widened => this;
+
+    protected override bool AsksInAnyCase => _tile is { Product: DotProduct.Words, Weights: PanelWeights.Int4 };
+
+    protected override int StepsOfGroup => Form.IsBFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
+
+    /// <summary>What tiles an encoding has for tokens of a type; null where those in C# are as good.</summary>
+    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => tokens switch
+    {
+        TokenType.BFloat16 => TileForm.BFloat16,
+        TokenType.Int8 => new TileForm(DotProduct.Bytes, WeightsOf(encoding), HeadOf(encoding)),
+        TokenType.Int16 => new TileForm(DotProduct.Words, WeightsOf(encoding), HeadOf(encoding)),
+        _ => null,
+    };
+
+    /// <summary>The kernel of an encoding; null where there is none, or not on this machine.</summary>
+    /// <param name="encoding">The encoding.</param>
+    /// <param name="tokens">What tokens are while they are multiplied.</param>
+    public static PanelKernel? Of(WeightEncoding encoding, TokenType tokens)
+    {
+        if (TileOf(encoding, tokens) is not { } tile || TileCode.Of(tile) is not { WhyNot: null } code)
+        {
+            return null;
+        }
+
+        TokenForm form = tokens switch
+        {
+            TokenType.BFloat16 => TokenForm.BFloat16,
+            TokenType.Int16 => TokenForm.Words,
+            _ => tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves,
+        };
+        return new AssembledPanelKernel(OfVectors(encoding, tokens), form, tile, code);
+    }
+
+    /// <summary>What multiplies in a precision, and why it is C# where it is.</summary>
+    public static KernelDescription Describe(FfnPrecision precision, WeightEncoding encoding)
+    {
+        string vectors = $"C#, {SimdWidth.Description}";
+        if (TileOf(encoding, TokenTypes.Of(precision)) is not { } tile)
+        {
+            return new KernelDescription(precision, vectors, null, null);
+        }
+
+        TileCode code = TileCode.Of(tile);
+        return code.WhyNot is { } reason
+            ? new KernelDescription(precision, vectors, null, $"{DotProducts.NameOf(tile.Product)}: {reason}")
+            : new KernelDescription(precision, DotProducts.NameOf(tile.Product), code.Time.TotalMilliseconds, null);
+    }
+
+    public override long BytesOf(int columnGroups) => _panels.BytesOf(columnGroups);
+
+    public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel) => _panels.Pack(rows, columns, panel);
+
+    public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride) =>
+        _panels.Unpack(panel, columns, firstGroup, groups, destination, stride);
+
+    [SkipLocalsInit]
+    protected override void MultiplyTile(int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    {
+        TileArguments arguments;
+        arguments.Steps = (long)columns.Groups * StepsOfGroup;
+        arguments.Weights = columns.Weights;
+        arguments.Tokens = tokens;
+        arguments.Sums = tile;
+        arguments.Next = next;
+        arguments.Lines = lines;
+        arguments.Accumulate = accumulate ? 1 : 0;
+        _code.Run(size, &arguments);
+    }
+
+    private static PanelWeights WeightsOf(WeightEncoding encoding) => encoding.IntegerBits == 4 ? PanelWeights.Int4 : PanelWeights.Int8;
+
+    // As the kernels in C# store them.
+    private static PanelGroupHead HeadOf(WeightEncoding encoding) =>
+        encoding == WeightEncodings.Int4 ? PanelGroupHead.BFloat16Scales
+        : encoding.HasOffsets ? PanelGroupHead.Float32Offsets
+        : PanelGroupHead.Float32Scales;
+}

@@ -1,0 +1,167 @@
+using System.Collections.Immutable;
+using System.ComponentModel;
+using Iced.Intel;
+using NativeFfn.Backends.Cpu.Gemm.Assembled;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Encodings;
+using NativeFfn.Tests.Support;
+using NUnit.Framework;
+
+namespace NativeFfn.Tests.Panels;
+
+/// <summary>The assembled tiles as instructions, for both systems, and as numbers beside the kernels in C#.</summary>
+public sealed class AssembledTileTests
+{
+    private const int Rows = 37;
+
+    private static readonly FfnPrecision[] Integers = [FfnPrecision.Int8, FfnPrecision.Int4, FfnPrecision.W8A8, FfnPrecision.W4A8];
+
+    private static readonly Mnemonic[] Dots = [Mnemonic.Vdpbf16ps, Mnemonic.Vpdpbusd, Mnemonic.Vpdpwssd];
+
+    // What a function may not change without giving it back.
+    private static readonly Register[] KeptBySystemV =
+        [Register.RBX, Register.RBP, Register.RSP, Register.R12, Register.R13, Register.R14, Register.R15];
+
+    private static readonly Register[] KeptByWindows = [.. KeptBySystemV, Register.RSI, Register.RDI];
+
+    private static IEnumerable<string> Forms => TileForm.All.Select(static form => form.ToString());
+
+    private static IEnumerable<string> Products => Enum.GetValues<DotProduct>().Select(DotProducts.NameOf);
+
+    private static TileForm Form(string name) => TileForm.All.Single(form => form.ToString() == name);
+
+    private static TileConvention Convention(bool ofWindows) => ofWindows ? TileConvention.Windows : TileConvention.SystemV;
+
+    private static ImmutableArray<Instruction> Decode(TileForm form, TileShape shape, TileConvention convention)
+    {
+        var decoder = Decoder.Create(64, TileCode.BytesOf(form, shape, convention));
+        return [.. decoder];
+    }
+
+    private static IEnumerable<TileShape> ShapesOf(TileForm form) => TileCode.Sizes.ToArray().Select(size => TileCode.ShapeOf(form, size));
+
+    [Test]
+    public void A_tile_has_a_dot_product_for_each_lane_token_and_half_of_the_rows(
+        [ValueSource(nameof(Forms))] string name, [Values] bool ofWindows)
+    {
+        (TileForm form, TileConvention convention) = (Form(name), Convention(ofWindows));
+        // Lanes of a token that a step multiplies: pairs of bfloat16, four bytes or two words of a group of 32.
+        (Mnemonic dot, int lanes) = form.Product switch
+        {
+            DotProduct.BFloat16 => (Mnemonic.Vdpbf16ps, BFloat16Tile.PairsOfStep),
+            DotProduct.Bytes => (Mnemonic.Vpdpbusd, 8),
+            _ => (Mnemonic.Vpdpwssd, 16),
+        };
+        foreach (TileShape shape in ShapesOf(form))
+        {
+            ImmutableArray<Instruction> code = Decode(form, shape, convention);
+            Assert.That(code.Where(static instruction => instruction.IsInvalid), Is.Empty);
+            Assert.That(code[^1].Mnemonic, Is.EqualTo(Mnemonic.Ret));
+            Instruction[] dots = [.. code.Where(static instruction => Dots.Contains(instruction.Mnemonic))];
+            Assert.That(dots.Select(static instruction => instruction.Mnemonic), Is.All.EqualTo(dot));
+            Assert.That(dots, Has.Length.EqualTo(2 * lanes * shape.Tokens), $"{shape}");
+
+            // Each accumulator takes part in each lane once, and never in the place of an operand.
+            Assert.That(
+                dots.GroupBy(static instruction => instruction.Op0Register).Select(static same => same.Count()),
+                Is.EqualTo(Enumerable.Repeat(lanes, 2 * shape.Tokens)));
+            Register[] sums = [.. dots.Select(static instruction => instruction.Op0Register).Distinct()];
+            Assert.That(dots.Where(one => sums.Contains(one.Op1Register) || sums.Contains(one.Op2Register)), Is.Empty);
+        }
+    }
+
+    [Test]
+    public void A_tile_changes_what_a_function_may_and_writes_its_sums_alone(
+        [ValueSource(nameof(Forms))] string name, [Values] bool ofWindows)
+    {
+        (TileForm form, TileConvention convention) = (Form(name), Convention(ofWindows));
+        Register[] kept = convention == TileConvention.Windows ? KeptByWindows : KeptBySystemV;
+        var registers = new InstructionInfoFactory();
+        foreach (TileShape shape in ShapesOf(form))
+        {
+            ImmutableArray<Instruction> code = Decode(form, shape, convention);
+            foreach (Instruction instruction in code.Where(static instruction => instruction.Mnemonic != Mnemonic.Ret))
+            {
+                InstructionInfo info = registers.GetInfo(instruction);
+                Assert.That(
+                    info.GetUsedRegisters().Where(used => IsWritten(used.Access) && kept.Contains(used.Register.GetFullRegister())), Is.Empty, $"{instruction}");
+                Assert.That(
+                    info.GetUsedMemory().Where(static used => IsWritten(used.Access)).Select(static used => used.Base),
+                    Is.All.EqualTo(Register.R8).Or.EqualTo(Register.R11), $"{instruction}");
+            }
+
+            int saved = code.Count(static one => one.Mnemonic == Mnemonic.Vmovups && one is { Op0Kind: OpKind.Memory, MemoryBase: Register.R11 });
+            int restored = code.Count(static one => one.Mnemonic == Mnemonic.Vmovups && one is { Op1Kind: OpKind.Memory, MemoryBase: Register.R11 });
+            int expected = convention == TileConvention.Windows ? TileAssembler.SavedVectors : 0;
+            Assert.That((saved, restored), Is.EqualTo((expected, expected)));
+        }
+
+        static bool IsWritten(OpAccess access) => access is OpAccess.Write or OpAccess.CondWrite or OpAccess.ReadWrite or OpAccess.ReadCondWrite;
+    }
+
+    [Test]
+    public void Integers_have_the_bits_of_the_kernels_in_csharp(
+        [ValueSource(nameof(Integers))] FfnPrecision precision, [Values(1, 33, 600)] int columns, [Values(1, 5, 8, 12, 31)] int tokens)
+    {
+        PanelKernel assembled = Assembled(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
+        PanelKernel managed = PanelKernel.OfVectors(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
+        float[] weights = RandomLayers.Rows(Rows, columns, 70);
+        float[] rows = RandomLayers.Rows(tokens, columns, 71);
+        using var panels = new PackedMatrix(assembled, columns, weights);
+        using var same = new PackedMatrix(managed, columns, weights);
+        Assert.That(PanelProduct.Of(panels, rows), Is.EqualTo(PanelProduct.Of(same, rows)));
+    }
+
+    [Test]
+    public void Bfloat16_below_the_smallest_normal_number_counts_as_zero()
+    {
+        const int Columns = 40;
+        using var panels = new PackedMatrix(
+            Assembled(WeightEncodings.BFloat16, TokenType.BFloat16), Columns, [.. Enumerable.Repeat(1f, Rows * Columns)]);
+        float[] rows = new float[2 * Columns];
+        rows.AsSpan(0, Columns).Fill(1e-39f);
+        rows.AsSpan(Columns).Fill(1.5e-38f);
+        float[] sums = PanelProduct.Of(panels, rows);
+        Assert.That(sums[..Rows], Is.All.Zero);
+        Assert.That(sums[Rows..], Is.All.EqualTo((float)(Columns * NumberFormat.BFloat16.Round(1.5e-38f))).Within(1e-5).Percent);
+    }
+
+    [Test]
+    public void Refused_memory_is_a_reason_and_no_error([ValueSource(nameof(Forms))] string name)
+    {
+        Require(Form(name).Product);
+        TileCode code = TileCode.Assemble(Form(name), static _ => throw new Win32Exception(13, "mmap of executable memory: Permission denied"));
+        Assert.That(code.WhyNot, Does.Contain("refuses executable memory").And.Contain("Permission denied"));
+    }
+
+    [Test]
+    public void Code_that_cannot_be_used_is_not_assembled([ValueSource(nameof(Products))] string instruction)
+    {
+        TileForm form = TileForm.All.First(form => DotProducts.NameOf(form.Product) == instruction);
+        DotProduct product = form.Product;
+        if (DotProducts.WhyNot(product) is null)
+        {
+            Assert.Ignore("This machine can use it.");
+        }
+
+        Assert.That(
+            TileCode.Assemble(form, static _ => throw new InvalidOperationException("Nothing is to be loaded.")).WhyNot,
+            Is.EqualTo(DotProducts.WhyNot(product)));
+    }
+
+    private static PanelKernel Assembled(WeightEncoding encoding, TokenType tokens)
+    {
+        Require(AssembledPanelKernel.TileOf(encoding, tokens)!.Value.Product);
+        PanelKernel kernel = PanelKernel.Of(encoding, tokens);
+        Assert.That(kernel.Instruction, Is.Not.Null, "what can be assembled is");
+        return kernel;
+    }
+
+    private static void Require(DotProduct product)
+    {
+        if (DotProducts.WhyNot(product) is { } reason)
+        {
+            Assert.Ignore($"{DotProducts.NameOf(product)}: {reason}");
+        }
+    }
+}
