@@ -42,6 +42,10 @@ internal static class LoadCommand
         {
             Description = "Also send faults between good requests and in a soak, delete the model, and stop under load.",
         };
+        Option<string?> launcher = new("--launcher")
+        {
+            Description = "What starts the server on ranks, such as 'mpirun -n 2 --bind-to none', with '-- --NativeFfn:Parallel=auto'.",
+        };
         Option<string> server = Program("--server");
         Option<string> command = Program("--command");
         Option<string> folder = OptionFactory.Text("--folder", "DIR", "Where the checkpoint is made.", required: true);
@@ -52,8 +56,8 @@ internal static class LoadCommand
         };
         var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
         {
-            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, server, command, folder,
-            rest,
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, launcher, server,
+            command, folder, rest,
         };
         root.SetAction(parsed => run(new LoadPlan
         {
@@ -70,6 +74,7 @@ internal static class LoadCommand
             Overload = parsed.GetValue(overload),
             Soak = parsed.GetValue(soak),
             Faults = parsed.GetValue(faults),
+            Launcher = parsed.GetValue(launcher)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [],
             Server = parsed.GetRequiredValue(server),
             Command = parsed.GetRequiredValue(command),
             Folder = parsed.GetRequiredValue(folder),
