@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using NativeFfn.Backends.Encodings;
 using NUnit.Framework;
 
@@ -58,6 +59,37 @@ public sealed class GroupedCodesTests
             {
                 (int column, float wanted) = (first + i, expected[first + i]);
                 Assert.That(weights[i].Equals(wanted), $"column {column}: {weights[i]:R} instead of {wanted:R}");
+            }
+        }
+    }
+
+    [TestCaseSource(nameof(Formats))]
+    public void Parts_of_a_row_are_decoded_as_they_are_in_it(object made, int columns)
+    {
+        var format = (GroupedFormat)made;
+        var encoding = new GroupedCodes(format);
+        var random = new Random(columns + format.Bits);
+        byte[] row = new byte[encoding.RowBytes(columns)];
+        random.NextBytes(row);
+        if (format.HasPhase)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(row, (ushort)random.Next(format.GroupColumns));
+        }
+
+        float[] whole = new float[columns];
+        encoding.Decode(row, 0, whole);
+        foreach (int units in (int[])[1, 2, 5])
+        {
+            for (int first = 0; first < columns; first += units * encoding.CutColumns)
+            {
+                float[] weights = new float[Math.Min(units * encoding.CutColumns, columns - first)];
+                WeightEncoding part = encoding.Cut(first, weights.Length);
+                byte[] cut = new byte[part.RowBytes(weights.Length)];
+                encoding.CutRow(row, first, weights.Length, cut);
+                part.Decode(cut, 0, weights);
+                Assert.That(
+                    MemoryMarshal.AsBytes(weights.AsSpan()).SequenceEqual(MemoryMarshal.AsBytes(whole.AsSpan(first, weights.Length))),
+                    $"{weights.Length} columns from {first} on");
             }
         }
     }

@@ -45,6 +45,10 @@ internal static class LoadCommand
         // Set by build/load.sh.
         Option<string> command = OptionFactory.Text("--command", "DLL", "The built command.", required: true);
         command.Hidden = true;
+        Option<string?> launcher = new("--launcher")
+        {
+            Description = "What starts the server on ranks, such as 'mpirun -n 2 --bind-to none', with '-- --NativeFfn:Parallel=auto'.",
+        };
         Option<string> folder = OptionFactory.Text("--folder", "DIR", "Where the checkpoint is made.", required: true);
         var rest = new Argument<string[]>("KEY=VALUE")
         {
@@ -53,7 +57,8 @@ internal static class LoadCommand
         };
         var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
         {
-            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, command, folder, rest,
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, launcher, command,
+            folder, rest,
         };
         root.SetAction(parsed => run(new LoadPlan
         {
@@ -70,6 +75,7 @@ internal static class LoadCommand
             Overload = parsed.GetValue(overload),
             Soak = parsed.GetValue(soak),
             Faults = parsed.GetValue(faults),
+            Launcher = parsed.GetValue(launcher)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [],
             Command = parsed.GetRequiredValue(command),
             Folder = parsed.GetRequiredValue(folder),
             ServerArguments = parsed.GetValue(rest) ?? [],

@@ -47,6 +47,9 @@ internal sealed record LoadPlan
     /// <summary>Whether faults are sent between good requests.</summary>
     public bool Faults { get; init; }
 
+    /// <summary>The words of a command that starts the server on several ranks; none where it is one process.</summary>
+    public required string[] Launcher { get; init; }
+
     /// <summary>The command's program.</summary>
     public required string Command { get; init; }
 

@@ -52,9 +52,11 @@ internal sealed partial class ServerProcess : IAsyncDisposable
         LoadPlan plan, string model, bool batching = true, string? key = null, TimeSpan? queueTime = null)
     {
         int port = FreePort();
-        var start = new ProcessStartInfo("dotnet") { RedirectStandardOutput = true };
+        string[] words = [.. plan.Launcher, "dotnet"];
+        var start = new ProcessStartInfo(words[0]) { RedirectStandardOutput = true };
         foreach (string argument in (string[])
         [
+            .. words[1..],
             plan.Command, "serve",
             "--model", model,
             "--backend", Names<BackendKind>.Of(plan.Backend),
