@@ -323,7 +323,7 @@ catch (ApiException<FfnProblem> refused) when (refused is { StatusCode: 404, Res
 CODE
         quietly "$artifacts/logs/try-client.log" dotnet build Client.csproj -c Release -o out
         dotnet out/Client.dll "$http" "$work/input.f32" "$work/client.f32" "$work/openapi.json" "$grpc" | tee said.txt
-        grep -q '^services: .*grpc.health.v1.Health.*nativeffn.v1.FeedForward' said.txt
+        grep -q '^services: .*nativeffn.v1.FeedForward' said.txt && grep -q '^services: .*grpc.health.v1.Health' said.txt
     ) || fail "the client was not answered as its description says."
     same "$work/client.f32"
     say "a client generated from the description forwards rows, and is told of a layer that there is not"
