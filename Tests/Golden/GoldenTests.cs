@@ -44,7 +44,7 @@ public class GoldenTests : PrecisionTests
         Assert.That(layer.QuantizationError, Is.EqualTo(error).Within(Tolerances.SumOfErrors * error));
         if (error == 0)
         {
-            Tolerances.AssertClose(output, Estimate.Exact(expected), Tolerances.Golden, $"{found.Name} {mode}, {threads} threads");
+            Tolerances.AssertClose(output, Estimate.Exact(expected), Tolerances.OfGolden(layer.Spec, Precision), $"{found.Name} {mode}, {threads} threads");
             return;
         }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
 using Iced.Intel;
+using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Assembled;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Encodings;
@@ -38,7 +39,7 @@ public sealed class AssembledTileTests
         return [.. decoder];
     }
 
-    private static IEnumerable<TileShape> ShapesOf(TileForm form) => TileCode.Sizes.ToArray().Select(size => TileCode.ShapeOf(form, size));
+    private static IEnumerable<TileShape> ShapesOf(TileForm form) => TokenTiles.Sizes.ToArray().Select(size => TileCode.ShapeOf(form, size));
 
     [Test]
     public void A_tile_has_a_dot_product_for_each_lane_token_and_half_of_the_rows(

@@ -44,6 +44,9 @@ internal static class Tolerances
     public static double Of(FfnSpec spec, FfnPrecision precision) =>
         Of(spec) + (2 * spec.Stages.Length * StoredTokens.Loss(precision));
 
+    /// <summary>Relative L2 error of the golden cases whose weights a precision holds: of its rows' rounding alone, where it rounds them.</summary>
+    public static double OfGolden(FfnSpec spec, FfnPrecision precision) => StoredTokens.Loss(precision) == 0 ? Golden : Of(spec, precision);
+
     /// <summary>
     /// Relative L2 error of the golden cases on a GPU, where a projection's input and what lies between two of them are rounded as the
     /// weights are: what the project promises, a few roundings of each precision's mantissa (23, 10, 7, 10 and 3 bits).

@@ -22,8 +22,8 @@ internal readonly struct TokenTiles
         _last = areEqual ? equal : rest;
     }
 
-    // The tiles that are written out.
-    private static ReadOnlySpan<byte> TileSizes => [1, 2, 4, 6, 8, 12];
+    /// <summary>Tokens of the tiles that are written out, the smallest first.</summary>
+    public static ReadOnlySpan<byte> Sizes => [1, 2, 4, 6, 8, 12];
 
     /// <summary>Tokens.</summary>
     public int Tokens { get; }
@@ -46,7 +46,7 @@ internal readonly struct TokenTiles
     // The smallest that holds some tokens.
     private static int TileSize(int tokens)
     {
-        foreach (byte size in TileSizes)
+        foreach (byte size in Sizes)
         {
             if (size >= tokens)
             {

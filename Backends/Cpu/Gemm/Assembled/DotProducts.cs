@@ -47,7 +47,7 @@ internal static class DotProducts
         : product == DotProduct.BFloat16 ? WhyNot("AVX512_BF16", Features(1).Eax, BFloat16Bit)
         : WhyNot("AVX512_VNNI", Features(0).Ecx, VnniBit);
 
-    private static string? WhyNot(string set, int register, int bit) => (register >> bit & 1) != 0 ? null : $"the processor has no {set}.";
+    private static string? WhyNot(string set, int register, int bit) => ((register >> bit) & 1) != 0 ? null : $"the processor has no {set}.";
 
     private static (int Eax, int Ebx, int Ecx, int Edx) Features(int subleaf)
     {

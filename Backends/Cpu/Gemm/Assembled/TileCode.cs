@@ -10,15 +10,18 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 /// <remarks>Assembled once in a process, when a layer first needs it, and kept until the process ends.</remarks>
 internal sealed unsafe class TileCode
 {
-    // Code begins on a line of the instruction cache.
+    // Code begins on a line of the instruction cache; what fills the gaps stops who gets there.
     private const int Alignment = 64;
+    private const byte Breakpoint = 0xCC;
 
     private static readonly FrozenDictionary<TileForm, Lazy<TileCode>> All = TileForm.All.ToFrozenDictionary(
         static form => form, static form => new Lazy<TileCode>(() => Assemble(form, ExecutableMemory.Of)));
 
     private readonly ExecutableMemory? _memory;
-    private readonly int[] _starts = new int[LargestTile + 1];
-    private readonly int[] _tokens = new int[LargestTile + 1];
+
+    // By the tokens of a tile.
+    private readonly int[] _starts = new int[TokenTiles.Sizes[^1] + 1];
+    private readonly int[] _tokens = new int[TokenTiles.Sizes[^1] + 1];
 
     private TileCode(string whyNot) => WhyNot = whyNot;
 
@@ -26,7 +29,7 @@ internal sealed unsafe class TileCode
     {
         long start = Stopwatch.GetTimestamp();
         using var bytes = new MemoryStream();
-        foreach (int size in Sizes)
+        foreach (byte size in TokenTiles.Sizes)
         {
             TileShape shape = ShapeOf(form, size);
             (_starts[size], _tokens[size]) = ((int)bytes.Length, shape.Tokens);
@@ -43,13 +46,6 @@ internal sealed unsafe class TileCode
 
     /// <summary>Makes code executable.</summary>
     public delegate ExecutableMemory CodeLoader(ReadOnlySpan<byte> code);
-
-    // Tokens of the tiles that are cut, and what fills the gaps between them.
-    private const int LargestTile = 12;
-    private const byte Breakpoint = 0xCC;
-
-    /// <summary>Tokens of a tile, by each of which there is one.</summary>
-    public static ReadOnlySpan<byte> Sizes => [1, 2, 4, 6, 8, LargestTile];
 
     /// <summary>Why there is no code, or null where there is.</summary>
     public string? WhyNot { get; }
@@ -96,7 +92,7 @@ internal sealed unsafe class TileCode
         form.Product == DotProduct.BFloat16 ? BFloat16Tile.ShapeOf(tokens) : IntegerTile.ShapeOf(tokens);
 
     /// <summary>Runs a tile.</summary>
-    /// <param name="size">Tokens of the tile, one of <see cref="Sizes"/>.</param>
+    /// <param name="size">Tokens of the tile, one of <see cref="TokenTiles.Sizes"/>.</param>
     /// <param name="arguments">The arguments; what is asked of memory is asked once.</param>
     public void Run(int size, TileArguments* arguments)
     {
