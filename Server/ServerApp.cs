@@ -81,7 +81,7 @@ internal static class ServerApp
         return builder;
     }
 
-    private static void AddLayers(IServiceCollection services, IConfiguration configuration)
+    private static void AddLayers(IServiceCollection services, ConfigurationManager configuration)
     {
         services.AddNativeFfn(configuration.GetSection(NativeFfnOptions.SectionName));
         services.AddOptions<NativeFfnOptions>().PostConfigure<ILogger<SampleModel>>(SampleModels.AddWhereNone);

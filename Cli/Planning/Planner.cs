@@ -53,7 +53,7 @@ internal sealed record Planner(FfnSpec Spec, IFfnWeightSource Weights, FfnPrecis
           where ranks % groups == 0
           select new ParallelPlan(ranks / groups, groups);
 
-    private IEnumerable<PlanRow> RowsOf(ParallelPlan plan, ImmutableArray<int> tokens)
+    private PlanRow[] RowsOf(ParallelPlan plan, ImmutableArray<int> tokens)
     {
         if (LayerCut.WhyNot(Spec) is { } reason && plan.Ranks > 1)
         {
@@ -63,7 +63,7 @@ internal sealed record Planner(FfnSpec Spec, IFfnWeightSource Weights, FfnPrecis
         RankShare[] shares = RankShare.OfFirst(
             new LayerCut(Spec, Weights, Precision, Rank: 0, plan.Ranks), plan, Math.Min(plan.Ranks, RanksLookedAt));
         int sums = Spec.Mixture is null ? Spec.Stages.Length / 2 : 1;
-        return tokens.Select(count => RowOf(plan, count, shares, sums)).ToArray();
+        return [.. tokens.Select(count => RowOf(plan, count, shares, sums))];
     }
 
     private PlanRow RowOf(ParallelPlan plan, int tokens, RankShare[] shares, int sums)

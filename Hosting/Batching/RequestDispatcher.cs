@@ -26,7 +26,7 @@ internal sealed class RequestDispatcher(RequestQueue queue, LayerExecution execu
         return true;
     }
 
-    /// <summary>The same for who holds the layer (<see cref="ServedLayer.TryUse"/>), which the answer lets go.</summary>
+    /// <summary>The same for who holds the layer (<c>TryUse</c>), which the answer lets go.</summary>
     public ValueTask Submit(
         LayerQueue asked, ReadOnlyMemory<float> input, Memory<float> output, int tokens, TimeSpan deadline,
         CancellationToken cancellationToken)

@@ -1,5 +1,4 @@
 using System.Text.Json;
-using NativeFfn.Cli.Layers;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Cli;

@@ -2,7 +2,6 @@ using System.Net;
 using System.Net.Http.Headers;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
-using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 

@@ -6,7 +6,6 @@ using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Parallel;
 using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Cli;
-using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Ranks;

@@ -40,7 +40,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     /// <summary>The kernel of an encoding; null where there is none, or not on this machine.</summary>
     /// <param name="encoding">The encoding.</param>
     /// <param name="tokens">What tokens are while they are multiplied.</param>
-    public static PanelKernel? Of(WeightEncoding encoding, TokenType tokens)
+    public static PanelKernel? Assemble(WeightEncoding encoding, TokenType tokens)
     {
         if (TileOf(encoding, tokens) is not { } tile || TileCode.Of(tile) is not { WhyNot: null } code)
         {

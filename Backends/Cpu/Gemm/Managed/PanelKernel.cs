@@ -55,7 +55,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="encoding">The encoding.</param>
     /// <param name="tokens">What tokens are while they are multiplied; what the encoding <see cref="TokenTypes.Takes"/>.</param>
     public static PanelKernel Of(WeightEncoding encoding, TokenType tokens = TokenType.Float32) =>
-        AssembledPanelKernel.Of(encoding, tokens) ?? OfVectors(encoding, tokens);
+        AssembledPanelKernel.Assemble(encoding, tokens) ?? OfVectors(encoding, tokens);
 
     /// <summary>The kernel of an encoding in C#, with the widest vectors of this processor.</summary>
     public static PanelKernel OfVectors(WeightEncoding encoding, TokenType tokens) =>
