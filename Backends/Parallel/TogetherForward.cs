@@ -9,6 +9,8 @@ namespace NativeFfn.Backends.Parallel;
 /// their results come back and are added in the order of ranks, so that bits repeat.
 /// </summary>
 /// <remarks>Tokens go in rounds, as many as the rank with most of them needs, which bounds what is in memory.</remarks>
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Design", "CA1001", Justification = "The group owns the memory: it frees it when it is left, and never where it has failed.")]
 internal sealed unsafe class TogetherForward : IRouteAgreement
 {
     // Bytes that a rank sends at most in a round; what it receives is at most that of each rank, and MPI counts in 32 bits.
