@@ -1,4 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Rows;
 using NativeFfn.Backends.Routing;
@@ -10,7 +9,8 @@ namespace NativeFfn.Backends.Parallel;
 /// their results come back and are added in the order of ranks, so that bits repeat.
 /// </summary>
 /// <remarks>Tokens go in rounds, as many as the rank with most of them needs, which bounds what is in memory.</remarks>
-[SuppressMessage("Design", "CA1001", Justification = "The group frees its buffers, or keeps them: see ICollective.Keep.")]
+[System.Diagnostics.CodeAnalysis.SuppressMessage(
+    "Design", "CA1001", Justification = "The group owns the memory: it frees it when it is left, and never where it has failed.")]
 internal sealed unsafe class TogetherForward : IRouteAgreement
 {
     // Bytes that a rank sends at most in a round; what it receives is at most that of each rank, and MPI counts in 32 bits.
