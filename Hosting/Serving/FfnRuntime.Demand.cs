@@ -178,8 +178,8 @@ internal sealed partial class FfnRuntime
         if (engine.Ranks > 1 && Options.MaxWeightBytes > 0)
         {
             throw new FfnHostingException(
-                $"{Options.Section}:{nameof(Options.MaxWeightBytes)} is {Options.MaxWeightBytes}, but the layers are cut over {engine.Ranks} "
-                + "ranks, which keep all models. Leave it out.");
+                $"{Options.Section}:{nameof(Options.MaxWeightBytes)} is {Options.MaxWeightBytes}, but the layers are cut over "
+                + $"{engine.Ranks} ranks, which keep all models. Leave it out.");
         }
     }
 

@@ -119,7 +119,10 @@ public sealed class ForwardTests
         float[] expected = _folder.Read("exact")["output"].Values;
         double difference = _folder.Read("reduced")["output"].Values.Zip(expected, static (y, x) => ((double)y - x) * (y - x)).Sum();
         double relative = Math.Sqrt(difference / expected.Sum(static x => (double)x * x));
-        Assert.That(relative, Is.InRange(lossless ? 0 : tolerance / 20, tolerance));
+
+        // Rows may be rounded to bf16 as well, before both stages.
+        double rows = precision == "bf16" ? 2 * StoredTokens.Loss(FfnPrecision.BFloat16) : 0;
+        Assert.That(relative, Is.InRange(lossless ? 0 : tolerance / 20, tolerance + rows));
     }
 
     [TestCase("f16", 1e5f)]

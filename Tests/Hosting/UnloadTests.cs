@@ -174,7 +174,8 @@ public sealed class UnloadTests
                 engine => engine with { Parallel = "auto", Collective = new GivenCollective(rank) })).GetAwaiter().GetResult();
             server.DisposeAsync().AsTask().GetAwaiter().GetResult();
         });
-        Assert.That(refused, Has.All.InstanceOf<FfnHostingException>().With.Message.Contains("MaxWeightBytes").And.Message.Contains("2 ranks"));
+        Assert.That(
+            refused, Has.All.InstanceOf<FfnHostingException>().With.Message.Contains("MaxWeightBytes").And.Message.Contains("2 ranks"));
     }
 
     private static Task<FfnServer> StartAsync(Models models, int room, Action<NativeFfnOptions>? configure = null) =>

@@ -106,7 +106,7 @@ public sealed class EncodingTests
     [Test]
     public void The_program_refuses_compressed_bytes_that_end_early()
     {
-        string file = Path.Combine(AppContext.BaseDirectory, "NativeFfn.Server.runtimeconfig.json");
+        string file = Path.Combine(AppContext.BaseDirectory, "NativeFfn.Cli.runtimeconfig.json");
         IConfiguration runtime = new ConfigurationBuilder().AddJsonFile(file).Build();
         Assert.That(runtime["runtimeOptions:configProperties:System.IO.Compression.UseStrictValidation"], Is.EqualTo("True"));
     }
