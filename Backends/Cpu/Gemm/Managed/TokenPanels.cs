@@ -1,5 +1,3 @@
-using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
-
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>Rows of tokens as the panel kernels read them: tile after tile, in a tile column after column, in a column token after token.</summary>
@@ -28,13 +26,9 @@ internal readonly unsafe struct TokenPanels(float* pointer, TokenTiles tiles, lo
         {
             Interleaving.Interleave(rows, stride, Tiles.TokensOf(tile), count, At(tile, firstColumn), size, size);
         }
-        else if (form.IsBFloat16)
-        {
-            BFloat16Rows.Write(rows, stride, Tiles.TokensOf(tile), count, At(tile, firstColumn), size);
-        }
         else
         {
-            IntegerRows.Write(rows, stride, Tiles.TokensOf(tile), count, form, At(tile, firstColumn), size);
+            RoundedRows.Write(rows, stride, Tiles.TokensOf(tile), count, form, At(tile, firstColumn), size);
         }
     }
 

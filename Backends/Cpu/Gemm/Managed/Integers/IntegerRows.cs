@@ -10,48 +10,17 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 /// </remarks>
 internal static unsafe class IntegerRows
 {
-    private const int Group = PanelFormat.GroupColumns;
     private const int MagnitudeBits = 0x7FFF_FFFF;
 
     // The orders of TokenForm.BytesForHalves and TokenForm.BytesForBytes.
     private static readonly Vector128<byte> ByHalves = Vector128.Create((byte)0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
     private static readonly Vector128<byte> ByBytes = Vector128.Create((byte)0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
 
-    /// <summary>Writes neighbouring groups of a tile.</summary>
-    /// <param name="rows">The tokens' rows, from the first group on.</param>
-    /// <param name="stride">Elements from one row to the next.</param>
-    /// <param name="tokens">Tokens; at most <paramref name="size"/>, the rest of which is written as zeros.</param>
-    /// <param name="columns">Columns; zeros fill the last group.</param>
-    /// <param name="form">How they lie; not floats.</param>
-    /// <param name="destination">The tile's first group.</param>
-    /// <param name="size">Tokens of the tile.</param>
-    [SkipLocalsInit]
-    public static void Write(float* rows, long stride, int tokens, int columns, TokenForm form, float* destination, int size)
-    {
-        int elements = form.GroupElements;
-        float* last = stackalloc float[Group];
-        float* groups = stackalloc float[size * elements];
-        for (int column = 0; column < columns; column += Group, destination += size * elements)
-        {
-            int count = Math.Min(Group, columns - column);
-            for (int token = 0; token < tokens; token++)
-            {
-                float* row = rows + (token * stride) + column;
-                if (count < Group)
-                {
-                    new Span<float>(last, Group).Clear();
-                    new ReadOnlySpan<float>(row, count).CopyTo(new Span<float>(last, Group));
-                    row = last;
-                }
-
-                WriteGroup(row, form, groups + (token * elements));
-            }
-
-            Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
-        }
-    }
-
-    private static void WriteGroup(float* row, TokenForm form, float* group)
+    /// <summary>Writes a group of a token.</summary>
+    /// <param name="row">Its <see cref="PanelFormat.GroupColumns"/> elements.</param>
+    /// <param name="form">How integers lie.</param>
+    /// <param name="group">Receives <see cref="TokenForm.GroupElements"/>.</param>
+    public static void Write(float* row, TokenForm form, float* group)
     {
         Vector256<float> a = Vector256.Load(row), b = Vector256.Load(row + 8), c = Vector256.Load(row + 16), d = Vector256.Load(row + 24);
         (float scale, float inverse) = Scale(a, b, c, d, form.Largest);

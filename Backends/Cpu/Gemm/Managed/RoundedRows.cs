@@ -1,0 +1,51 @@
+using System.Runtime.CompilerServices;
+using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
+
+namespace NativeFfn.Backends.Cpu.Gemm.Managed;
+
+/// <summary>Rounds rows of tokens to what a kernel multiplies, group after group of columns.</summary>
+internal static unsafe class RoundedRows
+{
+    /// <summary>Writes neighbouring groups of a tile.</summary>
+    /// <param name="rows">The tokens' rows, from the first group on.</param>
+    /// <param name="stride">Elements from one row to the next.</param>
+    /// <param name="tokens">Tokens; at most <paramref name="size"/>, the rest of which is written as zeros.</param>
+    /// <param name="columns">Columns; zeros fill the last group.</param>
+    /// <param name="form">How they lie; not float32.</param>
+    /// <param name="destination">The tile's first group.</param>
+    /// <param name="size">Tokens of the tile.</param>
+    [SkipLocalsInit]
+    public static void Write(float* rows, long stride, int tokens, int columns, TokenForm form, float* destination, int size)
+    {
+        const int width = PanelFormat.GroupColumns;
+        int elements = form.GroupElements;
+        float* last = stackalloc float[width];
+        float* groups = stackalloc float[size * elements];
+        for (int column = 0; column < columns; column += width, destination += size * elements)
+        {
+            int count = Math.Min(width, columns - column);
+            for (int token = 0; token < tokens; token++)
+            {
+                float* row = rows + (token * stride) + column;
+                if (count < width)
+                {
+                    new Span<float>(last, width).Clear();
+                    new ReadOnlySpan<float>(row, count).CopyTo(new Span<float>(last, width));
+                    row = last;
+                }
+
+                float* group = groups + (token * elements);
+                if (form.IsBFloat16)
+                {
+                    BFloat16Rows.Write(row, group);
+                }
+                else
+                {
+                    IntegerRows.Write(row, form, group);
+                }
+            }
+
+            Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
+        }
+    }
+}
