@@ -27,7 +27,9 @@ public sealed class MpiFaultTests(string launcher, string options)
         (int code, string output, string error) = Disturb(ranks, job => Assert.That(job.TrySend(stopped, "STOP")));
         Assert.That(code, Is.Not.Zero);
         Assert.That(output, Does.Not.Contain("\"tokens\""));
-        Assert.That(error.Split(OwnError), Has.Length.EqualTo(2), error);
+
+        // The launcher wakes the stopped rank to end it, which may then tell that it has missed the others.
+        Assert.That(error.Split(OwnError), Has.Length.InRange(2, 3), error);
 
         // The others know which one it is, or find at the same moment that somebody did not come.
         Assert.That(
