@@ -7,6 +7,9 @@ internal static class JobRank
     private const int MostPatient = 10;
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(1);
 
+    // The launcher wakes a rank that was stopped to end it, which may then find first that the others have gone.
+    private static readonly TimeSpan Moment = TimeSpan.FromMilliseconds(500);
+
     /// <summary>The rank; 0 where no launcher started this process.</summary>
     public static int Current { get; } = FfnEngine.LaunchedRank;
 
@@ -19,7 +22,8 @@ internal static class JobRank
     /// <param name="ended">Cancelled when the launcher ends this process, as another has failed.</param>
     public static int Report(TextWriter stderr, Exception error, CancellationToken ended)
     {
-        if (Current > 0 && ended.WaitHandle.WaitOne(Patience * Math.Min(Current, MostPatient)))
+        TimeSpan patience = Current == 0 && error is CollectiveFailedException ? Moment : Patience * Math.Min(Current, MostPatient);
+        if (patience > TimeSpan.Zero && ended.WaitHandle.WaitOne(patience))
         {
             return ExitCode.Interrupted;
         }

@@ -27,6 +27,14 @@ internal readonly record struct ParallelPlan(int Tensor, int Expert)
     /// <summary>Ranks of the plan.</summary>
     public int Ranks => Tensor * Expert;
 
+    /// <summary>The plans of so many ranks, those with the fewest groups of experts first.</summary>
+    /// <param name="ranks">Ranks; positive.</param>
+    /// <param name="experts">Experts of the layer; 0 where it is dense.</param>
+    public static IEnumerable<ParallelPlan> Of(int ranks, int experts) =>
+        from groups in Enumerable.Range(1, Math.Clamp(experts, 1, ranks))
+        where ranks % groups == 0
+        select new ParallelPlan(ranks / groups, groups);
+
     /// <summary>Reads a plan: <c>auto</c>, <c>tensor=2</c>, <c>expert=4</c>, <c>tensor=2,expert=4</c>.</summary>
     public static bool TryParse([NotNullWhen(true)] string? text, out ParallelPlan plan)
     {

@@ -170,23 +170,10 @@ internal sealed record LayerCut(FfnSpec Spec, IFfnWeightSource Source, FfnPrecis
     // As few groups of experts as leave every rank rows enough: a cut through all experts is even whatever tokens choose.
     private ParallelPlan Choose(MixtureSpec mixture, int unit)
     {
-        ParallelPlan? found = null;
-        for (int groups = 1; groups <= Math.Min(Ranks, mixture.Experts); groups++)
-        {
-            int tensor = Ranks / groups;
-            if (Ranks % groups != 0 || Cut.Units(Spec.DFf, unit) < tensor)
-            {
-                continue;
-            }
-
-            found ??= new ParallelPlan(tensor, groups);
-            if (Spec.DFf / tensor >= LeastRows)
-            {
-                return new ParallelPlan(tensor, groups);
-            }
-        }
-
-        return found ?? throw TooMany($"{Spec}, whose columns stay together by {unit},", mixture.Experts * Cut.Units(Spec.DFf, unit));
+        ParallelPlan[] plans = [.. ParallelPlan.Of(Ranks, mixture.Experts).Where(plan => plan.Tensor <= Cut.Units(Spec.DFf, unit))];
+        return plans.Length == 0
+            ? throw TooMany($"{Spec}, whose columns stay together by {unit},", mixture.Experts * Cut.Units(Spec.DFf, unit))
+            : plans.FirstOrDefault(plan => Spec.DFf / plan.Tensor >= LeastRows, plans[0]);
     }
 
     // Rows of the first stage and its biases, columns of the second, whose bias one rank adds.

@@ -13,9 +13,9 @@ internal sealed unsafe class MpiCollective : ICollective
     // MPI counts in 32 bits; pieces of a power of two below that keep alignment.
     private const int PieceElements = 1 << 28;
 
-    // Tests of a request before others get the processor, and milliseconds of that before the thread sleeps in between.
+    // Tests of a request before others get the processor, and how long they do before the thread sleeps in between.
     private const int SpinTests = 200;
-    private const long YieldMilliseconds = 20;
+    private static readonly TimeSpan YieldTime = TimeSpan.FromMilliseconds(20);
 
     private readonly MpiLibrary _library;
     private readonly nint _communicator;
@@ -40,7 +40,7 @@ internal sealed unsafe class MpiCollective : ICollective
         }
 
         (Rank, Ranks) = (rank, ranks);
-        Wait(&request, timeLimit);
+        Wait(ref request, timeLimit);
         _communicator = communicator;
         using (library.Enter())
         {
@@ -146,7 +146,7 @@ internal sealed unsafe class MpiCollective : ICollective
             _library.Check(_library.Functions.MPI_Ibarrier(_communicator, &request));
         }
 
-        Wait(&request, timeLimit ?? TimeLimit);
+        Wait(ref request, timeLimit ?? TimeLimit);
     }
 
     /// <inheritdoc/>
@@ -191,7 +191,7 @@ internal sealed unsafe class MpiCollective : ICollective
                     _communicator, &request));
             }
 
-            Wait(&request, TimeLimit);
+            Wait(ref request, TimeLimit);
         }
     }
 
@@ -206,7 +206,7 @@ internal sealed unsafe class MpiCollective : ICollective
                     bytes + first, Math.Min(length - first, PieceElements), _library.Abi.Byte, root, _communicator, &request));
             }
 
-            Wait(&request, timeLimit ?? TimeLimit);
+            Wait(ref request, timeLimit ?? TimeLimit);
         }
     }
 
@@ -220,7 +220,7 @@ internal sealed unsafe class MpiCollective : ICollective
                 received, counts + (2 * Ranks), counts + (3 * Ranks), _library.Abi.Byte, _communicator, &request));
         }
 
-        Wait(&request, TimeLimit);
+        Wait(ref request, TimeLimit);
     }
 
     private static void Lay(ReadOnlySpan<int> bytes, int* counts, int* starts)
@@ -235,40 +235,36 @@ internal sealed unsafe class MpiCollective : ICollective
 
     private Lock.Scope Enter() => Failure is { } failure ? throw new CollectiveFailedException(failure) : _library.Enter();
 
-    // What was started is the library's until it is done: where it never is, the process cannot go on with MPI, and its memory stays.
-    private void Wait(nint* request, TimeSpan limit)
+    private bool IsDone(ref nint request)
     {
-        byte* status = stackalloc byte[MpiFunctions.StatusBytes];
-        long start = Environment.TickCount64;
-        long most = limit == Timeout.InfiniteTimeSpan ? long.MaxValue : (long)limit.TotalMilliseconds;
-        for (int tests = 0; ; tests++)
+        using (Enter())
         {
-            int done = 0;
-            using (Enter())
-            {
-                _library.Check(_library.Functions.MPI_Test(request, &done, status));
-            }
+            return _library.IsDone(ref request);
+        }
+    }
 
-            if (done != 0)
-            {
-                return;
-            }
-
+    // What was started is the library's until it is done: where it never is, the process cannot go on with MPI, and its memory stays.
+    private void Wait(ref nint request, TimeSpan limit)
+    {
+        var time = new LivedTime();
+        TimeSpan waited = TimeSpan.Zero;
+        for (int tests = 0; !IsDone(ref request); tests++)
+        {
             if (tests < SpinTests)
             {
                 Thread.SpinWait(1);
                 continue;
             }
 
-            long waited = Environment.TickCount64 - start;
-            if (waited > most)
+            waited += time.NextTurn();
+            if (limit != Timeout.InfiniteTimeSpan && waited > limit)
             {
                 Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit)
                     : $"Another rank did not come to rank {Rank} within {limit.TotalSeconds:0.###} s: it is stuck, too slow, or was stopped.");
                 throw new CollectiveFailedException(Failure!);
             }
 
-            if (waited < YieldMilliseconds)
+            if (waited < YieldTime)
             {
                 Thread.Yield();
             }

@@ -88,13 +88,11 @@ internal sealed unsafe class MpiPulse : IDisposable
     private void Run()
     {
         bool isOver = false;
-        long last = Environment.TickCount64;
+        var time = new LivedTime();
         while (!isOver)
         {
             _wake.WaitOne(Period);
-            long now = Environment.TickCount64;
-            var turn = TimeSpan.FromMilliseconds(Math.Min(now - last, 2 * Period.TotalMilliseconds));
-            last = now;
+            TimeSpan turn = time.NextTurn();
             string? problem = null;
             using (_library.Enter())
             {
@@ -154,7 +152,7 @@ internal sealed unsafe class MpiPulse : IDisposable
                 (peer.Receiving, peer.Receives) = (request, true);
             }
 
-            if (!IsDone(ref peer.Receiving))
+            if (!_library.IsDone(ref peer.Receiving))
             {
                 return null;
             }
@@ -176,7 +174,7 @@ internal sealed unsafe class MpiPulse : IDisposable
 
     private void Send(ref Peer peer, byte* message)
     {
-        if (peer.WasLeft || (peer.Sends && !IsDone(ref peer.Sending)))
+        if (peer.WasLeft || (peer.Sends && !_library.IsDone(ref peer.Sending)))
         {
             return;
         }
@@ -192,18 +190,6 @@ internal sealed unsafe class MpiPulse : IDisposable
         nint request = 0;
         _library.Check(_library.Functions.MPI_Isend(message, MessageBytes, _library.Abi.Byte, peer.Rank, Tag, _communicator, &request));
         (peer.Sending, peer.Sends, peer.WasLeft) = (request, true, state == State.Left);
-    }
-
-    private bool IsDone(ref nint request)
-    {
-        byte* status = stackalloc byte[MpiFunctions.StatusBytes];
-        int done = 0;
-        fixed (nint* pointer = &request)
-        {
-            _library.Check(_library.Functions.MPI_Test(pointer, &done, status));
-        }
-
-        return done != 0;
     }
 
     private struct Peer(int rank)

@@ -71,6 +71,21 @@ internal sealed unsafe class MpiLibrary
         }
     }
 
+    /// <summary>Whether an operation that was started is over; to be asked inside <see cref="Enter"/>.</summary>
+    /// <param name="request">The operation, which MPI forgets once it is over.</param>
+    /// <exception cref="MpiException">It failed.</exception>
+    public bool IsDone(ref nint request)
+    {
+        byte* status = stackalloc byte[MpiFunctions.StatusBytes];
+        int done = 0;
+        fixed (nint* pointer = &request)
+        {
+            Check(_functions.MPI_Test(pointer, &done, status));
+        }
+
+        return done != 0;
+    }
+
     /// <summary>The functions, for as long as the scope of <see cref="Enter"/> lasts.</summary>
     public MpiFunctions Functions => _functions;
 

@@ -27,7 +27,7 @@ internal sealed record Planner(FfnSpec Spec, IFfnWeightSource Weights, FfnPrecis
         foreach (int count in ranks)
         {
             List<PlanRow> found = [];
-            foreach (ParallelPlan plan in PlansOf(count))
+            foreach (ParallelPlan plan in ParallelPlan.Of(count, Spec.Mixture?.Experts ?? 0))
             {
                 try
                 {
@@ -47,12 +47,6 @@ internal sealed record Planner(FfnSpec Spec, IFfnWeightSource Weights, FfnPrecis
         return (rows.ToImmutable(), refused.ToImmutable());
     }
 
-    private IEnumerable<ParallelPlan> PlansOf(int ranks) => Spec.Mixture is null
-        ? [new ParallelPlan(ranks, 1)]
-        : from groups in Enumerable.Range(1, Math.Min(ranks, Spec.Mixture.Experts))
-          where ranks % groups == 0
-          select new ParallelPlan(ranks / groups, groups);
-
     private PlanRow[] RowsOf(ParallelPlan plan, ImmutableArray<int> tokens)
     {
         if (LayerCut.WhyNot(Spec) is { } reason && plan.Ranks > 1)
@@ -62,11 +56,10 @@ internal sealed record Planner(FfnSpec Spec, IFfnWeightSource Weights, FfnPrecis
 
         RankShare[] shares = RankShare.OfFirst(
             new LayerCut(Spec, Weights, Precision, Rank: 0, plan.Ranks), plan, Math.Min(plan.Ranks, RanksLookedAt));
-        int sums = Spec.Mixture is null ? Spec.Stages.Length / 2 : 1;
-        return [.. tokens.Select(count => RowOf(plan, count, shares, sums))];
+        return [.. tokens.Select(count => RowOf(plan, count, shares))];
     }
 
-    private PlanRow RowOf(ParallelPlan plan, int tokens, RankShare[] shares, int sums)
+    private PlanRow RowOf(ParallelPlan plan, int tokens, RankShare[] shares)
     {
         RankShare.Amount most = shares.Select(share => share.Of(tokens)).MaxBy(amount => Ceilings.ComputeMs(amount.Bytes, amount.Flops));
         double compute = Ceilings.ComputeMs(most.Bytes, most.Flops);
@@ -75,9 +68,9 @@ internal sealed record Planner(FfnSpec Spec, IFfnWeightSource Weights, FfnPrecis
         if (plan.Ranks > 1)
         {
             double told = ((double)tokens * ((sizeof(float) * Spec.InputWidth) + ((Spec.Mixture?.TopK ?? 0) * ChoiceBytes))) + MessageBytes;
-            double summed = (double)tokens * sizeof(float) * Spec.OutputWidth;
-            collective = Ceilings.BroadcastMs(plan.Ranks, told) + (sums * Ceilings.AllReduceMs(plan.Ranks, summed));
-            traffic = told + (sums * 2.0 * (plan.Ranks - 1) / plan.Ranks * summed);
+            double[] summed = [.. shares[0].SummedWidths.Select(width => (double)tokens * sizeof(float) * width)];
+            collective = Ceilings.BroadcastMs(plan.Ranks, told) + summed.Sum(bytes => Ceilings.AllReduceMs(plan.Ranks, bytes));
+            traffic = told + (2.0 * (plan.Ranks - 1) / plan.Ranks * summed.Sum());
         }
 
         long bytes = shares.Max(static share => share.WeightBytes);

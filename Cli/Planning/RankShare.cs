@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using NativeFfn.Backends;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Parallel;
@@ -26,6 +27,7 @@ internal sealed class RankShare
         MixtureSpec? mixture = parts[0].Spec.Mixture;
         (_experts, _topK, _own) = (mixture?.Experts ?? 1, mixture?.TopK ?? 1, mixture?.OwnExperts ?? 0);
         _deviations = deviations;
+        SummedWidths = [.. parts.Where(static part => part.IsSum).Select(static part => part.Spec.OutputWidth)];
         foreach (LayerPart part in parts)
         {
             foreach (FfnTensor tensor in part.Spec.Tensors)
@@ -49,6 +51,9 @@ internal sealed class RankShare
 
     /// <summary>Bytes of its weights.</summary>
     public long WeightBytes { get; }
+
+    /// <summary>Elements of a token that ranks add up, each time that they do.</summary>
+    public ImmutableArray<int> SummedWidths { get; }
 
     /// <summary>The shares of the first ranks.</summary>
     /// <param name="cut">The layer and its ranks.</param>

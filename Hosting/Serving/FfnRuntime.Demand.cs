@@ -124,8 +124,7 @@ internal sealed partial class FfnRuntime
             _change = null;
             _metrics.Loaded(Name, model, failure: null);
             FfnLog.LoadedOnDemand(
-                _logger, Name, model, _time.GetElapsedTime(started).TotalSeconds, loaded.Count,
-                loaded.Sum(static layer => layer.Info.WeightBytes));
+                _logger, Name, model, _time.GetElapsedTime(started).TotalSeconds, loaded.Count, BytesOf(loaded));
         }
         catch (Exception exception)
         {
@@ -219,14 +218,14 @@ internal sealed partial class FfnRuntime
 
         foreach (ServedLayer layer in gone)
         {
-            // Those that have the layer are answered first.
-            layer.RetireAsync().GetAwaiter().GetResult();
-            layer.Dispose();
+            layer.FreeAsync().GetAwaiter().GetResult();
         }
 
         _metrics.Unloaded(Name, model);
-        FfnLog.Unloaded(_logger, Name, model, gone.Length, gone.Sum(static layer => layer.Info.WeightBytes));
+        FfnLog.Unloaded(_logger, Name, model, gone.Length, BytesOf(gone));
     }
+
+    private static long BytesOf(IEnumerable<ServedLayer> layers) => layers.Sum(static layer => layer.Info.WeightBytes);
 
     // Being loaded counts as being asked for, so that a model is not the first to go that has just come.
     private ModelUse? UseOf(string model, FfnModelOptions source)
@@ -247,6 +246,7 @@ internal sealed partial class FfnRuntime
 
     private void EndDemand(string model, ServedLayers layers)
     {
+        _refused.Remove(model);
         if (_demands.Remove(model, out ModelDemand? demand))
         {
             demand.Complete(layers);

@@ -100,13 +100,11 @@ internal sealed partial class FfnRuntime : IFfnModels
         _metrics.Reloaded(Name, model, failure: null);
         foreach (ServedLayer layer in replaced)
         {
-            await layer.RetireAsync().ConfigureAwait(false);
-            layer.Dispose();
+            await layer.FreeAsync().ConfigureAwait(false);
         }
 
         FfnLog.Replaced(
-            _logger, Name, model, _time.GetElapsedTime(started).TotalSeconds, loaded.Count,
-            loaded.Sum(static layer => layer.Info.WeightBytes));
+            _logger, Name, model, _time.GetElapsedTime(started).TotalSeconds, loaded.Count, BytesOf(loaded));
     }
 
     // Reads a model and runs it once, so that the first request finds it ready.
@@ -144,7 +142,7 @@ internal sealed partial class FfnRuntime : IFfnModels
                 (info, layer, kept) =>
                 {
                     loaded.Add(Serve(info, layer, kept, share, use));
-                    MakeRoom(open, model, loaded.Sum(static layer => layer.Info.WeightBytes));
+                    MakeRoom(open, model, BytesOf(loaded));
                 },
                 cancellationToken);
             return loaded;

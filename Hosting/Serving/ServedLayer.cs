@@ -122,6 +122,13 @@ internal sealed class ServedLayer : IDisposable
         return _unused.Task;
     }
 
+    /// <summary>Frees it once those that have it are answered.</summary>
+    public async Task FreeAsync()
+    {
+        await RetireAsync().ConfigureAwait(false);
+        Dispose();
+    }
+
     public void Dispose()
     {
         Layer.Dispose();

@@ -9,8 +9,8 @@ namespace NativeFfn.Server.Explorer;
 
 /// <summary><c>POST /api/compute/ffn</c>: the trace behind the explorer page.</summary>
 /// <remarks>It runs beside the queue, one request at a time, so that looking never takes more than its turn from serving.</remarks>
-internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, LayerProbe probe, RowMemory memory, ServerOptions options)
-    : IDisposable
+internal sealed class ComputeEndpoint(
+    IFfnClient client, IFfnModels models, LayerCatalog layers, LayerProbe probe, RowMemory memory, ServerOptions options) : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
@@ -44,6 +44,11 @@ internal sealed class ComputeEndpoint(IFfnClient client, LayerCatalog layers, La
         ComputeReply reply;
         try
         {
+            if (!layer.IsLoaded)
+            {
+                await models.LoadAsync(layer.Model, context.RequestAborted);
+            }
+
             reply = probe.Look(layer, client.GetLayer(layer.Name), request, mode, rows);
         }
         finally

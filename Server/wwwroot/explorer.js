@@ -124,9 +124,8 @@ function show(reply, layer) {
   shown = reply;
   setPosition(reply.position, reply.tokens);
   const bytes = layer.weightBytes >= 1e6 ? `${(layer.weightBytes / 1e6).toFixed(1)} MB` : `${(layer.weightBytes / 1e3).toFixed(0)} kB`;
-  const about = [
-    shapeOf(layer), `backend ${reply.backend}`, `weights ${layer.encodings.join(' + ')}, ${bytes}`, `GEMM ${layer.gemms}`,
-  ];
+  const about = [shapeOf(layer), `backend ${reply.backend}`, `weights ${[...layer.encodings ?? [], bytes].join(', ')}`];
+  if (layer.gemms) about.push(`GEMM ${layer.gemms}`);
   byId('about').replaceChildren(...about.map(words => element(null, 'span', '', words)));
   scene.show(reply);
   showTiming(byId('timing'), reply.timing, reply.tokens);

@@ -41,6 +41,19 @@ public sealed class PlanTests
         }
     }
 
+    [Test]
+    public void A_stack_adds_up_the_results_of_its_pairs_alone()
+    {
+        using var folder = new CommandFolder();
+        CommandRun.Done("init", "--stack", "24x40x32x48x16", "--output", folder["stack"]);
+        JsonElement row = Rows("--model", folder["stack"], "--precision", "f32", "--ranks", "2", "--tokens", "1").Single();
+
+        // The last stage alone is linear, so that the two before it run whole on every rank, biases included.
+        const double told = 16 + (4 * 24);
+        const double summed = 4 * 16;
+        Assert.That(Number(row, "rankTrafficBytes"), Is.EqualTo(told + (2 * 0.5 * summed)).Within(Tolerance));
+    }
+
     [TestCase(1)]
     [TestCase(4)]
     [TestCase(64)]

@@ -43,13 +43,7 @@ public sealed class GroupedCodesTests
         var format = (GroupedFormat)made;
         var encoding = new GroupedCodes(format);
         var random = new Random(columns + format.Bits);
-        byte[] row = new byte[encoding.RowBytes(columns)];
-        random.NextBytes(row);
-        if (format.HasPhase)
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(row, (ushort)random.Next(format.GroupColumns));
-        }
-
+        byte[] row = RandomRow(encoding, columns, random);
         float[] expected = [.. Enumerable.Range(0, columns).Select(column => Weight(encoding, row, column))];
         for (int first = 0; first < columns; first += 8 * random.Next(1, 5))
         {
@@ -69,13 +63,7 @@ public sealed class GroupedCodesTests
         var format = (GroupedFormat)made;
         var encoding = new GroupedCodes(format);
         var random = new Random(columns + format.Bits);
-        byte[] row = new byte[encoding.RowBytes(columns)];
-        random.NextBytes(row);
-        if (format.HasPhase)
-        {
-            BinaryPrimitives.WriteUInt16LittleEndian(row, (ushort)random.Next(format.GroupColumns));
-        }
-
+        byte[] row = RandomRow(encoding, columns, random);
         float[] whole = new float[columns];
         encoding.Decode(row, 0, whole);
         foreach (int units in (int[])[1, 2, 5])
@@ -92,6 +80,18 @@ public sealed class GroupedCodesTests
                     $"{weights.Length} columns from {first} on");
             }
         }
+    }
+
+    private static byte[] RandomRow(GroupedCodes encoding, int columns, Random random)
+    {
+        byte[] row = new byte[encoding.RowBytes(columns)];
+        random.NextBytes(row);
+        if (encoding.Format.HasPhase)
+        {
+            BinaryPrimitives.WriteUInt16LittleEndian(row, (ushort)random.Next(encoding.Format.GroupColumns));
+        }
+
+        return row;
     }
 
     private static TestCaseData Case(string name, int bits, int group, ScaleType scale, Func<GroupedFormat, GroupedFormat> change)

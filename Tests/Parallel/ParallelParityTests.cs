@@ -1,5 +1,4 @@
 using NativeFfn.Backends.Parallel;
-using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Parity;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -10,15 +9,10 @@ namespace NativeFfn.Tests.Ranks;
 [TestFixtureSource(typeof(TestBackends), nameof(TestBackends.CpuFixtures))]
 public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(backend)
 {
-    private static IEnumerable<ParityCase> Dense =>
-        ParityCases.OfKinds().Concat(ParityCases.OfNorms())
-            .Where(static layer => layer.Spec.DFf >= 4 && !layer.Spec.FinishesHiddenRows);
-
     [Test]
     public void Dense_layers_give_what_one_rank_gives([Range(2, 4)] int ranks)
     {
-        // A third of the cases for each count of ranks.
-        foreach (ParityCase layer in Dense.Where((_, index) => index % 3 == ranks - 2))
+        foreach (ParityCase layer in RankCases.Dense(ranks))
         {
             Compare(layer, ranks, "auto", FfnPrecision.Float32);
         }
@@ -31,9 +25,7 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
     [TestCase(4, "tensor=2,expert=2")]
     public void Mixtures_give_what_one_rank_gives(int ranks, string plan)
     {
-        int groups = plan.Contains("expert", StringComparison.Ordinal) ? plan[^1] - '0' : 1;
-        foreach (ParityCase layer in MixtureCases.All().Where((layer, index) =>
-            index % 2 == ranks % 2 && layer.Spec.Mixture!.Experts >= groups && layer.Spec.DFf >= ranks))
+        foreach (ParityCase layer in RankCases.Mixtures(ranks, plan))
         {
             Compare(layer, ranks, plan, FfnPrecision.Float32);
         }
@@ -59,14 +51,9 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
     [Test]
     public void Stacks_are_cut_by_pairs([Values(2, 3)] int ranks)
     {
-        FfnSpec spec = FfnSpec.Stack(
-            new FfnStage(FfnKind.Silu, 12, 31, HasBias: true), new FfnStage(FfnKind.Linear, 31, 17, HasBias: true),
-            new FfnStage(FfnKind.Gelu, 17, 20, HasBias: true),
-            new FfnStage(FfnKind.SwiGlu, 20, 29, HasBias: true),
-            new FfnStage(FfnKind.Linear, 29, 12, HasBias: true)).WithOutputFactor(0.5f);
         foreach (FfnMode mode in new[] { FfnMode.Ffn, FfnMode.Residual })
         {
-            Compare(new ParityCase(spec, 6, mode, 32_000), ranks, "auto", FfnPrecision.Float32);
+            Compare(new ParityCase(RankCases.Stack, 6, mode, 32_000), ranks, "auto", FfnPrecision.Float32);
         }
     }
 
@@ -93,7 +80,7 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
     [Test]
     public void Bits_repeat_from_run_to_run()
     {
-        ParityCase layer = MixtureCases.All().First(static layer => layer.Spec.Mixture!.Experts == 8 && layer.Tokens > 1);
+        ParityCase layer = RankCases.ManyExperts();
         float[][] runs = [.. Enumerable.Range(0, 3).Select(_ => Run(layer, 3, "expert=3", FfnPrecision.Float32))];
         Assert.That(runs, Is.All.EqualTo(runs[0]));
     }
@@ -102,26 +89,13 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
     public void Checkpoints_are_cut_as_they_are_stored([Values(2, 3)] int ranks, [Values] FfnMode mode)
     {
         // Files of ggml have blocks of up to 256 columns, of which there are two.
-        foreach (GoldenCase golden in ranks == 2 ? GoldenCases.All.Concat(GoldenCases.Gguf) : GoldenCases.All)
+        FfnEngineOptions options = new() { Backend = Backend, Threads = 1, Precision = FfnPrecision.Float32 };
+        RankCases.EachGolden(ranks == 2 ? GoldenCases.All.Concat(GoldenCases.Gguf) : GoldenCases.All, mode, ranks, (found, input) =>
         {
-            if (golden.ReadExpected(mode) is not { } expected)
-            {
-                continue;
-            }
-
-            using FfnCheckpoint checkpoint = FfnCheckpoint.Open(golden.Model);
-            FfnCheckpointLayer found = checkpoint.GetLayer(golden.Layer);
-            if (LayerCut.WhyNot(found.Spec) is not null)
-            {
-                continue;
-            }
-
             float[] output = [];
-            FfnEngineOptions options = new() { Backend = Backend, Threads = 1, Precision = FfnPrecision.Float32 };
-            RankTeam.RunEngines(
-                ranks, "auto", options, found.Spec, found.Weights, layer => output = Forward(layer, mode, golden.ReadInput()));
-            Tolerances.AssertClose(output, Estimate.Exact(expected), Tolerances.Golden, $"{golden.Name} {mode} on {ranks} ranks");
-        }
+            RankTeam.RunEngines(ranks, "auto", options, found.Spec, found.Weights, layer => output = Forward(layer, mode, input));
+            return output;
+        });
     }
 
     [Test]

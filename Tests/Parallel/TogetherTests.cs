@@ -1,5 +1,3 @@
-using NativeFfn.Backends.Parallel;
-using NativeFfn.Checkpoints;
 using NativeFfn.Tests.Parity;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -13,8 +11,7 @@ public sealed class TogetherTests(BackendKind backend) : CpuBackendTests(backend
     [Test]
     public void Dense_layers_give_every_rank_what_one_rank_gives([Range(2, 4)] int ranks)
     {
-        foreach (ParityCase layer in ParityCases.OfKinds().Concat(ParityCases.OfNorms()).Where((layer, index) =>
-            layer.Spec.DFf >= 4 && !layer.Spec.FinishesHiddenRows && layer.Mode != FfnMode.Residual && index % 3 == ranks - 2))
+        foreach (ParityCase layer in RankCases.Dense(ranks).Where(static layer => layer.Mode != FfnMode.Residual))
         {
             Compare(layer, ranks, "auto");
         }
@@ -28,51 +25,25 @@ public sealed class TogetherTests(BackendKind backend) : CpuBackendTests(backend
     [TestCase(4, "expert=4")]
     public void Mixtures_give_every_rank_what_one_rank_gives(int ranks, string plan)
     {
-        int groups = plan.Contains("expert", StringComparison.Ordinal) ? plan[^1] - '0' : 1;
-        foreach (ParityCase layer in MixtureCases.All().Where((layer, index) => layer.Mode != FfnMode.Residual
-            && index % 2 == ranks % 2 && layer.Spec.Mixture!.Experts >= groups && layer.Spec.DFf >= ranks))
+        foreach (ParityCase layer in RankCases.Mixtures(ranks, plan).Where(static layer => layer.Mode != FfnMode.Residual))
         {
             Compare(layer, ranks, plan);
         }
     }
 
     [Test]
-    public void Stacks_are_sent_for_each_pair([Values(2, 3)] int ranks)
-    {
-        FfnSpec spec = FfnSpec.Stack(
-            new FfnStage(FfnKind.Silu, 12, 31, HasBias: true), new FfnStage(FfnKind.Linear, 31, 17, HasBias: true),
-            new FfnStage(FfnKind.Gelu, 17, 20, HasBias: true),
-            new FfnStage(FfnKind.SwiGlu, 20, 29, HasBias: true),
-            new FfnStage(FfnKind.Linear, 29, 12, HasBias: true)).WithOutputFactor(0.5f);
-        Compare(new ParityCase(spec, 7, FfnMode.Ffn, 42_000), ranks, "auto");
-    }
+    public void Stacks_are_sent_for_each_pair([Values(2, 3)] int ranks) =>
+        Compare(new ParityCase(RankCases.Stack, 7, FfnMode.Ffn, 42_000), ranks, "auto");
 
     [Test]
-    public void Checkpoints_give_the_golden_answers([Values(2, 3, 4)] int ranks, [Values] FfnMode mode)
-    {
-        foreach (GoldenCase golden in GoldenCases.All)
-        {
-            if (golden.ReadExpected(mode) is not { } expected)
-            {
-                continue;
-            }
-
-            using FfnCheckpoint checkpoint = FfnCheckpoint.Open(golden.Model);
-            FfnCheckpointLayer found = checkpoint.GetLayer(golden.Layer);
-            if (LayerCut.WhyNot(found.Spec) is not null)
-            {
-                continue;
-            }
-
-            float[] output = Run(found.Spec, found.Weights, mode, golden.ReadInput(), ranks, "auto");
-            Tolerances.AssertClose(output, Estimate.Exact(expected), Tolerances.Golden, $"{golden.Name} {mode} on {ranks} ranks");
-        }
-    }
+    public void Checkpoints_give_the_golden_answers([Values(2, 3, 4)] int ranks, [Values] FfnMode mode) =>
+        RankCases.EachGolden(
+            GoldenCases.All, mode, ranks, (found, input) => Run(found.Spec, found.Weights, mode, input, ranks, "auto"));
 
     [Test]
     public void Bits_repeat_from_run_to_run()
     {
-        ParityCase layer = MixtureCases.All().First(static layer => layer.Spec.Mixture!.Experts == 8 && layer.Tokens > 1);
+        ParityCase layer = RankCases.ManyExperts();
         float[][] runs = [.. Enumerable.Range(0, 3).Select(_ => Run(layer.Spec, layer.Weights, FfnMode.Ffn, layer.Input(), 3, "expert=3"))];
         Assert.That(runs, Is.All.EqualTo(runs[0]));
     }

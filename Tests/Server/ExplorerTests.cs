@@ -1,6 +1,8 @@
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using NativeFfn.Hosting;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Server;
@@ -93,6 +95,29 @@ public sealed class ExplorerTests
         float[] once = Numbers((await ComputeAsync(Request)).GetProperty("input"), "values");
         float[] again = Numbers((await ComputeAsync(Request)).GetProperty("input"), "values");
         Assert.That(again, Is.EqualTo(once).And.Not.All.Zero);
+    }
+
+    [Test]
+    public async Task A_model_that_made_room_comes_back_to_be_looked_at()
+    {
+        const string Request = "{\"layer\": \"model/1\", \"random\": {\"tokens\": 2, \"seed\": 5}}";
+        FfnSpec large = FfnSpec.Create(FfnKind.Relu, 64, 1024);
+        using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed });
+        using FfnLayer alone = engine.CreateLayer(large, new XavierWeights(large, seed: 1));
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(services => services.Configure<NativeFfnOptions>(options =>
+        {
+            options.AddLayer("other", large, new XavierWeights(large, seed: 1));
+            options.Models["model"].MayUnload = options.Models["other"].MayUnload = true;
+            options.MaxWeightBytes = alone.WeightBytes;
+        }));
+        IFfnModels models = server.App.Services.GetRequiredService<IFfnModels>();
+        IFfnClient client = server.App.Services.GetRequiredService<IFfnClient>();
+        await models.LoadAsync("other");
+        Assert.That(client.Layers.Where(static layer => layer.IsLoaded).Select(static layer => layer.Model), Is.EqualTo(new[] { "other" }));
+        using var content = new StringContent(Request, Encoding.UTF8, "application/json");
+        using HttpResponseMessage answer = await server.Client.PostAsync(new Uri("/api/compute/ffn", UriKind.Relative), content);
+        Assert.That(answer.StatusCode, Is.EqualTo(HttpStatusCode.OK), await answer.Content.ReadAsStringAsync());
+        Assert.That(client.Layers.Where(static layer => layer.IsLoaded).Select(static layer => layer.Model), Is.All.EqualTo("model"));
     }
 
     [TestCase("{", 400, "bad-request")]

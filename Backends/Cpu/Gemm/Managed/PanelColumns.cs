@@ -19,8 +19,8 @@ internal readonly unsafe struct PanelColumns(byte* weights, int groups)
     /// <summary>Of codes the numbers that they stand for, where that is a table of 16.</summary>
     public float* Book { get; init; }
 
-    /// <summary>Pairs of columns of a unit, which share a scale.</summary>
-    public int PairsOfUnit { get; init; } = PairsOfGroup;
+    /// <summary>Pairs of columns of a unit, which share a scale; without scales there is one unit.</summary>
+    public int PairsOfUnit { get; init; } = groups * PairsOfGroup;
 
     /// <summary>Units.</summary>
     public int Units => groups * PairsOfGroup / PairsOfUnit;
