@@ -10,6 +10,7 @@
 #   build/bench.sh --shape 2048x768 --experts 64 --top-k 8    a mixture, which NativeFfn alone runs
 #   build/bench.sh --small                                    latency of small layers, and of a server's client beside direct calls
 #   build/bench.sh queue                                      the way through the queue of a server
+#   build/bench.sh errors                                     what each precision loses, with outliers and without
 set -euo pipefail
 # shellcheck source=common.sh
 source "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/common.sh"

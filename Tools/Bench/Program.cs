@@ -1,5 +1,6 @@
 using System.CommandLine;
 using NativeFfn.Bench.Comparing;
+using NativeFfn.Bench.Errors;
 using NativeFfn.Bench.Gpu;
 using NativeFfn.Bench.Queue;
 using NativeFfn.Bench.Reporting;
@@ -10,7 +11,7 @@ using NativeFfn.Cli.Options;
 
 namespace NativeFfn.Bench;
 
-/// <summary>The program: the comparison, and a subcommand each for a GPU and for the queue of a server.</summary>
+/// <summary>The program: the comparison, and a subcommand for each other thing that is measured.</summary>
 internal static class Program
 {
     /// <summary>Runs on any writers.</summary>
@@ -20,6 +21,7 @@ internal static class Program
         root.Add(GpuTool.Create(stdout, stderr));
         root.Add(QueueCommand.Create(stdout));
         root.Add(SmallCommand.Create(stdout));
+        root.Add(ErrorsCommand.Create(stdout));
         return ToolRun.Of(root, args, stdout, stderr);
     }
 
