@@ -15,6 +15,7 @@ internal sealed class MpiJob : IDisposable
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(120);
 
     private const string MarkVariable = "NATIVEFFN_TEST_JOB";
+    private const string SummaryVariable = "NATIVEFFN_TEST_SUMMARY";
     private static readonly string[] RankVariables = ["OMPI_COMM_WORLD_RANK", "PMI_RANK"];
 
     private readonly string _mark = Guid.NewGuid().ToString();
@@ -39,6 +40,7 @@ internal sealed class MpiJob : IDisposable
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT"] = "1";
         start.Environment["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1";
         start.Environment[MarkVariable] = _mark;
+        start.Environment.Remove(SummaryVariable);
         _process = Process.Start(start)!;
         Output = _process.StandardOutput.ReadToEndAsync();
         Error = _process.StandardError.ReadToEndAsync();
@@ -52,6 +54,9 @@ internal sealed class MpiJob : IDisposable
 
     /// <summary>The command, which a job's arguments begin with.</summary>
     public static string Command => Path.Combine(AppContext.BaseDirectory, "NativeFfn.Cli.dll");
+
+    /// <summary>Whether this process is a rank of such a job.</summary>
+    public static bool IsRank => Environment.GetEnvironmentVariable(MarkVariable) is not null;
 
     /// <summary>Skips tests of a launcher that is not installed, or fails them where it has to be.</summary>
     public static void Require(string launcher)
