@@ -94,12 +94,16 @@ publish_for() {
     done
 }
 
-# summed LOG: 'N passed, N failed, N skipped' of what NUnit's runner printed, by whatever ends lines on its platform. Fails where none passed.
+# plain LOG: its text without the colours that NUnit's runner writes where CI=true, and with lines that end as here.
+plain() { sed 's/\x1b\[[0-9;?]*[A-Za-z]//g; s/\r*$//' "$1"; }
+
+# summed LOG: 'N passed, N failed, N skipped' of what NUnit's runner printed on any platform. Fails where none passed.
 summed() {
     local word counts=()
     for word in succeeded failed skipped; do
-        counts+=("$(sed -n "s/^  $word: \([0-9]*\)\r*$/\1/p" "$1" | grep . || echo 0)")
+        counts+=("$(plain "$1" | sed -n "s/^  $word: \([0-9]*\)$/\1/p" | grep . || echo 0)")
     done
+    ((counts[0] > 0)) || say "$(basename "$0"): error: no test passed, by $1"
     echo "${counts[0]} passed, ${counts[1]} failed, ${counts[2]} skipped"
     ((counts[0] > 0 && counts[1] == 0))
 }

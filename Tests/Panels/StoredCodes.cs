@@ -38,7 +38,9 @@ internal static class StoredCodes
         ["bnb int8"] = Any with { Bits = 8, GroupColumns = 1 << 20, Scale = ScaleType.Float32, Zero = 128, Divisor = 127 },
         ["bnb nf4"] = Any with
         {
-            GroupColumns = 64, Scale = ScaleType.Float32, Book = CodeBook.OfTable([.. Enumerable.Range(0, 16).Select(static i => (float)Math.Sin(i))]),
+            GroupColumns = 64,
+            Scale = ScaleType.Float32,
+            Book = CodeBook.OfTable([.. Enumerable.Range(0, 16).Select(static i => (float)Math.Sin(i))]),
         },
         ["mxfp4 of gpt-oss"] = Any with { Scale = ScaleType.E8M0, Book = CodeBook.E2M1 },
         ["nvfp4 of modelopt"] = Any with { GroupColumns = 16, Scale = ScaleType.E4M3, Book = CodeBook.E2M1, Factor = 0.37f },

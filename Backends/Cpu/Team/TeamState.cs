@@ -125,8 +125,8 @@ internal sealed class TeamState
         return false;
     }
 
-    // A thread counts itself as asleep before it looks a last time, and a caller publishes its job before it counts: one of the two sees
-    // the other.
+    // A thread counts itself as asleep before it looks a last time, and a caller publishes its job before it counts, both by Interlocked,
+    // a full fence on every processor: one of the two sees the other.
     private void Sleep()
     {
         Interlocked.Increment(ref _sleeping);
