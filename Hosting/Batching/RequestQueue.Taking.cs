@@ -51,7 +51,7 @@ internal sealed partial class RequestQueue
             return false;
         }
 
-        double seconds = queue.Layer.Times.Of(tokens);
+        double seconds = queue.Layer.Times.Expected(tokens);
         double handover = Handover;
         if (WaitingTokens == 0 && seconds <= WorthwhileHandovers * handover)
         {
@@ -270,7 +270,7 @@ internal sealed partial class RequestQueue
         batch.Expected = 0;
         if (batch.Requests.Count > 0)
         {
-            batch.Expected = queue.Layer.Times.Of(batch.Tokens);
+            batch.Expected = queue.Layer.Times.Expected(batch.Tokens);
             batch.Processors = TakeProcessors(queue.Layer, batch.Tokens, callers: 0);
             if (batch.Processors == 0)
             {
