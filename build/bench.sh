@@ -9,6 +9,7 @@
 #   build/bench.sh --tokens 1,8,64 --seconds 3 --subjects mkl,mkl-f16,onnx
 #   build/bench.sh --shape 2048x768 --experts 64 --top-k 8    a mixture, which NativeFfn alone runs
 #   build/bench.sh --small                                    latency of small layers, and of a server's client beside direct calls
+#   build/bench.sh --small --busy 1 --seconds 120             the same beside a busy thread; --client leaves the other libraries out
 #   build/bench.sh queue                                      the way through the queue of a server
 #   build/bench.sh errors                                     what each precision loses, with outliers and without
 set -euo pipefail

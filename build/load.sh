@@ -4,6 +4,7 @@
 #   build/load.sh --compare                    beside the same server without batching
 #   build/load.sh --tokens 1 --compare         every request one token
 #   build/load.sh --overload 2 --soak 60 --faults
+#   build/load.sh --seconds 50 --fairness      one of two models flooded, and deadlines behind a forward of 2.4 s
 #   build/load.sh --launcher 'mpirun -n 2 --bind-to none' -- --NativeFfn:Parallel=auto --NativeFfn:Threads=1    a server of two ranks
 set -euo pipefail
 # shellcheck source=common.sh

@@ -26,6 +26,21 @@ internal sealed class ForwardTimes
     /// <summary>Seconds that a forward of so many tokens takes; 0 where none was run yet.</summary>
     public double Of(int tokens) => Volatile.Read(ref _seconds[BitOperations.Log2((uint)tokens)]);
 
+    /// <summary>The same where such a forward was run, else by the next smaller one that was, as if each token took as long; 0 where there is none.</summary>
+    public double Expected(int tokens)
+    {
+        int known = BitOperations.Log2((uint)tokens);
+        for (int doublings = 0; known >= 0; known--, doublings++)
+        {
+            if (Volatile.Read(ref _seconds[known]) is > 0 and var seconds)
+            {
+                return Math.ScaleB(seconds, doublings);
+            }
+        }
+
+        return 0;
+    }
+
     /// <summary>A forward of so many tokens took so long.</summary>
     public void Measured(int tokens, TimeSpan elapsed)
     {

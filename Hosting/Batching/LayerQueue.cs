@@ -1,4 +1,5 @@
 using NativeFfn.Hosting.Serving;
+using NativeFfn.Hosting.Telemetry;
 
 namespace NativeFfn.Hosting.Batching;
 
@@ -18,6 +19,7 @@ internal sealed class LayerQueue
         Mode = mode;
         Priority = priority;
         Lower = lower;
+        Tags = new ForwardTags(layer.Engine, layer.Info.Name, mode);
     }
 
     public ServedLayer Layer { get; }
@@ -25,6 +27,9 @@ internal sealed class LayerQueue
     public FfnMode Mode { get; }
 
     public FfnPriority Priority { get; }
+
+    /// <summary>What its measurements are tagged with.</summary>
+    public ForwardTags Tags { get; }
 
     /// <summary>The same layer and mode with the next lower priority, whose requests may fill a batch up.</summary>
     public LayerQueue? Lower { get; }

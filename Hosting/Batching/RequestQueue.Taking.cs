@@ -9,9 +9,13 @@ internal sealed partial class RequestQueue
     // A forward that is so much shorter than the one that has the processors runs beside it: what it takes of it does not show.
     private const double ShortPart = 1.0 / 20;
 
+    // A caller that runs its own request, beside the processors that it was given in the lower half.
+    private const long OneCaller = 1L << 32;
+
     private readonly int _processors;
-    private int _busy;
-    private int _direct;
+
+    // Processors of all forwards in the lower half, callers that run their own in the upper one: who comes and goes changes both at once.
+    private long _inside;
     private int _sleepers;
     private int _runners;
     private int _woken;
@@ -47,22 +51,26 @@ internal sealed partial class RequestQueue
             return false;
         }
 
-        double seconds = queue.Layer.Times.Of(tokens);
+        double seconds = queue.Layer.Times.Expected(tokens);
         double handover = Handover;
         if (WaitingTokens == 0 && seconds <= WorthwhileHandovers * handover)
         {
-            processors = TakeProcessors(queue.Layer, tokens);
+            processors = TakeProcessors(queue.Layer, tokens, OneCaller);
         }
 
-        // Where none is free: what a batch would save is less than the way there and back, or the long one that has them does not notice.
-        bool isShort = seconds > 0
-            && (seconds - (tokens * queue.Layer.Times.Batched) <= handover || seconds <= ShortPart * Volatile.Read(ref _longest));
-        if (processors == 0 && !isShort)
+        if (processors == 0)
         {
-            return false;
+            // None is free: what a batch would save is less than the way there and back, or the long one that has them does not notice.
+            bool isShort = seconds > 0
+                && (seconds - (tokens * queue.Layer.Times.Batched) <= handover || seconds <= ShortPart * Volatile.Read(ref _longest));
+            if (!isShort)
+            {
+                return false;
+            }
+
+            Interlocked.Add(ref _inside, OneCaller);
         }
 
-        Interlocked.Increment(ref _direct);
         if (_closed is null)
         {
             return true;
@@ -75,12 +83,7 @@ internal sealed partial class RequestQueue
     /// <summary>A request that ran on its caller's thread is done.</summary>
     public void Leave(int processors)
     {
-        if (processors > 0)
-        {
-            Interlocked.Add(ref _busy, -processors);
-        }
-
-        Interlocked.Decrement(ref _direct);
+        Interlocked.Add(ref _inside, -(OneCaller + processors));
         if (WaitingTokens > 0 || _closed is not null)
         {
             lock (_gate)
@@ -152,31 +155,34 @@ internal sealed partial class RequestQueue
             Rate.Measured(batch, seconds);
             Share(batch).Use(seconds - Charge(batch));
             _runningTokens -= batch.Tokens;
-            Interlocked.Add(ref _busy, -batch.Processors);
+            Interlocked.Add(ref _inside, -batch.Processors);
             if (batch.Expected >= _longest)
             {
                 Volatile.Write(ref _longest, 0);
             }
 
             // The runner looks for the next one itself; another may find a processor too.
-            if (Volatile.Read(ref _busy) < _processors - 1 || _closed is not null)
+            if (Busy < _processors - 1 || _closed is not null)
             {
                 Wake();
             }
         }
     }
 
+    // Processors that forwards have.
+    private int Busy => (int)Volatile.Read(ref _inside);
+
     private static FairShare Share(RequestBatch batch) => batch.Requests[0].Queue.Layer.Share;
 
-    // Processors for a forward, and as many as are free where it could use more; 0 where none is.
-    private int TakeProcessors(Serving.ServedLayer layer, int tokens)
+    // Processors for a forward, and as many as are free where it could use more; 0 where none is, and then nobody comes in.
+    private int TakeProcessors(Serving.ServedLayer layer, int tokens, long callers)
     {
         int wanted = Math.Min(layer.Layer.ThreadsOf(tokens), _processors);
         while (true)
         {
-            int busy = Volatile.Read(ref _busy);
-            int given = Math.Min(wanted, _processors - busy);
-            if (given <= 0 || Interlocked.CompareExchange(ref _busy, busy + given, busy) == busy)
+            long inside = Volatile.Read(ref _inside);
+            int given = Math.Min(wanted, _processors - (int)inside);
+            if (given <= 0 || Interlocked.CompareExchange(ref _inside, inside + given + callers, inside) == inside)
             {
                 return Math.Max(given, 0);
             }
@@ -185,14 +191,14 @@ internal sealed partial class RequestQueue
 
     // The methods below are called under the lock.
 
-    private bool IsOver => _closed is not null && _waitingTokens == 0 && Volatile.Read(ref _direct) == 0;
+    private bool IsOver => _closed is not null && _waitingTokens == 0 && Volatile.Read(ref _inside) < OneCaller;
 
     // What a batch is expected to take, as if it had all processors.
     private double Charge(RequestBatch batch) => batch.Expected * batch.Processors / _processors;
 
     private bool TryTake(RequestBatch batch, bool slept)
     {
-        if (_waitingTokens == 0 || Volatile.Read(ref _busy) >= _processors)
+        if (_waitingTokens == 0 || Busy >= _processors)
         {
             return false;
         }
@@ -264,20 +270,20 @@ internal sealed partial class RequestQueue
         batch.Expected = 0;
         if (batch.Requests.Count > 0)
         {
-            batch.Expected = queue.Layer.Times.Of(batch.Tokens);
-            batch.Processors = TakeProcessors(queue.Layer, batch.Tokens);
+            batch.Expected = queue.Layer.Times.Expected(batch.Tokens);
+            batch.Processors = TakeProcessors(queue.Layer, batch.Tokens, callers: 0);
             if (batch.Processors == 0)
             {
                 // A caller took the last one in between: for once there is one forward more than processors.
                 batch.Processors = 1;
-                Interlocked.Increment(ref _busy);
+                Interlocked.Increment(ref _inside);
             }
 
             Volatile.Write(ref _longest, Math.Max(_longest, batch.Expected));
             Share(batch).Use(Charge(batch));
         }
 
-        batch.WantsHelp = batch.LeftOthers && _sleepers == 0 && Volatile.Read(ref _busy) < _processors;
+        batch.WantsHelp = batch.LeftOthers && _sleepers == 0 && Busy < _processors;
         Wake();
     }
 
@@ -314,7 +320,7 @@ internal sealed partial class RequestQueue
         {
             WakeAll();
         }
-        else if (_waitingTokens > 0 && _woken < _sleepers && Volatile.Read(ref _busy) < _processors)
+        else if (_waitingTokens > 0 && _woken < _sleepers && Busy < _processors)
         {
             _woken++;
             Monitor.Pulse(_gate);

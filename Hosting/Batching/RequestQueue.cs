@@ -309,7 +309,7 @@ internal sealed partial class RequestQueue : IDisposable
     {
         LayerQueue queue = request.Queue;
         bool wakes = _delay == 0 || queue.First is null || queue.Tokens + request.Tokens >= queue.Layer.MaxBatchTokens;
-        _handedOver = _waitingTokens == 0 && _delay == 0 && _sleepers > 0 && Volatile.Read(ref _busy) == 0 ? request : null;
+        _handedOver = _waitingTokens == 0 && _delay == 0 && _sleepers > 0 && Busy == 0 ? request : null;
         queue.Append(request);
         queue.Layer.Share.Wait(request.Tokens);
 

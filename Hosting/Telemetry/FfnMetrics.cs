@@ -15,10 +15,8 @@ internal sealed class FfnMetrics : IDisposable
 {
     public const string MeterName = "NativeFfn";
 
-    private const string EngineTag = "nativeffn.engine";
-    private const string LayerTag = "nativeffn.layer";
-    private const string ModeTag = "nativeffn.mode";
-    private const string DirectTag = "nativeffn.direct";
+    private const string EngineTag = ForwardTags.Engine;
+    private const string LayerTag = ForwardTags.Layer;
     private const string ModelTag = "nativeffn.model";
     private const string ExpertTag = "nativeffn.expert";
     private const string ErrorTag = "error.type";
@@ -38,11 +36,6 @@ internal sealed class FfnMetrics : IDisposable
             0.1, 0.25, 0.5, 1, 2.5, 5, 10,
         ],
     };
-
-    // Boxed once, so that a record allocates nothing.
-    private static readonly object[] ModeNames = [.. Enum.GetNames<FfnMode>().Select(static name => name.ToLowerInvariant())];
-    private static readonly object True = true;
-    private static readonly object False = false;
 
     private readonly Meter? _own;
     private readonly Histogram<double> _queueTime;
@@ -112,8 +105,8 @@ internal sealed class FfnMetrics : IDisposable
             // Which exceptions a forward can fail with nobody knows.
             foreach (FfnMode mode in layer.Info.Spec.Modes)
             {
-                _tokens.Add(0, Engine(layer), Layer(layer), Mode(layer.Queue(mode)));
-                _failures.Add(0, Engine(layer), Layer(layer), Mode(layer.Queue(mode)));
+                _tokens.Add(0, layer.Queue(mode).Tags.All);
+                _failures.Add(0, layer.Queue(mode).Tags.All);
             }
 
             foreach (Counter<long> changes in (Counter<long>[])[_reloads, _loads, _unloads])
@@ -167,10 +160,9 @@ internal sealed class FfnMetrics : IDisposable
 
         try
         {
-            _batchTokens.Record(tokens, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
-            _batchRequests.Record(requests, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
-            _forwardTime.Record(
-                elapsed.TotalSeconds, [Engine(queue.Layer), Layer(queue.Layer), Mode(queue), new(DirectTag, isDirect ? True : False)]);
+            _batchTokens.Record(tokens, queue.Tags.All);
+            _batchRequests.Record(requests, queue.Tags.All);
+            _forwardTime.Record(elapsed.TotalSeconds, queue.Tags.With(isDirect));
         }
         catch (Exception)
         {
@@ -188,15 +180,14 @@ internal sealed class FfnMetrics : IDisposable
 
         try
         {
-            _queueTime.Record(waited.TotalSeconds, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
+            _queueTime.Record(waited.TotalSeconds, queue.Tags.All);
             if (failure is null)
             {
-                _tokens.Add(tokens, Engine(queue.Layer), Layer(queue.Layer), Mode(queue));
+                _tokens.Add(tokens, queue.Tags.All);
             }
             else
             {
-                _failures.Add(
-                    1, [Engine(queue.Layer), Layer(queue.Layer), Mode(queue), new(ErrorTag, failure.GetType().FullName)]);
+                _failures.Add(1, [.. queue.Tags.All, new(ErrorTag, failure.GetType().FullName)]);
             }
         }
         catch (Exception)
@@ -230,8 +221,6 @@ internal sealed class FfnMetrics : IDisposable
     private static KeyValuePair<string, object?> Engine(ServedLayer layer) => new(EngineTag, layer.Engine);
 
     private static KeyValuePair<string, object?> Layer(ServedLayer layer) => new(LayerTag, layer.Info.Name);
-
-    private static KeyValuePair<string, object?> Mode(LayerQueue queue) => new(ModeTag, ModeNames[(int)queue.Mode]);
 
     private IEnumerable<Measurement<int>> Observe(Func<FfnRuntime, int> value) =>
         _engines.Select(engine => new Measurement<int>(value(engine), new KeyValuePair<string, object?>(EngineTag, engine.Name)));

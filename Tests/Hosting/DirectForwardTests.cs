@@ -1,4 +1,5 @@
 using NativeFfn.Hosting;
+using NativeFfn.Hosting.Batching;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Hosting;
@@ -96,6 +97,18 @@ public sealed class DirectForwardTests
         server.Gate.Open();
         await Task.WhenAll([.. waiting.Append(held).Append(direct).Select(static call => call.AssertAnsweredAsync())]);
         Assert.That(met, Is.True, "two batches ran at one time");
+    }
+
+    // So that a large request of a size that nobody asked for yet does not hold its caller's thread.
+    [Test]
+    public void A_size_that_was_not_run_yet_is_expected_to_take_as_long_a_token_as_the_next_smaller_one()
+    {
+        var times = new ForwardTimes();
+        Assert.That(times.Expected(64), Is.Zero);
+        times.Measured(2, TimeSpan.FromMilliseconds(3));
+        times.Measured(64, TimeSpan.FromMilliseconds(40));
+        Assert.That(
+            ((int[])[1, 2, 16, 64, 1024]).Select(times.Expected), Is.EqualTo(new[] { 0, 0.003, 0.024, 0.04, 0.64 }).Within(1e-12));
     }
 
     private static async Task StartedAsync(FfnServer server, int forwards)

@@ -91,6 +91,35 @@ public sealed class ProductTests
         }
     }
 
+    [Test]
+    public unsafe void Two_panels_side_by_side_give_a_token_the_bits_of_one_after_the_other(
+        [ValueSource(typeof(PanelKernels), nameof(PanelKernels.Widths))] int bits, [CpuPrecisions] FfnPrecision precision,
+        [ValueSource(nameof(ColumnCounts))] int columns)
+    {
+        PanelKernel kernel = PanelKernels.Of(bits, precision);
+        if (!kernel.PairsPanels)
+        {
+            Assert.That(() => kernel.MultiplyPair(null, null, 0, null, null, null, accumulate: false), Throws.InstanceOf<NotSupportedException>());
+            return;
+        }
+
+        int rows = 2 * kernel.Rows;
+        float[] token = RandomLayers.Rows(1, columns, 61);
+        using var packed = new PackedMatrix(kernel, columns, RandomLayers.Rows(rows, columns, 60));
+        using GuardedBuffer padded = GuardedBuffer.Of([.. token, .. new float[(int)PanelFormat.PaddedColumns(columns) - columns]], GuardSide.After);
+        using var sums = new GuardedBuffer(rows, GuardSide.After);
+        sums.Span.Fill(float.NaN);
+        int groups = PanelFormat.Groups(columns);
+        for (int block = 0; block < groups; block += PanelKernel.BlockGroups)
+        {
+            kernel.MultiplyPair(
+                packed.Panel(0) + kernel.BytesOf(block), packed.Panel(1) + kernel.BytesOf(block), Math.Min(PanelKernel.BlockGroups, groups - block),
+                padded.Pointer + (block * PanelFormat.GroupColumns), sums.Pointer, sums.Pointer + kernel.Rows, accumulate: block > 0);
+        }
+
+        Assert.That(sums.Span.ToArray(), Is.EqualTo(PanelProduct.Of(packed, token)));
+    }
+
     // Weights, tokens and sums that start on the first byte of a page instead of ending on the last one.
     [Test]
     public void Nothing_before_the_operands_is_touched(

@@ -43,6 +43,33 @@ public sealed class SharingTests
         Assert.That(times.PrefersHelp(1), Is.True);
     }
 
+    // They are compiled, and grow buffers.
+    [Test]
+    public void Slow_first_forwards_are_forgotten_at_once()
+    {
+        var times = new SharingTimes();
+        Run(times, 5, 5e-3, 1e-3);
+        Run(times, 20, 20e-6, 27e-6);
+        Assert.That((times.PrefersHelp(1), times.Of(1)), Is.EqualTo((true, 20e-6)));
+    }
+
+    // After a while without work: what follows on it finds the team awake.
+    [Test]
+    public void Waking_the_team_is_not_held_against_help()
+    {
+        var times = new SharingTimes();
+        Run(times, Forwards, 300e-6, 27e-6);
+        bool helped = false;
+        for (int i = 0; i < 20 * Forwards; i++)
+        {
+            bool helps = times.TakesHelp(1);
+            times.Measured(1, helps, !helps ? 27e-6 : helped ? 20e-6 : 100e-6);
+            helped = helps;
+        }
+
+        Assert.That(times.PrefersHelp(1), Is.True);
+    }
+
     [Test]
     public void Numbers_of_tokens_are_told_apart()
     {

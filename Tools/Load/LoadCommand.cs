@@ -37,6 +37,10 @@ internal static class LoadCommand
         precision.DefaultValueFactory = static _ => FfnPrecision.BFloat16;
         var compare = new Option<bool>("--compare") { Description = "The same load without batching as well." };
         Option<double> overload = Factor();
+        var fairness = new Option<bool>("--fairness")
+        {
+            Description = "Also two layers, of which one is flooded, and deadlines that pass behind a long forward.",
+        };
         Option<int> soak = OptionFactory.Integer("--soak", "S", "Also watch memory, handles and threads so long.", 1, MaxSeconds);
         var faults = new Option<bool>("--faults")
         {
@@ -57,7 +61,7 @@ internal static class LoadCommand
         };
         var root = new RootCommand("Puts load on a server of its own, checks every answer, and measures.")
         {
-            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, soak, faults, launcher, command,
+            shape, seconds, clients, tokens, batch, queue, backend, precision, compare, overload, fairness, soak, faults, launcher, command,
             folder, rest,
         };
         root.SetAction(parsed => run(new LoadPlan
@@ -73,6 +77,7 @@ internal static class LoadCommand
             Precision = parsed.GetValue(precision),
             Compare = parsed.GetValue(compare),
             Overload = parsed.GetValue(overload),
+            Fairness = parsed.GetValue(fairness),
             Soak = parsed.GetValue(soak),
             Faults = parsed.GetValue(faults),
             Launcher = parsed.GetValue(launcher)?.Split(' ', StringSplitOptions.RemoveEmptyEntries) ?? [],

@@ -41,6 +41,9 @@ internal sealed record LoadPlan
     /// <summary>How many times the sustainable load is offered; 0 leaves that out.</summary>
     public double Overload { get; init; }
 
+    /// <summary>Whether one of two layers is flooded, and deadlines pass behind a long forward.</summary>
+    public bool Fairness { get; init; }
+
     /// <summary>Seconds of watching the memory; 0 leaves that out.</summary>
     public int Soak { get; init; }
 

@@ -52,7 +52,7 @@ static async Task<int> MeasureAsync(LoadPlan plan)
     Text.Steady(steady);
     double share = await SteadyScenario.ShareOfBenchAsync(plan, steady);
     Text.Line("share of bench", $"{share:0.0%}");
-    bool good = Judge(steady.Statistics.IsClean, "every answer came and was right") & Judge(
+    bool good = Text.Judge(steady.Statistics.IsClean, "every answer came and was right") & Text.Judge(
         share >= LeastShareOfBench, $"at least {LeastShareOfBench:0%} of bench");
 
     if (plan.Compare)
@@ -63,13 +63,19 @@ static async Task<int> MeasureAsync(LoadPlan plan)
         double gain = steady.Statistics.TokensPerSecond / single.Statistics.TokensPerSecond;
         double least = plan is { FixedTokens: true, Tokens: 1 } ? LeastGainWithOneToken : LeastGainOfBatching;
         Text.Line("gain of batching", $"{gain:0.00} x");
-        good &= Judge(single.Statistics.IsClean, "every answer came and was right") & Judge(
+        good &= Text.Judge(single.Statistics.IsClean, "every answer came and was right") & Text.Judge(
             gain >= least, $"batching gives at least {least} x");
     }
 
     if (plan.Overload > 0)
     {
         good &= await OverloadScenario.RunAsync(plan, model, requests, steady, plan.Seconds);
+    }
+
+    if (plan.Fairness)
+    {
+        good &= await FairnessScenario.RunAsync(plan, model, requests);
+        good &= await DeadlineScenario.RunAsync(plan, model);
     }
 
     if (plan.Soak > 0)
@@ -83,12 +89,6 @@ static async Task<int> MeasureAsync(LoadPlan plan)
     }
 
     return good ? Done : Failed;
-}
-
-static bool Judge(bool good, string claim)
-{
-    Text.Verdict(good, claim);
-    return good;
 }
 
 static string MakeCheckpoint(LoadPlan plan)

@@ -5,7 +5,8 @@ namespace NativeFfn.Backends.Cpu.Forward;
 /// <summary>How long a layer's forwards take alone and with helpers, learnt while they run, and with it whether help is worth having.</summary>
 /// <remarks>
 /// Kept for each power of two of tokens. What help is worth depends on more than the work: on whether the team is awake, and on other
-/// processes, which leave a helper without a processor while it holds a slice. So both ways are tried, the slower one now and then.
+/// processes, which leave a helper without a processor while it holds a slice. So both ways are tried, the slower one now and then, some
+/// forwards in a row: the first of them wakes the team, which says nothing of those that follow, and is not counted.
 /// Written without a lock: of two times at once one may be lost, which the next one mends.
 /// </remarks>
 internal sealed class SharingTimes
@@ -16,10 +17,13 @@ internal sealed class SharingTimes
     /// <summary>No time counts for more than so many times the mean: enough for helpers that were held up, without one freak deciding.</summary>
     private const double MostOfMean = 16;
 
-    /// <summary>Forwards in which both ways take turns at first, because the first of all are slow for other reasons.</summary>
+    /// <summary>Forwards in which both ways take turns at first, and of which the fastest counts: the first of all are slow for other reasons.</summary>
     private const int Trials = 16;
 
-    /// <summary>One of so many forwards tries the slower way again, where the two are close and where they are not.</summary>
+    /// <summary>Forwards of a turn; a power of two.</summary>
+    private const int Turn = 4;
+
+    /// <summary>One of so many turns tries the slower way again, where the two are close and where they are not.</summary>
     private const int CloseTrialEvery = 64;
 
     private const int FarTrialEvery = 512;
@@ -47,12 +51,12 @@ internal sealed class SharingTimes
         int run = entry.Runs++;
         if (run < Trials)
         {
-            return (run & 1) == 0;
+            return (run & Turn) == 0;
         }
 
         (double less, double more) = entry.Shared <= entry.Alone ? (entry.Shared, entry.Alone) : (entry.Alone, entry.Shared);
         int every = more > Far * less ? FarTrialEvery : CloseTrialEvery;
-        return PrefersHelp(tokens) != (run % every == 0);
+        return PrefersHelp(tokens) != (run / Turn % every == 0);
     }
 
     /// <summary>Seconds that a forward of so many tokens takes the faster way; 0 where none was timed.</summary>
@@ -69,8 +73,13 @@ internal sealed class SharingTimes
     public void Measured(int tokens, bool helped, double seconds)
     {
         ref Entry entry = ref EntryOf(tokens);
-        ref double mean = ref helped ? ref entry.Shared : ref entry.Alone;
-        mean = Follow(mean, seconds);
+        bool wakes = helped && !entry.WasHelped;
+        entry.WasHelped = helped;
+        if (!wakes)
+        {
+            ref double mean = ref helped ? ref entry.Shared : ref entry.Alone;
+            mean = entry.Runs <= Trials && mean != 0 ? Math.Min(mean, seconds) : Follow(mean, seconds);
+        }
     }
 
     /// <summary>A thread of the pool has begun.</summary>
@@ -86,5 +95,6 @@ internal sealed class SharingTimes
         public double Alone;
         public double Shared;
         public int Runs;
+        public bool WasHelped;
     }
 }

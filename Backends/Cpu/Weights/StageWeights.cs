@@ -26,6 +26,9 @@ internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] k
     /// <summary>Tiles of tokens from which on a projection is widened.</summary>
     public int TilesWorthWidening { get; } = kernels.Min(static kernel => kernel.TilesWorthWidening);
 
+    /// <summary>Whether a token is multiplied by two panels at a time, of two projections too.</summary>
+    public bool PairsPanels { get; } = kernels.All(kernel => kernel.PairsPanels && kernel.Encoding == kernels[0].Encoding);
+
     /// <summary>Bytes of all projections as panels, which lie in turns: a panel of each, so that a forward reads memory from end to end.</summary>
     public long PanelsBytes { get; } = kernels.Sum(kernel => kernel.MatrixBytes(shape.Width, shape.InputWidth));
 

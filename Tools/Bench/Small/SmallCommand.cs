@@ -17,11 +17,15 @@ internal static class SmallCommand
     private const double DefaultSeconds = 60;
     private const int MaxBusy = 64;
 
-    // An odd number, so that the median is one of them.
-    private const int Rounds = 7;
+    // An odd number, so that the median is one of them, and many: on a shared machine short windows in turns meet the same company.
+    private const int Rounds = 15;
 
-    // Every subject's first calls compile it, grow its buffers, and let it learn.
-    private static readonly TimeSpan WarmUp = TimeSpan.FromMilliseconds(60);
+    // Of the tables: each measures a layer with so many subjects.
+    private const int PeerSubjects = 7;
+    private const int ClientSubjects = 4;
+
+    // Windows of every subject's first calls, which compile it, grow its buffers, and let it learn.
+    private const int WarmUpWindows = 8;
 
     private static readonly ImmutableArray<FfnSpec> Layers =
     [
@@ -51,24 +55,39 @@ internal static class SmallCommand
         stdout.WriteLine(
             $"{Machine.Here()}; {busy} busy threads; microseconds from call to return, median of {Rounds} rounds in turns");
         using var others = new BusyThreads(busy);
-        int cells = Layers.Length * ((clientOnly ? 0 : TokenCounts.Length * CallerCounts.Length * 8) + (2 * ClientCounts.Length));
-        var window = TimeSpan.FromSeconds(seconds / (cells * Rounds));
+        int cells = Layers.Length * ((clientOnly ? 0 : TokenCounts.Length * CallerCounts.Length * PeerSubjects) + (ClientCounts.Length * ClientSubjects));
+        var window = TimeSpan.FromSeconds(seconds / (cells * (Rounds + WarmUpWindows)));
         if (!clientOnly)
         {
-            WriteTable(stdout, "beside other libraries (the number behind a name is its threads)", TokenCounts, CallerCounts, window, static weights =>
-            [
-                new DirectSubject(weights, 0), new DirectSubject(weights, 1), new DirectSubject(weights, 2), new ClientSubject(weights),
-                new SmallOnnxSubject(weights, 1), new SmallOnnxSubject(weights, 2), new TensorPrimitivesSubject(weights),
-            ]);
+            // Ours first: chosen threads, then fixed ones; behind them the peers.
+            WriteTable(
+                stdout,
+                "beside other libraries (the number behind a name is its threads)",
+                TokenCounts,
+                CallerCounts,
+                window,
+                static weights =>
+                [
+                    new DirectSubject(weights, 0), new DirectSubject(weights, 1), new DirectSubject(weights, 2),
+                    new SmallOnnxSubject(weights, 1), new SmallOnnxSubject(weights, 2), new TensorPrimitivesSubject(weights),
+                    new ClientSubject(weights, 0),
+                ],
+                [new("direct / best fixed", 0, 1..3), new("direct / best peer", 0, 3..6)]);
         }
 
-        WriteTable(stdout, "a server's client beside direct calls", [1], ClientCounts, window, static weights =>
-            [new DirectSubject(weights, 0), new ClientSubject(weights)]);
+        WriteTable(
+            stdout,
+            "a server's client beside direct calls",
+            [1],
+            ClientCounts,
+            window,
+            static weights => [new DirectSubject(weights, 0), new ClientSubject(weights, 0), new DirectSubject(weights, 1), new ClientSubject(weights, 1)],
+            [new("client / direct", 1, 0..1), new("client, 1 / direct, 1", 3, 2..3)]);
     }
 
     private static void WriteTable(
         TextWriter stdout, string title, ImmutableArray<int> tokenCounts, ImmutableArray<int> callerCounts, TimeSpan window,
-        Func<LayerWeights, ISmallSubject[]> open)
+        Func<LayerWeights, ISmallSubject[]> open, ImmutableArray<Ratio> ratios)
     {
         Table? table = null;
         foreach (FfnSpec spec in Layers)
@@ -77,12 +96,16 @@ internal static class SmallCommand
             ISmallSubject[] subjects = open(weights);
             try
             {
-                table ??= Markdown.Table(["subject", "tokens", "callers", .. subjects.Select(static subject => subject.Name)]);
+                table ??= Markdown.Table(
+                    ["subject", "tokens", "callers", .. subjects.Select(static subject => subject.Name), .. ratios.Select(static ratio => ratio.Name)]);
                 foreach ((int tokens, int callers) in tokenCounts.SelectMany(tokens => callerCounts.Select(callers => (tokens, callers))))
                 {
-                    string[] cells = [.. Measure(subjects, spec, tokens, callers, window).Select(
-                        static time => time.ToString("0.00", CultureInfo.InvariantCulture))];
-                    table.AddRow([$"{spec}", $"{tokens}", $"{callers}", .. cells]);
+                    double[][] times = Measure(subjects, spec, tokens, callers, window);
+                    table.AddRow(
+                    [
+                        $"{spec}", $"{tokens}", $"{callers}", .. times.Select(static rounds => Text(Times.Median(rounds))),
+                        .. ratios.Select(ratio => Text(ratio.Of(times))),
+                    ]);
                 }
             }
             finally
@@ -97,12 +120,14 @@ internal static class SmallCommand
         stdout.WriteLine(Markdown.Of(table!));
     }
 
-    private static IEnumerable<double> Measure(ISmallSubject[] subjects, FfnSpec spec, int tokens, int callers, TimeSpan window)
+    private static string Text(double number) => number.ToString("0.00", CultureInfo.InvariantCulture);
+
+    private static double[][] Measure(ISmallSubject[] subjects, FfnSpec spec, int tokens, int callers, TimeSpan window)
     {
         Action[][] calls = Array.ConvertAll(subjects, subject => Enumerable.Range(0, callers).Select(caller => subject.Caller(
             RandomRows.Create(tokens, spec.InputWidth, caller), new float[tokens * spec.OutputWidth])).ToArray());
         double[][] times = Array.ConvertAll(subjects, static _ => new double[Rounds]);
-        Array.ForEach(calls, call => CallerLoops.MicrosecondsPerCall(call, WarmUp < window ? WarmUp : window));
+        Array.ForEach(calls, call => CallerLoops.MicrosecondsPerCall(call, WarmUpWindows * window));
         for (int round = 0; round < Rounds; round++)
         {
             for (int turn = 0; turn < subjects.Length; turn++)
@@ -112,7 +137,20 @@ internal static class SmallCommand
             }
         }
 
-        return times.Select(static rounds => Times.Median(rounds));
+        return times;
+    }
+
+    /// <summary>A subject over the fastest of others, round by round.</summary>
+    /// <param name="Name">The column's name.</param>
+    /// <param name="Subject">The subject.</param>
+    /// <param name="Others">The others.</param>
+    private sealed record Ratio(string Name, int Subject, Range Others)
+    {
+        public double Of(double[][] times)
+        {
+            double[] best = times[Others].MinBy(static rounds => Times.Median(rounds))!;
+            return Times.Median([.. times[Subject].Zip(best, static (its, others) => its / others)]);
+        }
     }
 
     /// <summary>Threads that compute as another process would.</summary>

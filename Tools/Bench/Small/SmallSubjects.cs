@@ -56,17 +56,20 @@ internal sealed class ClientSubject : ISmallSubject
     private readonly IFfnClient _client;
 
     /// <summary>Starts a host.</summary>
-    public ClientSubject(LayerWeights weights)
+    /// <param name="weights">The layer.</param>
+    /// <param name="threads">Threads of a forward; 0 for the engine's choice.</param>
+    public ClientSubject(LayerWeights weights, int threads)
     {
+        Name = threads == 0 ? "client" : $"client, {threads}";
         HostApplicationBuilder builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Services.AddNativeFfn(options => options.AddLayer("small", weights.Spec, weights)
-            .ConfigureEngine(static engine => engine with { Backend = BackendKind.Managed }));
+            .ConfigureEngine(engine => engine with { Backend = BackendKind.Managed, Threads = threads }));
         _host = builder.Build();
         _host.Start();
         _client = _host.Services.GetRequiredService<IFfnClient>();
     }
 
-    public string Name => "client";
+    public string Name { get; }
 
     public Action Caller(float[] input, float[] output) => () =>
     {

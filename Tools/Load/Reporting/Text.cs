@@ -12,6 +12,13 @@ internal static class Text
 
     public static void Verdict(bool good, string claim) => Console.WriteLine($"  {(good ? "yes" : "NO"),-26} {claim}");
 
+    /// <summary>Writes a verdict and gives it on.</summary>
+    public static bool Judge(bool good, string claim)
+    {
+        Verdict(good, claim);
+        return good;
+    }
+
     public static void Statistics(LoadStatistics statistics)
     {
         Line(

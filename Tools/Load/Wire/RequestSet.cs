@@ -6,7 +6,9 @@ namespace NativeFfn.Load.Wire;
 /// <summary>Distinct requests, each with the answer that the library gives without a server.</summary>
 internal sealed class RequestSet
 {
-    public const string Path = "/v1/layers/model/0/forward?mode=residual";
+    public const string Path = "/v1/layers/model/0/forward" + Mode;
+
+    private const string Mode = "?mode=residual";
 
     // Enough that two requests that meet in a batch are hardly ever the same.
     private const int RequestsOfEachSize = 32;
@@ -27,8 +29,10 @@ internal sealed class RequestSet
     /// <param name="plan">Sizes and backend.</param>
     /// <param name="model">The checkpoint.</param>
     /// <param name="extraHeaders">Lines for every request's head, such as a key.</param>
-    public static RequestSet Create(LoadPlan plan, string model, string extraHeaders = "")
+    /// <param name="name">What the server calls the model.</param>
+    public static RequestSet Create(LoadPlan plan, string model, string extraHeaders = "", string name = "model")
     {
+        string path = $"/v1/layers/{name}/0/forward{Mode}";
         using FfnEngine engine = FfnEngine.Create(plan.Engine);
         using FfnCheckpoint checkpoint = FfnCheckpoint.Open(model);
         using FfnLayer layer = engine.LoadLayer(checkpoint, 0);
@@ -47,7 +51,7 @@ internal sealed class RequestSet
                 float[] expected = new float[tokens * layer.Spec.OutputWidth];
                 layer.ForwardResidual(rows, rows, expected);
                 requests.Add(new ForwardRequest(
-                    tokens, ForwardRequest.Encode(Path, MemoryMarshal.AsBytes(rows.AsSpan()), extra: extraHeaders), expected));
+                    tokens, ForwardRequest.Encode(path, MemoryMarshal.AsBytes(rows.AsSpan()), extra: extraHeaders), expected));
             }
         }
 

@@ -13,6 +13,8 @@ internal sealed unsafe class FloatPanelKernel<TElement, TSimd, TVector>(WeightEn
 {
     private static int GroupBytes => PairsOfGroup * TElement.PairBytes;
 
+    public override bool PairsPanels => true;
+
     public override long BytesOf(int columnGroups) => (long)columnGroups * GroupBytes;
 
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
@@ -29,6 +31,11 @@ internal sealed unsafe class FloatPanelKernel<TElement, TSimd, TVector>(WeightEn
             }
         }
     }
+
+    public override void MultiplyPair(
+        byte* weights, byte* other, int columnGroups, float* token, float* sums, float* otherSums, bool accumulate) =>
+        PanelTiles<TElement, TSimd, TVector>.OneByTwo(
+            new PanelColumns(weights, columnGroups), other, token, sums, otherSums, accumulate);
 
     public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride) =>
         UnpackPairs(new PanelColumns(panel + BytesOf(firstGroup), groups), destination, stride);

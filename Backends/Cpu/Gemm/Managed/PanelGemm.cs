@@ -25,6 +25,9 @@ internal sealed unsafe class PanelGemm : IGemm
     // Panels that share a block of tokens: beyond, what reading it again costs is lost in the noise.
     private const int MostPanelsAtATime = 4;
 
+    // Panels whose sums of one token are finished together.
+    private const int PanelsOfToken = 16;
+
     // Tokens of the largest tile.
     private const int MostTileTokens = 12;
 
@@ -95,8 +98,8 @@ internal sealed unsafe class PanelGemm : IGemm
     public Slicing Slice(in TokenGroup group, int stage, int wanted, int enough, int alone)
     {
         // Panels that are multiplied together stay together, unless memory is all that counts.
-        int granularity = group.Tokens <= PanelKernel.UnaidedTokens
-            ? ColumnGranularity
+        int granularity = IsSingle(group, stage) ? Math.Max(ColumnGranularity, 2 * Kernel.Rows / group.Network.Stages[stage].ProjectionCount)
+            : group.Tokens <= PanelKernel.UnaidedTokens ? ColumnGranularity
             : Math.Max(ColumnGranularity, PanelsAtATime(group) * Kernel.Rows);
         return Slicing.OfProduct(group.Tiles.Count, group.Network.Stages[stage].Width, wanted, granularity, granularity, enough);
     }
@@ -112,13 +115,24 @@ internal sealed unsafe class PanelGemm : IGemm
         {
             int panels = Math.Min(together, end - first);
             long start = chunk.Now();
-            Multiply(chunk, group, stage, region, first * projections, panels * projections, worker);
-            chunk.Add(FfnStep.Gemm, start);
-            for (int i = 0; i < panels; i++)
+            if (IsSingle(group, stage))
             {
-                float* gate = Sums(chunk, group, worker, i * projections);
-                float* up = Sums(chunk, group, worker, (i * projections) + projections - 1);
-                Finish(chunk, group, stage, region, (first + i) * Kernel.Rows, gate, up);
+                MultiplyToken(chunk, group, stage, region, first * projections, panels, worker);
+                chunk.Add(FfnStep.Gemm, start);
+                Finish(
+                    chunk, group, stage, region, first * Kernel.Rows, panels * Kernel.Rows, Sums(chunk, group, worker, 0),
+                    Sums(chunk, group, worker, (projections - 1) * panels));
+            }
+            else
+            {
+                Multiply(chunk, group, stage, region, first * projections, panels * projections, worker);
+                chunk.Add(FfnStep.Gemm, start);
+                for (int i = 0; i < panels; i++)
+                {
+                    float* gate = Sums(chunk, group, worker, i * projections);
+                    float* up = Sums(chunk, group, worker, (i * projections) + projections - 1);
+                    Finish(chunk, group, stage, region, (first + i) * Kernel.Rows, Kernel.Rows, gate, up);
+                }
             }
 
             if (isInner)
@@ -159,16 +173,17 @@ internal sealed unsafe class PanelGemm : IGemm
     }
 
     // Whole groups of columns, which integers are made of.
-    private static int PanelsAtATime(long sumElements)
+    private static int PanelsAtATime(in TokenGroup tokens)
     {
         int group = Math.Max(1, PanelFormat.GroupColumns / Kernel.Rows);
-        long most = Math.Min(SumBytes / (2 * sumElements * sizeof(float)), MostPanelsAtATime);
+        long most = Math.Min(SumBytes / (2 * SumElements(tokens) * sizeof(float)), tokens.Tokens == 1 ? PanelsOfToken : MostPanelsAtATime);
         return (int)Math.Max(group, most / group * group);
     }
 
-    private static long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * Kernel.Rows;
+    // One token, whose sums of a projection lie side by side, panel after panel.
+    private static bool IsSingle(in TokenGroup group, int stage) => group.Tokens == 1 && group.Network.Weights[stage].PairsPanels;
 
-    private static int PanelsAtATime(in TokenGroup group) => PanelsAtATime(SumElements(group));
+    private static long SumElements(in TokenGroup group) => (long)group.Tiles.PaddedTokens * Kernel.Rows;
 
     private static long SumsOfPanels(in TokenGroup group) => 2 * SumElements(group) * PanelsAtATime(group);
 
@@ -190,6 +205,34 @@ internal sealed unsafe class PanelGemm : IGemm
         for (int first = 0; first < panels; first += together)
         {
             MultiplyTogether(chunk, group, stage, region, firstPanel + first, together, worker, first);
+        }
+    }
+
+    // Two panels at a time, as they lie: one of each projection, or two of the only one.
+    private static void MultiplyToken(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstPanel, int panels, int worker)
+    {
+        StageWeights weights = group.Network.Weights[stage];
+        int projections = weights.Shape.ProjectionCount;
+        PanelKernel kernel = weights.KernelOf(0);
+        TokenPanels token = Tokens(chunk, group, stage);
+        int apart = projections == 1 ? Kernel.Rows : panels * Kernel.Rows;
+        int groups = PanelFormat.Groups(weights.Shape.InputWidth);
+        int pairs = panels * projections / 2;
+        for (int i = 0; i < pairs; i++)
+        {
+            float* sums = Sums(chunk, group, worker, i * 2 / projections);
+            int panel = firstPanel + (2 * i);
+            for (int block = 0; block < groups; block += PanelKernel.BlockGroups)
+            {
+                kernel.MultiplyPair(
+                    Block(weights, panel, block), Block(weights, panel + 1, block), Math.Min(PanelKernel.BlockGroups, groups - block),
+                    token.At(0, (long)block * PanelFormat.GroupColumns), sums, sums + apart, accumulate: block > 0);
+            }
+        }
+
+        if (2 * pairs < panels * projections)
+        {
+            MultiplyTogether(chunk, group, stage, region, firstPanel + (2 * pairs), panels: 1, worker, 2 * pairs);
         }
     }
 
@@ -238,10 +281,10 @@ internal sealed unsafe class PanelGemm : IGemm
         return weights.Panel(panel / projections, projection) + weights.KernelOf(projection).BytesOf(columnGroup);
     }
 
-    private static void Finish(CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, float* gate, float* up)
+    private static void Finish(
+        CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, int mostColumns, float* gate, float* up)
     {
-        int width = group.Network.Stages[stage].Width;
-        int columns = Math.Min(Kernel.Rows, width - firstColumn);
+        int columns = Math.Min(mostColumns, group.Network.Stages[stage].Width - firstColumn);
         bool isLast = stage == group.Network.Stages.Length - 1;
         bool keeps = stage == 0 && group.Network.FinishesHiddenRows;
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
@@ -287,7 +330,9 @@ internal sealed unsafe class PanelGemm : IGemm
         float* together = stackalloc float[MostTileTokens * PanelFormat.GroupColumns];
 
         // Floats go as they are multiplied, integers by whole groups.
-        int step = group.Network.Weights[stage + 1].KernelOf(0).Form.IsFloat ? Kernel.Rows : Math.Max(Kernel.Rows, PanelFormat.GroupColumns);
+        int step = IsSingle(group, stage) ? panels * Kernel.Rows
+            : group.Network.Weights[stage + 1].KernelOf(0).Form.IsFloat ? Kernel.Rows
+            : Math.Max(Kernel.Rows, PanelFormat.GroupColumns);
         int end = Math.Min(width, (firstPanel + panels) * Kernel.Rows);
         long start = chunk.Now();
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
@@ -299,7 +344,7 @@ internal sealed unsafe class PanelGemm : IGemm
                 int panel = (column / Kernel.Rows) - firstPanel;
                 int count = Math.Min(step, end - column);
                 float* rows = Sums(chunk, group, worker, panel * projections) + above;
-                if (step > Kernel.Rows)
+                if (step > Kernel.Rows && !IsSingle(group, stage))
                 {
                     for (int i = 0; i * Kernel.Rows < count; i++)
                     {

@@ -48,6 +48,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>Whether panels are decoded before they are multiplied, as the encoding has no kernel of its own.</summary>
     public virtual bool IsDecoded => false;
 
+    /// <summary>Whether a token is multiplied by two panels at a time.</summary>
+    public virtual bool PairsPanels => false;
+
     /// <summary>Multiplies what <see cref="Unpack"/> gives where its rows lie without a gap: a panel of float32.</summary>
     public abstract PanelKernel Widened { get; }
 
@@ -113,6 +116,18 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
         byte* next, int nextBytes) =>
         MultiplyTiles(new PanelColumns(weights, columnGroups), tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+
+    /// <summary>Multiplies one token by two panels side by side, where <see cref="PairsPanels"/>: the same sums as one after the other, sooner.</summary>
+    /// <param name="weights">The first panel, from the first of the columns on.</param>
+    /// <param name="other">The second panel.</param>
+    /// <param name="columnGroups">Groups of columns.</param>
+    /// <param name="token">The token, from the first of the columns on.</param>
+    /// <param name="sums">The first panel's sums.</param>
+    /// <param name="otherSums">The second panel's sums.</param>
+    /// <param name="accumulate">Whether the sums are added to.</param>
+    public virtual void MultiplyPair(
+        byte* weights, byte* other, int columnGroups, float* token, float* sums, float* otherSums, bool accumulate) =>
+        throw new NotSupportedException($"Panels of {Encoding.Name} are not multiplied in pairs.");
 
     /// <summary>Multiplies tile after tile; the rest as in <see cref="Multiply"/>.</summary>
     protected void MultiplyTiles(

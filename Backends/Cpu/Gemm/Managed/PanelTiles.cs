@@ -44,6 +44,37 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
         Finish(s00, s01, tile, 0, accumulate);
     }
 
+    /// <summary>One token by two panels side by side: a sum takes no column before it has the last one, and twice the sums wait half as long.</summary>
+    /// <param name="columns">The first panel's columns, which have no scales.</param>
+    /// <param name="other">The second panel's columns, as many.</param>
+    /// <param name="token">The token, from the first of the columns on.</param>
+    /// <param name="sums">The first panel's sums.</param>
+    /// <param name="otherSums">The second panel's sums.</param>
+    /// <param name="accumulate">Whether the sums are added to.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void OneByTwo(in PanelColumns columns, byte* other, float* token, float* sums, float* otherSums, bool accumulate)
+    {
+        TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero;
+        byte* panel = columns.Weights;
+        for (int pair = columns.Units * columns.PairsOfUnit; pair > 0; pair--)
+        {
+            TElement.Even(panel, null, out TVector w0, out TVector w1);
+            TElement.Even(other, null, out TVector v0, out TVector v1);
+            Add(token, w0, w1, ref s00, ref s01);
+            Add(token, v0, v1, ref s10, ref s11);
+            TElement.Odd(panel, null, out w0, out w1);
+            TElement.Odd(other, null, out v0, out v1);
+            Add(token + 1, w0, w1, ref s00, ref s01);
+            Add(token + 1, v0, v1, ref s10, ref s11);
+            panel += TElement.PairBytes;
+            other += TElement.PairBytes;
+            token += 2;
+        }
+
+        Finish(s00, s01, sums, 0, accumulate);
+        Finish(s10, s11, otherSums, 0, accumulate);
+    }
+
     /// <summary>Two tokens: <c>tile[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Two(in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
