@@ -7,7 +7,7 @@ using NUnit.Framework;
 
 namespace NativeFfn.Tests.Numa;
 
-/// <summary>A machine of the test's own: files on nodes and what this process may use, with a record of what is asked of the system.</summary>
+/// <summary>A machine of the test's own: files on nodes, what this process may use, and a record of what is asked of the system.</summary>
 internal sealed unsafe record FakeMachine : NumaSystem, IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("nativeffn-numa").FullName;

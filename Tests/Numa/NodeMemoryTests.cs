@@ -14,7 +14,8 @@ public sealed unsafe class NodeMemoryTests
 
     [Test]
     public void Every_whole_page_goes_to_one_node_and_nearly_all_bytes_to_their_own() =>
-        Gen.Select(Gen.Long[0, 1 << 20], Gen.Int[1, 5], Gen.Int[1, 9].Array[1, 4], Gen.Long[0, 1 << 18].Array[1, 5]).Sample((start, gap, threads, lengths) =>
+        Gen.Select(
+            Gen.Long[0, 1 << 20], Gen.Int[1, 5], Gen.Int[1, 9].Array[1, 4], Gen.Long[0, 1 << 18].Array[1, 5]).Sample((start, gap, threads, lengths) =>
         {
             start = (1L << 30) + (start / NativeBuffer.Alignment * NativeBuffer.Alignment);
             ImmutableArray<NodeShare> nodes = Shares(threads);
@@ -106,7 +107,8 @@ public sealed unsafe class NodeMemoryTests
         var (first, second) = FakeMachine.TwoProcessors();
         ImmutableArray<NodeShare> nodes =
         [
-            new NodeShare(0, 1, 2) { Processors = [first], SystemNodes = [0] }, new NodeShare(1, 2, 2) { Processors = [second], SystemNodes = [1] },
+            new NodeShare(0, 1, 2) { Processors = [first], SystemNodes = [0] },
+            new NodeShare(1, 2, 2) { Processors = [second], SystemNodes = [1] },
         ];
         using var memory = new NativeBuffer(64 * Page, "A test");
         using (FakeMachine silent = FakeMachine.OfTwoNodes() with { PageError = 1 })
@@ -129,7 +131,8 @@ public sealed unsafe class NodeMemoryTests
     }
 
     // A byte in the middle of a node's part, a page from both ends, lies on that node.
-    private static bool IsDivided((long Offset, long Bytes) run, long start, ImmutableArray<NodeRange> ranges, ImmutableArray<NodeShare> nodes)
+    private static bool IsDivided(
+        (long Offset, long Bytes) run, long start, ImmutableArray<NodeRange> ranges, ImmutableArray<NodeShare> nodes)
     {
         for (int node = 0; node < nodes.Length; node++)
         {

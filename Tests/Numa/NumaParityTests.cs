@@ -34,7 +34,10 @@ public sealed class NumaParityTests(BackendKind backend) : CpuBackendTests(backe
     public void Stacks_and_hidden_rows_that_are_finished_whole([Values(2, 5)] int threads)
     {
         var rms = new NormSpec(NormKind.Rms, 1e-5f);
-        FfnStage[] stages = [new(FfnKind.SwiGlu, 70, 150, HasBias: true), new(FfnKind.Linear, 150, 33, HasBias: false), new(FfnKind.Gelu, 33, 70, HasBias: true)];
+        FfnStage[] stages =
+        [
+            new(FfnKind.SwiGlu, 70, 150, HasBias: true), new(FfnKind.Linear, 150, 33, HasBias: false), new(FfnKind.Gelu, 33, 70, HasBias: true),
+        ];
         FfnSpec[] specs =
         [
             FfnSpec.Stack(stages),
@@ -57,7 +60,8 @@ public sealed class NumaParityTests(BackendKind backend) : CpuBackendTests(backe
     public void Every_precision_and_count_of_tokens([CpuPrecisions] FfnPrecision precision)
     {
         FfnSpec dense = FfnSpec.Create(FfnKind.SwiGlu, 100, 333, bias: true).WithNorms(new NormSpec(NormKind.Rms, 1e-5f));
-        FfnSpec mixture = FfnSpec.Create(FfnKind.SwiGlu, 64, 90).WithExperts(new MixtureSpec(6, 2) { SharedDFf = 70, HasSharedGate = true });
+        FfnSpec mixture = FfnSpec.Create(FfnKind.SwiGlu, 64, 90)
+            .WithExperts(new MixtureSpec(6, 2) { SharedDFf = 70, HasSharedGate = true });
         using FakeMachine machine = FakeMachine.OfTwoNodes();
         using FfnEngine one = Open(machine, 2, "off", precision);
         using FfnEngine two = Open(machine, 2, "auto", precision);
@@ -126,11 +130,16 @@ public sealed class NumaParityTests(BackendKind backend) : CpuBackendTests(backe
         Assert.That(engine.Selection.ToString(), Does.Contain("NUMA: node 0: processors "));
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 3));
         (int first, int second) = FakeMachine.TwoProcessors();
-        ImmutableArray<(NodeRange Range, ImmutableArray<int> On)> touched = [.. machine.Touched.OrderBy(static touched => touched.Range.Start)];
+        (NodeRange Range, ImmutableArray<int> On)[] touched = [.. machine.Touched.OrderBy(static touched => touched.Range.Start)];
         Assert.Multiple(() =>
         {
-            Assert.That(touched.Select(static touched => touched.Range.Node), Is.EqualTo(new[] { 0, 1, 0, 1 }).Or.EqualTo(new[] { 0, 1, 0, 1, 0, 1 }));
-            Assert.That(touched.Select(static touched => touched.On.Single()), Is.EqualTo(touched.Select(touched => touched.Range.Node == 0 ? first : second)));
+            // Two stages of panels; a library's rows of gate and up lie apart.
+            Assert.That(
+                touched.Select(static touched => touched.Range.Node),
+                Is.EqualTo(Backend == BackendKind.Managed ? new[] { 0, 1, 0, 1 } : [0, 1, 0, 1, 0, 1]));
+            Assert.That(
+                touched.Select(static touched => touched.On.Single()),
+                Is.EqualTo(touched.Select(touched => touched.Range.Node == 0 ? first : second)));
             Assert.That(touched.Select(static touched => touched.Range.Start % Environment.SystemPageSize), Is.All.Zero);
             for (int i = 1; i < touched.Length; i++)
             {
@@ -141,7 +150,9 @@ public sealed class NumaParityTests(BackendKind backend) : CpuBackendTests(backe
             Assert.That(bytes, Is.InRange(layer.WeightBytes - (2 * Environment.SystemPageSize), layer.WeightBytes));
             long half = touched.Where(static touched => touched.Range.Node == 0).Sum(static touched => touched.Range.Bytes);
             Assert.That(half, Is.EqualTo(bytes / 2).Within(4 * Environment.SystemPageSize));
-            Assert.That(layer.Placement, Does.Contain($"{half} bytes near processors {first}, {bytes - half} bytes near processors {second}"));
+            Assert.That(
+                layer.Placement,
+                Does.StartWith($"{half} bytes near processors {first}, {bytes - half} bytes near processors {second}"));
         });
     }
 
@@ -153,7 +164,9 @@ public sealed class NumaParityTests(BackendKind backend) : CpuBackendTests(backe
         using FfnEngine one = Open(machine, 2, "off");
         using FfnEngine two = Open(machine, 2, "auto");
         AssertSame(one, two, spec, RandomLayers.Gaussian(spec, 4), FfnMode.Ffn, 3, spec.ToString());
-        Assert.That(two.Selection.ToString(), Does.Contain("NUMA: threads are not bound to nodes: sched_setaffinity: Operation not permitted"));
+        Assert.That(
+            two.Selection.ToString(),
+            Does.Contain("NUMA: threads are not bound to nodes: sched_setaffinity: Operation not permitted"));
         Assert.That(one.Selection.ToString(), Does.Not.Contain("NUMA"));
         using FfnLayer layer = two.CreateLayer(spec, RandomLayers.Gaussian(spec, 4));
         Assert.That((layer.Placement, machine.Touched.Count), Is.EqualTo((string.Empty, 0)));

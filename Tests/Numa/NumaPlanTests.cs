@@ -84,11 +84,13 @@ public sealed class NumaPlanTests
     public void A_machine_without_files_on_nodes_runs_and_says_so()
     {
         using var machine = new FakeMachine { Processors = [0, 1] };
-        AssertRefused(Plan(machine, 2), "threads are not bound to nodes: the nodes in ");
+        AssertOff(Plan(machine, 2), 2, $"the system tells of no nodes, as there is no {machine.Nodes}");
         Directory.CreateDirectory(machine.Nodes);
         AssertOff(Plan(machine, 2), 2, "this process has processors of one node");
         machine.AddNode(0, "?");
         AssertRefused(Plan(machine, 2), "cpulist has '?' in place of a list of processors");
+        File.Delete(Path.Combine(machine.Nodes, "node0", "cpulist"));
+        AssertRefused(Plan(machine, 2), "threads are not bound to nodes: the nodes in ");
     }
 
     [Test]
@@ -104,12 +106,15 @@ public sealed class NumaPlanTests
     {
         using FakeMachine machine = Server(All);
         NumaPlan plan = Plan(machine, 3, "5,0-2/6");
-        Assert.That(plan.Nodes.Select(static node => (node.Threads, ProcessorList.Of(node.Processors))), Is.EqualTo(new[] { (2, "0-2,5"), (1, "6") }));
+        Assert.That(
+            plan.Nodes.Select(static node => (node.Threads, ProcessorList.Of(node.Processors))),
+            Is.EqualTo(new[] { (2, "0-2,5"), (1, "6") }));
         Assert.That(plan.ReportOf(null).Nodes.Select(static node => node.Name), Is.EqualTo(new[] { "0,1", "1" }));
 
         // Without files on nodes nothing is known of them.
         using var bare = new FakeMachine { Processors = [0, 1] };
-        Assert.That(Plan(bare, 2, "0/1").ReportOf(null).Nodes.Select(static node => (node.Name, node.MemoryBytes)), Is.All.EqualTo(("?", 0L)));
+        NumaReport report = Plan(bare, 2, "0/1").ReportOf(null);
+        Assert.That(report.Nodes.Select(static node => (node.Name, node.MemoryBytes)), Is.All.EqualTo(("?", 0L)));
     }
 
     [Test]

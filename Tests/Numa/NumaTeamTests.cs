@@ -140,7 +140,8 @@ public sealed class NumaTeamTests
 
     [Test]
     public void Nodes_cover_every_element_once_and_have_the_columns_of_their_weights() =>
-        Gen.Select(Gen.Int[1, 300], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Bool, Gen.Int[1, 6].Array[1, 4]).Sample((rows, columns, wanted, product, threads) =>
+        Gen.Select(
+            Gen.Int[1, 300], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Bool, Gen.Int[1, 6].Array[1, 4]).Sample((rows, columns, wanted, product, threads) =>
         {
             Slicing slicing = product
                 ? Slicing.OfProduct(rows, columns, wanted, columnGranularity: 32, 32, enough: wanted)
@@ -156,8 +157,9 @@ public sealed class NumaTeamTests
                     Region region = slicing.Of(node, slice);
 
                     // Within a slice of where its weights lie.
-                    isLocal &= slicing.Count == 1 || region.Columns == columns
-                        || (region.EndColumn + region.Columns + 32 >= node.Start(columns) && region.FirstColumn - region.Columns - 32 <= node.End(columns));
+                    int margin = region.Columns + 32;
+                    isLocal &= region.Columns == columns
+                        || (region.FirstColumn + margin >= node.Start(columns) && region.EndColumn - margin <= node.End(columns));
                     for (int row = region.FirstRow; row < region.EndRow; row++)
                     {
                         for (int column = region.FirstColumn; column < region.EndColumn; column++)

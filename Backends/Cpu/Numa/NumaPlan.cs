@@ -48,6 +48,11 @@ internal sealed class NumaPlan
                     backend, $"Numa is {options.Numa}, and threads are bound to processors on Linux alone. Leave it out, or set it to off.");
         }
 
+        if (setting.Nodes.IsEmpty && !Directory.Exists(system.Nodes))
+        {
+            return Off(system, options.Threads, $"the system tells of no nodes, as there is no {system.Nodes}");
+        }
+
         try
         {
             ImmutableArray<int> allowed = system.ReadProcessors();
