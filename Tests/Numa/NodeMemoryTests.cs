@@ -3,6 +3,7 @@ using CsCheck;
 using NativeFfn.Backends;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Numa;
+using NativeFfn.Bindings.Memory;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Numa;
@@ -15,7 +16,8 @@ public sealed unsafe class NodeMemoryTests
     [Test]
     public void Every_whole_page_goes_to_one_node_and_nearly_all_bytes_to_their_own() =>
         Gen.Select(
-            Gen.Long[0, 1 << 20], Gen.Int[1, 5], Gen.Int[1, 9].Array[1, 4], Gen.Long[0, 1 << 18].Array[1, 5]).Sample((start, gap, threads, lengths) =>
+            Gen.Long[0, 1 << 20], Gen.Int[1, 5], Gen.Int[1, 9].Array[1, 4], Gen.Long[0, 1 << 18].Array[1, 5])
+        .Sample((start, gap, threads, lengths) =>
         {
             start = (1L << 30) + (start / NativeBuffer.Alignment * NativeBuffer.Alignment);
             ImmutableArray<NodeShare> nodes = Shares(threads);
@@ -27,12 +29,13 @@ public sealed unsafe class NodeMemoryTests
                 bytes += length + (gap * NativeBuffer.Alignment);
             }
 
-            ImmutableArray<NodeRange> ranges = NodeMemory.Divide(start, bytes, runs, nodes, Page);
+            int granule = gap % 2 == 0 ? Page : 4 * Page;
+            ImmutableArray<NodeRange> ranges = NodeMemory.Divide(start, bytes, runs, nodes, Page, granule);
             long end = (start + bytes) / Page * Page;
             long at = (start + Page - 1) / Page * Page;
             foreach (NodeRange range in ranges)
             {
-                if (range.Start != at || range.Bytes <= 0 || range.Bytes % Page != 0)
+                if (range.Start != at || range.Bytes <= 0 || range.Bytes % Page != 0 || (range != ranges[0] && range.Start % granule != 0))
                 {
                     return false;
                 }
@@ -40,23 +43,37 @@ public sealed unsafe class NodeMemoryTests
                 at += range.Bytes;
             }
 
-            return (ranges.IsEmpty || at == end) && runs.TrueForAll(run => IsDivided(run, start, ranges, nodes));
+            return (ranges.IsEmpty || at == end) && runs.TrueForAll(run => IsDivided(run, start, ranges, nodes, granule));
         });
 
     [Test]
     public void A_matrix_is_divided_as_threads_are()
     {
         ImmutableArray<NodeShare> nodes = Shares(3, 1);
-        ImmutableArray<NodeRange> ranges = NodeMemory.Divide(Page, 16 * Page, [(0, 8 * Page), (8 * Page, 8 * Page)], nodes, Page);
+        ImmutableArray<NodeRange> ranges = NodeMemory.Divide(Page, 16 * Page, [(0, 8 * Page), (8 * Page, 8 * Page)], nodes, Page, Page);
         Assert.That(ranges, Is.EqualTo(new NodeRange[]
         {
             new(Page, 6 * Page, 0), new(7 * Page, 2 * Page, 1), new(9 * Page, 6 * Page, 0), new(15 * Page, 2 * Page, 1),
         }));
     }
 
+    [TestCase("always [madvise] never\n", true)]
+    [TestCase("always madvise [never]\n", false)]
+    public void A_large_page_lies_on_one_node_whole(string setting, bool hasLargePages)
+    {
+        using FakeMachine machine = FakeMachine.OfTwoNodes();
+        machine.Put("enabled", setting);
+        ImmutableArray<NodeShare> nodes = NumaPlan.Of(
+            new FfnEngineOptions { Threads = 2, NumaSystem = machine }, BackendKind.Managed).Nodes;
+        using var memory = new NativeBuffer(5 * HugePages.Size / 2 / sizeof(float), "A test");
+        _ = new NodeMemory(nodes, machine).Place(memory, [(0, memory.ByteLength)]);
+        long second = machine.Touched.Single(static touched => touched.Range.Node == 1).Range.Start - (long)memory.Pointer;
+        Assert.That(second, Is.EqualTo(hasLargePages ? HugePages.Size : 5 * HugePages.Size / 4));
+    }
+
     [Test]
     public void Less_than_a_page_lies_anywhere() =>
-        Assert.That(NodeMemory.Divide(64, Page, [(0, Page)], Shares(1, 1), Page), Is.Empty);
+        Assert.That(NodeMemory.Divide(64, Page, [(0, Page)], Shares(1, 1), Page, Page), Is.Empty);
 
     [Test]
     public void A_thread_that_is_bound_to_the_node_touches_its_pages()
@@ -130,15 +147,15 @@ public sealed unsafe class NodeMemoryTests
         return [.. threads.Select(count => new NodeShare(before, before += count, threads.Sum()))];
     }
 
-    // A byte in the middle of a node's part, a page from both ends, lies on that node.
+    // What is a granule from both ends of a node's part lies on that node.
     private static bool IsDivided(
-        (long Offset, long Bytes) run, long start, ImmutableArray<NodeRange> ranges, ImmutableArray<NodeShare> nodes)
+        (long Offset, long Bytes) run, long start, ImmutableArray<NodeRange> ranges, ImmutableArray<NodeShare> nodes, int granule)
     {
         for (int node = 0; node < nodes.Length; node++)
         {
             long first = start + run.Offset + nodes[node].Start(run.Bytes);
             long end = start + run.Offset + nodes[node].End(run.Bytes);
-            for (long at = first + Page; at < end - Page; at += Page)
+            for (long at = first + granule; at < end - granule; at += Page)
             {
                 if (ranges.Single(range => at >= range.Start && at < range.Start + range.Bytes).Node != node)
                 {

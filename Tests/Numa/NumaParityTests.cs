@@ -36,7 +36,8 @@ public sealed class NumaParityTests(BackendKind backend) : CpuBackendTests(backe
         var rms = new NormSpec(NormKind.Rms, 1e-5f);
         FfnStage[] stages =
         [
-            new(FfnKind.SwiGlu, 70, 150, HasBias: true), new(FfnKind.Linear, 150, 33, HasBias: false), new(FfnKind.Gelu, 33, 70, HasBias: true),
+            new(FfnKind.SwiGlu, 70, 150, HasBias: true), new(FfnKind.Linear, 150, 33, HasBias: false),
+            new(FfnKind.Gelu, 33, 70, HasBias: true),
         ];
         FfnSpec[] specs =
         [

@@ -32,7 +32,8 @@ public sealed class NumaPlanTests
         NumaReport report = plan.ReportOf(null);
         Assert.That((report.Reason, report.Problem), Is.EqualTo(((string?)null, (string?)null)));
         Assert.That(report.Nodes.Select(static node => node.Processors), Is.EqualTo(new[] { "0-3,8-11", "4-7,12-15" }));
-        Assert.That(report.ToString(), Does.StartWith("node 0: processors 0-3,8-11, ").And.Contain(", 1 GiB; node 1: processors 4-7,12-15, "));
+        Assert.That(
+            report.ToString(), Does.StartWith("node 0: processors 0-3,8-11, ").And.Contain(", 1 GiB; node 1: processors 4-7,12-15, "));
         Assert.That(plan.Nodes.Select(static node => node.SystemNodes.Single()), Is.EqualTo(new[] { 0, 1 }));
     }
 
@@ -143,8 +144,8 @@ public sealed class NumaPlanTests
         machine.Put("numa_balancing", "1\n");
         NumaReport report = Plan(machine, 4).ReportOf("sched_setaffinity: x");
         Assert.That(report.Problem, Is.EqualTo(
-            "this process may not use the memory of node 1 (Mems_allowed_list), so weights lie elsewhere; the kernel moves pages too, which "
-            + "costs time; kernel.numa_balancing=0 leaves them; some threads are not bound (sched_setaffinity: x)"));
+            "this process may not use the memory of node 1 (Mems_allowed_list), so weights lie elsewhere; the kernel moves pages too, "
+            + "which costs time; kernel.numa_balancing=0 leaves them; some threads are not bound (sched_setaffinity: x)"));
     }
 
     [Test]

@@ -141,7 +141,8 @@ public sealed class NumaTeamTests
     [Test]
     public void Nodes_cover_every_element_once_and_have_the_columns_of_their_weights() =>
         Gen.Select(
-            Gen.Int[1, 300], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Bool, Gen.Int[1, 6].Array[1, 4]).Sample((rows, columns, wanted, product, threads) =>
+            Gen.Int[1, 300], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Bool, Gen.Int[1, 6].Array[1, 4])
+        .Sample((rows, columns, wanted, product, threads) =>
         {
             Slicing slicing = product
                 ? Slicing.OfProduct(rows, columns, wanted, columnGranularity: 32, 32, enough: wanted)

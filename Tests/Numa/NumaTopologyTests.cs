@@ -78,7 +78,8 @@ public sealed class NumaTopologyTests
         Assert.That(NumaSetting.TryParse(text, out _), Is.False);
         Assert.That(
             () => FfnEngine.Create(new FfnEngineOptions { Backend = BackendKind.Managed, Numa = text! }),
-            Throws.TypeOf<ArgumentOutOfRangeException>().With.Message.Contains("Numa must be auto, off, or each node's processors such as 0-15/16-31"));
+            Throws.TypeOf<ArgumentOutOfRangeException>()
+                .With.Message.Contains("Numa must be auto, off, or each node's processors such as 0-15/16-31"));
     }
 
     [Test]

@@ -1,7 +1,7 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
-using System.Runtime.ExceptionServices;
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Bindings.Memory;
 
 namespace NativeFfn.Backends.Cpu.Numa;
 
@@ -23,33 +23,33 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
     // Pages of a range that are asked about: a node without room for more is noticed, and loading takes no longer for it.
     private const int PagesAsked = 8;
 
+    private readonly bool _hasLargePages = NumaTopology.HasLargePages(system.LargePages);
+
     /// <summary>Places memory that holds nothing yet.</summary>
     /// <param name="memory">The memory, to which the caller holds a reference.</param>
     /// <param name="runs">Runs of it by offset and length, ascending, each with a matrix's rows from the first to the last.</param>
     public NodePlacement Place(NativeBuffer memory, IEnumerable<(long Offset, long Bytes)> runs)
     {
-        ImmutableArray<NodeRange> ranges = Divide((long)(nint)memory.Pointer, memory.ByteLength, runs, nodes, system.PageBytes);
+        // A large page lies on one node whole, whoever touches which part of it.
+        int granule = _hasLargePages && memory.ByteLength >= HugePages.Size ? HugePages.Size : system.PageBytes;
+        ImmutableArray<NodeRange> ranges = Divide((long)(nint)memory.Pointer, memory.ByteLength, runs, nodes, system.PageBytes, granule);
         var placement = new NodePlacement(nodes);
         if (ranges.IsEmpty)
         {
             return placement;
         }
 
-        ExceptionDispatchInfo? failure = null;
-        var thread = new Thread(() =>
+        try
         {
-            try
-            {
-                Touch(ranges, placement);
-            }
-            catch (Exception exception)
-            {
-                failure = ExceptionDispatchInfo.Capture(exception);
-            }
-        }) { IsBackground = true, Name = "NativeFfn nodes" };
-        thread.Start();
-        thread.Join();
-        failure?.Throw();
+            NumaSystem.Apart(() => Touch(ranges, placement));
+        }
+        catch (Win32Exception refused)
+        {
+            placement.Refused(refused.Message);
+            return placement;
+        }
+
+        Ask(ranges, placement);
         return placement;
     }
 
@@ -59,9 +59,10 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
     /// <param name="runs">Its runs.</param>
     /// <param name="nodes">The nodes.</param>
     /// <param name="pageBytes">Bytes of a page, a power of two.</param>
+    /// <param name="granule">Nodes change at multiples of this, a power of two; pages at least.</param>
     /// <returns>Every page that is wholly the memory's own once, in ascending order.</returns>
     public static ImmutableArray<NodeRange> Divide(
-        long start, long bytes, IEnumerable<(long Offset, long Bytes)> runs, ImmutableArray<NodeShare> nodes, int pageBytes)
+        long start, long bytes, IEnumerable<(long Offset, long Bytes)> runs, ImmutableArray<NodeShare> nodes, int pageBytes, int granule)
     {
         var ranges = ImmutableArray.CreateBuilder<NodeRange>();
         long end = (start + bytes) & -pageBytes;
@@ -72,7 +73,7 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
             for (int next = 0; next < nodes.Length; next++)
             {
                 long first = start + offset + nodes[next].Start(length);
-                long page = Math.Clamp((first + (pageBytes / 2)) & -pageBytes, begun, Math.Max(begun, end));
+                long page = Math.Clamp((first + (granule / 2)) & -granule, begun, Math.Max(begun, end));
                 if (next != node && page > begun)
                 {
                     ranges.Add(new NodeRange(begun, page - begun, node));
@@ -93,30 +94,20 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
 
     private void Touch(ImmutableArray<NodeRange> ranges, NodePlacement placement)
     {
-        try
+        // What the allocator had before lies somewhere already.
+        system.Renew((byte*)ranges[0].Start, ranges[^1].Start + ranges[^1].Bytes - ranges[0].Start);
+        for (int node = 0; node < nodes.Length; node++)
         {
-            // What the allocator had before lies somewhere already.
-            system.Renew((byte*)ranges[0].Start, ranges[^1].Start + ranges[^1].Bytes - ranges[0].Start);
-            for (int node = 0; node < nodes.Length; node++)
+            system.Bind(nodes[node].Processors);
+            foreach (NodeRange range in ranges)
             {
-                system.Bind(nodes[node].Processors);
-                foreach (NodeRange range in ranges)
+                if (range.Node == node)
                 {
-                    if (range.Node == node)
-                    {
-                        system.Touch((byte*)range.Start, range.Bytes, node);
-                        placement.Add(node, range.Bytes);
-                    }
+                    system.Touch((byte*)range.Start, range.Bytes, node);
+                    placement.Add(node, range.Bytes);
                 }
             }
         }
-        catch (Win32Exception refused)
-        {
-            placement.Refused(refused.Message);
-            return;
-        }
-
-        Ask(ranges, placement);
     }
 
     // A node that is full, or whose memory is forbidden, has the system put pages elsewhere without a word.

@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
 using System.Globalization;
-using System.Runtime.ExceptionServices;
 
 namespace NativeFfn.Backends.Cpu.Numa;
 
@@ -146,33 +145,23 @@ internal sealed class NumaPlan
         return (nodes.ToImmutable(), named.ToImmutable());
     }
 
-    // Tried on a thread that ends: the caller's stays as it is.
     private static string? WhyNotBound(NumaSystem system, ImmutableArray<NodeShare> nodes)
     {
-        string? reason = null;
-        ExceptionDispatchInfo? failure = null;
-        var trial = new Thread(() =>
+        try
         {
-            try
+            NumaSystem.Apart(() =>
             {
                 foreach (NodeShare node in nodes)
                 {
                     system.Bind(node.Processors);
                 }
-            }
-            catch (Win32Exception refused)
-            {
-                reason = refused.Message;
-            }
-            catch (Exception exception)
-            {
-                failure = ExceptionDispatchInfo.Capture(exception);
-            }
-        }) { IsBackground = true, Name = "NativeFfn nodes" };
-        trial.Start();
-        trial.Join();
-        failure?.Throw();
-        return reason;
+            });
+            return null;
+        }
+        catch (Win32Exception refused)
+        {
+            return refused.Message;
+        }
     }
 
     private static string? Problem(NumaSystem system, ImmutableArray<NodeShare> nodes)

@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.ComponentModel;
+using System.Runtime.ExceptionServices;
 using NativeFfn.Bindings.Memory;
 using NativeFfn.Bindings.Processors;
 
@@ -9,6 +11,36 @@ internal unsafe record NumaSystem : NumaSource
 {
     /// <summary>This system.</summary>
     public static NumaSystem Real { get; } = new();
+
+    /// <summary>Does something on a thread that ends with it, so that the caller's is bound to nothing.</summary>
+    /// <exception cref="Win32Exception">The system allows no more threads, or what it refuses in between.</exception>
+    public static void Apart(Action action)
+    {
+        const int tryAgain = 11;
+        ExceptionDispatchInfo? failure = null;
+        var thread = new Thread(() =>
+        {
+            try
+            {
+                action();
+            }
+            catch (Exception exception)
+            {
+                failure = ExceptionDispatchInfo.Capture(exception);
+            }
+        }) { IsBackground = true, Name = "NativeFfn nodes" };
+        try
+        {
+            thread.Start();
+        }
+        catch (Exception refused) when (refused is OutOfMemoryException or ThreadStartException)
+        {
+            throw new Win32Exception(tryAgain, "the system allows this process or its user no more threads");
+        }
+
+        thread.Join();
+        failure?.Throw();
+    }
 
     /// <summary>Whether there are functions for it.</summary>
     public virtual bool IsKnown => OperatingSystem.IsLinux();
@@ -22,19 +54,22 @@ internal unsafe record NumaSystem : NumaSource
     /// <summary>The file that says whether the kernel moves pages by itself.</summary>
     public virtual string Balancing => "/proc/sys/kernel/numa_balancing";
 
+    /// <summary>The file that says whether memory may lie in large pages.</summary>
+    public virtual string LargePages => "/sys/kernel/mm/transparent_hugepage/enabled";
+
     /// <summary>Bytes of a page.</summary>
     public virtual int PageBytes => Environment.SystemPageSize;
 
     /// <summary>The processors that the calling thread may run on.</summary>
-    /// <exception cref="System.ComponentModel.Win32Exception">The system does not tell.</exception>
+    /// <exception cref="Win32Exception">The system does not tell.</exception>
     public virtual ImmutableArray<int> ReadProcessors() => ThreadAffinity.Read();
 
     /// <summary>Has the calling thread run on some processors alone.</summary>
-    /// <exception cref="System.ComponentModel.Win32Exception">The system refuses.</exception>
+    /// <exception cref="Win32Exception">The system refuses.</exception>
     public virtual void Bind(ImmutableArray<int> processors) => ThreadAffinity.Bind(processors);
 
     /// <summary>Makes pages new ones, which lie where they are first touched.</summary>
-    /// <exception cref="System.ComponentModel.Win32Exception">The system refuses.</exception>
+    /// <exception cref="Win32Exception">The system refuses.</exception>
     public virtual void Renew(byte* start, long bytes) => NodePages.Renew(start, (nuint)bytes);
 
     /// <summary>Touches pages, which are then on the node of the calling thread.</summary>
@@ -50,7 +85,7 @@ internal unsafe record NumaSystem : NumaSource
     }
 
     /// <summary>The node that a page is on, by the system's number.</summary>
-    /// <exception cref="System.ComponentModel.Win32Exception">The system does not tell.</exception>
+    /// <exception cref="Win32Exception">The system does not tell.</exception>
     /// <exception cref="PlatformNotSupportedException">How to ask is not known.</exception>
     public virtual int NodeOf(byte* page) => NodePages.NodeOf(page);
 }
