@@ -39,8 +39,6 @@ internal sealed unsafe record FakeMachine : NumaSystem, IDisposable
 
     public override string Balancing => Path.Combine(_folder, "numa_balancing");
 
-    public override string LargePages => Path.Combine(_folder, "enabled");
-
     public override bool IsKnown => true;
 
     /// <summary>Two processors of this process; the test is ignored where it has fewer.</summary>

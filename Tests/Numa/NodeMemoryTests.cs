@@ -29,13 +29,12 @@ public sealed unsafe class NodeMemoryTests
                 bytes += length + (gap * NativeBuffer.Alignment);
             }
 
-            int granule = gap % 2 == 0 ? Page : 4 * Page;
-            ImmutableArray<NodeRange> ranges = NodeMemory.Divide(start, bytes, runs, nodes, Page, granule);
+            ImmutableArray<NodeRange> ranges = NodeMemory.Divide(start, bytes, runs, nodes, Page);
             long end = (start + bytes) / Page * Page;
             long at = (start + Page - 1) / Page * Page;
             foreach (NodeRange range in ranges)
             {
-                if (range.Start != at || range.Bytes <= 0 || range.Bytes % Page != 0 || (range != ranges[0] && range.Start % granule != 0))
+                if (range.Start != at || range.Bytes <= 0 || range.Bytes % Page != 0)
                 {
                     return false;
                 }
@@ -43,37 +42,36 @@ public sealed unsafe class NodeMemoryTests
                 at += range.Bytes;
             }
 
-            return (ranges.IsEmpty || at == end) && runs.TrueForAll(run => IsDivided(run, start, ranges, nodes, granule));
+            return (ranges.IsEmpty || at == end) && runs.TrueForAll(run => IsDivided(run, start, ranges, nodes));
         });
 
     [Test]
     public void A_matrix_is_divided_as_threads_are()
     {
         ImmutableArray<NodeShare> nodes = Shares(3, 1);
-        ImmutableArray<NodeRange> ranges = NodeMemory.Divide(Page, 16 * Page, [(0, 8 * Page), (8 * Page, 8 * Page)], nodes, Page, Page);
+        ImmutableArray<NodeRange> ranges = NodeMemory.Divide(Page, 16 * Page, [(0, 8 * Page), (8 * Page, 8 * Page)], nodes, Page);
         Assert.That(ranges, Is.EqualTo(new NodeRange[]
         {
             new(Page, 6 * Page, 0), new(7 * Page, 2 * Page, 1), new(9 * Page, 6 * Page, 0), new(15 * Page, 2 * Page, 1),
         }));
     }
 
-    [TestCase("always [madvise] never\n", true)]
-    [TestCase("always madvise [never]\n", false)]
-    public void A_large_page_lies_on_one_node_whole(string setting, bool hasLargePages)
+    [Test]
+    public void Nodes_meet_at_a_page_in_large_memory_too()
     {
-        using FakeMachine machine = FakeMachine.OfTwoNodes();
-        machine.Put("enabled", setting);
+        using FakeMachine machine = FakeMachine.OfTwoNodes() with { PageNode = static _ => 0 };
         ImmutableArray<NodeShare> nodes = NumaPlan.Of(
             new FfnEngineOptions { Threads = 2, NumaSystem = machine }, BackendKind.Managed).Nodes;
         using var memory = new NativeBuffer(5 * HugePages.Size / 2 / sizeof(float), "A test");
-        _ = new NodeMemory(nodes, machine).Place(memory, [(0, memory.ByteLength)]);
+        string placement = new NodeMemory(nodes, machine).Place(memory, [(0, memory.ByteLength)]).ToString();
         long second = machine.Touched.Single(static touched => touched.Range.Node == 1).Range.Start - (long)memory.Pointer;
-        Assert.That(second, Is.EqualTo(hasLargePages ? HugePages.Size : 5 * HugePages.Size / 4));
+        Assert.That(second, Is.EqualTo(5 * HugePages.Size / 4));
+        Assert.That(placement, Does.EndWith("; 8 of 16 pages asked about lie on other nodes"));
     }
 
     [Test]
     public void Less_than_a_page_lies_anywhere() =>
-        Assert.That(NodeMemory.Divide(64, Page, [(0, Page)], Shares(1, 1), Page, Page), Is.Empty);
+        Assert.That(NodeMemory.Divide(64, Page, [(0, Page)], Shares(1, 1), Page), Is.Empty);
 
     [Test]
     public void A_thread_that_is_bound_to_the_node_touches_its_pages()
@@ -147,15 +145,15 @@ public sealed unsafe class NodeMemoryTests
         return [.. threads.Select(count => new NodeShare(before, before += count, threads.Sum()))];
     }
 
-    // What is a granule from both ends of a node's part lies on that node.
+    // What is a page from both ends of a node's part lies on that node.
     private static bool IsDivided(
-        (long Offset, long Bytes) run, long start, ImmutableArray<NodeRange> ranges, ImmutableArray<NodeShare> nodes, int granule)
+        (long Offset, long Bytes) run, long start, ImmutableArray<NodeRange> ranges, ImmutableArray<NodeShare> nodes)
     {
         for (int node = 0; node < nodes.Length; node++)
         {
             long first = start + run.Offset + nodes[node].Start(run.Bytes);
             long end = start + run.Offset + nodes[node].End(run.Bytes);
-            for (long at = first + granule; at < end - granule; at += Page)
+            for (long at = first + Page; at < end - Page; at += Page)
             {
                 if (ranges.Single(range => at >= range.Start && at < range.Start + range.Bytes).Node != node)
                 {

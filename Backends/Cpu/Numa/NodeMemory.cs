@@ -23,16 +23,12 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
     // Pages of a range that are asked about: a node without room for more is noticed, and loading takes no longer for it.
     private const int PagesAsked = 8;
 
-    private readonly bool _hasLargePages = NumaTopology.HasLargePages(system.LargePages);
-
     /// <summary>Places memory that holds nothing yet.</summary>
     /// <param name="memory">The memory, to which the caller holds a reference.</param>
     /// <param name="runs">Runs of it by offset and length, ascending, each with a matrix's rows from the first to the last.</param>
     public NodePlacement Place(NativeBuffer memory, IEnumerable<(long Offset, long Bytes)> runs)
     {
-        // A large page lies on one node whole, whoever touches which part of it.
-        int granule = _hasLargePages && memory.ByteLength >= HugePages.Size ? HugePages.Size : system.PageBytes;
-        ImmutableArray<NodeRange> ranges = Divide((long)(nint)memory.Pointer, memory.ByteLength, runs, nodes, system.PageBytes, granule);
+        ImmutableArray<NodeRange> ranges = Divide((long)(nint)memory.Pointer, memory.ByteLength, runs, nodes, system.PageBytes);
         var placement = new NodePlacement(nodes);
         if (ranges.IsEmpty)
         {
@@ -41,7 +37,13 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
 
         try
         {
-            NumaSystem.Apart(() => Touch(ranges, placement));
+            NumaSystem.Apart(() =>
+            {
+                // A large page lies whole where it is first touched, so where nodes meet pages are small until they have been.
+                ForLargePagesAt(ranges, memory, static page => HugePages.Forbid((void*)page, HugePages.Size));
+                Touch(ranges, placement);
+                ForLargePagesAt(ranges, memory, static page => HugePages.Advise((void*)page, HugePages.Size));
+            });
         }
         catch (Win32Exception refused)
         {
@@ -59,10 +61,9 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
     /// <param name="runs">Its runs.</param>
     /// <param name="nodes">The nodes.</param>
     /// <param name="pageBytes">Bytes of a page, a power of two.</param>
-    /// <param name="granule">Nodes change at multiples of this, a power of two; pages at least.</param>
     /// <returns>Every page that is wholly the memory's own once, in ascending order.</returns>
     public static ImmutableArray<NodeRange> Divide(
-        long start, long bytes, IEnumerable<(long Offset, long Bytes)> runs, ImmutableArray<NodeShare> nodes, int pageBytes, int granule)
+        long start, long bytes, IEnumerable<(long Offset, long Bytes)> runs, ImmutableArray<NodeShare> nodes, int pageBytes)
     {
         var ranges = ImmutableArray.CreateBuilder<NodeRange>();
         long end = (start + bytes) & -pageBytes;
@@ -73,7 +74,7 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
             for (int next = 0; next < nodes.Length; next++)
             {
                 long first = start + offset + nodes[next].Start(length);
-                long page = Math.Clamp((first + (granule / 2)) & -granule, begun, Math.Max(begun, end));
+                long page = Math.Clamp((first + (pageBytes / 2)) & -pageBytes, begun, Math.Max(begun, end));
                 if (next != node && page > begun)
                 {
                     ranges.Add(new NodeRange(begun, page - begun, node));
@@ -90,6 +91,20 @@ internal sealed unsafe class NodeMemory(ImmutableArray<NodeShare> nodes, NumaSys
         }
 
         return ranges.ToImmutable();
+    }
+
+    // The large pages of memory in which one range ends and another begins.
+    private static void ForLargePagesAt(ImmutableArray<NodeRange> ranges, NativeBuffer memory, Action<nint> advise)
+    {
+        long end = (long)(nint)memory.Pointer + memory.ByteLength;
+        foreach (NodeRange range in ranges.AsSpan()[1..])
+        {
+            long page = range.Start & -HugePages.Size;
+            if (page != range.Start && page >= (long)(nint)memory.Pointer && page + HugePages.Size <= end)
+            {
+                advise((nint)page);
+            }
+        }
     }
 
     private void Touch(ImmutableArray<NodeRange> ranges, NodePlacement placement)

@@ -54,9 +54,6 @@ internal unsafe record NumaSystem : NumaSource
     /// <summary>The file that says whether the kernel moves pages by itself.</summary>
     public virtual string Balancing => "/proc/sys/kernel/numa_balancing";
 
-    /// <summary>The file that says whether memory may lie in large pages.</summary>
-    public virtual string LargePages => "/sys/kernel/mm/transparent_hugepage/enabled";
-
     /// <summary>Bytes of a page.</summary>
     public virtual int PageBytes => Environment.SystemPageSize;
 

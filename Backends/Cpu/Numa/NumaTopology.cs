@@ -60,22 +60,15 @@ internal static class NumaTopology
 
     /// <summary>Whether the kernel moves pages by itself to where they are read.</summary>
     /// <param name="file">The kernel's file on it.</param>
-    public static bool IsBalanced(string file) => ReadSetting(file) is not ("" or "0");
-
-    /// <summary>Whether the kernel may put memory in large pages, each of which lies on one node.</summary>
-    /// <param name="file">The kernel's file on it.</param>
-    public static bool HasLargePages(string file) =>
-        ReadSetting(file) is { Length: > 0 } setting && !setting.Contains("[never]", StringComparison.Ordinal);
-
-    private static string ReadSetting(string file)
+    public static bool IsBalanced(string file)
     {
         try
         {
-            return ReadText(file).Trim();
+            return ReadText(file).Trim() is not ("" or "0");
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            return string.Empty;
+            return false;
         }
     }
 
