@@ -7,7 +7,8 @@ internal static class EngineReport
 {
     /// <summary>The backend, its version and threads.</summary>
     public static string Describe(BackendDescription backend) =>
-        $"{backend.Name} ({backend.Version}, {backend.Threads} {(backend.Threads == 1 ? "thread" : "threads")})";
+        $"{backend.Name} ({backend.Version}, {backend.Threads} {(backend.Threads == 1 ? "thread" : "threads")}"
+        + (backend.Numa is { Nodes: { IsEmpty: false } nodes } ? $" on {nodes.Length} NUMA nodes)" : ")");
 
     /// <summary>The backend in use and, where a better one was passed over, which and why in short.</summary>
     public static string Describe(BackendSelection selection)

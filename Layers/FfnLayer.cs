@@ -62,6 +62,12 @@ public sealed class FfnLayer : IDisposable
     /// </summary>
     public string Gemms => _prepared.Gemms;
 
+    /// <summary>
+    /// Where the matrices in memory were put on a machine of several NUMA nodes (<see cref="FfnEngineOptions.Numa"/>), in words, and what kept
+    /// them from there; empty where no threads are bound to nodes.
+    /// </summary>
+    public string Placement => _prepared.Placement;
+
     /// <summary>Threads that share a forward of so many tokens where they are free, the caller's included; 1 where it is too small to share.</summary>
     /// <remarks>It follows from the work, and from how long forwards took with and without help. On a GPU it is 1.</remarks>
     /// <param name="tokens">Tokens.</param>

@@ -44,6 +44,9 @@ public sealed record BackendDescription(BackendKind Kind, string Version, string
     /// <summary>Whether a row keeps its bits whatever rows run beside it and however many, in dense layers and in mixtures.</summary>
     public bool RowsAreIndependent { get; init; }
 
+    /// <summary>How it uses the machine's NUMA nodes; null where it does not compute on the CPU's threads.</summary>
+    public NumaReport? Numa { get; init; }
+
     /// <summary>Finds out what multiplies in each precision on the CPU, which may assemble code; null on a device.</summary>
     internal Func<ImmutableArray<KernelDescription>>? DescribeKernels { get; init; }
 
@@ -81,6 +84,11 @@ public sealed record BackendSelection(BackendKind Requested, BackendDescription 
         {
             text.AppendLine().Append("  ").Append(Names<BackendKind>.Of(candidate.Kind)).Append(": ")
                 .Append(candidate.Reason ?? candidate.Description!.Version);
+        }
+
+        if (Chosen.Numa is { Reason: null } numa)
+        {
+            text.AppendLine().Append("  NUMA: ").Append(numa);
         }
 
         return text.ToString();

@@ -1,3 +1,5 @@
+using NativeFfn.Backends;
+
 namespace NativeFfn;
 
 /// <summary>How an engine is opened, from the application down to the backend. Immutable.</summary>
@@ -27,6 +29,13 @@ public sealed record FfnEngineOptions
     /// affinity and a container's quota. A forward has no more of them than its work is worth, other callers leave idle, and make it faster.
     /// </summary>
     public int Threads { get; init; }
+
+    /// <summary>
+    /// On which processors threads run, and in whose memory weights lie, on a machine of several NUMA nodes: <c>auto</c> (the default) takes
+    /// the nodes that this process may use, <c>off</c> none, and lists such as <c>0-15/16-31</c> the processors of each. Bits do not depend
+    /// on it. Linux and the CPU's backends only.
+    /// </summary>
+    public string Numa { get; init; } = NumaSetting.AutoName;
 
     /// <summary>The file or folder of <c>libmkl_rt</c> to use and no other; null (the default) looks in the usual places.</summary>
     public string? MklPath { get; init; }
@@ -95,6 +104,9 @@ public sealed record FfnEngineOptions
     /// <summary>The most tokens for the decode kernels of a GPU; null measures it. Tests set it.</summary>
     internal int? DecodeTokens { get; init; }
 
+    /// <summary>The system's answers on NUMA nodes; null asks the system. Tests give a machine of their own.</summary>
+    internal NumaSource? NumaSystem { get; init; }
+
     /// <summary>CUDA's libraries; null looks for the real ones. Tests give a device of their own.</summary>
     internal DeviceSource? Cuda { get; init; }
 
@@ -113,12 +125,22 @@ public sealed record FfnEngineOptions
             }
         }
 
-        return Threads > 0 ? this : this with { Threads = Math.Min(Environment.ProcessorCount, MaxThreads) };
+        if (Threads > 0)
+        {
+            return this;
+        }
+
+        _ = NumaSetting.TryParse(Numa, out NumaSetting numa);
+        int named = numa.Nodes.IsEmpty ? MaxThreads : numa.Nodes.Sum(static node => node.Length);
+        return this with { Threads = Math.Min(Environment.ProcessorCount, Math.Min(named, MaxThreads)) };
     }
 }
 
 /// <summary>Where an engine's ranks come from; the folder of collectives knows its own kinds.</summary>
 internal abstract record CollectiveSource;
+
+/// <summary>Where answers on NUMA nodes come from; the folder of the CPU knows its own kind.</summary>
+internal abstract record NumaSource;
 
 /// <summary>Where a device's libraries come from; each backend knows its own kind.</summary>
 internal abstract record DeviceSource;

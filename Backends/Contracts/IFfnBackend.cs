@@ -75,6 +75,9 @@ internal interface ILoadedLayer : IDisposable
     /// <summary>Which GEMM multiplies how many tokens, in words.</summary>
     string Gemms { get; }
 
+    /// <summary>Where its weights were put among NUMA nodes, in words; empty where that is anywhere.</summary>
+    string Placement => string.Empty;
+
     /// <summary>Threads that share a forward of so many tokens where they are free, the caller's included.</summary>
     /// <param name="tokens">Tokens; positive.</param>
     int ThreadsOf(int tokens) => 1;

@@ -1,5 +1,6 @@
 using NativeFfn.Backends.Cpu.Forward;
 using NativeFfn.Backends.Cpu.Gemm;
+using NativeFfn.Backends.Cpu.Numa;
 using NativeFfn.Backends.Cpu.Team;
 using NativeFfn.Backends.Cpu.Weights;
 using NativeFfn.Backends.Encodings;
@@ -18,6 +19,7 @@ internal sealed class CpuBackend : IFfnBackend
     private readonly ObjectSlots<CpuForward> _forwards;
     private readonly int _maxResidentExperts;
     private readonly long _minimumSliceWork;
+    private readonly NodeMemory? _nodes;
 
     /// <summary>Starts the team.</summary>
     /// <param name="description">Who the backend is.</param>
@@ -25,11 +27,13 @@ internal sealed class CpuBackend : IFfnBackend
     /// <param name="gemms">How matrices are multiplied.</param>
     public CpuBackend(BackendDescription description, FfnEngineOptions options, GemmList gemms)
     {
-        Description = description;
         _gemms = gemms;
         _maxResidentExperts = options.MaxResidentExperts;
         _minimumSliceWork = options.MinimumSliceWork;
-        _team = new WorkerTeam(options.Threads);
+        NumaPlan plan = NumaPlan.Of(options, description.Kind);
+        _nodes = plan.IsBound ? new NodeMemory(plan.Nodes, plan.System) : null;
+        _team = new WorkerTeam(options.Threads, plan);
+        Description = description with { Numa = plan.ReportOf(_team.WhyNotBound) };
         int kept = Math.Max(options.Threads, Environment.ProcessorCount) * KeptForwardsPerProcessor;
         _forwards = new ObjectSlots<CpuForward>(kept, () => new CpuForward(_team, options.MinimumSliceWork));
     }
@@ -46,7 +50,7 @@ internal sealed class CpuBackend : IFfnBackend
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>
         new CpuLoadedLayer(
-            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts), _forwards, _team, _minimumSliceWork);
+            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts, _nodes), _forwards, _team, _minimumSliceWork);
 
     /// <inheritdoc/>
     public void Dispose()

@@ -34,6 +34,9 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
     public string Gemms => weights.Gemms;
 
     /// <inheritdoc/>
+    public string Placement => weights.Placement;
+
+    /// <inheritdoc/>
     public void ReadExpertTokens(Span<long> counts) => weights.Tokens?.Read(counts);
 
     /// <inheritdoc/>

@@ -48,6 +48,9 @@ internal sealed class ParallelLayer(
     public string Gemms => string.Join("; ", parts.Select(static part => part.Layer.Gemms).Distinct());
 
     /// <inheritdoc/>
+    public string Placement => string.Join("; ", parts.Select(static part => part.Layer.Placement).Where(static placement => placement.Length > 0));
+
+    /// <inheritdoc/>
     public int ThreadsOf(int tokens) => parts.Max(part => part.Layer.ThreadsOf(tokens));
 
     /// <inheritdoc/>

@@ -56,18 +56,18 @@ internal sealed unsafe partial class ExecutableMemory
 
             if (descriptor < 0)
             {
-                throw Refused("memfd_create");
+                throw SystemCall.Refused("memfd_create");
             }
 
             using var file = new SafeFileHandle(descriptor, ownsHandle: true);
             UnixFile.Write(file, code);
             if (Native.Control(file, AddSeals, Seals) != 0)
             {
-                throw Refused("fcntl(F_ADD_SEALS)");
+                throw SystemCall.Refused("fcntl(F_ADD_SEALS)");
             }
 
             nint start = Native.Map(0, bytes, Read | Execute, Private, (int)file.DangerousGetHandle(), 0);
-            return start == Failed ? throw Refused("mmap of executable memory") : (void*)start;
+            return start == Failed ? throw SystemCall.Refused("mmap of executable memory") : (void*)start;
         }
 
         private static void* FromPages(ReadOnlySpan<byte> code, nuint bytes, string before)
@@ -75,7 +75,7 @@ internal sealed unsafe partial class ExecutableMemory
             nint start = Native.Map(0, bytes, Read | Write, Private | Anonymous, -1, 0);
             if (start == Failed)
             {
-                throw Refused($"{before}; mmap");
+                throw SystemCall.Refused($"{before}; mmap");
             }
 
             code.CopyTo(new Span<byte>((void*)start, code.Length));
@@ -84,7 +84,7 @@ internal sealed unsafe partial class ExecutableMemory
                 return (void*)start;
             }
 
-            Win32Exception refused = Refused($"{before}; mprotect to executable memory");
+            Win32Exception refused = SystemCall.Refused($"{before}; mprotect to executable memory");
             _ = Native.Unmap(start, bytes);
             throw refused;
         }

@@ -21,7 +21,7 @@ internal sealed unsafe partial class ExecutableMemory
             nint start = Native.Allocate(0, bytes, CommitAndReserve, ReadWrite);
             if (start == 0)
             {
-                throw Refused("VirtualAlloc");
+                throw SystemCall.Refused("VirtualAlloc");
             }
 
             code.CopyTo(new Span<byte>((void*)start, code.Length));
@@ -30,7 +30,7 @@ internal sealed unsafe partial class ExecutableMemory
                 return (void*)start;
             }
 
-            Win32Exception refused = Refused("VirtualProtect to executable memory");
+            Win32Exception refused = SystemCall.Refused("VirtualProtect to executable memory");
             _ = Free(start);
             throw refused;
         }

@@ -38,10 +38,4 @@ internal sealed unsafe partial class ExecutableMemory : SafeHandle
 
     /// <inheritdoc/>
     protected override bool ReleaseHandle() => OperatingSystem.IsWindows() ? Windows.Free(handle) : Linux.Free(handle, _bytes);
-
-    private static Win32Exception Refused(string call)
-    {
-        int error = Marshal.GetLastPInvokeError();
-        return new Win32Exception(error, $"{call}: {Marshal.GetPInvokeErrorMessage(error)}");
-    }
 }

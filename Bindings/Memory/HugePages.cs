@@ -10,6 +10,7 @@ internal static unsafe partial class HugePages
 
     // sys/mman.h of Linux.
     private const int MadvHugepage = 14;
+    private const int MadvNohugepage = 15;
 
     /// <summary>Asks for large pages, where the system has them to ask for; a refusal costs only speed, so none is reported.</summary>
     /// <param name="start">The memory, on a <see cref="Size"/> boundary.</param>
@@ -19,6 +20,17 @@ internal static unsafe partial class HugePages
         if (OperatingSystem.IsLinux())
         {
             _ = Native.MAdvise(start, length, MadvHugepage);
+        }
+    }
+
+    /// <summary>Asks for none, for memory parts of which are to lie apart; a refusal is not reported either.</summary>
+    /// <param name="start">The memory, on a page's boundary.</param>
+    /// <param name="length">Bytes.</param>
+    public static void Forbid(void* start, nuint length)
+    {
+        if (OperatingSystem.IsLinux())
+        {
+            _ = Native.MAdvise(start, length, MadvNohugepage);
         }
     }
 

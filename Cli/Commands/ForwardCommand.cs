@@ -67,7 +67,8 @@ internal static class ForwardCommand
         Report(session.Terminal, request).WriteLine(
             $"{request.Output}: {Names<FfnMode>.Of(request.Mode)} of {input.Tokens} {(input.Tokens == 1 ? "token" : "tokens")}, "
             + $"layer {found.Index} ({spec}, {found.WeightType} kept as {EngineReport.DescribePrecision(layer)}), "
-            + $"multiplied by {layer.Gemms}, on {EngineReport.Describe(engine.Selection)}");
+            + $"multiplied by {layer.Gemms}, on {EngineReport.Describe(engine.Selection)}"
+            + (layer.Placement.Length == 0 ? string.Empty : $"; {layer.Placement}"));
         return ExitCode.Done;
     }
 

@@ -11,14 +11,19 @@ internal static class InfoCommand
     {
         Option<bool> json = CommonOptions.Json();
         Option<string> mklPath = EngineOptionGroup.Of(nameof(FfnEngineOptions.MklPath));
-        var command = new Command("info", "Show which backends can be used here, why others cannot, and what the processor offers.") { json, mklPath };
-        command.SetAction(parsed => Run(session, parsed.GetValue(json), parsed.GetValue(mklPath)));
+        Option<string> numa = EngineOptionGroup.Of(nameof(FfnEngineOptions.Numa));
+        var command = new Command("info", "Show which backends can be used here, why others cannot, and what the processor offers.") { json, mklPath, numa };
+        command.SetAction(parsed =>
+        {
+            var options = new FfnEngineOptions { MklPath = parsed.GetValue(mklPath) };
+            return Run(session, parsed.GetValue(json), parsed.GetValue(numa) is { } nodes ? options with { Numa = nodes } : options);
+        });
         return command;
     }
 
-    private static int Run(Session session, bool json, string? mklPath)
+    private static int Run(Session session, bool json, FfnEngineOptions options)
     {
-        InfoReport report = InfoReport.Collect(new FfnEngineOptions { MklPath = mklPath });
+        InfoReport report = InfoReport.Collect(options);
         if (json)
         {
             session.Terminal.Out.WriteLine(CliJson.Write(report, CliJson.Default.InfoReport));

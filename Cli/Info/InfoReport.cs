@@ -24,6 +24,12 @@ internal sealed record BackendInfo(string Name, bool Available, string? Version,
 /// <param name="Reason">Why C# multiplies where there is assembled code elsewhere; null else.</param>
 internal sealed record KernelInfo(string Precision, string Instructions, double? AssembledMilliseconds, string? Reason);
 
+/// <summary>How engines on the CPU use the machine's NUMA nodes in <c>info --json</c>.</summary>
+/// <param name="Nodes">The nodes that threads are bound to; none where nothing is bound.</param>
+/// <param name="Reason">Why there is nothing to bind; null where there is.</param>
+/// <param name="Problem">What the system refuses, or what keeps weights from where they belong; null where all is well.</param>
+internal sealed record NumaInfo(ImmutableArray<NumaNode> Nodes, string? Reason, string? Problem);
+
 /// <summary>The answer of <c>info --json</c>.</summary>
 /// <param name="Version">NativeFfn's version.</param>
 /// <param name="Auto">The backend that <c>auto</c> takes.</param>
@@ -31,6 +37,7 @@ internal sealed record KernelInfo(string Precision, string Instructions, double?
 /// <param name="Kernels">What multiplies in each precision on the CPU.</param>
 /// <param name="InstructionSets">What the processor offers and the runtime, or the compiler ahead of time, uses.</param>
 /// <param name="Threads">Processors that this process may use.</param>
+/// <param name="Numa">How engines on the CPU use NUMA nodes.</param>
 /// <param name="OperatingSystem">Name and version.</param>
 /// <param name="Architecture">The process's architecture.</param>
 /// <param name="Runtime">.NET's version, and whether this was compiled ahead of time.</param>
@@ -41,6 +48,7 @@ internal sealed record InfoReport(
     ImmutableArray<KernelInfo> Kernels,
     Dictionary<string, bool> InstructionSets,
     int Threads,
+    NumaInfo? Numa,
     string OperatingSystem,
     string Architecture,
     string Runtime)
@@ -68,6 +76,9 @@ internal sealed record InfoReport(
                 .Select(static kernel => new KernelInfo(Names<FfnPrecision>.Of(kernel.Precision), kernel.Instructions, kernel.Milliseconds, kernel.Reason))],
             FindInstructionSets(),
             Environment.ProcessorCount,
+            candidates.Select(static candidate => candidate.Description?.Numa).FirstOrDefault(static numa => numa is not null) is { } numa
+                ? new NumaInfo(numa.Nodes, numa.Reason, numa.Problem)
+                : null,
             RuntimeInformation.OSDescription,
             RuntimeInformation.ProcessArchitecture.ToString(),
             RuntimeInformation.FrameworkDescription + (RuntimeFeature.IsDynamicCodeCompiled ? string.Empty : ", compiled ahead of time"));

@@ -25,8 +25,18 @@ internal static class InfoText
         Line(terminal, "instructions", string.Join(' ', report.InstructionSets.Where(static set => set.Value).Select(static set => set.Key)));
         Line(terminal, "not used", string.Join(' ', report.InstructionSets.Where(static set => !set.Value).Select(static set => set.Key)));
         Line(terminal, "threads", report.Threads.ToString());
+        WriteNodes(terminal, report.Numa);
         Line(terminal, "system", $"{report.OperatingSystem} ({report.Architecture})");
         Line(terminal, "runtime", report.Runtime);
+    }
+
+    private static void WriteNodes(Terminal terminal, NumaInfo? numa)
+    {
+        IEnumerable<string> lines = [.. (numa?.Nodes ?? []).Select(static node => $"node {node.Name}: {node}"), .. new[] { numa?.Reason, numa?.Problem }.OfType<string>()];
+        foreach ((int index, string line) in lines.Index())
+        {
+            Line(terminal, index == 0 ? "numa" : string.Empty, line);
+        }
     }
 
     private static string Describe(KernelInfo kernel) =>

@@ -230,6 +230,11 @@ internal sealed partial class FfnRuntime : IDisposable, IAsyncDisposable
         try
         {
             FfnLog.Loaded(_logger, Name, info.Name, info.Spec, info.WeightBytes, layer.Encodings, layer.Gemms);
+            if (layer.Placement.Length > 0)
+            {
+                FfnLog.Placed(_logger, Name, info.Name, layer.Placement);
+            }
+
             BatchBuffer.RequireRoom(info.Spec, BatchTokens);
             int batchTokens = MaxBatchTokensOf(info, layer);
 

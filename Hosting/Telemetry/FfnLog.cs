@@ -17,6 +17,9 @@ internal static partial class FfnLog
     public static partial void Loaded(
         ILogger logger, string engine, string layer, FfnSpec spec, long weightBytes, string encodings, string gemms);
 
+    [LoggerMessage(16, LogLevel.Information, "Engine '{Engine}' put the weights of layer {Layer} on NUMA nodes: {Placement}")]
+    public static partial void Placed(ILogger logger, string engine, string layer, string placement);
+
     [LoggerMessage(
         3, LogLevel.Information, "Engine '{Engine}' is ready after {Seconds:0.0} s: {Layers} layers, {WeightBytes} bytes of weights")]
     public static partial void Ready(ILogger logger, string engine, double seconds, int layers, long weightBytes);

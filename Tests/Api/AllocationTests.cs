@@ -1,3 +1,4 @@
+using NativeFfn.Tests.Numa;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -76,6 +77,17 @@ public class AllocationTests : FastBackendTests
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 130, bias: true).WithNorms(Rms, Rms);
         using FfnEngine engine = OpenEngine(2, precision);
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 502));
+        AssertNothingAllocated(layer, FfnMode.Block, tokens);
+    }
+
+    [Test]
+    public void Nothing_is_allocated_on_several_nodes([Values(1, 40)] int tokens)
+    {
+        RequireProcessor();
+        using FakeMachine machine = FakeMachine.OfTwoNodes();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 130).WithNorms(Rms).WithExperts(new MixtureSpec(16, 3));
+        using FfnEngine engine = TestBackends.Open(TestBackends.OptionsOf(Backend, 2) with { NumaSystem = machine });
+        using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 505));
         AssertNothingAllocated(layer, FfnMode.Block, tokens);
     }
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using NativeFfn.Tests.Numa;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Cli;
@@ -48,5 +49,26 @@ public sealed class InfoTests
         string nowhere = folder[new string('x', 200)];
         string text = CommandRun.Done("info", "--mkl-path", nowhere).Out;
         Assert.That(text, Does.Contain(nowhere).And.Contain("managed       available, chosen by auto").And.Contain("reference     available\n").And.Not.Contain("\e["));
+    }
+
+    [Test]
+    public void Nodes_are_shown_or_why_there_are_none()
+    {
+        using JsonDocument off = JsonDocument.Parse(CommandRun.Done("info", "--json", "--numa", "off").Out);
+        JsonElement numa = off.RootElement.GetProperty("numa");
+        Assert.That(numa.GetProperty("nodes").GetArrayLength(), Is.Zero);
+        Assert.That(numa.GetProperty("reason").GetString(), Is.EqualTo("the options say off"));
+        (int first, int second) = FakeMachine.TwoProcessors();
+        string text = CommandRun.Done("info", "--numa", $"{first}/{second}").Out;
+        Assert.That(text, Does.Match($"(?m)^numa +node .*: processors {first}, 1 thread.*\n +node .*: processors {second}, 1 thread"));
+    }
+
+    [Test]
+    public void Processors_that_there_are_not_are_an_error()
+    {
+        _ = FakeMachine.TwoProcessors();
+        string text = CommandRun.Done("info", "--numa", "0/8000").Out;
+        Assert.That(text, Does.Contain("Numa (--numa) names processors 8000, and this process may use "));
+        Assert.That(CommandRun.Of("info", "--numa", "0/0").Error, Does.Contain("each node's processors such as 0-15/16-31"));
     }
 }

@@ -20,7 +20,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
 
     private readonly CpuChunk _chunk = new();
     private readonly GroupPlan _plan = new();
-    private readonly StepSlices _slices = new();
+    private readonly StepSlices _slices = new(team);
     private readonly GrowingBuffer _rows = new();
     private readonly GrowingBuffer _wave = new();
     private Step _step;
@@ -268,7 +268,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             worker = Math.Max(worker, NativeBuffer.Align(group.Gemm.WorkerElements(group)));
         }
 
-        float* rows = _wave.Reserve(_plan.Elements + (team.Threads * worker), "Hidden rows", Spec);
+        float* rows = _wave.Reserve(_plan.Elements + (team.Workers * worker), "Hidden rows", Spec);
         _chunk.Use(rows, rows + _plan.Elements, worker);
     }
 
@@ -330,7 +330,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     }
 
     // As many helpers as there are idle processors now: other callers may have come or gone since the last step.
-    private void RunSlices() => team.Run(this, _slices.Count, _takesHelp ? team.Callers.IdleProcessors : 0);
+    private void RunSlices() => _slices.Run(this, _takesHelp ? team.Callers.IdleProcessors : 0);
 
     // Slices of a group that has a part of a step's work: as many as the part is of all that the step is worth.
     private int Share(long part, long work, int most)

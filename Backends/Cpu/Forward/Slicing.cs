@@ -1,3 +1,5 @@
+using NativeFfn.Backends.Cpu.Numa;
+
 namespace NativeFfn.Backends.Cpu.Forward;
 
 /// <summary>How a step over a matrix of rows × columns is cut into slices: a pure function of the work, so that results do not depend on
@@ -52,6 +54,23 @@ internal readonly struct Slicing
                 Cut(_rows, row, rowCuts, 1), Cut(_rows, row + 1, rowCuts, 1),
                 Cut(_columns, column, _columnCuts, _columnGranularity), Cut(_columns, column + 1, _columnCuts, _columnGranularity));
         }
+    }
+
+    // Cuts of the direction that is dealt to nodes: of columns, whose weights lie there, or of rows where columns are not cut.
+    private int DealtCuts => _columnCuts == 1 ? Count : _columnCuts;
+
+    /// <summary>Slices of a node.</summary>
+    public int CountOf(NodeShare node) =>
+        Count == 0 ? 0 : (int)(node.End(DealtCuts) - node.Start(DealtCuts)) * (Count / DealtCuts);
+
+    /// <summary>The part of the matrix that a slice of a node covers.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="slice">From 0, below <see cref="CountOf"/>.</param>
+    public Region Of(NodeShare node, int slice)
+    {
+        int first = (int)node.Start(DealtCuts);
+        (int row, int cut) = Math.DivRem(slice, (int)node.End(DealtCuts) - first);
+        return this[(row * DealtCuts) + first + cut];
     }
 
     private static int Cut(int length, int slice, int count, int granularity) =>

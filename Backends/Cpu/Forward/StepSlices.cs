@@ -1,13 +1,17 @@
+using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Team;
+
 namespace NativeFfn.Backends.Cpu.Forward;
 
-/// <summary>The slices of a step over the groups of a wave. Reused.</summary>
-internal sealed class StepSlices
+/// <summary>The slices of a step over the groups of a wave, those of one node after those of another. Reused.</summary>
+/// <param name="team">Who runs them.</param>
+internal sealed class StepSlices(WorkerTeam team)
 {
     private readonly List<Slicing> _slicings = [];
-    private readonly List<int> _ends = [];
 
-    /// <summary>Slices in all.</summary>
-    public int Count => _ends.Count == 0 ? 0 : _ends[^1];
+    // Where the slices of each node's part of each group end, node after node.
+    private readonly List<int> _ends = [];
+    private readonly int[] _nodeEnds = new int[team.Nodes.Length];
 
     /// <summary>Forgets all slices.</summary>
     public void Clear()
@@ -17,10 +21,26 @@ internal sealed class StepSlices
     }
 
     /// <summary>Adds the next group's slices.</summary>
-    public void Add(Slicing slicing)
+    public void Add(Slicing slicing) => _slicings.Add(slicing);
+
+    /// <summary>Deals the slices of all groups to nodes, which numbers them, and has them run.</summary>
+    /// <param name="job">Runs a slice.</param>
+    /// <param name="helpers">Threads that there are processors for, beside the caller's.</param>
+    public void Run(ISlicedJob job, int helpers)
     {
-        _slicings.Add(slicing);
-        _ends.Add(Count + slicing.Count);
+        int count = 0;
+        for (int node = 0; node < _nodeEnds.Length; node++)
+        {
+            foreach (ref readonly Slicing slicing in CollectionsMarshal.AsSpan(_slicings))
+            {
+                count += slicing.CountOf(team.Nodes[node]);
+                _ends.Add(count);
+            }
+
+            _nodeEnds[node] = count;
+        }
+
+        team.Run(job, _nodeEnds, helpers);
     }
 
     /// <summary>The group of a slice, and the region of it.</summary>
@@ -28,14 +48,15 @@ internal sealed class StepSlices
     {
         int found = _ends.BinarySearch(slice + 1);
 
-        // Groups without slices end where the one before them does: the first that ends behind the slice has it.
-        int group = found < 0 ? ~found : found;
-        while (group > 0 && _ends[group - 1] > slice)
+        // Parts without slices end where the one before them does: the first that ends behind the slice has it.
+        int part = found < 0 ? ~found : found;
+        while (part > 0 && _ends[part - 1] > slice)
         {
-            group--;
+            part--;
         }
 
-        region = _slicings[group][slice - (group == 0 ? 0 : _ends[group - 1])];
+        (int node, int group) = Math.DivRem(part, _slicings.Count);
+        region = _slicings[group].Of(team.Nodes[node], slice - (part == 0 ? 0 : _ends[part - 1]));
         return group;
     }
 }

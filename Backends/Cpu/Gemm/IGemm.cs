@@ -63,6 +63,9 @@ internal unsafe interface IWeightLayout
     /// <summary>Floats that a stage's projections take.</summary>
     long Elements(StageWeights stage);
 
+    /// <summary>The runs of a stage's memory, by offset and length in bytes, each of which holds rows from the first to the last.</summary>
+    IEnumerable<(long Offset, long Bytes)> Runs(StageWeights stage);
+
     /// <summary>Reads a projection's matrix to its place.</summary>
     /// <param name="stage">The stage, whose memory is known.</param>
     /// <param name="projection">0 for the activated one, 1 for the up projection.</param>

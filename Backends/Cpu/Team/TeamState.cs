@@ -1,4 +1,7 @@
+using System.Collections.Immutable;
+using System.ComponentModel;
 using System.Runtime.ExceptionServices;
+using NativeFfn.Backends.Cpu.Numa;
 
 namespace NativeFfn.Backends.Cpu.Team;
 
@@ -10,62 +13,78 @@ internal sealed class TeamState
     // Phases of one forward follow each other within microseconds; a thread looks this often before it sleeps, some tens of microseconds.
     private const int SpinsBeforeSleep = 2000;
 
-    private readonly int _workers;
+    private readonly int _threads;
     private readonly CallersInFlight _callers;
-    private readonly SemaphoreSlim _wake = new(0);
-
-    // Slices not yet taken in the low half, the number of the job in the high half: a late thread cannot take a slice of a job that is over.
-    private long _ticket;
-    private int _unfinished;
-    private int _sleeping;
+    private readonly NumaPlan? _plan;
+    private readonly ImmutableArray<TeamNode> _nodes;
+    private readonly int[] _nodeOfProcessor;
+    private readonly SemaphoreSlim _bound = new(0);
     private int _busy;
     private volatile bool _stopping;
     private volatile ISlicedJob? _job;
     private ExceptionDispatchInfo? _failure;
 
-    public TeamState(int workers, CallersInFlight callers)
+    /// <summary>Starts the threads.</summary>
+    /// <param name="threads">Threads that share a job, the caller's included.</param>
+    /// <param name="callers">Who calls.</param>
+    /// <param name="plan">The nodes that threads are bound to; null where they are not.</param>
+    public TeamState(int threads, CallersInFlight callers, NumaPlan? plan)
     {
-        _callers = callers;
-        _workers = workers;
-        for (int i = 1; i <= workers; i++)
+        (_threads, _callers, _plan) = (threads, callers, plan);
+
+        // A caller takes the place of a helper on the node where it runs: each node has as many threads for a job as it has a share.
+        _nodes = plan is null ? [new TeamNode(threads - 1)] : [.. plan.Nodes.Select(static node => new TeamNode(node.Threads))];
+        _nodeOfProcessor = plan is null ? [] : NodesOfProcessors(plan.Nodes);
+        Workers = 1 + _nodes.Sum(static node => node.Helpers);
+        int worker = 0;
+        for (int i = 0; i < _nodes.Length; i++)
         {
-            int worker = i;
-            try
+            for (int helper = 0; helper < _nodes[i].Helpers; helper++)
             {
-                new Thread(() => Work(worker)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
+                Start(++worker, i);
             }
-            catch (Exception refused) when (refused is OutOfMemoryException or ThreadStartException)
-            {
-                Stop();
-                throw new NotSupportedException(
-                    $"Thread {i + 1} of {workers + 1} could not be started: the system allows this process or its user no more (pids.max of its "
-                    + $"container, ulimit -u). Raise that limit, or set Threads (--threads) to {i} or less.", refused);
-            }
+        }
+
+        for (; plan is not null && worker > 0; worker--)
+        {
+            _bound.Wait();
         }
     }
 
+    /// <summary>Threads that may run slices, a caller's included.</summary>
+    public int Workers { get; }
+
+    /// <summary>Why threads are not bound that should be; null where all are.</summary>
+    public string? WhyNotBound { get; private set; }
+
     /// <summary>Shares a job with the threads, or returns false where they are busy with another or there are none.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="slices">Its slices, two or more.</param>
+    /// <param name="ends">For each node, where its slices end, which begin where those of the one before it end; two slices or more in all.</param>
     /// <param name="helpers">Threads to be awake for it at most; positive.</param>
-    public bool TryRun(ISlicedJob job, int slices, int helpers)
+    public bool TryRun(ISlicedJob job, ReadOnlySpan<int> ends, int helpers)
     {
-        if (_workers == 0 || _stopping || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
+        if (_threads == 1 || _stopping || Interlocked.CompareExchange(ref _busy, 1, 0) != 0)
         {
             return false;
         }
 
         _job = job;
-        Volatile.Write(ref _unfinished, slices);
-        long number = (long)((ulong)Volatile.Read(ref _ticket) >> 32) + 1;
-        Interlocked.Exchange(ref _ticket, (number << 32) | (uint)slices);
-        WakeSleepers(Math.Min(helpers, slices - 1));
-
-        RunSlices(worker: 0);
-        var spinner = new SpinWait();
-        while (Volatile.Read(ref _unfinished) != 0)
+        int home = HomeOfCaller();
+        for (int i = 0; i < _nodes.Length; i++)
         {
-            spinner.SpinOnce(sleep1Threshold: -1);
+            int first = i == 0 ? 0 : ends[i - 1];
+            _nodes[i].Offer(first, ends[i] - first);
+        }
+
+        WakeSleepers(home, ends, helpers);
+        RunSlices(worker: 0, home);
+        var spinner = new SpinWait();
+        foreach (TeamNode node in _nodes)
+        {
+            while (!node.IsDone)
+            {
+                spinner.SpinOnce(sleep1Threshold: -1);
+            }
         }
 
         _job = null;
@@ -80,41 +99,118 @@ internal sealed class TeamState
     public void Stop()
     {
         _stopping = true;
-        if (_workers > 0)
+        foreach (TeamNode node in _nodes)
         {
-            _wake.Release(_workers);
+            node.WakeAll();
         }
     }
 
-    private void Work(int worker)
+    /// <summary>Whether a helper of a node has a reason to be awake: slices of its own node, or some that another can spare, or the end.</summary>
+    public bool HasWork(TeamNode own)
     {
+        if (own.HasSlices || _stopping)
+        {
+            return true;
+        }
+
+        foreach (TeamNode node in _nodes)
+        {
+            if (node.HasSlicesToSpare && node != own)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    private static int[] NodesOfProcessors(ImmutableArray<NodeShare> nodes)
+    {
+        int[] places = new int[nodes.Max(static node => node.Processors[^1]) + 1];
+        for (int i = 0; i < nodes.Length; i++)
+        {
+            foreach (int processor in nodes[i].Processors)
+            {
+                places[processor] = i;
+            }
+        }
+
+        return places;
+    }
+
+    private void Start(int worker, int node)
+    {
+        try
+        {
+            new Thread(() => Work(worker, node)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
+        }
+        catch (Exception refused) when (refused is OutOfMemoryException or ThreadStartException)
+        {
+            Stop();
+            throw new NotSupportedException(
+                $"Thread {worker + 1} of {Workers} could not be started: the system allows this process or its user no more (pids.max of its "
+                + $"container, ulimit -u). Raise that limit, or set Threads (--threads) to {worker} or less.", refused);
+        }
+    }
+
+    private void Work(int worker, int node)
+    {
+        Bind(node);
         while (!_stopping)
         {
-            RunSlices(worker);
-            if (!SpinForSlices())
+            RunSlices(worker, node);
+            if (!SpinForSlices(_nodes[node]))
             {
-                Sleep();
+                _nodes[node].Sleep(this);
             }
         }
     }
 
-    // Those that are awake look for work by themselves.
-    private void WakeSleepers(int helpers)
+    // A thread that cannot be bound, as where its processor was taken away since the plan was made, runs where it may.
+    private void Bind(int node)
     {
-        int sleeping = Volatile.Read(ref _sleeping);
-        int sleepers = Math.Min(sleeping, helpers - (_workers - sleeping));
-        if (sleepers > 0)
+        try
         {
-            _wake.Release(sleepers);
+            _plan?.System.Bind(_plan.Nodes[node].Processors);
+        }
+        catch (Win32Exception refused)
+        {
+            WhyNotBound = refused.Message;
+        }
+        finally
+        {
+            _bound.Release();
+        }
+    }
+
+    // A caller that runs on no node of the team counts as one of the first.
+    private int HomeOfCaller() =>
+        _nodes.Length > 1 && Thread.GetCurrentProcessorId() is var processor && (uint)processor < (uint)_nodeOfProcessor.Length
+            ? _nodeOfProcessor[processor]
+            : 0;
+
+    // As many helpers of each node as its share is of all, but not for the caller's place, nor for slices that there are not.
+    private void WakeSleepers(int home, ReadOnlySpan<int> ends, int helpers)
+    {
+        helpers = Math.Min(helpers, _threads - 1);
+        (int able, int wanted) = (0, 0);
+        for (int i = 0; i < _nodes.Length; i++)
+        {
+            bool isHome = i == home;
+            able += _nodes[i].Helpers - (isHome && _nodes.Length > 1 ? 1 : 0);
+            int upTo = (int)((long)helpers * able / (_threads - 1));
+            int slices = ends[i] - (i == 0 ? 0 : ends[i - 1]);
+            _nodes[i].Wake(Math.Min(upTo - wanted, isHome ? slices - 1 : slices));
+            wanted = upTo;
         }
     }
 
     // Not on a processor that a caller could use.
-    private bool SpinForSlices()
+    private bool SpinForSlices(TeamNode node)
     {
         for (int i = 0; i < SpinsBeforeSleep && _callers.IdleProcessors > 0; i++)
         {
-            if (HasSlices())
+            if (HasWork(node))
             {
                 return true;
             }
@@ -125,56 +221,32 @@ internal sealed class TeamState
         return false;
     }
 
-    // A thread counts itself as asleep before it looks a last time, and a caller publishes its job before it counts, both by Interlocked,
-    // a full fence on every processor: one of the two sees the other.
-    private void Sleep()
+    // A node's slices first. A helper leaves the last ones of another node to that node's threads, which read them faster; a caller leaves
+    // none, as nobody else may be awake.
+    private void RunSlices(int worker, int home)
     {
-        Interlocked.Increment(ref _sleeping);
-        if (!HasSlices() && !_stopping)
+        for (int i = 0; i < _nodes.Length; i++)
         {
-            _wake.Wait();
-        }
-
-        Interlocked.Decrement(ref _sleeping);
-    }
-
-    private bool HasSlices() => (int)Volatile.Read(ref _ticket) != 0;
-
-    private void RunSlices(int worker)
-    {
-        while (TryTakeSlice(out int slice))
-        {
-            try
+            TeamNode node = _nodes[(home + i) % _nodes.Length];
+            while ((i == 0 || worker == 0 || node.HasSlicesToSpare) && node.TryTake(out int slice))
             {
-                // Whoever holds a slice keeps its job unfinished, so this is that job.
-                _job!.RunSlice(slice, worker);
+                RunSlice(node, slice, worker);
             }
-            catch (Exception exception)
-            {
-                _failure ??= ExceptionDispatchInfo.Capture(exception);
-            }
-
-            Interlocked.Decrement(ref _unfinished);
         }
     }
 
-    private bool TryTakeSlice(out int slice)
+    private void RunSlice(TeamNode node, int slice, int worker)
     {
-        while (true)
+        try
         {
-            long ticket = Volatile.Read(ref _ticket);
-            int left = (int)ticket;
-            if (left == 0)
-            {
-                slice = -1;
-                return false;
-            }
-
-            if (Interlocked.CompareExchange(ref _ticket, ticket - 1, ticket) == ticket)
-            {
-                slice = left - 1;
-                return true;
-            }
+            // Whoever holds a slice keeps its job unfinished, so this is that job.
+            _job!.RunSlice(slice, worker);
         }
+        catch (Exception exception)
+        {
+            _failure ??= ExceptionDispatchInfo.Capture(exception);
+        }
+
+        node.Done();
     }
 }

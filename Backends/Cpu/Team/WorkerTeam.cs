@@ -1,3 +1,6 @@
+using System.Collections.Immutable;
+using NativeFfn.Backends.Cpu.Numa;
+
 namespace NativeFfn.Backends.Cpu.Team;
 
 /// <summary>A job cut into slices that may run in any order, on any thread.</summary>
@@ -5,7 +8,7 @@ internal interface ISlicedJob
 {
     /// <summary>Runs one slice.</summary>
     /// <param name="slice">From 0.</param>
-    /// <param name="worker">Who runs it: below <see cref="WorkerTeam.Threads"/>, and at any time the only one of the job with this number.</param>
+    /// <param name="worker">Who runs it: below <see cref="WorkerTeam.Workers"/>, and at any time the only one of the job with this number.</param>
     void RunSlice(int slice, int worker);
 }
 
@@ -20,11 +23,13 @@ internal sealed class WorkerTeam : IDisposable
 
     /// <summary>Starts a team.</summary>
     /// <param name="threads">Threads that share a job, the caller's included; positive.</param>
+    /// <param name="plan">The nodes that threads are bound to; null where they are not.</param>
     /// <exception cref="NotSupportedException">The system allows the process no more threads.</exception>
-    public WorkerTeam(int threads)
+    public WorkerTeam(int threads, NumaPlan? plan = null)
     {
         Threads = threads;
-        _state = new TeamState(threads - 1, Callers);
+        Nodes = plan is { IsBound: true } ? plan.Nodes : [NodeShare.Whole(threads)];
+        _state = new TeamState(threads, Callers, plan is { IsBound: true } ? plan : null);
     }
 
     /// <summary>Lets the threads of a team that was never disposed end.</summary>
@@ -33,16 +38,41 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>Threads that share a job, the caller's included.</summary>
     public int Threads { get; }
 
+    /// <summary>Threads that may run slices of a job, not all at a time: on each of several nodes one more than callers leave room for.</summary>
+    public int Workers => _state.Workers;
+
+    /// <summary>The nodes that threads are bound to; one that stands for the machine where they are not.</summary>
+    public ImmutableArray<NodeShare> Nodes { get; }
+
+    /// <summary>Why threads are not bound to their nodes; null where all are, or none should be.</summary>
+    public string? WhyNotBound => _state.WhyNotBound;
+
     /// <summary>Who calls.</summary>
     public CallersInFlight Callers { get; } = new();
 
-    /// <summary>Runs every slice and returns when the last is done.</summary>
+    /// <summary>Runs every slice and returns when the last is done; each node has its part of them.</summary>
     /// <param name="job">The job.</param>
     /// <param name="slices">Its slices; 0 or more.</param>
     /// <param name="helpers">Threads that there are processors for, beside the caller's; with none the caller runs all slices.</param>
     public void Run(ISlicedJob job, int slices, int helpers = int.MaxValue)
     {
-        if (slices < 2 || helpers < 1 || !_state.TryRun(job, slices, helpers))
+        Span<int> ends = stackalloc int[Nodes.Length];
+        for (int i = 0; i < ends.Length; i++)
+        {
+            ends[i] = (int)Nodes[i].End(slices);
+        }
+
+        Run(job, ends, helpers);
+    }
+
+    /// <summary>Runs every slice and returns when the last is done.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="ends">For each of <see cref="Nodes"/>, where its slices end, which begin where those of the one before it end.</param>
+    /// <param name="helpers">Threads that there are processors for, beside the caller's; with none the caller runs all slices.</param>
+    public void Run(ISlicedJob job, ReadOnlySpan<int> ends, int helpers)
+    {
+        int slices = ends[^1];
+        if (slices < 2 || helpers < 1 || !_state.TryRun(job, ends, helpers))
         {
             for (int slice = 0; slice < slices; slice++)
             {

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Numa;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Routing;
 
@@ -17,7 +18,8 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     /// <param name="source">Its weights.</param>
     /// <param name="gemms">How networks are multiplied, and so kept.</param>
     /// <param name="maxResidentExperts">Experts in memory at a time; 0 for all.</param>
-    public CpuLayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
+    /// <param name="nodes">Puts matrices where threads read them; null where that is anywhere.</param>
+    public CpuLayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts, NodeMemory? nodes = null)
         : base(0, ownsHandle: true)
     {
         Spec = spec;
@@ -28,11 +30,11 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
             ReadVectors(vectors, source);
             if (spec.Mixture is { } mixture)
             {
-                ReadMixture(mixture, source, gemms, maxResidentExperts);
+                ReadMixture(mixture, source, gemms, maxResidentExperts, nodes);
             }
             else
             {
-                Network = new NetworkWeights(spec, FfnTensor.NoExpert, source, gemms);
+                Network = new NetworkWeights(spec, FfnTensor.NoExpert, source, gemms, nodes);
             }
 
             Encodings = string.Join('+', spec.Tensors
@@ -79,6 +81,10 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     /// <summary>Which GEMM multiplies how many tokens; of experts what the first of those in memory has.</summary>
     public string Gemms => (Network ?? Shared ?? Experts?.First)?.Gemms.ToString() ?? "chosen with the first expert";
 
+    /// <summary>Where the matrices in memory were put, in words; empty where that is anywhere.</summary>
+    public string Placement => NodePlacement.Describe(
+        [.. new[] { Network, Router, Shared }.Select(static network => network?.Placement).OfType<NodePlacement>(), .. Experts?.Placements ?? []]);
+
     /// <inheritdoc/>
     public override bool IsInvalid => handle == 0;
 
@@ -121,7 +127,7 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
         }
     }
 
-    private void ReadMixture(MixtureSpec mixture, IFfnWeightSource source, GemmList gemms, int maxResidentExperts)
+    private void ReadMixture(MixtureSpec mixture, IFfnWeightSource source, GemmList gemms, int maxResidentExperts, NodeMemory? nodes)
     {
         int own = mixture.OwnExperts;
         int resident = maxResidentExperts == 0 ? own : Math.Min(maxResidentExperts, own);
@@ -131,13 +137,13 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
         FfnTensor router = Spec.Find(new TensorKey(FfnTensorRole.RouterWeight))!;
         Router = new NetworkWeights(
             [new FfnStage(FfnKind.Linear, Spec.InputWidth, mixture.Experts, HasBias: false)],
-            _ => router, source, new GemmList(FfnPrecision.Float32), $"The router of {Spec}");
+            _ => router, source, new GemmList(FfnPrecision.Float32), nodes, $"The router of {Spec}");
         if (mixture.SharedDFf > 0)
         {
-            Shared = new NetworkWeights(Spec, FfnTensor.SharedExpert, source, gemms);
+            Shared = new NetworkWeights(Spec, FfnTensor.SharedExpert, source, gemms, nodes);
         }
 
-        Experts = new ExpertStore(mixture.FirstOwnExpert, own, resident, index => new NetworkWeights(Spec, index, source, gemms));
+        Experts = new ExpertStore(mixture.FirstOwnExpert, own, resident, index => new NetworkWeights(Spec, index, source, gemms, nodes));
     }
 
     // Also from a constructor that failed half-way, where later parts are missing.

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.Cpu.Numa;
 using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Weights;
@@ -72,6 +73,18 @@ internal sealed class ExpertStore : IDisposable
             lock (_lock)
             {
                 return _slots.Sum(static slot => slot.Weights?.Memory.ByteLength ?? 0);
+            }
+        }
+    }
+
+    /// <summary>Where those in memory were put; none where that is anywhere.</summary>
+    public NodePlacement[] Placements
+    {
+        get
+        {
+            lock (_lock)
+            {
+                return [.. _slots.Select(static slot => slot.Weights?.Placement).OfType<NodePlacement>()];
             }
         }
     }

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Numa;
 using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Weights;
@@ -16,12 +17,14 @@ internal sealed unsafe class NetworkWeights
     /// <param name="expert">An expert of it, <see cref="FfnTensor.SharedExpert"/> or <see cref="FfnTensor.NoExpert"/>.</param>
     /// <param name="source">The layer's weights.</param>
     /// <param name="gemms">The GEMMs to choose from.</param>
-    public NetworkWeights(FfnSpec layer, int expert, IFfnWeightSource source, GemmList gemms)
+    /// <param name="nodes">Puts the memory where threads read it; null where that is anywhere.</param>
+    public NetworkWeights(FfnSpec layer, int expert, IFfnWeightSource source, GemmList gemms, NodeMemory? nodes)
         : this(
             (expert == FfnTensor.SharedExpert ? layer.ExpertSpec(expert)! : layer).Stages,
             key => layer.Find(key with { Expert = expert })!,
             source,
             gemms,
+            nodes,
             expert == FfnTensor.NoExpert ? $"The weights of {layer}" : $"The weights of an expert of {layer}") =>
         FinishesHiddenRows = layer.FinishesHiddenRows;
 
@@ -30,9 +33,10 @@ internal sealed unsafe class NetworkWeights
     /// <param name="find">The tensor of a stage's role.</param>
     /// <param name="source">Where tensors come from.</param>
     /// <param name="gemms">The GEMMs to choose from.</param>
+    /// <param name="nodes">Puts the memory where threads read it; null where that is anywhere.</param>
     /// <param name="purpose">What the memory is for, in messages.</param>
     public NetworkWeights(
-        ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms, string purpose)
+        ImmutableArray<FfnStage> stages, Func<TensorKey, FfnTensor> find, IFfnWeightSource source, GemmList gemms, NodeMemory? nodes, string purpose)
     {
         Stages = stages;
         _weights = Describe(stages, find, source, gemms);
@@ -41,6 +45,7 @@ internal sealed unsafe class NetworkWeights
         Memory = new NativeBuffer(ElementsOf(_weights, layout), purpose);
         try
         {
+            Placement = nodes?.Place(Memory, Runs(layout));
             float* place = Memory.Pointer;
             for (int i = 0; i < _weights.Length; i++)
             {
@@ -70,6 +75,9 @@ internal sealed unsafe class NetworkWeights
     /// <summary>The memory; pointers hold only while a reference to it is held.</summary>
     public NativeBuffer Memory { get; }
 
+    /// <summary>Where the memory was put; null where that is anywhere.</summary>
+    public NodePlacement? Placement { get; }
+
     /// <summary>What converting lost of the matrix that lost most.</summary>
     public QuantizationError Error { get; private set; }
 
@@ -98,12 +106,17 @@ internal sealed unsafe class NetworkWeights
         long elements = 0;
         foreach (StageWeights stage in stages)
         {
-            FfnStage shape = stage.Shape;
-            long bias = shape.HasBias ? shape.ProjectionCount * NativeBuffer.Align(shape.Width) : 0;
-            elements = checked(elements + NativeBuffer.Align(layout.Elements(stage)) + bias);
+            elements = checked(elements + ElementsOf(stage, layout));
         }
 
         return elements;
+    }
+
+    private static long ElementsOf(StageWeights stage, IWeightLayout layout)
+    {
+        FfnStage shape = stage.Shape;
+        long bias = shape.HasBias ? shape.ProjectionCount * NativeBuffer.Align(shape.Width) : 0;
+        return checked(NativeBuffer.Align(layout.Elements(stage)) + bias);
     }
 
     private static StageWeights[] Describe(
@@ -118,6 +131,21 @@ internal sealed unsafe class NetworkWeights
         // Rows have one form in all of a network.
         TokenType tokens = encodings.All(stage => stage.All(encoding => encoding.Takes(gemms.Tokens))) ? gemms.Tokens : TokenType.Float32;
         return [.. stages.Zip(encodings, (stage, its) => new StageWeights(stage, [.. its.Select(encoding => PanelKernel.Of(encoding, tokens))]))];
+    }
+
+    // Matrices as they will lie; biases go with what is before them.
+    private IEnumerable<(long Offset, long Bytes)> Runs(IWeightLayout layout)
+    {
+        long place = 0;
+        foreach (StageWeights stage in _weights)
+        {
+            foreach ((long offset, long bytes) in layout.Runs(stage))
+            {
+                yield return ((place * sizeof(float)) + offset, bytes);
+            }
+
+            place += ElementsOf(stage, layout);
+        }
     }
 
     private static TensorKey Key(int stage, int projection) => new(projection == 0 ? FfnTensorRole.Weight : FfnTensorRole.UpWeight, stage);

@@ -18,6 +18,9 @@ internal sealed unsafe class PanelLayout : IWeightLayout
     public long Elements(StageWeights stage) => checked((stage.PanelsBytes + sizeof(float) - 1) / sizeof(float));
 
     /// <inheritdoc/>
+    public IEnumerable<(long Offset, long Bytes)> Runs(StageWeights stage) => [(0, stage.PanelsBytes)];
+
+    /// <inheritdoc/>
     public void Read(StageWeights stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder)
     {
         PanelKernel kernel = stage.KernelOf(projection);

@@ -62,6 +62,13 @@ internal sealed unsafe class FloatRowLayout : IWeightLayout
     public long Elements(StageWeights stage) => stage.Shape.ProjectionCount * MatrixElements(stage.Shape);
 
     /// <inheritdoc/>
+    public IEnumerable<(long Offset, long Bytes)> Runs(StageWeights stage)
+    {
+        long bytes = MatrixElements(stage.Shape) * sizeof(float);
+        return Enumerable.Range(0, stage.Shape.ProjectionCount).Select(projection => (projection * bytes, bytes));
+    }
+
+    /// <inheritdoc/>
     public void Read(StageWeights stage, int projection, FfnTensor tensor, IFfnWeightSource source, RowEncoder encoder)
     {
         float* rows = stage.Matrices + (projection * MatrixElements(stage.Shape));
