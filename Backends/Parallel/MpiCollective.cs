@@ -4,18 +4,11 @@ using NativeFfn.Bindings.Mpi;
 namespace NativeFfn.Backends.Parallel;
 
 /// <summary>The ranks of an MPI job. Operations are started and then asked after, so that a rank that does not come is noticed.</summary>
-/// <remarks>
-/// Waiting threads spin at first, as what they wait for mostly takes less than waking them would; then they sleep. Sums have the same bits
-/// from run to run as long as MPI chooses the same algorithm, which follows from ranks and lengths.
-/// </remarks>
+/// <remarks>Sums have the same bits from run to run while MPI chooses the same algorithm, which follows from ranks and lengths.</remarks>
 internal sealed unsafe class MpiCollective : ICollective
 {
     // MPI counts in 32 bits; pieces of a power of two below that keep alignment.
     private const int PieceElements = 1 << 28;
-
-    // Tests of a request before others get the processor, and milliseconds of that before the thread sleeps in between.
-    private const int SpinTests = 200;
-    private const long YieldMilliseconds = 20;
 
     private readonly MpiLibrary _library;
     private readonly nint _communicator;
@@ -239,9 +232,8 @@ internal sealed unsafe class MpiCollective : ICollective
     private void Wait(nint* request, TimeSpan limit)
     {
         byte* status = stackalloc byte[MpiFunctions.StatusBytes];
-        long start = Environment.TickCount64;
-        long most = limit == Timeout.InfiniteTimeSpan ? long.MaxValue : (long)limit.TotalMilliseconds;
-        for (int tests = 0; ; tests++)
+        var wait = new RankWait(limit);
+        while (true)
         {
             int done = 0;
             using (Enter())
@@ -254,27 +246,10 @@ internal sealed unsafe class MpiCollective : ICollective
                 return;
             }
 
-            if (tests < SpinTests)
+            if (!wait.TryPause())
             {
-                Thread.SpinWait(1);
-                continue;
-            }
-
-            long waited = Environment.TickCount64 - start;
-            if (waited > most)
-            {
-                Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit)
-                    : $"Another rank did not come to rank {Rank} within {limit.TotalSeconds:0.###} s: it is stuck, too slow, or was stopped.");
+                Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit) : RankWait.Late(Rank, limit));
                 throw new CollectiveFailedException(Failure!);
-            }
-
-            if (waited < YieldMilliseconds)
-            {
-                Thread.Yield();
-            }
-            else
-            {
-                Thread.Sleep(1);
             }
         }
     }
