@@ -213,6 +213,10 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     }
 
     /// <inheritdoc/>
+    public IDeviceStream OpenStream(nint? stream) => throw new NotSupportedException(
+        "Layers that are cut over ranks take rows from the host's memory. Run on one rank what is on a GPU already.");
+
+    /// <inheritdoc/>
     public int Agree(Span<int> experts, Span<float> weights, int unroutable)
     {
         _collective.Broadcast(MemoryMarshal.AsBytes(new Span<int>(ref unroutable)), root: 0);

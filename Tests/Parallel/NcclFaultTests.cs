@@ -196,6 +196,14 @@ public sealed class NcclFaultTests : NcclTeam
     }
 
     [Test]
+    public void A_library_that_does_not_answer_is_passed_over_on_every_rank()
+    {
+        StartGpus(2).FailCall("ncclGetVersion", 1, UnhandledCudaError);
+        Assert.That(Try(), Is.All.Null);
+        Assert.That(Device.Executed.Select(static launch => launch.Kind), Has.None.EqualTo(LaunchKind.Collective));
+    }
+
+    [Test]
     public void Versions_have_to_be_the_same()
     {
         Start(Ada with { DeviceCount = 2 });

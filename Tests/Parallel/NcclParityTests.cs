@@ -157,6 +157,17 @@ public sealed class NcclParityTests : NcclTeam
     }
 
     [Test]
+    public void Rows_that_are_on_a_GPU_already_are_refused()
+    {
+        StartGpus(2);
+        RankTeam.Run(2, rank =>
+        {
+            using FfnEngine engine = FfnEngine.Create(OptionsOf(rank));
+            Assert.That(engine.CreateDeviceStream, Throws.TypeOf<NotSupportedException>().With.Message.Contains("from the host's memory"));
+        });
+    }
+
+    [Test]
     public void Every_rank_may_have_tokens_of_its_own()
     {
         StartGpus(2);
