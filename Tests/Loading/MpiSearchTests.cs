@@ -1,4 +1,5 @@
 using NativeFfn.Bindings.Mpi;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
@@ -7,35 +8,13 @@ namespace NativeFfn.Tests.Loading;
 [NonParallelizable]
 public sealed class MpiSearchTests
 {
-    private static readonly string[] Variables =
-        ["OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "SLURM_LOCALID"];
-
-    private readonly Dictionary<string, string?> _before = [];
-
-    [SetUp]
-    public void Remember()
-    {
-        foreach (string variable in Variables)
-        {
-            _before[variable] = Environment.GetEnvironmentVariable(variable);
-            Environment.SetEnvironmentVariable(variable, null);
-        }
-    }
-
-    [TearDown]
-    public void Restore()
-    {
-        foreach ((string variable, string? value) in _before)
-        {
-            Environment.SetEnvironmentVariable(variable, value);
-        }
-    }
-
     [TestCase("OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK")]
     [TestCase("PMI_SIZE", "MPI_LOCALRANKID")]
     [TestCase("PMI_SIZE", "SLURM_LOCALID")]
     public void A_rank_knows_its_number_on_its_machine(string size, string number)
     {
+        using var environment = new ClearedEnvironment(
+            "OMPI_COMM_WORLD_SIZE", "OMPI_COMM_WORLD_LOCAL_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "SLURM_LOCALID");
         Environment.SetEnvironmentVariable(number, "3");
         Assert.That(MpiSearch.LocalRank, Is.Zero, "no launcher");
         Environment.SetEnvironmentVariable(size, "8");
