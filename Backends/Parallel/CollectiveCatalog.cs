@@ -31,9 +31,8 @@ internal static class CollectiveCatalog
             if (collective.Ranks > 1)
             {
                 GroupChecks.RequireAlike(collective, "engine", Describe(backend, plan, options));
-                ICollective chosen = Choose(collective, backend.Description, options, given?.Nccl, out string? problem);
-                collective = chosen;
-                return new ParallelBackend(backend, chosen, plan, options.Precision, problem);
+                collective = Choose(collective, backend.Description, options, given?.Nccl, out string? problem);
+                return new ParallelBackend(backend, collective, plan, options.Precision, problem);
             }
         }
         catch

@@ -50,6 +50,8 @@ internal sealed unsafe class DeviceRanks : IDisposable
 
     private float* Host => (float*)_host!.Pointer;
 
+    private string Device => _collective.Context.Device.Name;
+
     /// <summary>Makes room for a forward, so that nothing of it waits for more than other ranks' rows. Called while nothing runs.</summary>
     /// <exception cref="InsufficientMemoryException">There is no room.</exception>
     public void Reserve(ParallelLayer layer, int tokens)
@@ -127,8 +129,6 @@ internal sealed unsafe class DeviceRanks : IDisposable
         _odd?.Dispose();
         _host?.Dispose();
     }
-
-    private string Device => _collective.Context.Device.Name;
 
     private static int ChunkTokens(ParallelLayer layer, int tokens) =>
         (int)Math.Clamp(MostBytes / ((long)layer.Width * sizeof(float)), 1, tokens);

@@ -105,8 +105,17 @@ internal sealed class NcclCollective : ICollective
             (problem, own) = (failure.Message, string.Empty);
         }
 
-        string[] all = GroupChecks.Gather(control, problem is null ? own : $"!{problem}");
-        problem ??= WhyNot(all);
+        try
+        {
+            string[] all = GroupChecks.Gather(control, problem is null ? own : $"!{problem}");
+            problem ??= WhyNot(all);
+        }
+        catch
+        {
+            context?.Dispose();
+            throw;
+        }
+
         if (problem is null)
         {
             return new NcclCollective(control, library!, context!);
