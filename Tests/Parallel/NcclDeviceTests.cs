@@ -66,7 +66,7 @@ public sealed class NcclDeviceTests(BackendKind backend)
     {
         using SoftwareDevice? device = TestBackends.StartDevice(backend);
         FfnEngineOptions options = TestBackends.OptionsOf(backend, 1).Resolve();
-        ParallelPlan.TryParse("auto", out ParallelPlan plan);
+        Assert.That(ParallelPlan.TryParse("auto", out ParallelPlan plan), Is.True);
         NcclCollective joined = NcclCollective.TryJoin(
             LocalCollective.Create(1, RankTeam.Limit)[0], options.Device, 0, device?.AsNccl() ?? Real(), out string? problem)!;
         Assert.That(problem, Is.Null);
