@@ -56,11 +56,13 @@ internal static class BackendCatalog
     /// <exception cref="BackendUnavailableException">The backend that was named cannot be used here.</exception>
     public static (IFfnBackend Backend, BackendSelection Selection) OpenRank(FfnEngineOptions options)
     {
-        (IFfnBackend backend, BackendSelection selection) = Open(options);
         if (!ParallelPlan.TryParse(options.Parallel, out ParallelPlan plan))
         {
-            return (backend, selection);
+            return Open(options);
         }
+
+        (IFfnBackend backend, BackendSelection selection) =
+            Open(options.Ranks is null ? options with { LocalRank = MpiSearch.LocalRank } : options);
 
         try
         {
@@ -90,6 +92,9 @@ internal static class BackendCatalog
 
         return candidates.ToImmutable();
     }
+
+    /// <inheritdoc cref="CollectiveCatalog.ProbeNccl"/>
+    public static (string? Version, string? Path, string? Reason) ProbeNccl(FfnEngineOptions options) => CollectiveCatalog.ProbeNccl(options);
 
     private static (IFfnBackend? Backend, BackendCandidate Candidate, Exception? Cause) TryOpen(
         BackendEntry entry, FfnEngineOptions options)

@@ -55,6 +55,9 @@ internal static class Libraries
     /// <summary>The file names, as a pattern, of the library that NVRTC opens by its bare name when it first compiles.</summary>
     public static string NvrtcBuiltinsPattern { get; } = OperatingSystem.IsWindows() ? "nvrtc-builtins64_*.dll" : "libnvrtc-builtins.so.*";
 
+    /// <summary>Files of NCCL, which is for Linux alone.</summary>
+    public static string[] NcclFiles { get; } = ["libnccl.so.2"];
+
     /// <summary>What files with the ABI of MPI 5 begin with.</summary>
     public const string MpiAbiPrefix = "libmpi_abi";
 

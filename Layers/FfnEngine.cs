@@ -79,6 +79,9 @@ public sealed class FfnEngine : IDisposable
     public static ImmutableArray<BackendCandidate> Probe(FfnEngineOptions? options = null) =>
         BackendCatalog.Probe((options ?? new FfnEngineOptions()).Resolve());
 
+    /// <summary>What rows would go between GPUs by, or why they cannot.</summary>
+    internal static (string? Version, string? Path, string? Reason) ProbeNccl(FfnEngineOptions options) => BackendCatalog.ProbeNccl(options);
+
     /// <summary>Makes a layer from weights handed over as spans, which are copied.</summary>
     /// <param name="spec">The layer; a transformer's network (<see cref="FfnSpec.IsFeedForward"/>).</param>
     /// <param name="weights">Its weights.</param>

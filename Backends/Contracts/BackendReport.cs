@@ -53,6 +53,9 @@ public sealed record BackendDescription(BackendKind Kind, string Version, string
     /// <summary>Whether it runs a part of a mixture's experts, and lets other ranks decide on routes.</summary>
     internal bool RunsPartsOfMixtures { get; init; }
 
+    /// <summary>The GPU whose memory it computes in, by CUDA's number; null where that is the host's.</summary>
+    internal int? Device { get; init; }
+
     /// <summary>The kernel that leaves no product to another backend's; <see cref="CpuKernel.Auto"/> where there is no such choice.</summary>
     public CpuKernel OwnKernel { get; init; }
 }

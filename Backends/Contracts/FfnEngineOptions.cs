@@ -70,7 +70,10 @@ public sealed record FfnEngineOptions
     /// </summary>
     public string? CudaPath { get; init; }
 
-    /// <summary>The GPU to use, by the number that CUDA gives it, from 0 (the default). cuBLAS only.</summary>
+    /// <summary>
+    /// The GPU to use, by the number that CUDA gives it, from 0 (the default); of a job's ranks on one machine that see several GPUs, the
+    /// first one's, and the others take those that follow. cuBLAS only.
+    /// </summary>
     public int Device { get; init; }
 
     /// <summary>
@@ -98,8 +101,20 @@ public sealed record FfnEngineOptions
     /// <summary>The file or folder of the MPI library to use and no other; null (the default) looks in the usual places.</summary>
     public string? MpiPath { get; init; }
 
+    /// <summary>
+    /// What rows go between ranks by. <see cref="CollectiveKind.Auto"/> (the default) takes NCCL where every rank computes on a GPU of its
+    /// own and has it, and says in the engine's description why not; any other is used or refused with the reason.
+    /// </summary>
+    public CollectiveKind Collective { get; init; }
+
+    /// <summary>The file or folder of the NCCL library to use and no other; null (the default) looks in the usual places.</summary>
+    public string? NcclPath { get; init; }
+
     /// <summary>The ranks; null takes those of the MPI job. Tests give ranks of one process.</summary>
-    internal CollectiveSource? Collective { get; init; }
+    internal CollectiveSource? Ranks { get; init; }
+
+    /// <summary>This process's number among the ranks of its machine, from 0.</summary>
+    internal int LocalRank { get; init; }
 
     /// <summary>The most tokens for the decode kernels of a GPU; null measures it. Tests set it.</summary>
     internal int? DecodeTokens { get; init; }
@@ -134,6 +149,19 @@ public sealed record FfnEngineOptions
         int named = numa.Nodes.IsEmpty ? MaxThreads : numa.Nodes.Sum(static node => node.Length);
         return this with { Threads = Math.Min(Environment.ProcessorCount, Math.Min(named, MaxThreads)) };
     }
+}
+
+/// <summary>What rows go between ranks by.</summary>
+public enum CollectiveKind
+{
+    /// <summary>NCCL where every rank has a GPU of its own, else MPI.</summary>
+    Auto,
+
+    /// <summary>MPI, through the host's memory.</summary>
+    Mpi,
+
+    /// <summary>NCCL, from GPU to GPU. MPI starts the ranks and carries what is not rows.</summary>
+    Nccl,
 }
 
 /// <summary>Where an engine's ranks come from; the folder of collectives knows its own kinds.</summary>

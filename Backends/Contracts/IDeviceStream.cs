@@ -9,6 +9,11 @@ internal interface IDeviceStream : IDisposable
     /// <summary>Waits for everything that was queued.</summary>
     void Synchronize();
 
+    /// <summary>Makes room for forwards of a layer, so that none of so many tokens waits for what was queued before it.</summary>
+    /// <param name="layer">A layer of the same backend.</param>
+    /// <param name="tokens">Tokens; positive.</param>
+    void Reserve(ILoadedLayer layer, int tokens);
+
     /// <summary>Queues a layer on rows in the device's memory and returns at once.</summary>
     /// <param name="layer">A layer of the same backend.</param>
     /// <param name="rows">Rows whose shapes fit the layer; the backend proves that they are the device's.</param>

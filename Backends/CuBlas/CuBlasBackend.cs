@@ -38,6 +38,7 @@ internal sealed class CuBlasBackend : IFfnBackend
             BackendKind.CuBlas, $"{versions} on {device.Name} (sm_{device.Architecture}, device {device.Ordinal})", libraries.CuBlasLt.Path, Threads: 1)
         {
             WarmupRuns = WarmupRuns,
+            Device = device.Ordinal,
         };
         Fault = new DeviceFault(context);
         _device = new DeviceLifetime(context, libraries.CuBlasLt, LoadKernels(context, libraries, format));
@@ -66,13 +67,9 @@ internal sealed class CuBlasBackend : IFfnBackend
         try
         {
             CudaLibraries libraries = (options.Cuda as CudaSource)?.Load() ?? CudaLibraries.Load(options.CudaPath);
-            if (options.Device >= libraries.Driver.DeviceCount)
-            {
-                throw Unavailable($"there is no device {options.Device}; this process sees {libraries.Driver.DeviceCount}, numbered from 0.");
-            }
-
+            int device = DeviceOf(options, libraries.Driver.DeviceCount);
             context = options.CudaContext == 0
-                ? CudaContext.RetainPrimary(libraries.Driver, libraries.Driver.Device(options.Device))
+                ? CudaContext.RetainPrimary(libraries.Driver, libraries.Driver.Device(device))
                 : CudaContext.Adopt(libraries.Driver, options.CudaContext);
             DeviceFormat format = DeviceFormat.Of(options.Precision);
             if ((KernelProgram.WhyUnsupported(libraries.Nvrtc, context.Device) ?? format.WhyUnsupported(context.Device)) is { } reason)
@@ -169,6 +166,17 @@ internal sealed class CuBlasBackend : IFfnBackend
     {
         Slots.Dispose();
         _device.Dispose();
+    }
+
+    // Ranks of one machine take its GPUs in turn, but for a launcher that shows each its own alone.
+    private static int DeviceOf(FfnEngineOptions options, int devices)
+    {
+        int offset = devices == 1 ? 0 : options.LocalRank;
+        return options.Device + offset < devices ? options.Device + offset
+            : throw Unavailable(offset == 0
+                ? $"there is no device {options.Device}; this process sees {devices}, numbered from 0."
+                : $"there is no device for rank {offset} of this machine, which sees {devices}, beginning with device {options.Device}. "
+                    + "Start a rank for each GPU.");
     }
 
     private static DeviceKernels LoadKernels(CudaContext context, CudaLibraries libraries, DeviceFormat format)

@@ -33,12 +33,15 @@ internal sealed class CuBlasStream : IDeviceStream
     }
 
     /// <inheritdoc/>
+    public void Reserve(ILoadedLayer layer, int tokens) => Guard(
+        static (StreamSlot slot, CuBlasLayer? prepared, in DeviceForwardRows rows) => Reserve(slot, prepared!.Layer, rows.Input.Tokens),
+        Prepared(layer),
+        new DeviceForwardRows { Input = new FfnDeviceRows(0, tokens, 0), Output = default, Mode = FfnMode.Ffn });
+
+    /// <inheritdoc/>
     public void Run(ILoadedLayer layer, in DeviceForwardRows rows)
     {
-        if (layer is not CuBlasLayer prepared || prepared.Backend != _backend)
-        {
-            throw new ArgumentException("The layer is of another engine than the stream.", nameof(layer));
-        }
+        CuBlasLayer prepared = Prepared(layer);
 
         // Refused where the layer was disposed, though an earlier forward holds its weights.
         bool held = false;
@@ -72,6 +75,13 @@ internal sealed class CuBlasStream : IDeviceStream
         _held.Clear();
     }
 
+    private CuBlasLayer Prepared(ILoadedLayer layer) => layer is CuBlasLayer prepared && prepared.Backend == _backend
+        ? prepared
+        : throw new ArgumentException("The layer is of another engine than the stream.", nameof(layer));
+
+    private static void Reserve(StreamSlot slot, DeviceLayer layer, int tokens) =>
+        slot.Reserve(ForwardScratch.BytesOf(layer, ForwardScratch.ChunkTokens(layer, tokens, fromHost: false), fromHost: false));
+
     private static void Queue(StreamSlot slot, DeviceLayer layer, in DeviceForwardRows rows)
     {
         FfnSpec spec = layer.Spec;
@@ -92,7 +102,7 @@ internal sealed class CuBlasStream : IDeviceStream
             Output = output,
             IsBlock = rows.Mode == FfnMode.Block,
         };
-        slot.Reserve(ForwardScratch.BytesOf(layer, ForwardScratch.ChunkTokens(layer, run.Tokens, fromHost: false), fromHost: false));
+        Reserve(slot, layer, run.Tokens);
         DeviceForward.Queue(run, layer, fromHost: false);
     }
 

@@ -4,15 +4,15 @@ namespace NativeFfn.Backends.Parallel;
 
 /// <summary>Counts what operations of a group take.</summary>
 /// <param name="inner">What does them; owned.</param>
-internal sealed class MeteredCollective(ICollective inner) : ICollective
+internal sealed unsafe class MeteredCollective(ICollective inner) : ICollective
 {
     private long _operations;
     private long _bytes;
-    private long _ticks;
+    private long _time;
 
     /// <summary>What they took so far; read from any thread.</summary>
     public FfnCollectiveTotals Totals =>
-        new(Volatile.Read(ref _operations), Volatile.Read(ref _bytes), Stopwatch.GetElapsedTime(0, Volatile.Read(ref _ticks)));
+        new(Volatile.Read(ref _operations), Volatile.Read(ref _bytes), TimeSpan.FromTicks(Volatile.Read(ref _time)));
 
     /// <inheritdoc/>
     public string Description => inner.Description;
@@ -68,11 +68,32 @@ internal sealed class MeteredCollective(ICollective inner) : ICollective
     /// <inheritdoc/>
     public void Dispose() => inner.Dispose();
 
-    private void Count(long bytes, long start)
+    /// <summary>Copies rank 0's rows to all others, in pieces: spans count in 32 bits.</summary>
+    public void BroadcastRows(float* rows, long elements)
     {
-        // One thread at a time is in here.
-        Volatile.Write(ref _ticks, _ticks + Stopwatch.GetTimestamp() - start);
-        Volatile.Write(ref _bytes, _bytes + bytes);
-        Volatile.Write(ref _operations, _operations + 1);
+        for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
+        {
+            int count = (int)Math.Min(elements - first, int.MaxValue / sizeof(float));
+            Broadcast(new Span<byte>(rows + first, count * sizeof(float)), root: 0);
+        }
     }
+
+    /// <summary>rows = Σ over ranks of their rows, likewise.</summary>
+    public void AllReduceRows(float* rows, long elements)
+    {
+        for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
+        {
+            AllReduce(new Span<float>(rows + first, (int)Math.Min(elements - first, int.MaxValue / sizeof(float))));
+        }
+    }
+
+    /// <summary>Counts operations that went another way. One thread at a time is in here.</summary>
+    public void Count(int operations, long bytes, TimeSpan time)
+    {
+        Volatile.Write(ref _time, _time + time.Ticks);
+        Volatile.Write(ref _bytes, _bytes + bytes);
+        Volatile.Write(ref _operations, _operations + operations);
+    }
+
+    private void Count(long bytes, long start) => Count(1, bytes, Stopwatch.GetElapsedTime(start));
 }

@@ -4,18 +4,11 @@ using NativeFfn.Bindings.Mpi;
 namespace NativeFfn.Backends.Parallel;
 
 /// <summary>The ranks of an MPI job. Operations are started and then asked after, so that a rank that does not come is noticed.</summary>
-/// <remarks>
-/// Waiting threads spin at first, as what they wait for mostly takes less than waking them would; then they sleep. Sums have the same bits
-/// from run to run as long as MPI chooses the same algorithm, which follows from ranks and lengths.
-/// </remarks>
+/// <remarks>Sums have the same bits from run to run while MPI chooses the same algorithm, which follows from ranks and lengths.</remarks>
 internal sealed unsafe class MpiCollective : ICollective
 {
     // MPI counts in 32 bits; pieces of a power of two below that keep alignment.
     private const int PieceElements = 1 << 28;
-
-    // Tests of a request before others get the processor, and how long they do before the thread sleeps in between.
-    private const int SpinTests = 200;
-    private static readonly TimeSpan YieldTime = TimeSpan.FromMilliseconds(20);
 
     private readonly MpiLibrary _library;
     private readonly nint _communicator;
@@ -254,31 +247,13 @@ internal sealed unsafe class MpiCollective : ICollective
     // What was started is the library's until it is done: where it never is, the process cannot go on with MPI, and its memory stays.
     private void Wait(ref nint request, TimeSpan limit)
     {
-        var time = new LivedTime();
-        TimeSpan waited = TimeSpan.Zero;
-        for (int tests = 0; !IsDone(ref request); tests++)
+        var wait = new RankWait(limit);
+        while (!IsDone(ref request))
         {
-            if (tests < SpinTests)
+            if (!wait.TryPause())
             {
-                Thread.SpinWait(1);
-                continue;
-            }
-
-            waited += time.NextTurn();
-            if (limit != Timeout.InfiniteTimeSpan && waited > limit)
-            {
-                Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit)
-                    : $"Another rank did not come to rank {Rank} within {limit.TotalSeconds:0.###} s: it is stuck, too slow, or was stopped.");
+                Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit) : RankWait.Late(Rank, limit));
                 throw new CollectiveFailedException(Failure!);
-            }
-
-            if (waited < YieldTime)
-            {
-                Thread.Yield();
-            }
-            else
-            {
-                Thread.Sleep(1);
             }
         }
     }

@@ -27,6 +27,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     private readonly GrowingBuffer _odd = new();
     private readonly GrowingBuffer _routes = new();
     private readonly TogetherForward _together;
+    private readonly DeviceRanks? _device;
     private bool _refused;
     private bool _stopped;
 
@@ -35,19 +36,19 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     /// <param name="collective">The ranks; owned from now on.</param>
     /// <param name="plan">How layers are cut.</param>
     /// <param name="precision">How matrices are kept.</param>
-    /// <exception cref="CollectiveFailedException">The ranks are not alike, or one did not come in time.</exception>
-    public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision)
+    /// <param name="detour">Why rows of a GPU go over the host; null where they do not, or were asked to.</param>
+    public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision, string? detour = null)
     {
         (_inner, _collective, _plan, _precision) = (inner, new MeteredCollective(collective), plan, precision);
         collective.Keep(_even);
         collective.Keep(_odd);
         collective.Keep(_routes);
         _together = new TogetherForward(_collective);
-        GroupChecks.RequireAlike(
-            collective, "engine", $"{inner.Description.Name}, precision {Names<FfnPrecision>.Of(precision)}, plan {plan}");
+        _device = collective is NcclCollective nccl ? new DeviceRanks(inner, nccl, _collective) : null;
+        string way = collective.Description + (detour is null ? string.Empty : $" over the host, without NCCL as {detour.Split('\n')[0]}");
         Description = inner.Description with
         {
-            Version = $"{inner.Description.Version}, rank {collective.Rank} of {collective.Ranks} by {collective.Description}",
+            Version = $"{inner.Description.Version}, rank {collective.Rank} of {collective.Ranks} by {way}",
             ConcurrentForwards = 1,
             RowsAreIndependent = false,
         };
@@ -92,23 +93,30 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             }
 
             // Those that could not load say so, so that all go on together or none does.
-            _collective.Barrier(LoadLimit);
-            float failed = problem is null ? 0 : 1;
-            _collective.AllReduce(new Span<float>(ref failed));
-            if (failed == 0)
+            try
             {
+                _collective.Barrier(LoadLimit);
+                float failed = problem is null ? 0 : 1;
+                _collective.AllReduce(new Span<float>(ref failed));
+                if (problem is not null)
+                {
+                    ExceptionDispatchInfo.Throw(problem);
+                }
+
+                if (failed > 0)
+                {
+                    throw new NotSupportedException($"{failed} of {Ranks} ranks could not load {spec}; their messages say why.");
+                }
+
                 GroupChecks.RequireAlike(_collective, "layer", $"{_layers.Count}: {spec}");
                 _layers.Add(layer!);
                 return layer!;
             }
-
-            layer?.Free();
-            if (problem is not null)
+            catch
             {
-                ExceptionDispatchInfo.Throw(problem);
+                layer?.Free();
+                throw;
             }
-
-            throw new NotSupportedException($"{failed} of {Ranks} ranks could not load {spec}; their messages say why.");
         }
     }
 
@@ -132,6 +140,14 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             fixed (float* input = &rows.Input.DangerousGetReference(), output = &rows.Output.DangerousGetReference())
             fixed (float* residual = &rows.Residual.DangerousGetReference())
             {
+                if (_device is not null)
+                {
+                    _device.Reserve(layer, tokens);
+                    Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens));
+                    _device.Lead(layer, rows, new RowPlaces(input, residual, output));
+                    return;
+                }
+
                 float* prepared = Reserve(_even, layer, tokens);
                 layer.Block.Prepare(rows, input, 0, tokens, prepared);
                 Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens));
@@ -197,6 +213,10 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     }
 
     /// <inheritdoc/>
+    public IDeviceStream OpenStream(nint? stream) => throw new NotSupportedException(
+        "Layers that are cut over ranks take rows from the host's memory. Run on one rank what is on a GPU already.");
+
+    /// <inheritdoc/>
     public int Agree(Span<int> experts, Span<float> weights, int unroutable)
     {
         _collective.Broadcast(MemoryMarshal.AsBytes(new Span<int>(ref unroutable)), root: 0);
@@ -208,7 +228,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             var withWeights = new Span<float>(routes + experts.Length, weights.Length);
             experts.CopyTo(toExperts);
             weights.CopyTo(withWeights);
-            Broadcast(routes, (long)experts.Length + weights.Length);
+            _collective.BroadcastRows(routes, (long)experts.Length + weights.Length);
             toExperts.CopyTo(experts);
             withWeights.CopyTo(weights);
         }
@@ -223,19 +243,13 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         {
             Leave();
             _stopped = true;
-            _inner.Dispose();
             _collective.Dispose();
-        }
-    }
 
-    /// <summary>Proves that a plan is for so many ranks.</summary>
-    /// <exception cref="ArgumentException">It is for others.</exception>
-    public static void RequireRanks(ParallelPlan plan, int ranks)
-    {
-        if (!plan.IsAuto && plan.Ranks != ranks)
-        {
-            throw new ArgumentException(
-                $"The plan {plan} is for {plan.Ranks} ranks, and there are {ranks}. Start as many, or use the plan {ParallelPlan.AutoName}.");
+            // Freeing memory waits for the device, and so for what never ends there.
+            if (_device is null or { IsOver: true })
+            {
+                _inner.Dispose();
+            }
         }
     }
 
@@ -282,6 +296,12 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         }
 
         ParallelLayer layer = _layers[message.Layer];
+        if (_device is not null)
+        {
+            _device.Serve(layer, message.Tokens);
+            return;
+        }
+
         try
         {
             RunParts(layer, message.Tokens, Reserve(_even, layer, message.Tokens), null);
@@ -308,7 +328,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         _refused = false;
         try
         {
-            Broadcast(rows, (long)tokens * layer.Spec.InputWidth);
+            _collective.BroadcastRows(rows, (long)tokens * layer.Spec.InputWidth);
             float* other = Reserve(_odd, layer, tokens);
             for (int i = 0; i < layer.Parts.Length; i++)
             {
@@ -323,7 +343,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
                 });
                 if (part.IsSum)
                 {
-                    AllReduce(other, (long)tokens * part.Spec.OutputWidth);
+                    _collective.AllReduceRows(other, (long)tokens * part.Spec.OutputWidth);
                 }
 
                 float* free = rows;
@@ -337,24 +357,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         {
             _collective.Abort(exception.Message);
             throw;
-        }
-    }
-
-    // Spans count in 32 bits.
-    private void Broadcast(float* rows, long elements)
-    {
-        for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
-        {
-            int count = (int)Math.Min(elements - first, int.MaxValue / sizeof(float));
-            _collective.Broadcast(new Span<byte>(rows + first, count * sizeof(float)), root: 0);
-        }
-    }
-
-    private void AllReduce(float* rows, long elements)
-    {
-        for (long first = 0; first < elements; first += int.MaxValue / sizeof(float))
-        {
-            _collective.AllReduce(new Span<float>(rows + first, (int)Math.Min(elements - first, int.MaxValue / sizeof(float))));
         }
     }
 

@@ -45,7 +45,15 @@ internal static class CudaLoader
         $"Install {library} of the CUDA toolkit, 12.0 or newer and no newer than the driver's CUDA {newestMajor}, or run {script}, or name "
         + $"the libraries' folder by the CudaPath option (--cuda-path) or {CudaSearch.PathVariable}. {ElseCpu}";
 
-    private static LoadedLibrary Load(
+    /// <summary>Loads a library that has a function.</summary>
+    /// <param name="candidates">The locations in order.</param>
+    /// <param name="files">What to say was missing where a place has nothing.</param>
+    /// <param name="symbol">The function.</param>
+    /// <param name="library">What the library is called in a message.</param>
+    /// <param name="remedy">What to do where there is none.</param>
+    /// <param name="prepare">Is called with a file before it is loaded.</param>
+    /// <exception cref="NativeLibraryException">It was not found, or cannot be used.</exception>
+    public static LoadedLibrary Load(
         IEnumerable<LibraryCandidate> candidates, string[] files, string symbol, string library, string remedy,
         Action<string>? prepare = null)
     {

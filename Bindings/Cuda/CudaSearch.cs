@@ -30,24 +30,26 @@ internal static class CudaSearch
     /// <param name="files">The names that the library may go by, best first.</param>
     /// <param name="symbol">A function that it exports.</param>
     public static IEnumerable<LibraryCandidate> Toolkit(string? configuredPath, string[] files, string symbol) =>
-        Configured(configuredPath, files) is { } only
-            ? [only]
-            :
-            [
-                .. LibraryCandidate.AlreadyLoaded(files, symbol),
-                .. LibraryCandidate.Application(files),
-                .. LibraryCandidate.Environment("CUDA_HOME", ToolkitFolders, files),
-                .. LibraryCandidate.Environment("CUDA_PATH", ToolkitFolders, files),
-                .. OperatingSystem.IsLinux()
-                    ? ToolkitFolders.Select(folder => LibraryCandidate.Folder("CUDA toolkit", Path.Combine("/usr/local/cuda", folder), files))
-                    : [],
-                .. LibraryCandidate.Environment("CONDA_PREFIX", ["lib"], files),
-                .. Environment.GetEnvironmentVariable("VIRTUAL_ENV") is { Length: > 0 } python
-                    && LibraryCandidate.Absolute("VIRTUAL_ENV", python) is { } refused ? [refused] : Array.Empty<LibraryCandidate>(),
-                Python(files),
-                .. LibraryCandidate.Cache("build/fetch-cuda.sh", "cuda", files),
-                .. LibraryCandidate.SystemLoader(files),
-            ];
+        Configured(configuredPath, files) is { } only ? [only] : Usual(files, symbol);
+
+    /// <summary>The usual locations of a library of the toolkit, or of what comes to the same places.</summary>
+    /// <inheritdoc cref="Toolkit" path="/param"/>
+    public static IEnumerable<LibraryCandidate> Usual(string[] files, string symbol) =>
+    [
+        .. LibraryCandidate.AlreadyLoaded(files, symbol),
+        .. LibraryCandidate.Application(files),
+        .. LibraryCandidate.Environment("CUDA_HOME", ToolkitFolders, files),
+        .. LibraryCandidate.Environment("CUDA_PATH", ToolkitFolders, files),
+        .. OperatingSystem.IsLinux()
+            ? ToolkitFolders.Select(folder => LibraryCandidate.Folder("CUDA toolkit", Path.Combine("/usr/local/cuda", folder), files))
+            : [],
+        .. LibraryCandidate.Environment("CONDA_PREFIX", ["lib"], files),
+        .. Environment.GetEnvironmentVariable("VIRTUAL_ENV") is { Length: > 0 } python
+            && LibraryCandidate.Absolute("VIRTUAL_ENV", python) is { } refused ? [refused] : Array.Empty<LibraryCandidate>(),
+        Python(files),
+        .. LibraryCandidate.Cache("build/fetch-cuda.sh", "cuda", files),
+        .. LibraryCandidate.SystemLoader(files),
+    ];
 
     private static string[] ToolkitFolders { get; } =
         OperatingSystem.IsWindows() ? [Path.Combine("bin", "x64"), "bin"] : ["lib64", Path.Combine("targets", LinuxTarget, "lib")];

@@ -26,6 +26,9 @@ internal enum CudaKind
 
     /// <summary>cuBLASLt in a context.</summary>
     CuBlasLtHandle,
+
+    /// <summary>A rank of NCCL.</summary>
+    NcclCommunicator,
 }
 
 /// <summary>How much of CUDA the process holds through these bindings at the moment: what is not 0 when all was disposed has leaked.</summary>

@@ -30,10 +30,17 @@ internal sealed record KernelInfo(string Precision, string Instructions, double?
 /// <param name="Problem">What the system refuses, or what keeps weights from where they belong; null where all is well.</param>
 internal sealed record NumaInfo(ImmutableArray<NumaNode> Nodes, string? Reason, string? Problem);
 
+/// <summary>What rows go between GPUs by in <c>info --json</c>.</summary>
+/// <param name="Version">NCCL's version; null where it is unavailable.</param>
+/// <param name="Path">Its file.</param>
+/// <param name="Reason">Why it is unavailable, with every path that was tried; null where available.</param>
+internal sealed record NcclInfo(string? Version, string? Path, string? Reason);
+
 /// <summary>The answer of <c>info --json</c>.</summary>
 /// <param name="Version">NativeFfn's version.</param>
 /// <param name="Auto">The backend that <c>auto</c> takes.</param>
 /// <param name="Backends">Every backend in order of preference, the reference last.</param>
+/// <param name="Nccl">What rows go between GPUs by; null where no backend computes on one.</param>
 /// <param name="Kernels">What multiplies in each precision on the CPU.</param>
 /// <param name="InstructionSets">What the processor offers and the runtime, or the compiler ahead of time, uses.</param>
 /// <param name="Threads">Processors that this process may use.</param>
@@ -45,6 +52,7 @@ internal sealed record InfoReport(
     string Version,
     string? Auto,
     ImmutableArray<BackendInfo> Backends,
+    NcclInfo? Nccl,
     ImmutableArray<KernelInfo> Kernels,
     Dictionary<string, bool> InstructionSets,
     int Threads,
@@ -72,6 +80,7 @@ internal sealed record InfoReport(
                 candidate.Description?.Path,
                 candidate.Description?.Threads,
                 candidate.Reason))],
+            candidates.Any(static candidate => candidate.Description?.Device is not null) ? ProbeNccl(options) : null,
             [.. (candidates.Select(static candidate => candidate.Description?.DescribeKernels).FirstOrDefault(static describe => describe is not null)?.Invoke() ?? [])
                 .Select(static kernel => new KernelInfo(Names<FfnPrecision>.Of(kernel.Precision), kernel.Instructions, kernel.Milliseconds, kernel.Reason))],
             FindInstructionSets(),
@@ -82,6 +91,12 @@ internal sealed record InfoReport(
             RuntimeInformation.OSDescription,
             RuntimeInformation.ProcessArchitecture.ToString(),
             RuntimeInformation.FrameworkDescription + (RuntimeFeature.IsDynamicCodeCompiled ? string.Empty : ", compiled ahead of time"));
+    }
+
+    private static NcclInfo ProbeNccl(FfnEngineOptions options)
+    {
+        (string? version, string? path, string? reason) = FfnEngine.ProbeNccl(options);
+        return new NcclInfo(version, path, reason);
     }
 
     private static Dictionary<string, bool> FindInstructionSets() => new()

@@ -16,6 +16,11 @@ internal static class InfoText
             WriteBackend(terminal, backend, backend.Name == report.Auto);
         }
 
+        if (report.Nccl is { } nccl)
+        {
+            Write(terminal, "nccl", ", between GPUs", nccl.Version, nccl.Path, nccl.Reason);
+        }
+
         terminal.Out.WriteLine();
         foreach ((int index, IGrouping<string, KernelInfo> same) in report.Kernels.GroupBy(Describe).Index())
         {
@@ -46,24 +51,31 @@ internal static class InfoText
 
     private static void WriteBackend(Terminal terminal, BackendInfo backend, bool isAuto)
     {
-        terminal.OutConsole.Write(new Text(backend.Name.PadRight(LabelWidth), new Style(decoration: Decoration.Bold)));
-        terminal.OutConsole.Write(backend.Available
-            ? new Text("available", new Style(Color.Green))
-            : new Text("not available", new Style(Color.Yellow)));
-        terminal.Out.WriteLine(isAuto ? ", chosen by auto" : string.Empty);
+        Write(terminal, backend.Name, isAuto ? ", chosen by auto" : string.Empty, backend.Version, backend.Path, backend.Reason);
         if (backend.Available)
         {
-            Line(terminal, "  version", backend.Version!);
-            if (backend.Path is { } path)
+            Line(terminal, "  threads", backend.Threads.ToString()!);
+        }
+    }
+
+    private static void Write(Terminal terminal, string name, string addition, string? version, string? path, string? reason)
+    {
+        terminal.OutConsole.Write(new Text(name.PadRight(LabelWidth), new Style(decoration: Decoration.Bold)));
+        terminal.OutConsole.Write(reason is null
+            ? new Text("available", new Style(Color.Green))
+            : new Text("not available", new Style(Color.Yellow)));
+        terminal.Out.WriteLine(addition);
+        if (reason is null)
+        {
+            Line(terminal, "  version", version!);
+            if (path is not null)
             {
                 Line(terminal, "  library", path);
             }
-
-            Line(terminal, "  threads", backend.Threads.ToString()!);
         }
 
         // Straight to the writer: a console would wrap a long path.
-        foreach (string line in (backend.Reason ?? string.Empty).Split('\n', StringSplitOptions.RemoveEmptyEntries))
+        foreach (string line in (reason ?? string.Empty).Split('\n', StringSplitOptions.RemoveEmptyEntries))
         {
             terminal.Out.WriteLine("  " + line.TrimEnd());
         }

@@ -13,7 +13,12 @@ internal static class PlanCommand
     private static readonly LayerShape DefaultShape = new(4096, 14336);
     private static readonly ImmutableArray<int> DefaultTokens = [1, 8, 64, 512];
     private static readonly TimeSpan MeasuringLimit = TimeSpan.FromMinutes(10);
-    private static readonly string[] OfJobs = [nameof(FfnEngineOptions.Parallel), nameof(FfnEngineOptions.ParallelSeconds)];
+    private static readonly string[] OfJobs =
+    [
+        nameof(FfnEngineOptions.Parallel), nameof(FfnEngineOptions.ParallelSeconds), nameof(FfnEngineOptions.Collective),
+        nameof(FfnEngineOptions.NcclPath),
+    ];
+
 
     /// <summary>What was asked for.</summary>
     private sealed record Request(

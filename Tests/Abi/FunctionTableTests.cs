@@ -4,6 +4,7 @@ using NativeFfn.Bindings.CuBlasLt;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
 using NativeFfn.Bindings.Mkl;
+using NativeFfn.Bindings.Nccl;
 using NativeFfn.Bindings.Nvrtc;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -19,6 +20,7 @@ public sealed class FunctionTableTests
         (typeof(CudaFunctions), static symbols => new CudaFunctions(symbols), "^cu[A-Z]", "12.0 or newer"),
         (typeof(CuBlasLtFunctions), static symbols => new CuBlasLtFunctions(symbols), "^cublasLt[A-Z]", "12.0 or newer"),
         (typeof(NvrtcFunctions), static symbols => new NvrtcFunctions(symbols), "^nvrtc[A-Z]", "12.0 or newer"),
+        (typeof(NcclFunctions), static symbols => new NcclFunctions(symbols), "^nccl[A-Z]", "2.14 or newer"),
         (typeof(MklFunctions), static symbols => new MklFunctions(symbols), "^(MKL|cblas)_", "2018 or newer"),
     ];
 

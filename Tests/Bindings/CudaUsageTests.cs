@@ -1,4 +1,5 @@
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Bindings.Nccl;
 using NativeFfn.Tests.Software;
 using NUnit.Framework;
 
@@ -30,15 +31,18 @@ public sealed class CudaUsageTests
             graph = stream.EndCapture();
         }
 
+        var nccl = new NcclLibrary(device.NcclSymbols);
         IDisposable[] held =
         [
             context, adopted, stream, context.AdoptStream(stream.Handle), memory, more, graph, context.AllocatePinned(16),
             context.CreateEvent(timing: true), libraries.CuBlasLt.CreateHandle(context), context.LoadModule(CudaScenario.Compile(libraries)),
+            nccl.Join(context, 1, nccl.CreateUniqueId(), 0),
         ];
         Assert.That(Usage().Zip(before, static (now, then) => (now.Kind, now.Count - then.Count, now.Bytes - then.Bytes)), Is.EqualTo(new[]
         {
             (CudaKind.Context, 2L, 0L), (CudaKind.DeviceMemory, 2, 1024), (CudaKind.PinnedMemory, 1, 16), (CudaKind.Module, 1, 0),
             (CudaKind.Stream, 2, 0), (CudaKind.Event, 1, 0), (CudaKind.Graph, 1, 0), (CudaKind.CuBlasLtHandle, 1, 0),
+            (CudaKind.NcclCommunicator, 1, 0),
         }));
         foreach (IDisposable one in held)
         {

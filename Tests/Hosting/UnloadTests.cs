@@ -171,7 +171,7 @@ public sealed class UnloadTests
         Exception?[] refused = RankTeam.Try(2, rank =>
         {
             FfnServer server = StartAsync(models, room: 1, options => options.ConfigureEngine(
-                engine => engine with { Parallel = "auto", Collective = new GivenCollective(rank) })).GetAwaiter().GetResult();
+                engine => engine with { Parallel = "auto", Ranks = new GivenCollective(rank) })).GetAwaiter().GetResult();
             server.DisposeAsync().AsTask().GetAwaiter().GetResult();
         });
         Assert.That(

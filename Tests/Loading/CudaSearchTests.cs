@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using NativeFfn.Bindings;
 using NativeFfn.Bindings.Cuda;
 using NativeFfn.Bindings.Loading;
+using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Loading;
@@ -14,28 +15,20 @@ public sealed class CudaSearchTests
     private static readonly string[] Variables =
         [CudaSearch.PathVariable, "CUDA_HOME", "CUDA_PATH", "CONDA_PREFIX", "VIRTUAL_ENV", UserCache.Variable];
 
-    private readonly Dictionary<string, string?> _before = [];
+    private ClearedEnvironment _environment = null!;
     private string _folder = null!;
 
     [SetUp]
     public void MakeFolder()
     {
         _folder = Directory.CreateTempSubdirectory("nativeffn-cuda").FullName;
-        foreach (string variable in Variables)
-        {
-            _before[variable] = Environment.GetEnvironmentVariable(variable);
-            Environment.SetEnvironmentVariable(variable, null);
-        }
+        _environment = new ClearedEnvironment(Variables);
     }
 
     [TearDown]
     public void RemoveFolder()
     {
-        foreach ((string variable, string? value) in _before)
-        {
-            Environment.SetEnvironmentVariable(variable, value);
-        }
-
+        _environment.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 

@@ -106,7 +106,7 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
         RankTeam.Run(3, rank =>
         {
             using FfnEngine engine = FfnEngine.Create(
-                new FfnEngineOptions { Backend = Backend, Threads = 1, Parallel = "auto", Collective = new GivenCollective(rank) });
+                new FfnEngineOptions { Backend = Backend, Threads = 1, Parallel = "auto", Ranks = new GivenCollective(rank) });
             Assert.That(() => engine.CreateLayer(narrow, new XavierWeights(narrow, 1)),
                 Throws.TypeOf<NotSupportedException>().With.Message.Contains("2 ranks at most, and there are 3"));
             Assert.That(() => engine.CreateLayer(inner, new XavierWeights(inner, 1)),
@@ -137,7 +137,7 @@ public sealed class ParallelParityTests(BackendKind backend) : CpuBackendTests(b
         {
             using FfnEngine engine = FfnEngine.Create(new FfnEngineOptions
             {
-                Backend = Backend, Threads = 1, Parallel = "auto", Collective = new GivenCollective(rank),
+                Backend = Backend, Threads = 1, Parallel = "auto", Ranks = new GivenCollective(rank),
                 Precision = rank.Rank == 0 ? FfnPrecision.Float32 : FfnPrecision.BFloat16,
             });
         });

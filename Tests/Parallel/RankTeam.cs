@@ -44,7 +44,7 @@ internal static class RankTeam
         int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> work) =>
         Run(ranks, rank =>
         {
-            using FfnEngine engine = FfnEngine.Create(options with { Parallel = plan, Collective = new GivenCollective(rank) });
+            using FfnEngine engine = FfnEngine.Create(options with { Parallel = plan, Ranks = new GivenCollective(rank) });
             using FfnLayer layer = engine.CreateLayer(spec, weights);
             work(layer);
         });
@@ -52,17 +52,28 @@ internal static class RankTeam
     /// <summary>Runs an engine on every rank: rank 0 does the work with its layer, the others follow.</summary>
     public static void RunEngines(
         int ranks, string plan, FfnEngineOptions options, FfnSpec spec, IFfnWeightSource weights, Action<FfnLayer> lead) =>
-        Run(ranks, rank =>
+        Run(ranks, rank => RunEngine(
+            options with { Parallel = plan, Ranks = new GivenCollective(rank) }, [(spec, weights)], layers => lead(layers[0])));
+
+    /// <summary>Runs a rank's engine: rank 0 does the work with its layers, another follows.</summary>
+    public static void RunEngine(FfnEngineOptions options, (FfnSpec Spec, IFfnWeightSource Weights)[] given, Action<FfnLayer[]> lead)
+    {
+        using FfnEngine engine = FfnEngine.Create(options);
+        FfnLayer[] layers = [.. given.Select(layer => engine.CreateLayer(layer.Spec, layer.Weights))];
+        try
         {
-            using FfnEngine engine = FfnEngine.Create(options with { Parallel = plan, Collective = new GivenCollective(rank) });
-            using FfnLayer layer = engine.CreateLayer(spec, weights);
             if (engine.Rank == 0)
             {
-                lead(layer);
+                lead(layers);
             }
             else
             {
                 engine.Follow();
             }
-        });
+        }
+        finally
+        {
+            Array.ForEach(layers, static layer => layer.Dispose());
+        }
+    }
 }

@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 
 namespace NativeFfn.Tests.Software;
 
-/// <summary>The calls of the three libraries in their order, as text: <c>cuEventRecord(Event1, Stream1)</c>.</summary>
+/// <summary>The calls of the libraries in their order, as text: <c>cuEventRecord(Event1, Stream1)</c>.</summary>
 /// <remarks>
 /// A handle is its kind and number, device memory its address, and a place on the host <c>*</c>, but for factors and attributes, which are
 /// what lies there. Pushes and pops of contexts are left out.
@@ -14,7 +14,7 @@ internal sealed unsafe class CallLog(HandleTable handles)
     private const int LowestAddress = 1 << 16;
 
     private static readonly Dictionary<string, string[]> Parameters =
-        new[] { typeof(DriverExports), typeof(CuBlasLtExports), typeof(NvrtcExports) }
+        new[] { typeof(DriverExports), typeof(CuBlasLtExports), typeof(NvrtcExports), typeof(NcclExports) }
             .SelectMany(static exports => exports.GetMethods(BindingFlags.Public | BindingFlags.Static | BindingFlags.DeclaredOnly))
             .ToDictionary(static method => method.Name, static method => method.GetParameters().Select(static one => one.Name!).ToArray());
 

@@ -22,3 +22,15 @@ internal static class NvrtcResult
     public const int Compilation = 6;
     public const int InternalError = 11;
 }
+
+/// <summary>ncclResult_t.</summary>
+internal static class NcclResult
+{
+    public const int Success = 0;
+    public const int UnhandledCudaError = 1;
+    public const int InternalError = 3;
+    public const int InvalidArgument = 4;
+    public const int InvalidUsage = 5;
+    public const int RemoteError = 6;
+    public const int InProgress = 7;
+}

@@ -1,6 +1,6 @@
 namespace NativeFfn.Tests.Software;
 
-/// <summary>What every function of the three libraries does around its own work.</summary>
+/// <summary>What every function of the libraries does around its own work.</summary>
 internal static class ExportCall
 {
     /// <summary>A library's answers to what is the same in all of them.</summary>
@@ -12,13 +12,21 @@ internal static class ExportCall
     // The calls that need no context, and so say nothing about a lost one.
     private static readonly string[] WithoutContext = ["cuInit", "cuDriverGetVersion", "cuDevice", "cuCtxGetCurrent"];
 
-    private static readonly string[] WorkingAnyway = ["Free", "Destroy", "Release", "Unload", "PopCurrent", "EndCapture", "Synchronize"];
+    private static readonly string[] WorkingAnyway =
+        ["Free", "Destroy", "Release", "Unload", "PopCurrent", "EndCapture", "Synchronize", "Abort"];
 
     public static readonly Library Driver = new(CudaResult.Unknown, CudaResult.Deinitialized, DriverLost);
 
     public static readonly Library CuBlasLt = new(CublasResult.InternalError, CublasResult.NotInitialized, CuBlasLtLost);
 
     public static readonly Library Nvrtc = new(NvrtcResult.InternalError, NvrtcResult.InternalError, static (_, _) => 0);
+
+    public static readonly Library Nccl = new(
+        NcclResult.InternalError, NcclResult.UnhandledCudaError, static (name, _) =>
+            name is "ncclAllReduce" or "ncclBroadcast" or "ncclCommInitRankConfig" ? NcclResult.UnhandledCudaError : 0);
+
+    // A call that waits for other threads' may wait as long as any test.
+    private static readonly TimeSpan WaitLimit = TimeSpan.FromSeconds(60);
 
     /// <summary>Runs a function's work under the device's lock; no exception leaves it.</summary>
     /// <remarks>The arguments come as a tuple and the work is static, so that a call makes no objects of its own.</remarks>
@@ -30,13 +38,47 @@ internal static class ExportCall
             return library.Gone;
         }
 
+        long start = Environment.TickCount64;
+        bool again = false;
+        while (true)
+        {
+            if (TryRun(library, device, name, arguments, work, needsStart, again) is { } status)
+            {
+                return status;
+            }
+
+            again = true;
+            if (Environment.TickCount64 - start > WaitLimit.TotalMilliseconds)
+            {
+                using FairGate.Scope scope = device.Gate.EnterScope();
+                device.Violate($"{name} waits for ever.");
+                return library.Unexpected;
+            }
+
+            Thread.Sleep(1);
+        }
+    }
+
+    // Null where it waits for others' calls, who need the gate.
+    private static int? TryRun<T>(
+        in Library library, SoftwareDevice device, string name, T arguments, Func<SoftwareDevice, T, int> work, bool needsStart, bool again)
+    {
         long before = GC.GetAllocatedBytesForCurrentThread();
         using (device.Gate.EnterScope())
         {
             try
             {
+                if (again)
+                {
+                    return work(device, arguments);
+                }
+
                 device.Log?.Add(name, arguments);
                 return Run(library, device, name, arguments, work, needsStart);
+            }
+            catch (StillWaiting)
+            {
+                return null;
             }
             catch (NativeFailure failure)
             {

@@ -12,6 +12,7 @@ internal enum LaunchKind
     CopyOnDevice,
     Fill,
     Graph,
+    Collective,
 }
 
 /// <summary>The product of a launch: D[m, n] = epilogue(op(A) · op(B) + beta · C), column-major as cuBLASLt has it.</summary>
@@ -60,7 +61,7 @@ internal sealed record Launch(nint Stream, LaunchKind Kind, string Name, bool Ca
 
     public int GridY { get; init; }
 
-    /// <summary>Bytes that a copy or a fill moves.</summary>
+    /// <summary>Bytes that a copy, a fill or a collective moves.</summary>
     public long Bytes { get; init; }
 
     public MatmulLaunch? Matmul { get; init; }

@@ -7,3 +7,6 @@ internal sealed class NativeFailure(int status, string? violation = null) : Exce
 
     public string? Violation { get; } = violation;
 }
+
+/// <summary>Ends a call that waits for what other threads have to call first: it is made again.</summary>
+internal sealed class StillWaiting() : Exception;

@@ -1,5 +1,7 @@
 using NativeFfn.Backends.CuBlas;
+using NativeFfn.Backends.Parallel;
 using NativeFfn.Bindings.Cuda;
+using NativeFfn.Bindings.Nccl;
 using NUnit.Framework;
 
 namespace NativeFfn.Tests.Software;
@@ -32,6 +34,7 @@ internal sealed class SoftwareDevice : IDisposable
         Driver = new SoftwareSymbols("software libcuda", typeof(DriverExports), options.MissingFunctions);
         CuBlasLt = new SoftwareSymbols("software libcublasLt", typeof(CuBlasLtExports), options.MissingFunctions);
         Nvrtc = new SoftwareSymbols("software libnvrtc", typeof(NvrtcExports), options.MissingFunctions);
+        NcclSymbols = new SoftwareSymbols("software libnccl", typeof(NcclExports), options.MissingFunctions);
     }
 
     /// <summary>The device that calls go to.</summary>
@@ -46,6 +49,11 @@ internal sealed class SoftwareDevice : IDisposable
     public SoftwareSymbols CuBlasLt { get; }
 
     public SoftwareSymbols Nvrtc { get; }
+
+    public SoftwareSymbols NcclSymbols { get; }
+
+    /// <summary>What NCCL's ranks do with each other.</summary>
+    public SoftwareNccl Nccl { get; } = new();
 
     /// <summary>How many software devices this process had, with this one.</summary>
     public int Generation { get; } = Interlocked.Increment(ref s_generation);
@@ -117,6 +125,9 @@ internal sealed class SoftwareDevice : IDisposable
 
     /// <summary>The device for an engine's options.</summary>
     public CudaSource AsSource() => new(() => new CudaLibraries(Driver, CuBlasLt, Nvrtc));
+
+    /// <summary>NCCL for the ranks of a test.</summary>
+    public NcclSource AsNccl() => new(() => new NcclLibrary(NcclSymbols), () => CudaDriver.Start(Driver));
 
     /// <summary>
     /// Lets the n-th counted call from now on fail, 1 being the next one: with this CUresult if it is the driver's, and with an internal
@@ -279,7 +290,10 @@ internal sealed class SoftwareDevice : IDisposable
         {
             foreach (SoftwareStream stream in _all.SelectMany(static context => context.Streams).ToArray())
             {
-                stream.RunAll(this);
+                if (!stream.RunAll(this))
+                {
+                    Violate($"{stream.Pending.First()} waits for other ranks for ever.");
+                }
             }
 
             foreach (Allocation allocation in Memory.Live.Concat(Pinned.Live).Where(static one => !one.GuardsAreIntact))
@@ -301,6 +315,7 @@ internal sealed class SoftwareDevice : IDisposable
         SoftwareGraph { Context.Lost: not 0 } => null,
         SoftwareGraphExec { Context.Lost: not 0 } => null,
         SoftwareCublasHandle { Context.Lost: not 0 } => null,
+        SoftwareCommunicator { Context.Lost: not 0 } => null,
         _ => thing.GetType().Name.Replace("Software", "a ", StringComparison.Ordinal),
     };
 

@@ -9,7 +9,7 @@
 # ./run.sh all [ARGS]          parity, bench-gpu, sanitize (the default)
 # ARGS: --shape 4096x14336 --tokens 1,8,64,512,4096 --precision bf16,f16,fp8,tf32 --seconds 1
 # Everything it writes is in this folder; what it says is in logs/ too. Exit 0: all that was asked for is done and right.
-# NATIVEFFN_CUDA names the folder of cuBLASLt and NVRTC, PYTHON a Python with PyTorch, TEST_CATEGORIES other tests,
+# NATIVEFFN_CUDA names the folder of cuBLASLt and NVRTC, NATIVEFFN_NCCL NCCL's, PYTHON a Python with PyTorch, TEST_CATEGORIES other tests,
 # NATIVEFFN_REQUIRE_BACKENDS the backends that must be there.
 set -uo pipefail
 
@@ -108,7 +108,7 @@ for path in sys.path:
         print(folder)
 print(sys.prefix + "/lib")
 PYTHON
-        for file in "$folder"/libcublasLt.so* "$folder"/libnvrtc.so* "$folder"/libnvrtc-builtins.so*; do
+        for file in "$folder"/libcublasLt.so* "$folder"/libnvrtc.so* "$folder"/libnvrtc-builtins.so* "$folder"/libnccl.so*; do
             [[ ! -f $file || -e $here/cache/cuda/python/lib/${file##*/} ]] || ln -s "$file" "$here/cache/cuda/python/lib/"
         done
     done
@@ -118,6 +118,11 @@ PYTHON
 use_python_libraries() {
     local folder=$here/cache/cuda/python/lib
     link_python_libraries
+    if [[ -z ${NATIVEFFN_NCCL:-} && -e $folder/libnccl.so.2 ]]; then
+        export NATIVEFFN_NCCL=$folder/libnccl.so.2
+        say "NCCL: that of $python, $(readlink -f "$NATIVEFFN_NCCL")"
+    fi
+
     [[ -z ${NATIVEFFN_CUDA:-} && -n $(ask_gpu name) ]] || return 0
     compgen -G "$folder/libcublasLt.so*" >/dev/null && compgen -G "$folder/libnvrtc.so*" >/dev/null || return 0
     if NATIVEFFN_CUDA=$folder try_backend cublas; then

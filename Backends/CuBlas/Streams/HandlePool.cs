@@ -11,19 +11,20 @@ namespace NativeFfn.Backends.CuBlas.Streams;
 /// </remarks>
 internal sealed class HandlePool(CuBlasLtLibrary library, CudaContext context) : IDisposable
 {
-    private readonly ConcurrentBag<CuBlasLtHandle> _idle = [];
+    // No bag: that has memory of threads, which may be gone where a finalizer disposes of this.
+    private readonly ConcurrentStack<CuBlasLtHandle> _idle = [];
 
     /// <summary>A handle that nobody else uses.</summary>
     /// <exception cref="CuBlasLtException">There is none, and cuBLASLt makes no other.</exception>
-    public CuBlasLtHandle Take() => _idle.TryTake(out CuBlasLtHandle? handle) ? handle : library.CreateHandle(context);
+    public CuBlasLtHandle Take() => _idle.TryPop(out CuBlasLtHandle? handle) ? handle : library.CreateHandle(context);
 
     /// <summary>Gives a handle back.</summary>
-    public void Return(CuBlasLtHandle handle) => _idle.Add(handle);
+    public void Return(CuBlasLtHandle handle) => _idle.Push(handle);
 
     /// <summary>Destroys them all. No slot is left.</summary>
     public void Dispose()
     {
-        while (_idle.TryTake(out CuBlasLtHandle? handle))
+        while (_idle.TryPop(out CuBlasLtHandle? handle))
         {
             handle.Dispose();
         }

@@ -81,11 +81,6 @@ internal static unsafe partial class DriverExports
     {
         SoftwareContext context = device.CurrentContext();
         ForbidInCapture(device, nameof(cuCtxSynchronize));
-        foreach (SoftwareStream stream in context.Streams)
-        {
-            stream.RunAll(device);
-        }
-
-        return CudaResult.Success;
+        return context.Streams.All(stream => stream.RunAll(device)) ? CudaResult.Success : throw new StillWaiting();
     });
 }

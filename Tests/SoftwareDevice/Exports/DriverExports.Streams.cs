@@ -45,8 +45,7 @@ internal static unsafe partial class DriverExports
         SoftwareStream stream = StreamQueue.Find(device, handle);
         ForbidOnCaptured(stream, nameof(cuStreamSynchronize));
         ForbidInCapture(device, nameof(cuStreamSynchronize));
-        stream.RunAll(device);
-        return CudaResult.Success;
+        return stream.RunAll(device) ? CudaResult.Success : throw new StillWaiting();
     });
 
     // A query lets a little work happen, so that whoever asks again and again gets there.
@@ -144,8 +143,7 @@ internal static unsafe partial class DriverExports
     public static int cuEventSynchronize(nint handle) => RunStarted(nameof(cuEventSynchronize), handle, static (device, handle) =>
     {
         SoftwareEvent awaited = Outside(device, handle, nameof(cuEventSynchronize));
-        awaited.Latest?.Stream.RunUntil(device, awaited.Latest);
-        return CudaResult.Success;
+        return awaited.Latest?.Stream.RunUntil(device, awaited.Latest) ?? true ? CudaResult.Success : throw new StillWaiting();
     });
 
     [UnmanagedCallersOnly]

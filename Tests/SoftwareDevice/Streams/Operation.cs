@@ -11,6 +11,9 @@ internal abstract class Operation(Launch? launch)
     /// <summary>The cuBLASLt handle that may serve one stream at a time.</summary>
     public virtual object? Exclusive => null;
 
+    /// <summary>Whether it cannot be done yet, as it needs what others do first; asked when all before it is done.</summary>
+    public virtual bool Waits(SoftwareDevice device) => false;
+
     public abstract void Execute(SoftwareDevice device, SoftwareStream stream);
 
     /// <summary>Virtual milliseconds on the stream.</summary>

@@ -34,11 +34,12 @@ internal sealed class RecordOperation(EventRecord record) : Operation(null)
 /// <summary>Lets a stream wait for marks in others.</summary>
 internal sealed class WaitOperation(params IReadOnlyList<EventRecord> records) : Operation(null)
 {
+    public override bool Waits(SoftwareDevice device) => !records.All(record => record.Stream.RunUntil(device, record));
+
     public override void Execute(SoftwareDevice device, SoftwareStream stream)
     {
         foreach (EventRecord record in records)
         {
-            record.Stream.RunUntil(device, record);
             stream.Clock = Math.Max(stream.Clock, record.Time);
         }
     }

@@ -26,12 +26,18 @@ internal sealed class SoftwareStream(SoftwareContext context, nint handle, bool 
 
     public void Add(Operation operation) => _queue.Enqueue(operation);
 
-    public void RunOne(SoftwareDevice device)
+    /// <summary>Runs the next piece of work; false where it waits for others'.</summary>
+    public bool RunOne(SoftwareDevice device)
     {
+        if (Context.Lost == 0 && _queue.Peek().Waits(device))
+        {
+            return false;
+        }
+
         Operation operation = _queue.Dequeue();
         if (Context.Lost != 0)
         {
-            return;
+            return true;
         }
 
         try
@@ -48,22 +54,35 @@ internal sealed class SoftwareStream(SoftwareContext context, nint handle, bool 
             device.Violate($"{failure.Violation} (found when it ran)");
             Context.Lost = CudaResult.IsSticky(failure.Status) ? failure.Status : CudaResult.LaunchFailed;
         }
+
+        return true;
     }
 
-    public void RunAll(SoftwareDevice device)
+    /// <summary>Runs all work; false where some waits for others'.</summary>
+    public bool RunAll(SoftwareDevice device)
     {
         while (_queue.Count > 0)
         {
-            RunOne(device);
+            if (!RunOne(device))
+            {
+                return false;
+            }
         }
+
+        return true;
     }
 
-    /// <summary>Runs until a mark in this stream is passed.</summary>
-    public void RunUntil(SoftwareDevice device, EventRecord record)
+    /// <summary>Runs until a mark in this stream is passed; false where work before it waits for others'.</summary>
+    public bool RunUntil(SoftwareDevice device, EventRecord record)
     {
         while (!record.IsDone && _queue.Count > 0)
         {
-            RunOne(device);
+            if (!RunOne(device))
+            {
+                return false;
+            }
         }
+
+        return true;
     }
 }
