@@ -26,7 +26,9 @@ internal sealed class ForwardTimes
     /// <summary>Seconds that a forward of so many tokens takes; 0 where none was run yet.</summary>
     public double Of(int tokens) => Volatile.Read(ref _seconds[BitOperations.Log2((uint)tokens)]);
 
-    /// <summary>The same where such a forward was run, else by the next smaller one that was, as if each token took as long; 0 where there is none.</summary>
+    /// <summary>
+    /// The same where such a forward was run, else by the next smaller one that was, as if each token took as long; 0 where there is none.
+    /// </summary>
     public double Expected(int tokens)
     {
         int known = BitOperations.Log2((uint)tokens);

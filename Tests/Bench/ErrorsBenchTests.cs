@@ -13,12 +13,15 @@ public sealed class ErrorsBenchTests
         using var stdout = new StringWriter();
         using var stderr = new StringWriter();
         Assert.That(Program.Run(["errors", "--shape", "128x352"], stdout, stderr), Is.Zero, stderr.ToString());
-        Dictionary<string, double[]> rows = stdout.ToString().Split('\n').Where(static line => line.StartsWith("| ", StringComparison.Ordinal))
-            .Select(static line => line.Split('|', StringSplitOptions.TrimEntries)[1..^1]).Skip(1).Where(static cells => !cells[1].EndsWith(':'))
+        Dictionary<string, double[]> rows = stdout.ToString().Split('\n')
+            .Where(static line => line.StartsWith("| ", StringComparison.Ordinal))
+            .Select(static line => line.Split('|', StringSplitOptions.TrimEntries)[1..^1])
+            .Skip(1).Where(static cells => !cells[1].EndsWith(':'))
             .ToDictionary(static cells => cells[0], static cells => cells[1..].Select(Number).ToArray());
         using (Assert.EnterMultipleScope())
         {
-            Assert.That(rows.Keys, Is.SupersetOf(new[] { "f32", "bf16", "f16", "fp8", "int8", "int4", "w8a8", "w4a8", "int4, plain rounding" }));
+            Assert.That(
+                rows.Keys, Is.SupersetOf(new[] { "f32", "bf16", "f16", "fp8", "int8", "int4", "w8a8", "w4a8", "int4, plain rounding" }));
             Assert.That(rows["f32"], Is.All.LessThan(2e-6));
 
             // Weights: Gaussian, with outliers; results: Gaussian, outliers in rows, in weights, in both.

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using CsCheck;
-using NativeFfn.Backends;
 using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Cpu.Numa;
 using NativeFfn.Bindings.Memory;

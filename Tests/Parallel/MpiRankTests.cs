@@ -48,7 +48,10 @@ public sealed class MpiRankTests
     {
         int[] sentBytes = [.. Enumerable.Range(0, group.Ranks).Select(to => bytes(group.Rank, to))];
         int[] receivedBytes = [.. Enumerable.Range(0, group.Ranks).Select(from => bytes(from, group.Rank))];
-        byte[] sent = [.. Enumerable.Range(0, group.Ranks).SelectMany(to => Enumerable.Repeat((byte)((group.Rank * 16) + to), sentBytes[to]))];
+        byte[] sent =
+        [
+            .. Enumerable.Range(0, group.Ranks).SelectMany(to => Enumerable.Repeat((byte)((group.Rank * 16) + to), sentBytes[to])),
+        ];
         byte[] received = new byte[receivedBytes.Sum()];
         group.AllToAll(sent, sentBytes, received, receivedBytes);
         Assert.That(received, Is.EqualTo(

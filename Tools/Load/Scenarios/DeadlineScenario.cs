@@ -4,7 +4,9 @@ using NativeFfn.Load.Wire;
 
 namespace NativeFfn.Load.Scenarios;
 
-/// <summary>Requests with a deadline behind a forward that takes far longer: each is answered by its deadline, with rows or with 504.</summary>
+/// <summary>
+/// Requests with a deadline behind a forward that takes far longer: each is answered by its deadline, with rows or with 504.
+/// </summary>
 internal static class DeadlineScenario
 {
     private const int Rounds = 5;
@@ -33,7 +35,8 @@ internal static class DeadlineScenario
         int tokens = (int)Math.Clamp(Long.TotalMilliseconds / tokenMs, PartThatWaits, MaxTokens);
         int row = plan.Shape.DModel * sizeof(float);
         Text.Heading(
-            $"a deadline of {Deadline.TotalMilliseconds:0} ms behind a forward of {tokens} tokens, {tokens * tokenMs / 1000:0.0} s by bench");
+            $"a deadline of {Deadline.TotalMilliseconds:0} ms behind a forward of {tokens} tokens, "
+            + $"{tokens * tokenMs / 1000:0.0} s by bench");
         long bytes = (long)tokens * row;
         LoadPlan large = plan with
         {

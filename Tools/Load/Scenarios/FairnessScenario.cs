@@ -3,7 +3,9 @@ using NativeFfn.Load.Wire;
 
 namespace NativeFfn.Load.Scenarios;
 
-/// <summary>Two models of one server, one of them flooded: how long the other's clients wait, beside when they have the server alone.</summary>
+/// <summary>
+/// Two models of one server, one of them flooded: how long the other's clients wait, beside when they have the server alone.
+/// </summary>
 internal static class FairnessScenario
 {
     private const string Other = "other";
