@@ -66,11 +66,10 @@ for model in "$root"/Tests/Golden/cases/{llama,mixtral}; do
     "${command[@]}" verify --model "$model" --require managed,cblas
 done
 
-tests=(Golden Checkpoints Loading Hosting AspNetCore Server Abi Kernels)
+tests=(Golden Checkpoints Loading Hosting AspNetCore Abi Kernels)
 
-# Tables of families, what configurations state and models made for the page are the same everywhere; an emulated process starts no
-# other, which two tests of the server would.
-without=(Checkpoints.Famil Checkpoints.Stated Golden.Famil Server.SampleModel Server.OperationTests.A_signal Server.OperationTests.A_start)
+# Tables of families and what configurations state are the same everywhere.
+without=(Checkpoints.Famil Checkpoints.Stated Golden.Famil)
 if (($# == 0)); then
     filter="TestCategory!=Sdk&TestCategory!=Clone&TestCategory!=SoftwareDevice$(printf '&FullyQualifiedName!~%s' "${without[@]}")"
     set -- --filter "$filter&($(printf '|FullyQualifiedName~Tests.%s' "${tests[@]}" | cut -c 2-))"

@@ -17,8 +17,7 @@ public sealed class NcclParityTests : NcclTeam
     public void Dense_layers_give_what_one_GPU_gives([Range(2, 4)] int ranks) => Compare(
         ranks,
         FfnPrecision.Float32,
-        [.. ParityCases.OfKinds().Concat(ParityCases.OfNorms())
-            .Where(layer => layer.Spec.DFf >= ranks && DeviceFormula.WhyNot(layer.Spec) is null)]);
+        [.. RankCases.Dense(ranks).Where(static layer => DeviceFormula.WhyNot(layer.Spec) is null)]);
 
     [Test]
     public void Stacks_are_cut_by_pairs_and_stay_on_the_GPU_between_them([Range(2, 4)] int ranks)
