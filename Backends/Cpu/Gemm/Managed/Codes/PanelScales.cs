@@ -52,7 +52,7 @@ internal sealed unsafe class PanelScales<TSimd, TVector>(CodeForm form)
     /// <param name="scale">The scale.</param>
     public void Store(byte* block, int groups, int unit, int lane, CodeScale scale)
     {
-        Places places = PlacesOf(block, groups);
+        BlockAddresses places = AddressesOf(block, groups);
         int factor = unit / _unitsOfFactor;
 
         // A scale that is no number makes all sums of its row such, so that it stays where units share it.
@@ -85,7 +85,7 @@ internal sealed unsafe class PanelScales<TSimd, TVector>(CodeForm form)
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public void Expand(byte* block, int groups, float* expanded)
     {
-        Places places = PlacesOf(block, groups);
+        BlockAddresses places = AddressesOf(block, groups);
         int units = groups * UnitsOfGroup;
         for (int first = 0, factor = 0; first < units; first += _unitsOfFactor, factor++)
         {
@@ -175,14 +175,14 @@ internal sealed unsafe class PanelScales<TSimd, TVector>(CodeForm form)
 
     private int Factors(int units) => (units + _unitsOfFactor - 1) / _unitsOfFactor;
 
-    private Places PlacesOf(byte* block, int groups)
+    private BlockAddresses AddressesOf(byte* block, int groups)
     {
         int units = groups * UnitsOfGroup;
         int factors = Factors(units);
         byte* minima = block + (factors * _factorBytes);
         byte* zeros = minima + (form.HasMinima ? factors * _factorBytes : 0);
         byte* steps = zeros + (form.HasZeros ? factors * Rows : 0);
-        return new Places { Factors = block, Minima = minima, Zeros = zeros, Steps = steps, MinimumSteps = steps + (units * _stepBytes) };
+        return new BlockAddresses { Factors = block, Minima = minima, Zeros = zeros, Steps = steps, MinimumSteps = steps + (units * _stepBytes) };
     }
 
     private void StoreNumber(byte* numbers, int lane, float number)
@@ -218,7 +218,7 @@ internal sealed unsafe class PanelScales<TSimd, TVector>(CodeForm form)
         return TSimd.SelectLess(TSimd.Abs(half), TSimd.Broadcast(NoHalf), half, TSimd.OrBits(half, TSimd.BroadcastBits(ExponentBits)));
     }
 
-    private ref struct Places
+    private ref struct BlockAddresses
     {
         public byte* Factors;
         public byte* Minima;
