@@ -22,7 +22,10 @@ public sealed record NumaNode(string Name, string Processors, int Threads, long 
 /// <param name="Problem">What the system refuses, or what keeps weights from where they belong; null where all is well.</param>
 public sealed record NumaReport(ImmutableArray<NumaNode> Nodes, string? Reason, string? Problem)
 {
+    /// <summary>What it says, a node or a reason each.</summary>
+    internal IEnumerable<string> Lines =>
+        [.. Nodes.Select(static node => $"node {node.Name}: {node}"), .. new[] { Reason, Problem }.OfType<string>()];
+
     /// <inheritdoc/>
-    public override string ToString() => string.Join(
-        "; ", [.. Nodes.Select(static node => $"node {node.Name}: {node}"), .. new[] { Reason, Problem }.OfType<string>()]);
+    public override string ToString() => string.Join("; ", Lines);
 }

@@ -24,12 +24,6 @@ internal sealed record BackendInfo(string Name, bool Available, string? Version,
 /// <param name="Reason">Why C# multiplies where there is assembled code elsewhere; null else.</param>
 internal sealed record KernelInfo(string Precision, string Instructions, double? AssembledMilliseconds, string? Reason);
 
-/// <summary>How engines on the CPU use the machine's NUMA nodes in <c>info --json</c>.</summary>
-/// <param name="Nodes">The nodes that threads are bound to; none where nothing is bound.</param>
-/// <param name="Reason">Why there is nothing to bind; null where there is.</param>
-/// <param name="Problem">What the system refuses, or what keeps weights from where they belong; null where all is well.</param>
-internal sealed record NumaInfo(ImmutableArray<NumaNode> Nodes, string? Reason, string? Problem);
-
 /// <summary>What rows go between GPUs by in <c>info --json</c>.</summary>
 /// <param name="Version">NCCL's version; null where it is unavailable.</param>
 /// <param name="Path">Its file.</param>
@@ -56,7 +50,7 @@ internal sealed record InfoReport(
     ImmutableArray<KernelInfo> Kernels,
     Dictionary<string, bool> InstructionSets,
     int Threads,
-    NumaInfo? Numa,
+    NumaReport? Numa,
     string OperatingSystem,
     string Architecture,
     string Runtime)
@@ -85,9 +79,7 @@ internal sealed record InfoReport(
                 .Select(static kernel => new KernelInfo(Names<FfnPrecision>.Of(kernel.Precision), kernel.Instructions, kernel.Milliseconds, kernel.Reason))],
             FindInstructionSets(),
             Environment.ProcessorCount,
-            candidates.Select(static candidate => candidate.Description?.Numa).FirstOrDefault(static numa => numa is not null) is { } numa
-                ? new NumaInfo(numa.Nodes, numa.Reason, numa.Problem)
-                : null,
+            candidates.Select(static candidate => candidate.Description?.Numa).FirstOrDefault(static numa => numa is not null),
             RuntimeInformation.OSDescription,
             RuntimeInformation.ProcessArchitecture.ToString(),
             RuntimeInformation.FrameworkDescription + (RuntimeFeature.IsDynamicCodeCompiled ? string.Empty : ", compiled ahead of time"));

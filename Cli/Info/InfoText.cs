@@ -35,10 +35,9 @@ internal static class InfoText
         Line(terminal, "runtime", report.Runtime);
     }
 
-    private static void WriteNodes(Terminal terminal, NumaInfo? numa)
+    private static void WriteNodes(Terminal terminal, NumaReport? numa)
     {
-        IEnumerable<string> lines = [.. (numa?.Nodes ?? []).Select(static node => $"node {node.Name}: {node}"), .. new[] { numa?.Reason, numa?.Problem }.OfType<string>()];
-        foreach ((int index, string line) in lines.Index())
+        foreach ((int index, string line) in (numa?.Lines ?? []).Index())
         {
             Line(terminal, index == 0 ? "numa" : string.Empty, line);
         }

@@ -7,6 +7,7 @@ using NativeFfn.Bench.Reporting;
 using NativeFfn.Bench.Subjects;
 using NativeFfn.Cli;
 using NativeFfn.Cli.Options;
+using NativeFfn.Cli.Verification;
 using Spectre.Console;
 
 namespace NativeFfn.Bench.Errors;
@@ -76,22 +77,17 @@ internal static class ErrorsCommand
         }
     }
 
-    // The largest of 32 becomes the largest code, and the others the nearest.
+    // As convert tells it beside its own choice.
     private static void RoundPlainly(Span<float> row)
     {
+        Span<sbyte> codes = stackalloc sbyte[GroupQuantizer.Group];
         for (; !row.IsEmpty; row = row[Math.Min(GroupQuantizer.Group, row.Length)..])
         {
             Span<float> group = row[..Math.Min(GroupQuantizer.Group, row.Length)];
-            float largest = 0;
-            foreach (float weight in group)
+            float scale = BFloat16Encoding.Widen(GroupQuantizer.Quantize(group, Int4Encoding.Largest, codes, plain: true));
+            for (int i = 0; i < group.Length; i++)
             {
-                largest = Math.Max(largest, Math.Abs(weight));
-            }
-
-            float scale = largest / Int4Encoding.Largest;
-            foreach (ref float weight in group)
-            {
-                weight = scale == 0 ? 0 : scale * MathF.Round(weight / scale);
+                group[i] = scale * codes[i];
             }
         }
     }
@@ -110,7 +106,7 @@ internal static class ErrorsCommand
             using FfnLayer layer = engine.CreateLayer(spec, changed);
             float[] output = new float[_expected.Length];
             layer.Forward(rows, output);
-            return (layer.QuantizationError + (changed == weights ? 0 : Distance(changed)), Distance(_expected, output));
+            return (layer.QuantizationError + (changed == weights ? 0 : Distance(changed)), Comparison.Of(output, _expected).RelativeL2);
         }
 
         // Of the matrix that loses most, as the engine tells it.
@@ -120,19 +116,7 @@ internal static class ErrorsCommand
             float[] other = new float[tensor.ElementCount];
             weights.ReadRows(tensor, 0, whole);
             changed.ReadRows(tensor, 0, other);
-            return Distance(Array.ConvertAll(whole, static value => (double)value), other);
+            return Comparison.Of(other, Array.ConvertAll(whole, static value => (double)value)).RelativeL2;
         });
-
-        private static double Distance(double[] wanted, float[] found)
-        {
-            (double error, double norm) = (0, 0);
-            for (int i = 0; i < wanted.Length; i++)
-            {
-                error += Math.Pow(found[i] - wanted[i], 2);
-                norm += wanted[i] * wanted[i];
-            }
-
-            return Math.Sqrt(error / norm);
-        }
     }
 }

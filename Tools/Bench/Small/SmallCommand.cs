@@ -20,10 +20,6 @@ internal static class SmallCommand
     // An odd number, so that the median is one of them, and many: on a shared machine short windows in turns meet the same company.
     private const int Rounds = 15;
 
-    // Of the tables: each measures a layer with so many subjects.
-    private const int PeerSubjects = 7;
-    private const int ClientSubjects = 4;
-
     // Windows of every subject's first calls, which compile it, grow its buffers, and let it learn.
     private const int WarmUpWindows = 8;
 
@@ -31,6 +27,21 @@ internal static class SmallCommand
     [
         FfnSpec.Create(FfnKind.Relu, 64, 256), FfnSpec.Create(FfnKind.SwiGlu, 64, 256),
         FfnSpec.Create(FfnKind.Relu, 256, 1024), FfnSpec.Create(FfnKind.SwiGlu, 256, 1024),
+    ];
+
+    // Ours first: chosen threads, then fixed ones; behind them the peers.
+    private static readonly ImmutableArray<Func<LayerWeights, ISmallSubject>> BesidePeers =
+    [
+        static weights => new DirectSubject(weights, 0), static weights => new DirectSubject(weights, 1),
+        static weights => new DirectSubject(weights, 2), static weights => new SmallOnnxSubject(weights, 1),
+        static weights => new SmallOnnxSubject(weights, 2), static weights => new TensorPrimitivesSubject(weights),
+        static weights => new ClientSubject(weights, 0),
+    ];
+
+    private static readonly ImmutableArray<Func<LayerWeights, ISmallSubject>> Clients =
+    [
+        static weights => new DirectSubject(weights, 0), static weights => new ClientSubject(weights, 0),
+        static weights => new DirectSubject(weights, 1), static weights => new ClientSubject(weights, 1),
     ];
 
     private static readonly ImmutableArray<int> TokenCounts = [1, 8];
@@ -55,45 +66,29 @@ internal static class SmallCommand
         stdout.WriteLine(
             $"{Machine.Here()}; {busy} busy threads; microseconds from call to return, median of {Rounds} rounds in turns");
         using var others = new BusyThreads(busy);
-        int cells = Layers.Length * ((clientOnly ? 0 : TokenCounts.Length * CallerCounts.Length * PeerSubjects) + (ClientCounts.Length * ClientSubjects));
+        int cells = Layers.Length * ((clientOnly ? 0 : TokenCounts.Length * CallerCounts.Length * BesidePeers.Length) + (ClientCounts.Length * Clients.Length));
         var window = TimeSpan.FromSeconds(seconds / (cells * (Rounds + WarmUpWindows)));
         if (!clientOnly)
         {
-            // Ours first: chosen threads, then fixed ones; behind them the peers.
             WriteTable(
-                stdout,
-                "beside other libraries (the number behind a name is its threads)",
-                TokenCounts,
-                CallerCounts,
-                window,
-                static weights =>
-                [
-                    new DirectSubject(weights, 0), new DirectSubject(weights, 1), new DirectSubject(weights, 2),
-                    new SmallOnnxSubject(weights, 1), new SmallOnnxSubject(weights, 2), new TensorPrimitivesSubject(weights),
-                    new ClientSubject(weights, 0),
-                ],
+                stdout, "beside other libraries (the number behind a name is its threads)", TokenCounts, CallerCounts, window, BesidePeers,
                 [new("direct / best fixed", 0, 1..3), new("direct / best peer", 0, 3..6)]);
         }
 
         WriteTable(
-            stdout,
-            "a server's client beside direct calls",
-            [1],
-            ClientCounts,
-            window,
-            static weights => [new DirectSubject(weights, 0), new ClientSubject(weights, 0), new DirectSubject(weights, 1), new ClientSubject(weights, 1)],
+            stdout, "a server's client beside direct calls", [1], ClientCounts, window, Clients,
             [new("client / direct", 1, 0..1), new("client, 1 / direct, 1", 3, 2..3)]);
     }
 
     private static void WriteTable(
         TextWriter stdout, string title, ImmutableArray<int> tokenCounts, ImmutableArray<int> callerCounts, TimeSpan window,
-        Func<LayerWeights, ISmallSubject[]> open, ImmutableArray<Ratio> ratios)
+        ImmutableArray<Func<LayerWeights, ISmallSubject>> open, ImmutableArray<Ratio> ratios)
     {
         Table? table = null;
         foreach (FfnSpec spec in Layers)
         {
             using var weights = new LayerWeights(spec);
-            ISmallSubject[] subjects = open(weights);
+            ISmallSubject[] subjects = [.. open.Select(subject => subject(weights))];
             try
             {
                 table ??= Markdown.Table(

@@ -111,11 +111,12 @@ internal sealed unsafe class PanelGemm : IGemm
         bool isInner = stage < group.Network.Stages.Length - 1 && !(stage == 0 && group.Network.FinishesHiddenRows);
         int end = (region.EndColumn + Kernel.Rows - 1) / Kernel.Rows;
         int together = PanelsAtATime(group);
+        bool isSingle = IsSingle(group, stage);
         for (int first = region.FirstColumn / Kernel.Rows; first < end; first += together)
         {
             int panels = Math.Min(together, end - first);
             long start = chunk.Now();
-            if (IsSingle(group, stage))
+            if (isSingle)
             {
                 MultiplyToken(chunk, group, stage, region, first * projections, panels, worker);
                 chunk.Add(FfnStep.Gemm, start);
@@ -330,7 +331,8 @@ internal sealed unsafe class PanelGemm : IGemm
         float* together = stackalloc float[MostTileTokens * PanelFormat.GroupColumns];
 
         // Floats go as they are multiplied, integers by whole groups.
-        int step = IsSingle(group, stage) ? panels * Kernel.Rows
+        bool isSingle = IsSingle(group, stage);
+        int step = isSingle ? panels * Kernel.Rows
             : group.Network.Weights[stage + 1].KernelOf(0).Form.IsFloat ? Kernel.Rows
             : Math.Max(Kernel.Rows, PanelFormat.GroupColumns);
         int end = Math.Min(width, (firstPanel + panels) * Kernel.Rows);
@@ -344,7 +346,7 @@ internal sealed unsafe class PanelGemm : IGemm
                 int panel = (column / Kernel.Rows) - firstPanel;
                 int count = Math.Min(step, end - column);
                 float* rows = Sums(chunk, group, worker, panel * projections) + above;
-                if (step > Kernel.Rows && !IsSingle(group, stage))
+                if (step > Kernel.Rows && !isSingle)
                 {
                     for (int i = 0; i * Kernel.Rows < count; i++)
                     {
