@@ -68,7 +68,8 @@ public sealed class FfnSpec
     public string? WhyNoBlock => _formula.WhyNoBlock;
 
     /// <summary>
-    /// What <see cref="FfnMode.Block"/> computes, as in <c>x + F(rmsnorm[1e-5](x))</c>: F is the network, x a token's row; null where it is refused.
+    /// What <see cref="FfnMode.Block"/> computes, as in <c>x + F(norm(x))</c> with the norm's name and ε: F is the network, x a token's row; null where
+    /// it is refused.
     /// </summary>
     public string? BlockFormula => Modes.Contains(FfnMode.Block) ? BlockText.Of(this) : null;
 

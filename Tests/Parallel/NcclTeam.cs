@@ -17,7 +17,9 @@ public abstract class NcclTeam : DeviceTests
     private protected FfnEngineOptions OptionsOf(ICollective rank, FfnPrecision precision = FfnPrecision.Float32) =>
         Options(precision, DecodeTokens) with
         {
-            Parallel = "auto", Device = rank.Rank, Ranks = new GivenCollective(rank) { Nccl = Device.AsNccl() },
+            Parallel = "auto",
+            Device = rank.Rank,
+            Ranks = new GivenCollective(rank) { Nccl = Device.AsNccl() },
         };
 
     /// <summary>Runs engines on machines of so many GPUs: rank 0 does the work with its layers, the others follow.</summary>

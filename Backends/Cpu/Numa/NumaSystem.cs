@@ -28,7 +28,8 @@ internal unsafe record NumaSystem : NumaSource
             {
                 failure = ExceptionDispatchInfo.Capture(exception);
             }
-        }) { IsBackground = true, Name = "NativeFfn nodes" };
+        })
+        { IsBackground = true, Name = "NativeFfn nodes" };
         try
         {
             thread.Start();
