@@ -9,9 +9,8 @@ processor=${1:-}
 [[ $# -le 1 && $processor =~ ^(|native|x86-64-v[2-4])$ ]] ||
     fail "'$*' is no processor to compile for. Use x86-64-v3, x86-64-v4 or native, or nothing."
 
-# What the ahead-of-time compiler links with.
+# What the ahead-of-time compiler links with: sets $compiler.
 require_linker() {
-    local compiler
     compiler=$(command -v clang || command -v gcc) ||
         fail "compiling ahead of time needs clang or gcc to link with. Install the packages clang and zlib1g-dev (Debian, Ubuntu) or clang and zlib-devel (Fedora)."
     echo 'int main(void) { return 0; }' | "$compiler" -x c - -lz -o /dev/null 2>/dev/null ||
@@ -44,6 +43,33 @@ for _ in {1..10}; do
 done
 cat "$work/smoke.txt"
 "$command" info
+
+# kernels COMMAND ...: what multiplies, as the command says when it is run so.
+kernels() { "$@" "$command" info | sed -n '/^kernels/,/^instructions/p' | sed 's/, assembled in .*//'; }
+
+# The same where the system refuses memory that was writable to become code: kernels are assembled all the same. And where it refuses
+# all new code: C# multiplies.
+if [[ $(uname -s) == Linux ]]; then
+    "$compiler" -o "$work/refuse" "$root/build/refuse.c"
+    for refused in mdwe executable; do
+        "$work/refuse" "$refused" "$(command -v true)" || {
+            say "warning: this system does not know how to refuse memory for code ($refused); not tried."
+            continue
+        }
+        say "with memory for code refused ($refused) ..."
+        "$work/refuse" "$refused" "$artifacts/aot/smoke/AheadOfTime" >"$work/smoke.txt" || {
+            cat "$work/smoke.txt"
+            fail "the smoke test failed where memory for code is refused ($refused)."
+        }
+        found=$(kernels "$work/refuse" "$refused")
+        echo "$found"
+        if [[ $refused == mdwe ]]; then
+            [[ $found == "$(kernels env)" ]] || fail "other kernels multiply where memory that was writable may not become code."
+        else
+            ! grep -q ': vp\?dp' <<<"$found" || fail "kernels are assembled where all new code is refused."
+        fi
+    done
+fi
 "$command" init --kind swiglu --shape 250x682 --layers 2 --sample-input 65 --output "$work/model"
 "$command" forward --model "$work/model" --layer 1 --mode block --input "$work/model/input.safetensors" --output "$work/output.safetensors"
 "$command" verify --model "$work/model" --layer 1

@@ -1,12 +1,17 @@
 using System.Diagnostics;
 using System.Runtime.Intrinsics;
+using NativeFfn.Backends.Cpu.Gemm.Assembled;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Cli.Benchmarking;
 
 namespace NativeFfn.Bench.Ceiling;
 
-/// <summary>Measures what the machine can do at most, on all threads together, and keeps the best that was ever seen.</summary>
-internal sealed class CeilingMeter
+/// <summary>Measures what the machine does at most on all threads together, again and again through a run, and takes medians as of all that runs there.</summary>
+internal sealed class CeilingMeter : IDisposable
 {
+    /// <summary>The name of multiply-adds of float32.</summary>
+    public const string MultiplyAdd = "multiply-add";
+
     // A millisecond or two: far longer than threads need to start, and yet short enough to fit between others on a shared machine.
     private const long MultiplyTurns = 400_000;
 
@@ -20,18 +25,27 @@ internal sealed class CeilingMeter
     private const int MostPasses = 40;
 
     private readonly int _threads;
-    private readonly Dictionary<long, double> _bytesPerSecond = [];
-    private double _flopsPerSecond;
+    private readonly Dictionary<string, DotProductLoop> _products = [];
+    private readonly Dictionary<long, List<double>> _reads = [];
+    private readonly Dictionary<string, List<double>> _multiplies = [];
 
     // Results that nobody needs but the compiler, which would leave out a loop without one.
     private volatile float _sink;
 
     /// <summary>Nothing was measured yet.</summary>
     /// <param name="threads">Threads to measure with.</param>
-    public CeilingMeter(int threads) => _threads = threads;
+    /// <param name="precisions">Those whose instructions are to be measured.</param>
+    public CeilingMeter(int threads, IEnumerable<FfnPrecision> precisions)
+    {
+        _threads = threads;
+        foreach (DotProduct product in precisions.Select(ProductOf).OfType<DotProduct>().Distinct())
+        {
+            _products.Add(DotProducts.NameOf(product), new DotProductLoop(product));
+        }
+    }
 
-    /// <summary>Best rate of multiply-adds so far, each counted as two operations.</summary>
-    public double FlopsPerSecond => _flopsPerSecond;
+    /// <summary>The instruction that our kernels of a precision multiply with here.</summary>
+    public static string InstructionOf(FfnPrecision precision) => ProductOf(precision) is { } product ? DotProducts.NameOf(product) : MultiplyAdd;
 
     /// <summary>Measures once more.</summary>
     /// <param name="roundBytes">Sizes of what the subjects read over and over.</param>
@@ -49,25 +63,50 @@ internal sealed class CeilingMeter
         {
             MeasureWith<Register128>(roundBytes);
         }
+
+        foreach ((string name, DotProductLoop loop) in _products)
+        {
+            Add(_multiplies, name, MostPasses, (double)MultiplyTurns * loop.OperationsPerTurn * _threads, _ => loop.Run(MultiplyTurns));
+        }
     }
 
-    /// <summary>Best rate so far of reading as many bytes over and over, as forwards do with their weights.</summary>
-    public double BytesPerSecond(long roundBytes) => _bytesPerSecond[roundBytes];
+    /// <summary>Rate of reading as many bytes over and over, as forwards do with their weights.</summary>
+    public double BytesPerSecond(long roundBytes) => Times.Median(_reads[roundBytes]);
+
+    /// <summary>Rate of a precision's instruction in registers, a multiply-add counted as two operations.</summary>
+    public double OperationsPerSecond(FfnPrecision precision) => Times.Median(_multiplies[InstructionOf(precision)]);
 
     /// <summary>
     /// The roofline (Williams, Waterman and Patterson 2009): a forward reads its weights once and does its operations, at best both at a time.
     /// </summary>
+    /// <param name="precision">The precision.</param>
     /// <param name="roundBytes">Bytes that forwards read before they come back to the same ones.</param>
     /// <param name="readBytes">Bytes of weights that one forward reads.</param>
-    /// <param name="flops">Operations of one forward.</param>
-    public double RooflineSeconds(long roundBytes, long readBytes, double flops) =>
-        Math.Max(readBytes / _bytesPerSecond[roundBytes], flops / _flopsPerSecond);
+    /// <param name="operations">Operations of one forward.</param>
+    public double RooflineSeconds(FfnPrecision precision, long roundBytes, long readBytes, double operations) =>
+        Math.Max(readBytes / BytesPerSecond(roundBytes), operations / OperationsPerSecond(precision));
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (DotProductLoop loop in _products.Values)
+        {
+            loop.Dispose();
+        }
+    }
+
+    private static DotProduct? ProductOf(FfnPrecision precision) =>
+        DotProducts.Of(TokenTypes.Of(precision)) is { } product && DotProducts.WhyNot(product) is null ? product : null;
 
     private unsafe void MeasureWith<TVector>(IEnumerable<long> roundBytes)
         where TVector : struct, IVectorRegister<TVector>
     {
-        double seconds = BestPass(MostPasses, _ => _sink = CeilingLoops<TVector>.Multiply(MultiplyTurns));
-        _flopsPerSecond = Math.Max(_flopsPerSecond, _threads * (double)MultiplyTurns * CeilingLoops<TVector>.FlopsPerTurn / seconds);
+        Add(
+            _multiplies,
+            MultiplyAdd,
+            MostPasses,
+            (double)MultiplyTurns * CeilingLoops<TVector>.FlopsPerTurn * _threads,
+            _ => _sink = CeilingLoops<TVector>.Multiply(MultiplyTurns));
         foreach (long bytes in roundBytes.Distinct())
         {
             long share = Math.Max(1, bytes / sizeof(float) / _threads / CeilingLoops<TVector>.ReadStep) * CeilingLoops<TVector>.ReadStep;
@@ -75,19 +114,30 @@ internal sealed class CeilingMeter
             memory.Span.Fill(1);
             long read = memory.Length * (long)sizeof(float);
             long turns = Math.Max(1, LeastPassBytes / read);
-            seconds = BestPass((int)Math.Clamp(MostPassBytes / (turns * read), FewestPasses, MostPasses), thread =>
+            int passes = (int)Math.Clamp(MostPassBytes / (turns * read), FewestPasses, MostPasses);
+            Add(_reads, bytes, passes, turns * read, thread =>
             {
                 for (long turn = 0; turn < turns; turn++)
                 {
                     _sink = CeilingLoops<TVector>.Read(memory.Pointer + (thread * share), share);
                 }
             });
-            _bytesPerSecond[bytes] = Math.Max(_bytesPerSecond.GetValueOrDefault(bytes), turns * read / seconds);
         }
     }
 
-    // The shortest time from the first thread's start to the last one's end.
-    private double BestPass(int passes, Action<int> work)
+    private void Add<TKey>(Dictionary<TKey, List<double>> rates, TKey key, int passes, double amount, Action<int> work)
+        where TKey : notnull
+    {
+        if (!rates.TryGetValue(key, out List<double>? known))
+        {
+            rates.Add(key, known = []);
+        }
+
+        known.AddRange(Passes(passes, work).Select(seconds => amount / seconds));
+    }
+
+    // Seconds of each, from the first thread's start to the last one's end.
+    private IEnumerable<double> Passes(int passes, Action<int> work)
     {
         using var barrier = new Barrier(_threads);
         long[] starts = new long[_threads * passes];
@@ -104,8 +154,7 @@ internal sealed class CeilingMeter
         }))];
         Array.ForEach(team, static thread => thread.Start());
         Array.ForEach(team, static thread => thread.Join());
-        return Enumerable.Range(0, passes)
-            .Select(pass => ends.AsSpan(pass * _threads, _threads).ToArray().Max() - starts.AsSpan(pass * _threads, _threads).ToArray().Min())
-            .Min() / (double)Stopwatch.Frequency;
+        return [.. Enumerable.Range(0, passes).Select(pass => Stopwatch.GetElapsedTime(
+            starts.AsSpan(pass * _threads, _threads).ToArray().Min(), ends.AsSpan(pass * _threads, _threads).ToArray().Max()).TotalSeconds)];
     }
 }

@@ -18,8 +18,7 @@ internal sealed record ComparisonReport(Machine Machine, ImmutableArray<ShapeRep
 /// <param name="Processors">Processors that the threads were kept on; empty where they were not.</param>
 /// <param name="OtherLoad">The part of the processors that other processes had meanwhile, 0 to 1; null where it is unknown.</param>
 /// <param name="CacheBytes">Bytes of the last cache, from which the copies of the weights follow.</param>
-/// <param name="Gflops">Best rate of multiply-adds, each counted as two, in 10⁹ a second.</param>
-/// <param name="GbPerSec">Best rate of reading weights, by precision, in 10⁹ bytes a second.</param>
+/// <param name="Ceilings">What the machine does at most, by precision.</param>
 /// <param name="Subjects">The subjects, in the order of the catalog.</param>
 /// <param name="Rows">Token counts in the order measured, subjects in the order of the catalog.</param>
 /// <param name="Server">A server's view; null where it was not asked for.</param>
@@ -33,8 +32,7 @@ internal sealed record ShapeReport(
     ImmutableArray<int> Processors,
     double? OtherLoad,
     long CacheBytes,
-    double Gflops,
-    OrderedDictionary<string, double> GbPerSec,
+    ImmutableArray<CeilingRow> Ceilings,
     ImmutableArray<SubjectRow> Subjects,
     ImmutableArray<ComparisonRow> Rows,
     [property: JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)] ServerView? Server)
@@ -50,6 +48,13 @@ internal sealed record ShapeReport(
     /// <summary>One subject's rows.</summary>
     public IEnumerable<ComparisonRow> Of(SubjectRow subject) => Rows.Where(row => row.Subject == subject.Name);
 }
+
+/// <summary>What the machine does at most for a precision: medians of plain loops, measured before and after each token count.</summary>
+/// <param name="Precision">The precision.</param>
+/// <param name="Instruction">What our kernels multiply with: multiply-adds of float32, or one of the processor's dot products.</param>
+/// <param name="GbPerSec">Reading as many bytes as copies of the weights have, in 10⁹ bytes a second.</param>
+/// <param name="GopsPerSec">The instruction in registers, a multiply-add counted as two, in 10⁹ operations a second.</param>
+internal sealed record CeilingRow(string Precision, string Instruction, double GbPerSec, double GopsPerSec);
 
 /// <summary>One subject.</summary>
 /// <param name="Name">Its name in <c>--subjects</c>.</param>

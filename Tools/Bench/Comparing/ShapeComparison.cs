@@ -32,7 +32,7 @@ internal static class ShapeComparison
             left => progress("not measured: " + left));
         try
         {
-            var meter = new CeilingMeter(plan.Threads);
+            using var meter = new CeilingMeter(plan.Threads, subjects.Select(static subject => subject.Description.Precision));
             var others = new OtherLoad();
             long[] rounds = [.. subjects.Select(subject => RoundBytes(subject.Description, limits))];
             List<ComparisonRow> rows = [];
@@ -52,7 +52,7 @@ internal static class ShapeComparison
                 QuietProcess.Wait();
                 double flops = (double)tokens * spec.FlopsPerToken;
                 rows.AddRange(ComparisonRows.Of(tokens, [.. subjects.Select((subject, i) => new Measured(
-                    subject.Description, times[i], errors[i], 1e3 * meter.RooflineSeconds(rounds[i], subject.BytesRead, flops)))]));
+                    subject.Description, times[i], errors[i], 1e3 * meter.RooflineSeconds(subject.Description.Precision, rounds[i], subject.BytesRead, flops)))]));
             }
 
             meter.Measure(rounds);
@@ -69,11 +69,9 @@ internal static class ShapeComparison
                 pinning.Processors,
                 others.Share(),
                 limits.CacheBytes,
-                meter.FlopsPerSecond / 1e9,
-                new OrderedDictionary<string, double>(subjects.Zip(rounds)
+                [.. subjects.Zip(rounds)
                     .DistinctBy(static pair => pair.First.Description.Precision)
-                    .Select(pair => KeyValuePair.Create(
-                        Names<FfnPrecision>.Of(pair.First.Description.Precision), meter.BytesPerSecond(pair.Second) / 1e9))),
+                    .Select(pair => RowOf(pair.First.Description.Precision, pair.Second, meter))],
                 [.. subjects.Select(static subject => RowOf(subject.Description))],
                 [.. rows],
                 View(plan, subjects, left => progress($"{spec}: {left}")));
@@ -109,6 +107,12 @@ internal static class ShapeComparison
                 $"{description.Name} is wrong at {tokens} tokens: its relative L2 error is {error:0.0e+0}, and "
                 + $"{Names<FfnPrecision>.Of(description.Precision)} explains {tolerance:0.0e+0}. Leave it out with --subjects or correct it.");
     }
+
+    private static CeilingRow RowOf(FfnPrecision precision, long roundBytes, CeilingMeter meter) => new(
+        Names<FfnPrecision>.Of(precision),
+        CeilingMeter.InstructionOf(precision),
+        meter.BytesPerSecond(roundBytes) / 1e9,
+        meter.OperationsPerSecond(precision) / 1e9);
 
     private static SubjectRow RowOf(SubjectDescription subject) => new(
         subject.Name,

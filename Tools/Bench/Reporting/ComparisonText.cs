@@ -12,9 +12,11 @@ internal static class ComparisonText
 {
     public static void Write(TextWriter writer, ShapeReport result)
     {
-        string read = string.Join(", ", result.GbPerSec.Select(static rate => $"{rate.Value:0.0} GB/s {rate.Key}"));
+        string read = string.Join(", ", result.Ceilings.Select(static row => $"{row.GbPerSec:0.0} GB/s {row.Precision}"));
+        string multiply = string.Join(
+            ", ", result.Ceilings.DistinctBy(static row => row.Instruction).Select(static row => $"{row.GopsPerSec:0} Gop/s {row.Instruction}"));
         writer.WriteLine();
-        writer.WriteLine($"{result.Title}, {result.Threads} threads. Read at best {read}; multiply-add {result.Gflops:0} GFLOP/s.");
+        writer.WriteLine($"{result.Title}, {result.Threads} threads. Plain loops, medians: read {read}; {multiply}.");
         writer.WriteLine(result.Subjects.Any(static subject => subject.WeightCopies > 1)
             ? $"Copies of the weights take turns: a round is {RotationLimits.Caches} times the last cache of {result.CacheBytes >> 20} MiB where memory allows."
             : $"Each subject has one copy of the weights; the last cache has {result.CacheBytes >> 20} MiB.");

@@ -29,12 +29,11 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     protected override int StepsOfGroup => Form.IsBFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
     /// <summary>What tiles an encoding has for tokens of a type; null where those in C# are as good.</summary>
-    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => tokens switch
+    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => DotProducts.Of(tokens) switch
     {
-        TokenType.BFloat16 => TileForm.BFloat16,
-        TokenType.Int8 => new TileForm(DotProduct.Bytes, WeightsOf(encoding), HeadOf(encoding)),
-        TokenType.Int16 => new TileForm(DotProduct.Words, WeightsOf(encoding), HeadOf(encoding)),
-        _ => null,
+        null => null,
+        DotProduct.BFloat16 => TileForm.BFloat16,
+        { } product => new TileForm(product, WeightsOf(encoding), HeadOf(encoding)),
     };
 
     /// <summary>The kernel of an encoding; null where there is none, or not on this machine.</summary>

@@ -1,0 +1,75 @@
+using Iced.Intel;
+using NativeFfn.Backends.Cpu.Gemm.Assembled;
+using NativeFfn.Bindings.Memory;
+using static Iced.Intel.AssemblerRegisters;
+
+namespace NativeFfn.Bench.Ceiling;
+
+/// <summary>One of the processor's dot products over and over in registers, for which .NET has no types: a ceiling of the kernels that use it.</summary>
+internal sealed unsafe class DotProductLoop : IDisposable
+{
+    // Enough independent chains to cover the latency of two units, of vectors that are the caller's to save on every system.
+    private const int Chains = 12;
+    private const int FirstVector = 16;
+    private const int Lanes = 16;
+
+    private readonly DotProduct _product;
+    private readonly ExecutableMemory _code;
+
+    /// <summary>Assembles the loop.</summary>
+    /// <param name="product">An instruction that can be used here.</param>
+    public DotProductLoop(DotProduct product)
+    {
+        _product = product;
+        var assembler = new Assembler(64);
+        Write(assembler, product);
+        using var bytes = new MemoryStream();
+        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
+        _code = ExecutableMemory.Of(bytes.ToArray());
+    }
+
+    /// <summary>Operations of one turn, a multiply-add counted as two.</summary>
+    public int OperationsPerTurn => 2 * Chains * Lanes * (_product == DotProduct.Bytes ? 4 : 2);
+
+    /// <summary>Runs the loop.</summary>
+    /// <param name="turns">Turns; positive.</param>
+    public void Run(long turns) => ((delegate* unmanaged<long, void>)_code.Start)(turns);
+
+    /// <inheritdoc/>
+    public void Dispose() => _code.Dispose();
+
+    private static void Write(Assembler code, DotProduct product)
+    {
+        AssemblerRegister64 turns = OperatingSystem.IsWindows() ? rcx : rdi;
+        AssemblerRegisterZMM left = Vector(Chains), right = Vector(Chains + 1);
+        for (int i = 0; i < Chains + 2; i++)
+        {
+            code.vpxord(Vector(i), Vector(i), Vector(i));
+        }
+
+        Label turn = code.CreateLabel();
+        code.Label(ref turn);
+        for (int i = 0; i < Chains; i++)
+        {
+            switch (product)
+            {
+                case DotProduct.BFloat16:
+                    code.vdpbf16ps(Vector(i), left, right);
+                    break;
+                case DotProduct.Bytes:
+                    code.vpdpbusd(Vector(i), left, right);
+                    break;
+                default:
+                    code.vpdpwssd(Vector(i), left, right);
+                    break;
+            }
+        }
+
+        code.dec(turns);
+        code.jne(turn);
+        code.vzeroupper();
+        code.ret();
+    }
+
+    private static AssemblerRegisterZMM Vector(int index) => new(Register.ZMM0 + FirstVector + index);
+}
