@@ -50,7 +50,7 @@ internal sealed class CpuBackend : IFfnBackend
     /// <inheritdoc/>
     public ILoadedLayer Prepare(FfnSpec spec, IFfnWeightSource weights) =>
         new CpuLoadedLayer(
-            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts, _nodes), _forwards, _team, _minimumSliceWork);
+            new CpuLayerWeights(spec, weights, _gemms, _maxResidentExperts, readers: _team.Threads - 1, _nodes), _forwards, _team, _minimumSliceWork);
 
     /// <inheritdoc/>
     public void Dispose()

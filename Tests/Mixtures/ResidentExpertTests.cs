@@ -251,6 +251,7 @@ public class ResidentExpertTests : BackendTests
     /// <summary>Notes whose tensors are read.</summary>
     private sealed class CountingSource(IFfnWeightSource weights) : IFfnWeightSource
     {
+        private readonly Lock _lock = new();
         private readonly HashSet<int> _experts = [];
         private readonly List<int> _order = [];
 
@@ -271,19 +272,22 @@ public class ResidentExpertTests : BackendTests
 
         public void ReadRows(FfnTensor tensor, int firstRow, Span<float> destination)
         {
-            if (Fails || Reads >= FailsAt)
-            {
-                throw new IOException("The disk is gone.");
-            }
-
             Reading?.Invoke();
-            Reads++;
-            if (tensor.Expert >= 0)
+            lock (_lock)
             {
-                _experts.Add(tensor.Expert);
-                if (_order.LastOrDefault(FfnTensor.NoExpert) != tensor.Expert)
+                if (Fails || Reads >= FailsAt)
                 {
-                    _order.Add(tensor.Expert);
+                    throw new IOException("The disk is gone.");
+                }
+
+                Reads++;
+                if (tensor.Expert >= 0)
+                {
+                    _experts.Add(tensor.Expert);
+                    if (_order.LastOrDefault(FfnTensor.NoExpert) != tensor.Expert)
+                    {
+                        _order.Add(tensor.Expert);
+                    }
                 }
             }
 

@@ -167,7 +167,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             MoveMixture(first, Math.Min(chunkTokens, tokens - first), isNormalized: chunkTokens == tokens);
             _chunk.Results = _results;
             PlanMixture(layer);
-            RunPlan(layer.Experts);
+            RunPlan();
             RunRowStep(Step.Combine, Spec.OutputWidth);
         }
     }
@@ -205,14 +205,13 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             layer.Tokens!.Add(expert, count);
             if (Spec.Mixture.Owns(expert))
             {
-                int start = _chunk.Routes.StartOf(expert);
-                _plan.Add(null, expert, count, firstRoute: start, firstRow: start);
+                _plan.Add(layer.Experts!, expert, count, _chunk.Routes.StartOf(expert));
             }
         }
 
         if (layer.Shared is { } shared)
         {
-            _plan.Add(shared, FfnTensor.NoExpert, _chunk.Tokens, firstRoute: -1, firstRow: _chunk.Tokens * Spec.Mixture.TopK);
+            _plan.Add(shared, _chunk.Tokens, firstRow: _chunk.Tokens * Spec.Mixture.TopK);
         }
     }
 
@@ -230,14 +229,14 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     private void RunNetwork(NetworkWeights network, int tokens, int tokensOfForward)
     {
         _plan.Clear();
-        _plan.Add(network, FfnTensor.NoExpert, tokens, firstRoute: -1, firstRow: 0, network.Gemms.For(tokensOfForward));
-        RunPlan(null);
+        _plan.Add(network, tokens, gemm: network.Gemms.For(tokensOfForward));
+        RunPlan();
     }
 
     // Each step reads what the one before it wrote, on whatever thread, so the team finishes one before the next.
-    private void RunPlan(ExpertStore? experts)
+    private void RunPlan()
     {
-        while (_plan.TryAdvance(experts, team.Threads))
+        while (_plan.TryAdvance(team.Threads))
         {
             try
             {
@@ -255,7 +254,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
             }
             finally
             {
-                _plan.ReleaseWave(experts);
+                _plan.ReleaseWave();
             }
         }
     }

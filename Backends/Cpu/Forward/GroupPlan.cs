@@ -12,6 +12,10 @@ internal sealed class GroupPlan
     private const long LeastElements = 2 * 1024 * 1024;
 
     private readonly List<TokenGroup> _groups = [];
+    private ExpertStore? _experts;
+
+    // Groups from the start on that begin with an expert in memory.
+    private int _resident;
     private int _first;
     private int _end;
 
@@ -21,44 +25,61 @@ internal sealed class GroupPlan
     /// <summary>Floats of the wave's rows.</summary>
     public long Elements { get; private set; }
 
-    /// <summary>Forgets all groups.</summary>
+    /// <summary>Forgets all groups, and has nobody read ahead for those that have not run.</summary>
     public void Clear()
     {
+        foreach (ref readonly TokenGroup group in CollectionsMarshal.AsSpan(_groups)[_end..])
+        {
+            if (group.Expert != FfnTensor.NoExpert)
+            {
+                _experts!.Forget(group.Expert);
+            }
+        }
+
         _groups.Clear();
-        (_first, _end) = (0, 0);
+        (_resident, _first, _end, _experts) = (0, 0, 0, null);
     }
 
-    /// <summary>Adds a network with its tokens, in pieces where they are many.</summary>
-    /// <param name="network">The network; null for an expert that a wave acquires.</param>
-    /// <param name="expert">The expert to acquire, or <see cref="FfnTensor.NoExpert"/>.</param>
+    /// <summary>Adds a network with the chunk's tokens, in pieces where they are many.</summary>
+    /// <param name="network">The network.</param>
     /// <param name="tokens">Tokens.</param>
-    /// <param name="firstRoute">The first of its sorted routes; negative where its tokens are the chunk's, one after the other.</param>
     /// <param name="firstRow">Its first row among results.</param>
     /// <param name="gemm">The GEMM; null for the network's choice for so many tokens.</param>
-    public void Add(NetworkWeights? network, int expert, int tokens, int firstRoute, int firstRow, IGemm? gemm = null) => _groups.Add(
-        new TokenGroup
-        {
-            Network = network!, Expert = expert, Tokens = tokens, FirstRoute = firstRoute, FirstRow = firstRow, Gemm = gemm!,
-        });
+    public void Add(NetworkWeights network, int tokens, int firstRow = 0, IGemm? gemm = null) => _groups.Add(new TokenGroup
+    {
+        Network = network, Expert = FfnTensor.NoExpert, Tokens = tokens, FirstRoute = -1, FirstRow = firstRow, Gemm = gemm!,
+    });
+
+    /// <summary>Adds an expert with its tokens, those in memory before others, which are read while they run.</summary>
+    /// <param name="experts">Where waves acquire it.</param>
+    /// <param name="expert">The expert.</param>
+    /// <param name="tokens">Tokens.</param>
+    /// <param name="firstRoute">The first of its sorted routes, and its first row among results.</param>
+    public void Add(ExpertStore experts, int expert, int tokens, int firstRoute)
+    {
+        _experts = experts;
+        _groups.Insert(
+            experts.Expect(expert) ? _resident++ : _groups.Count,
+            new TokenGroup { Expert = expert, Tokens = tokens, FirstRoute = firstRoute, FirstRow = firstRoute });
+    }
 
     /// <summary>Goes on to the next wave, whose experts are held until <see cref="ReleaseWave"/>; none are where this fails.</summary>
-    /// <param name="experts">Where experts are acquired.</param>
     /// <param name="threads">Threads that share it.</param>
     /// <returns>False where all groups have run.</returns>
-    public bool TryAdvance(ExpertStore? experts, int threads)
+    public bool TryAdvance(int threads)
     {
         _first = _end;
         Elements = 0;
         long most = Math.Max(LeastElements, threads * ElementsOfThread);
         try
         {
-            while (_end < _groups.Count && TryAdd(experts, most))
+            while (_end < _groups.Count && TryAdd(most))
             {
             }
         }
         catch
         {
-            ReleaseWave(experts);
+            ReleaseWave();
             throw;
         }
 
@@ -66,16 +87,16 @@ internal sealed class GroupPlan
     }
 
     /// <summary>Lets the wave's experts go.</summary>
-    public void ReleaseWave(ExpertStore? experts)
+    public void ReleaseWave()
     {
         foreach (ref readonly TokenGroup group in Wave)
         {
-            Release(experts, group);
+            Release(group);
         }
     }
 
     // Adds the next group to the wave, unless it belongs to a later one.
-    private bool TryAdd(ExpertStore? experts, long most)
+    private bool TryAdd(long most)
     {
         ref TokenGroup group = ref CollectionsMarshal.AsSpan(_groups)[_end];
         bool isFirst = _end == _first;
@@ -86,7 +107,7 @@ internal sealed class GroupPlan
 
         if (group.Expert != FfnTensor.NoExpert)
         {
-            NetworkWeights? network = experts!.Acquire(group.Expert, waits: isFirst);
+            NetworkWeights? network = _experts!.Acquire(group.Expert, waits: isFirst);
             if (network is null)
             {
                 return false;
@@ -104,7 +125,8 @@ internal sealed class GroupPlan
         if (!isFirst && elements > most)
         {
             _end--;
-            Release(experts, group);
+            Expect(group);
+            Release(group);
             return false;
         }
 
@@ -116,11 +138,20 @@ internal sealed class GroupPlan
     private static bool IsPieceOf(in TokenGroup group, in TokenGroup before) =>
         group.Expert == before.Expert && (group.Expert != FfnTensor.NoExpert || group.Network == before.Network);
 
-    private static void Release(ExpertStore? experts, in TokenGroup group)
+    // It will be acquired again.
+    private void Expect(in TokenGroup group)
     {
         if (group.Expert != FfnTensor.NoExpert)
         {
-            experts!.Release(group.Expert);
+            _experts!.Expect(group.Expert);
+        }
+    }
+
+    private void Release(in TokenGroup group)
+    {
+        if (group.Expert != FfnTensor.NoExpert)
+        {
+            _experts!.Release(group.Expert);
         }
     }
 
@@ -141,6 +172,7 @@ internal sealed class GroupPlan
         rest.FirstRoute += rest.IsContiguous ? 0 : piece;
         rest.FirstRow += piece;
         group.Tokens = piece;
+        Expect(rest);
         _groups.Insert(index + 1, rest);
     }
 }

@@ -18,8 +18,9 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
     /// <param name="source">Its weights.</param>
     /// <param name="gemms">How networks are multiplied, and so kept.</param>
     /// <param name="maxResidentExperts">Experts in memory at a time; 0 for all.</param>
+    /// <param name="readers">Threads that read experts ahead, beside a forward's own.</param>
     /// <param name="nodes">Puts matrices where threads read them; null where that is anywhere.</param>
-    public CpuLayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts, NodeMemory? nodes = null)
+    public CpuLayerWeights(FfnSpec spec, IFfnWeightSource source, GemmList gemms, int maxResidentExperts, int readers, NodeMemory? nodes = null)
         : base(0, ownsHandle: true)
     {
         Spec = spec;
@@ -30,7 +31,7 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
             ReadVectors(vectors, source);
             if (spec.Mixture is { } mixture)
             {
-                ReadMixture(mixture, source, gemms, maxResidentExperts, nodes);
+                ReadMixture(mixture, source, gemms, maxResidentExperts, readers, nodes);
             }
             else
             {
@@ -127,7 +128,7 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
         }
     }
 
-    private void ReadMixture(MixtureSpec mixture, IFfnWeightSource source, GemmList gemms, int maxResidentExperts, NodeMemory? nodes)
+    private void ReadMixture(MixtureSpec mixture, IFfnWeightSource source, GemmList gemms, int maxResidentExperts, int readers, NodeMemory? nodes)
     {
         int own = mixture.OwnExperts;
         int resident = maxResidentExperts == 0 ? own : Math.Min(maxResidentExperts, own);
@@ -143,7 +144,8 @@ internal sealed unsafe class CpuLayerWeights : SafeHandle
             Shared = new NetworkWeights(Spec, FfnTensor.SharedExpert, source, gemms, nodes);
         }
 
-        Experts = new ExpertStore(mixture.FirstOwnExpert, own, resident, index => new NetworkWeights(Spec, index, source, gemms, nodes));
+        Experts = new ExpertStore(
+            mixture.FirstOwnExpert, own, resident, readers, index => new NetworkWeights(Spec, index, source, gemms, nodes));
     }
 
     // Also from a constructor that failed half-way, where later parts are missing.

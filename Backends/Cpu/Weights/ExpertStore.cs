@@ -6,16 +6,24 @@ namespace NativeFfn.Backends.Cpu.Weights;
 /// <summary>The experts of a mixture: all of them in memory, or as many as a bound allows, the one used longest ago making room.</summary>
 /// <remarks>
 /// Whoever uses experts holds them, and waits for the first of them alone; so that a thread that waits for room holds none, and somebody
-/// else's expert will be free. Safe for use by several threads at once. The lock is held to look and to book, never while weights are read or used.
+/// else's expert will be free. What a forward expects to use is read by other threads while it runs, where there is room without what it
+/// uses or still will; a wave holds no more than half of the room meanwhile. Safe for use by several threads at once. The lock is held to
+/// look and to book, never while weights are read or used.
 /// </remarks>
-internal sealed class ExpertStore : IDisposable
+internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
 {
     private readonly object _lock = new();
     private readonly Func<int, NetworkWeights> _load;
     private readonly Slot[] _slots;
     private readonly int _first;
     private readonly int _most;
+    private readonly int _mostReaders;
+
+    // Experts that are expected and were not in memory, in the order in which they will be acquired.
+    private readonly List<int> _ahead = [];
+    private int _readers;
     private int _resident;
+    private int _held;
     private long _clock;
     private QuantizationError _error;
 
@@ -23,12 +31,12 @@ internal sealed class ExpertStore : IDisposable
     /// <param name="first">The first expert.</param>
     /// <param name="experts">Experts.</param>
     /// <param name="most">Experts in memory at a time; all are loaded at once where that is all of them.</param>
-    /// <param name="load">Reads an expert.</param>
-    public ExpertStore(int first, int experts, int most, Func<int, NetworkWeights> load)
+    /// <param name="readers">Threads that read ahead, beside a forward's own.</param>
+    /// <param name="load">Reads an expert; on several threads at once where they are.</param>
+    public ExpertStore(int first, int experts, int most, int readers, Func<int, NetworkWeights> load)
     {
-        _first = first;
+        (_first, _most, _mostReaders) = (first, most, readers);
         _load = load;
-        _most = most;
         _slots = [.. Enumerable.Range(0, experts).Select(static _ => new Slot())];
         IsBounded = most < experts;
         if (IsBounded)
@@ -101,10 +109,51 @@ internal sealed class ExpertStore : IDisposable
         }
     }
 
-    /// <summary>An expert, which stays until it is released; reads it where it is not in memory.</summary>
+    /// <summary>Says that an expert will be acquired. Once the first is, those that are not in memory are read.</summary>
+    /// <returns>Whether it is in memory.</returns>
+    public bool Expect(int expert)
+    {
+        if (!IsBounded)
+        {
+            return true;
+        }
+
+        lock (_lock)
+        {
+            Slot slot = _slots[expert - _first];
+            slot.Expected++;
+            if (slot.Weights is null && !_ahead.Contains(expert))
+            {
+                _ahead.Add(expert);
+            }
+
+            return slot.Weights is not null;
+        }
+    }
+
+    /// <summary>Says that an expert will not be acquired after all. Nobody reads it ahead any more once this returns.</summary>
+    public void Forget(int expert)
+    {
+        if (!IsBounded)
+        {
+            return;
+        }
+
+        lock (_lock)
+        {
+            Slot slot = _slots[expert - _first];
+            Unexpect(expert, slot);
+            while (slot is { Expected: 0, IsLoading: true })
+            {
+                Monitor.Wait(_lock);
+            }
+        }
+    }
+
+    /// <summary>An expert that was expected, which stays until it is released.</summary>
     /// <param name="expert">The expert.</param>
-    /// <param name="waits">Whether to wait for room, which only who holds no other may.</param>
-    /// <returns>Null where there is no room at once and nobody waits for it.</returns>
+    /// <param name="waits">Whether to wait for it, or to read it where nobody does, which only who holds no other may.</param>
+    /// <returns>Null where it is not there at once, or others' turn has come, and nobody waits.</returns>
     public NetworkWeights? Acquire(int expert, bool waits)
     {
         Slot slot = _slots[expert - _first];
@@ -115,27 +164,27 @@ internal sealed class ExpertStore : IDisposable
 
         lock (_lock)
         {
-            while (slot.Weights is null && (slot.IsLoading || !TryMakeRoom()))
+            StartReaders();
+            if (!waits && (slot.Weights is null || (_ahead.Count > 0 && _held >= _most / 2)))
             {
-                if (!waits)
-                {
-                    return null;
-                }
+                return null;
+            }
 
+            while (slot.Weights is null && (slot.IsLoading || !TryMakeRoom(sparesExpected: false)))
+            {
                 Monitor.Wait(_lock);
             }
 
             if (slot.Weights is { } weights)
             {
-                slot.Holders++;
-                slot.LastUse = ++_clock;
+                Hold(expert, slot);
                 return weights;
             }
 
             slot.IsLoading = true;
         }
 
-        return Load(expert);
+        return Load(expert, holds: true);
     }
 
     /// <summary>Lets an expert go.</summary>
@@ -148,8 +197,29 @@ internal sealed class ExpertStore : IDisposable
 
         lock (_lock)
         {
-            _slots[expert - _first].Holders--;
+            if (--_slots[expert - _first].Holders == 0)
+            {
+                _held--;
+            }
+
+            StartReaders();
             Monitor.PulseAll(_lock);
+        }
+    }
+
+    /// <summary>Reads ahead until nothing is left to read, or there is no room.</summary>
+    void IThreadPoolWorkItem.Execute()
+    {
+        while (TakeAhead() is { } expert)
+        {
+            try
+            {
+                Load(expert, holds: false);
+            }
+            catch (Exception)
+            {
+                // Who acquires it reads it again, and tells what is wrong.
+            }
         }
     }
 
@@ -163,8 +233,68 @@ internal sealed class ExpertStore : IDisposable
         }
     }
 
+    private void StartReaders()
+    {
+        while (_readers < Math.Min(_mostReaders, _ahead.Count) && (_resident < _most || FindOldest(sparesExpected: true) is not null))
+        {
+            _readers++;
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    // The next expert to read ahead, whose room is booked; null ends the reader.
+    private int? TakeAhead()
+    {
+        lock (_lock)
+        {
+            while (_ahead.Count > 0)
+            {
+                int expert = _ahead[0];
+                Slot slot = _slots[expert - _first];
+                bool isMissing = slot is { Weights: null, IsLoading: false };
+                if (isMissing && !TryMakeRoom(sparesExpected: true))
+                {
+                    break;
+                }
+
+                _ahead.RemoveAt(0);
+                if (isMissing)
+                {
+                    slot.IsLoading = true;
+                    return expert;
+                }
+            }
+
+            _readers--;
+            return null;
+        }
+    }
+
+    private void Unexpect(int expert, Slot slot)
+    {
+        if (--slot.Expected == 0)
+        {
+            _ahead.Remove(expert);
+        }
+    }
+
+    private void Hold(int expert, Slot slot)
+    {
+        Unexpect(expert, slot);
+        slot.LastUse = ++_clock;
+        if (slot.Holders++ == 0)
+        {
+            _held++;
+        }
+    }
+
+    // What nobody expects goes first, and what is expected only where it need not be spared.
+    private Slot? FindOldest(bool sparesExpected) => _slots
+        .Where(slot => slot is { Weights: not null, Holders: 0 } && (slot.Expected == 0 || !sparesExpected))
+        .MinBy(static slot => (slot.Expected > 0, slot.LastUse));
+
     // Books the room for one expert more, freeing the one used longest ago where there is none.
-    private bool TryMakeRoom()
+    private bool TryMakeRoom(bool sparesExpected)
     {
         if (_resident < _most)
         {
@@ -172,16 +302,7 @@ internal sealed class ExpertStore : IDisposable
             return true;
         }
 
-        Slot? oldest = null;
-        foreach (Slot slot in _slots)
-        {
-            if (slot is { Weights: not null, Holders: 0 } && (oldest is null || slot.LastUse < oldest.LastUse))
-            {
-                oldest = slot;
-            }
-        }
-
-        if (oldest is null)
+        if (FindOldest(sparesExpected) is not { } oldest)
         {
             return false;
         }
@@ -191,7 +312,7 @@ internal sealed class ExpertStore : IDisposable
         return true;
     }
 
-    private NetworkWeights Load(int expert)
+    private NetworkWeights Load(int expert, bool holds)
     {
         NetworkWeights? weights = null;
         try
@@ -203,7 +324,8 @@ internal sealed class ExpertStore : IDisposable
         {
             lock (_lock)
             {
-                _slots[expert - _first].IsLoading = false;
+                Slot slot = _slots[expert - _first];
+                slot.IsLoading = false;
                 if (weights is null)
                 {
                     _resident--;
@@ -211,8 +333,12 @@ internal sealed class ExpertStore : IDisposable
                 else
                 {
                     Keep(expert, weights);
-                    _slots[expert - _first].Holders = 1;
-                    _slots[expert - _first].LastUse = ++_clock;
+                    slot.LastUse = ++_clock;
+                }
+
+                if (weights is not null && holds)
+                {
+                    Hold(expert, slot);
                 }
 
                 Monitor.PulseAll(_lock);
@@ -237,6 +363,9 @@ internal sealed class ExpertStore : IDisposable
         public NetworkWeights? Weights { get; set; }
 
         public int Holders { get; set; }
+
+        // Forwards that will acquire it.
+        public int Expected { get; set; }
 
         public long LastUse { get; set; }
 
