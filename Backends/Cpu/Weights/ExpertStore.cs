@@ -162,29 +162,42 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
             return slot.Weights!;
         }
 
-        lock (_lock)
+        while (true)
         {
-            StartReaders();
-            if (!waits && (slot.Weights is null || (_ahead.Count > 0 && _held >= _most / 2)))
+            int? other = null;
+            lock (_lock)
             {
-                return null;
+                StartReaders();
+                if (!waits && (slot.Weights is null || (_ahead.Count > 0 && _held >= _most / 2)))
+                {
+                    return null;
+                }
+
+                if (slot.Weights is { } weights)
+                {
+                    Hold(expert, slot);
+                    return weights;
+                }
+
+                if (!slot.IsLoading && TryMakeRoom(sparesExpected: false))
+                {
+                    slot.IsLoading = true;
+                }
+                else if ((other = TakeAhead()) is null)
+                {
+                    Monitor.Wait(_lock);
+                    continue;
+                }
             }
 
-            while (slot.Weights is null && (slot.IsLoading || !TryMakeRoom(sparesExpected: false)))
+            if (other is null)
             {
-                Monitor.Wait(_lock);
+                return Load(expert, holds: true);
             }
 
-            if (slot.Weights is { } weights)
-            {
-                Hold(expert, slot);
-                return weights;
-            }
-
-            slot.IsLoading = true;
+            // While somebody else reads the one, the next.
+            ReadAhead(other.Value);
         }
-
-        return Load(expert, holds: true);
     }
 
     /// <summary>Lets an expert go.</summary>
@@ -210,16 +223,21 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     /// <summary>Reads ahead until nothing is left to read, or there is no room.</summary>
     void IThreadPoolWorkItem.Execute()
     {
-        while (TakeAhead() is { } expert)
+        while (true)
         {
-            try
+            int? expert;
+            lock (_lock)
             {
-                Load(expert, holds: false);
+                expert = TakeAhead();
+                _readers -= expert is null ? 1 : 0;
             }
-            catch (Exception)
+
+            if (expert is null)
             {
-                // Who acquires it reads it again, and tells what is wrong.
+                return;
             }
+
+            ReadAhead(expert.Value);
         }
     }
 
@@ -242,31 +260,39 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         }
     }
 
-    // The next expert to read ahead, whose room is booked; null ends the reader.
+    // The next expert to read ahead, whose room is booked; null where there is none, or no room.
     private int? TakeAhead()
     {
-        lock (_lock)
+        while (_ahead.Count > 0)
         {
-            while (_ahead.Count > 0)
+            int expert = _ahead[0];
+            Slot slot = _slots[expert - _first];
+            bool isMissing = slot is { Weights: null, IsLoading: false };
+            if (isMissing && !TryMakeRoom(sparesExpected: true))
             {
-                int expert = _ahead[0];
-                Slot slot = _slots[expert - _first];
-                bool isMissing = slot is { Weights: null, IsLoading: false };
-                if (isMissing && !TryMakeRoom(sparesExpected: true))
-                {
-                    break;
-                }
-
-                _ahead.RemoveAt(0);
-                if (isMissing)
-                {
-                    slot.IsLoading = true;
-                    return expert;
-                }
+                break;
             }
 
-            _readers--;
-            return null;
+            _ahead.RemoveAt(0);
+            if (isMissing)
+            {
+                slot.IsLoading = true;
+                return expert;
+            }
+        }
+
+        return null;
+    }
+
+    private void ReadAhead(int expert)
+    {
+        try
+        {
+            Load(expert, holds: false);
+        }
+        catch (Exception)
+        {
+            // Who acquires it reads it again, and tells what is wrong.
         }
     }
 
