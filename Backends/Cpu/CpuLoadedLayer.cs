@@ -149,15 +149,15 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
             return;
         }
 
-        team.Callers.Enter();
+        long start = Stopwatch.GetTimestamp();
+        bool isFree = team.Callers.Enter(start);
         try
         {
-            // Where no processor is idle there is nothing to choose, and nothing to learn.
-            bool isFree = team.Callers.IdleProcessors > 0;
-            bool takesHelp = !isFree || _work * tokens >= UndoubtedWork || _times.TakesHelp(tokens);
-            long start = Stopwatch.GetTimestamp();
+            // Where no processor is idle there is nothing to choose, and nothing to learn; callers may leave while a long forward runs.
+            bool isLong = _work * tokens >= UndoubtedWork;
+            bool takesHelp = isLong || (isFree && _times.TakesHelp(tokens));
             RunWithAny(rows, takesHelp);
-            if (isFree)
+            if (isFree && !isLong)
             {
                 _times.Measured(tokens, takesHelp, Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
