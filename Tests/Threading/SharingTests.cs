@@ -62,10 +62,10 @@ public sealed class SharingTests
         Run(times, Long, _ => shared, alone);
         while (times.TakesHelp(1) != helpIsFaster)
         {
-            times.Measured(1, !helpIsFaster, Math.Max(shared, alone));
+            times.Measured(1, !helpIsFaster, !helpIsFaster, Math.Max(shared, alone));
         }
 
-        times.Measured(1, helpIsFaster, HoldUp);
+        times.Measured(1, helpIsFaster, helpIsFaster, HoldUp);
         Assert.That(times.PrefersHelp(1), Is.EqualTo(helpIsFaster));
         Assert.That(Run(times, Long, _ => shared, alone).Mean, Is.LessThan(1.05 * 20e-6));
     }
@@ -95,11 +95,48 @@ public sealed class SharingTests
             bool helps = times.TakesHelp(1);
             row = helps ? row + 1 : 0;
             double seconds = !helps ? 27e-6 : row <= 8 ? 45e-6 : 20e-6;
-            times.Measured(1, helps, seconds);
+            times.Measured(1, helps, helps, seconds);
             time += seconds;
         }
 
         Assert.That(times.PrefersHelp(1), Is.True);
+    }
+
+    // Another process has the processor, and lets it go.
+    [Test]
+    public void A_helper_has_time_to_come()
+    {
+        var times = new SharingTimes();
+        Run(times, Long, _ => 300e-6, 27e-6);
+        double waited = 0;
+        for (double time = 0; time < Long;)
+        {
+            bool asked = times.TakesHelp(1);
+            waited = asked ? waited : 0;
+            bool helped = asked && waited > HoldUp;
+            double seconds = helped ? 20e-6 : 27e-6;
+            waited += seconds;
+            times.Measured(1, asked, helped, seconds);
+            time += seconds;
+        }
+
+        Assert.That(times.PrefersHelp(1), Is.True);
+    }
+
+    [Test]
+    public void Helpers_that_never_come_are_given_up()
+    {
+        var times = new SharingTimes();
+        Run(times, Long, _ => 300e-6, 27e-6);
+        int asked = 0;
+        for (int i = 0; i < 1_000_000; i++)
+        {
+            bool asks = times.TakesHelp(1);
+            asked += asks ? 1 : 0;
+            times.Measured(1, asks, helped: false, 27e-6);
+        }
+
+        Assert.That(asked, Is.InRange(1, 100_000));
     }
 
     [Test]
@@ -159,7 +196,7 @@ public sealed class SharingTests
         {
             bool helps = times.TakesHelp(1);
             double seconds = helps ? shared(helped++) : alone;
-            times.Measured(1, helps, seconds);
+            times.Measured(1, helps, helps, seconds);
             time += seconds;
         }
 

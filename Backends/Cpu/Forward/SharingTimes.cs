@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Cpu.Forward;
 /// Kept for each power of two of tokens. What help is worth depends on more than the work: on whether the team is awake, and on other
 /// processes, which now and then leave a helper without a processor while it holds a slice. That is rare and long, so that means count, over
 /// far more time than it takes; and it changes, so that what is old counts for less. Forwards go one way for a turn, the faster one but for a
-/// trial of the other now and then. A turn that follows on one of the other way wakes the team or lets it sleep, and its first part says nothing.
+/// trial of the other now and then. A turn that follows on one of the other way wakes the team, which has to find processors, or lets it sleep: its first part says nothing.
 /// Written without a lock: of two times at once one may be lost, which the next one mends.
 /// </remarks>
 internal sealed class SharingTimes
@@ -21,8 +21,11 @@ internal sealed class SharingTimes
     /// <summary>Seconds of forwards that count in a turn; many times what waking a thread takes.</summary>
     private const double Turn = 1.5e-3;
 
-    /// <summary>Seconds of forwards before they count, where the turn before went the other way: a thread is awake by then.</summary>
+    /// <summary>Seconds of forwards before they count, where the turn before went the other way: threads that are asked are awake by then.</summary>
     private const double Settling = 0.5e-3;
+
+    /// <summary>Seconds that a thread that is asked has to come; one that has no processor costs nothing meanwhile, and says nothing.</summary>
+    private const double Patience = 2 * LongestHoldUp;
 
     /// <summary>One of so many turns is a trial: less than a twentieth of the time, however slow the other way is.</summary>
     private const int TrialEvery = 64;
@@ -48,15 +51,16 @@ internal sealed class SharingTimes
 
     /// <summary>A forward has run.</summary>
     /// <param name="tokens">Its tokens; positive.</param>
-    /// <param name="helped">Whether it had helpers.</param>
+    /// <param name="asked">Whether helpers were asked.</param>
+    /// <param name="helped">Whether one came.</param>
     /// <param name="seconds">How long it took.</param>
-    public void Measured(int tokens, bool helped, double seconds)
+    public void Measured(int tokens, bool asked, bool helped, double seconds)
     {
         ref Entry entry = ref EntryOf(tokens);
         seconds = Math.Min(seconds, LongestHoldUp);
         if (entry.Settling > 0)
         {
-            entry.Settling -= seconds;
+            entry.Settle(seconds, isComing: asked && !helped);
             return;
         }
 
@@ -65,7 +69,7 @@ internal sealed class SharingTimes
         double kept = Math.Max(0.5, 1 - (seconds / Math.Min(Memory, entry.Known / 2)));
         entry.Alone.Fade(kept);
         entry.Shared.Fade(kept);
-        (helped ? ref entry.Shared : ref entry.Alone).Add(seconds);
+        (asked ? ref entry.Shared : ref entry.Alone).Add(seconds);
         entry.Left -= seconds;
         if (entry.Left <= 0)
         {
@@ -110,11 +114,24 @@ internal sealed class SharingTimes
         public Way Shared;
         public double Known;
         public double Settling;
+        public double Waited;
         public double Left;
         public int Turns;
         public bool IsAlone;
 
         public readonly bool PrefersHelp => Alone.Forwards == 0 || Shared.Mean <= Alone.Mean;
+
+        public void Settle(double seconds, bool isComing)
+        {
+            if (!isComing)
+            {
+                Settling -= seconds;
+            }
+            else if ((Waited += seconds) > Patience)
+            {
+                NextTurn();
+            }
+        }
 
         // Trials at once, after as much time again, and so on, as the first forwards of all are slow for other reasons.
         public void NextTurn()
@@ -123,7 +140,7 @@ internal sealed class SharingTimes
             bool isTrial = BitOperations.IsPow2(turn) || turn % TrialEvery == 0;
             bool alone = PrefersHelp == isTrial;
             Settling = alone == IsAlone ? 0 : SharingTimes.Settling;
-            Left = Turn;
+            (Waited, Left) = (0, Turn);
             IsAlone = alone;
         }
     }
