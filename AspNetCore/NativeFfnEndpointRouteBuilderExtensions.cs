@@ -119,7 +119,9 @@ public static class NativeFfnEndpointRouteBuilderExtensions
         EndpointGuard guard = services.GetRequiredService<EndpointGuard>();
         LayerCatalog layers = key is null ? services.GetRequiredService<LayerCatalog>() : new LayerCatalog(client);
         NativeFfnEndpointOptions options = services.GetRequiredService<IOptions<NativeFfnEndpointOptions>>().Value;
-        var forward = new ForwardEndpoint(client, layers, services.GetRequiredService<RowMemory>(), options.MaxRequestBytes);
+        var forward = new ForwardEndpoint(
+            client, layers, services.GetRequiredService<RowMemory>(), options.MaxRequestBytes,
+            services.GetService<TimeProvider>() ?? TimeProvider.System);
 
         RouteGroupBuilder group = endpoints.MapGroup("/v1");
         guard.StandAround(group);

@@ -13,12 +13,13 @@ namespace NativeFfn.AspNetCore.Http;
 /// NaN and infinities are numbers like any other: they go through the formula as IEEE 754 says and reach the rows that they came in, and no
 /// other ones. JSON has no such numbers, so they are the strings <c>"NaN"</c>, <c>"Infinity"</c> and <c>"-Infinity"</c> there.
 /// </remarks>
-internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, RowMemory memory, long maxBytes)
+internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, RowMemory memory, long maxBytes, TimeProvider time)
 {
     public const string Binary = "application/octet-stream";
 
     public async Task HandleAsync(HttpContext context)
     {
+        long came = time.GetTimestamp();
         HttpRequest request = context.Request;
         FfnLayerInfo layer = layers.Find((string)request.RouteValues["model"]!, (string)request.RouteValues["index"]!);
         FfnRequestOptions forward = ForwardQuery.Read(request.QueryString);
@@ -52,9 +53,14 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
         FfnSpec spec = layer.Spec;
         using RowBuffer output = spec.KeepsWidth && spec.Stages.Length > 1 ? input : new RowBuffer(memory);
         output.Allocate(checked(input.Elements.Length / spec.InputWidth * spec.OutputWidth));
+        forward = forward with { Deadline = Left(forward.Deadline, time.GetElapsedTime(came)) };
         await client.ForwardAsync(layer.Name, input.Elements, output.Elements, in forward, context.RequestAborted);
         await (binary ? WriteBinaryAsync(context.Response, output) : WriteJsonAsync(context.Response, layer, output));
     }
+
+    // Of a deadline that counts from the head on: a large body takes its time, above all where forwards have the processors.
+    private static TimeSpan? Left(TimeSpan? deadline, TimeSpan elapsed) =>
+        deadline is { } whole ? TimeSpan.FromTicks(Math.Max(0, (whole - elapsed).Ticks)) : null;
 
     // What the head tells: all rows of a binary body, and at least one of any other.
     private static int LeastTokens(HttpRequest request, FfnLayerInfo layer, bool binary)

@@ -56,7 +56,7 @@ internal sealed class EndpointDescriptions(bool asksForKey)
                 Type = JsonSchemaType.Integer, Format = "int32", Minimum = "0",
             }),
             InQuery("mode", "y = FFN(x), y = x + FFN(x), or the block with its norms.", Choice("ffn", "ffn", "residual", "block")),
-            InQuery("deadline", "Seconds that the request may wait before it is run; else it is answered 504.", new OpenApiSchema
+            InQuery("deadline", "Seconds from the request's head until it is run; else it is answered 504.", new OpenApiSchema
             {
                 Type = JsonSchemaType.Number, Format = "double", ExclusiveMinimum = "0", Maximum = $"{ForwardQuery.MaxDeadlineSeconds}",
             }),

@@ -119,7 +119,7 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
                 RunWithAny(rows.Rows);
                 if (Shareable(rows.Tokens) == 1)
                 {
-                    _times.Measured(rows.Tokens, helped: false, Stopwatch.GetElapsedTime(begun).TotalSeconds);
+                    _times.Measured(rows.Tokens, asked: false, helped: false, Stopwatch.GetElapsedTime(begun).TotalSeconds);
                 }
             }
         }
@@ -149,17 +149,17 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
             return;
         }
 
-        team.Callers.Enter();
+        long start = Stopwatch.GetTimestamp();
+        bool isFree = team.Callers.Enter(start);
         try
         {
-            // Where no processor is idle there is nothing to choose, and nothing to learn.
-            bool isFree = team.Callers.IdleProcessors > 0;
-            bool takesHelp = !isFree || _work * tokens >= UndoubtedWork || _times.TakesHelp(tokens);
-            long start = Stopwatch.GetTimestamp();
-            RunWithAny(rows, takesHelp);
-            if (isFree)
+            // Where no processor is idle there is nothing to choose, and nothing to learn; callers may leave while a long forward runs.
+            bool isLong = _work * tokens >= UndoubtedWork;
+            bool takesHelp = isLong || (isFree && _times.TakesHelp(tokens));
+            bool hadHelp = RunWithAny(rows, takesHelp);
+            if (isFree && !isLong)
             {
-                _times.Measured(tokens, takesHelp, Stopwatch.GetElapsedTime(start).TotalSeconds);
+                _times.Measured(tokens, takesHelp, hadHelp, Stopwatch.GetElapsedTime(start).TotalSeconds);
             }
         }
         finally
@@ -168,12 +168,12 @@ internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuFor
         }
     }
 
-    private void RunWithAny(in FfnRows rows, bool takesHelp)
+    private bool RunWithAny(in FfnRows rows, bool takesHelp)
     {
         CpuForward forward = forwards.Take();
         try
         {
-            forward.Run(weights, rows, takesHelp);
+            return forward.Run(weights, rows, takesHelp);
         }
         finally
         {

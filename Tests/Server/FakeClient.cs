@@ -10,6 +10,9 @@ internal sealed class FakeClient(Func<ReadOnlyMemory<float>, Memory<float>, Canc
     /// <summary>Whether the queue is full, by the tokens that are asked for.</summary>
     public Func<int, bool> IsFull { get; init; } = static _ => false;
 
+    /// <summary>What the last forward asked for.</summary>
+    public FfnRequestOptions Asked { get; private set; }
+
     public IReadOnlyList<FfnLayerInfo> Layers { get; } =
         [new FfnLayerInfo("model/1", "model", 1, FfnSpec.Create(FfnKind.SwiGlu, ServerUnderTest.Width, 40), 0)];
 
@@ -26,8 +29,11 @@ internal sealed class FakeClient(Func<ReadOnlyMemory<float>, Memory<float>, Canc
 
     public ValueTask ForwardAsync(
         string layer, ReadOnlyMemory<float> input, Memory<float> output, in FfnRequestOptions options,
-        CancellationToken cancellationToken) =>
-        new(forward(input, output, cancellationToken));
+        CancellationToken cancellationToken)
+    {
+        Asked = options;
+        return new ValueTask(forward(input, output, cancellationToken));
+    }
 
     public bool WouldRefuse(string layer, int tokens, out TimeSpan retryAfter)
     {

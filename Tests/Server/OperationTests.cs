@@ -1,6 +1,9 @@
 using System.Diagnostics;
 using System.Net;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using NativeFfn.AspNetCore.Http;
+using NativeFfn.Hosting;
 using NativeFfn.Load.Wire;
 using NativeFfn.Tests.Cli;
 using NativeFfn.Tests.Support;
@@ -74,6 +77,26 @@ public sealed class OperationTests
         using HttpResponseMessage last = await server.PostAsync(ServerUnderTest.Rows(1));
         using HttpResponseMessage waited = await (ReferenceEquals(await one, refused) ? other : one).WaitAsync(Patience);
         Assert.That(await ServerUnderTest.ReadRowsAsync(waited), Is.EqualTo(server.Expected(FfnMode.Ffn, rows)).Within(1e-6));
+    }
+
+    // What comes before the body stands for the time that a body takes.
+    [TestCase(30, 70)]
+    [TestCase(130, 0)]
+    public async Task A_deadline_counts_from_the_head_of_the_request(int spent, int left)
+    {
+        var time = new FakeTimeProvider();
+        var client = new FakeClient(static (_, _, _) => Task.CompletedTask)
+        {
+            IsFull = _ =>
+            {
+                time.Advance(TimeSpan.FromMilliseconds(spent));
+                return false;
+            },
+        };
+        await using ServerUnderTest server = await ServerUnderTest.StartAsync(services => services
+            .AddSingleton<IFfnClient>(client).AddSingleton<TimeProvider>(time));
+        using HttpResponseMessage answer = await server.PostAsync(ServerUnderTest.Rows(1), "?deadline=0.1").WaitAsync(Patience);
+        Assert.That((answer.IsSuccessStatusCode, client.Asked.Deadline), Is.EqualTo((true, TimeSpan.FromMilliseconds(left))));
     }
 
     [Test]

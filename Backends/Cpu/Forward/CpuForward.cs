@@ -27,20 +27,12 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     private int _stage;
     private int _unroutable;
     private bool _takesHelp;
+    private bool _hadHelp;
     private Matrix _normalized;
     private Matrix _logits;
     private Matrix _results;
 
-    private enum Step
-    {
-        Normalize,
-        Route,
-        Pack,
-        Stage,
-        Hidden,
-        Combine,
-        Finish,
-    }
+    private enum Step { Normalize, Route, Pack, Stage, Hidden, Combine, Finish }
 
     private FfnSpec Spec => _chunk.Layer.Spec;
 
@@ -48,10 +40,11 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     /// <param name="layer">The layer's weights.</param>
     /// <param name="rows">The rows.</param>
     /// <param name="takesHelp">Whether the team helps where processors are idle. How the work is cut does not depend on it.</param>
+    /// <returns>Whether anybody helped.</returns>
     /// <exception cref="ArgumentException">A token of a mixture has logits that are not all finite.</exception>
-    public void Run(CpuLayerWeights layer, in FfnRows rows, bool takesHelp)
+    public bool Run(CpuLayerWeights layer, in FfnRows rows, bool takesHelp)
     {
-        _takesHelp = takesHelp;
+        (_takesHelp, _hadHelp) = (takesHelp, false);
         long start = Stopwatch.GetTimestamp();
         try
         {
@@ -76,11 +69,17 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
         }
 
         rows.Profile?.AddElapsed(Stopwatch.GetTimestamp() - start);
+        return _hadHelp;
     }
 
     /// <inheritdoc/>
     public void RunSlice(int slice, int worker)
     {
+        if (worker != 0)
+        {
+            _hadHelp = true;
+        }
+
         long start = _chunk.Now();
         int group = _slices.Find(slice, out Region region);
         switch (_step)

@@ -63,11 +63,17 @@ internal sealed class TeamNode(int helpers)
     /// <summary>A slice that was taken has run.</summary>
     public void Done() => Interlocked.Decrement(ref _counters.Unfinished);
 
-    /// <summary>Has so many helpers awake. Those that are look for work by themselves.</summary>
+    /// <summary>Has so many helpers awake or on their way. They look for work by themselves.</summary>
     public void Wake(int wanted)
     {
-        int sleeping = Volatile.Read(ref _sleeping);
-        int sleepers = Math.Min(sleeping, wanted - (helpers - sleeping));
+        int sleeping;
+        int sleepers;
+        do
+        {
+            sleeping = Volatile.Read(ref _sleeping);
+            sleepers = Math.Min(sleeping, wanted - (helpers - sleeping));
+        }
+        while (sleepers > 0 && Interlocked.CompareExchange(ref _sleeping, sleeping - sleepers, sleeping) != sleeping);
         if (sleepers > 0)
         {
             _wake.Release(sleepers);
@@ -92,12 +98,22 @@ internal sealed class TeamNode(int helpers)
     public void Sleep(TeamState team)
     {
         Interlocked.Increment(ref _sleeping);
-        if (!team.HasWork(this))
+        if (!team.HasWork(this) || !TryStayAwake())
         {
             _wake.Wait();
         }
+    }
 
-        Interlocked.Decrement(ref _sleeping);
+    // A sleeper that is not on its way yet; where there is none, this one is.
+    private bool TryStayAwake()
+    {
+        int sleeping;
+        do
+        {
+            sleeping = Volatile.Read(ref _sleeping);
+        }
+        while (sleeping > 0 && Interlocked.CompareExchange(ref _sleeping, sleeping - 1, sleeping) != sleeping);
+        return sleeping > 0;
     }
 
     // Apart from what another node's threads write: a pair of cache lines, as processors fetch them.
