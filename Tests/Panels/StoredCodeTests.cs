@@ -36,6 +36,7 @@ public sealed class StoredCodeTests
         float[] expected = StoredCodes.Decode(name, rows, columns);
         PanelKernel kernel = PanelKernels.Of(bits, StoredCodes.Of(name, columns), TokenType.Float32);
         Assert.That(kernel.IsDecoded, Is.False);
+        expected = StoredCodes.InOrder(kernel, expected, columns);
         using var packed = new PackedMatrix(kernel, columns, rows);
         float[] actual = WeightsOf(packed);
         CodeForm form = kernel.Encoding.Codes!;
@@ -103,7 +104,7 @@ public sealed class StoredCodeTests
         }
 
         using var widened = new PackedMatrix(PanelKernels.Of(bits, WeightEncodings.Float32, TokenType.Float32), Columns, WeightsOf(packed));
-        Assert.That(PanelProduct.Of(widened, tokens), Is.EqualTo(expected));
+        Assert.That(PanelProduct.Of(widened, StoredCodes.InOrder(packed.Kernel, tokens, Columns)), Is.EqualTo(expected));
     }
 
     [TestCase("q4_0", 0, 0x7E00)]

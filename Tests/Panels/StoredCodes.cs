@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Encodings.Ggml;
 
@@ -28,8 +29,11 @@ internal static class StoredCodes
         ["gptq3"] = Any with { Bits = 3, GroupColumns = 128, HasZeros = true },
         ["gptq4"] = Any with { GroupColumns = 128, HasZeros = true },
         ["gptq8"] = Any with { Bits = 8, GroupColumns = 1 << 20, HasZeros = true },
+        ["gptq4 in another order"] = Any with { GroupColumns = 128, HasZeros = true, GroupOf = [] },
+        ["gptq3 in another order"] = Any with { Bits = 3, HasZeros = true, GroupOf = [] },
         ["packed4 by 32"] = Any with { Scale = ScaleType.BFloat16, Zero = 8 },
         ["packed4 by 96"] = Any with { GroupColumns = 96, Zero = 8 },
+        ["packed8 in another order"] = Any with { Bits = 8, GroupColumns = 64, Scale = ScaleType.Float32, Zero = 128, GroupOf = [] },
         ["packed8"] = Any with { Bits = 8, GroupColumns = 64, Scale = ScaleType.Float32, Zero = 128 },
         ["mlx4"] = Any with { GroupColumns = 64, Scale = ScaleType.BFloat16, HasMinima = true },
         ["mlx6"] = Any with { Bits = 6, HasMinima = true },
@@ -69,8 +73,24 @@ internal static class StoredCodes
         }
 
         int group = Math.Min(format.GroupColumns, columns);
-        return new GroupedCodes(format with { Name = name, GroupColumns = group, Groups = (columns + group - 1) / group });
+        return new GroupedCodes(format with
+        {
+            Name = name, GroupColumns = group, Groups = (columns + group - 1) / group, GroupOf = format.GroupOf is null ? null : Shuffle(columns, group),
+        });
     }
+
+    /// <summary>A group for each column, of as many columns as any but the last group, in no order.</summary>
+    public static int[] Shuffle(int columns, int group, int seed = 0)
+    {
+        int[] groups = [.. Enumerable.Range(0, columns).Select(column => column / group)];
+        new Random(seed).Shuffle(groups);
+        return groups;
+    }
+
+    /// <summary>Columns of rows in the order in which a kernel wants them.</summary>
+    public static float[] InOrder(PanelKernel kernel, float[] rows, int columns) => kernel.ColumnOrder is { } order
+        ? [.. Enumerable.Range(0, rows.Length).Select(i => rows[(i / columns * columns) + order[i % columns]])]
+        : rows;
 
     /// <summary>Random bytes but for scales and minima, which are made small numbers, and for floats that are no numbers.</summary>
     public static byte[] RandomRows(string name, int rows, int columns)

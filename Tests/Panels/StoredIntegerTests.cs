@@ -20,7 +20,11 @@ public sealed class StoredIntegerTests
         ("sym4", 4, 128, 8, false, false, 1), ("sym8", 8, 32, 128, false, false, 1), ("shifted4", 4, 64, 7, false, false, 1), ("asym4", 4, 32, 0, true, false, 1),
         ("asym3", 3, 64, 0, true, false, 1), ("asym8", 8, 128, 0, true, false, 1), ("affine4", 4, 64, 0, false, true, 1),
         ("affine6", 6, 32, 0, false, true, 1), ("scaled2", 2, 32, 2, false, false, 0.37f),
+        ("ordered4", 4, 64, 0, true, false, 1), ("ordered8", 8, 32, 128, false, false, 1),
     ];
+
+    // Groups of these hold columns from everywhere.
+    private static readonly string[] Shuffled = ["ordered4", "ordered8"];
 
     private static IEnumerable<string> Encodings => OfGgml.Concat(Grouped.Select(static format => format.Name));
 
@@ -36,6 +40,7 @@ public sealed class StoredIntegerTests
         {
             Name = name, Bits = found.Bits, Groups = Columns / found.Group, GroupColumns = found.Group, Scale = ScaleType.Float16, Zero = found.Zero,
             HasZeros = found.HasZeros, HasMinima = found.HasMinima, Factor = found.Factor,
+            GroupOf = Shuffled.Contains(name) ? StoredCodes.Shuffle(Columns, found.Group) : null,
         });
     }
 
@@ -93,7 +98,8 @@ public sealed class StoredIntegerTests
 
         using var packed = new PackedMatrix(PanelKernels.Of(bits, encoding, TokenTypes.Of(precision)), Columns, rows);
         float[] tokens = RandomLayers.Rows(9, Columns, 3);
-        float[] rounded = StoredTokens.Of(precision, tokens, Columns);
+        float[] rounded = StoredTokens.Of(precision, StoredCodes.InOrder(packed.Kernel, tokens, Columns), Columns);
+        decoded = StoredCodes.InOrder(packed.Kernel, decoded, Columns);
         float[] sums = PanelProduct.Of(packed, tokens);
         for (int i = 0; i < sums.Length; i++)
         {

@@ -247,7 +247,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
                 for (_stage = 0; _stage < stages; _stage++)
                 {
                     RunStage();
-                    if (_stage == 0 && _plan.Wave[0].Network.FinishesHiddenRows)
+                    if (_stage == 0)
                     {
                         RunHidden();
                     }
@@ -319,14 +319,20 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     {
         _step = Step.Hidden;
         _slices.Clear();
+        int rowsOfWave = 0;
         foreach (ref readonly TokenGroup group in _plan.Wave)
         {
+            int rows = group.Gemm.HiddenRows(group);
             int width = group.Network.Stages[0].Width;
             long work = (long)group.Tokens * width;
-            _slices.Add(Slicing.OfRows(group.Gemm.HiddenRows(group), width, Share(work, work, team.Threads)));
+            _slices.Add(rows == 0 ? default : Slicing.OfRows(rows, width, Share(work, work, team.Threads)));
+            rowsOfWave += rows;
         }
 
-        RunSlices();
+        if (rowsOfWave > 0)
+        {
+            RunSlices();
+        }
     }
 
     // As many helpers as there are idle processors now: other callers may have come or gone since the last step.
