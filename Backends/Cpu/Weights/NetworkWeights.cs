@@ -135,8 +135,10 @@ internal sealed unsafe class NetworkWeights
         // Rows have one form in all of a network, and one order for all projections of a stage; only whole rows are brought into another.
         bool[] agree = [.. encodings.Select(static (its, stage) => its.All(encoding => HaveOneOrder(encoding, its[0]) && (stage < 2 || encoding.ColumnOrder is null)))];
         bool takes = agree.All(static agrees => agrees) && encodings.All(stage => stage.All(encoding => encoding.Takes(gemms.Tokens)));
-        TokenType tokens = takes ? gemms.Tokens : TokenType.Float32;
-        return
+        StageWeights[] weights = With(takes ? gemms.Tokens : TokenType.Float32);
+        return weights.All(static stage => stage.HasOneForm) ? weights : With(TokenType.Float32);
+
+        StageWeights[] With(TokenType tokens) =>
         [
             .. stages.Select((stage, index) => new StageWeights(stage, [.. encodings[index].Select(encoding =>
                 agree[index] || encoding.ColumnOrder is null ? PanelKernel.Of(encoding, tokens) : PanelKernel.Decoding(encoding))])),
