@@ -79,6 +79,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         {
             TokenType.Float32 or TokenType.BFloat16 => OfFloats<TSimd, TVector>(encoding),
             _ when encoding == WeightEncodings.Int4 => OfIntegers<BFloat16Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+            _ when encoding.HasHalves => OfIntegers<Float32Halves<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ when encoding.HasOffsets => OfIntegers<Float32Offsets<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
         };
@@ -208,7 +209,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TVector : struct => (encoding.IntegerBits, tokens) switch
         {
             (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
-            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.BytesForHalves),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.BytesForHalves with { Parts = TScales.Parts }),
             (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
             (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.NarrowWords),
             _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),
