@@ -12,6 +12,7 @@ internal static class StoredCodes
     public static readonly string[] OfGgml =
     [
         "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4",
+        "q2_0", "tq1_0", "tq2_0", "iq3_xxs", "iq3_s",
     ];
 
     // Where a block of ggml has halves for scales and minima.
@@ -19,6 +20,7 @@ internal static class StoredCodes
     {
         ["q4_0"] = [0], ["q4_1"] = [0, 2], ["q5_0"] = [0], ["q5_1"] = [0, 2], ["q8_0"] = [0], ["q2_k"] = [80, 82], ["q3_k"] = [108],
         ["q4_k"] = [0, 2], ["q5_k"] = [0, 2], ["q6_k"] = [208], ["iq4_nl"] = [0], ["iq4_xs"] = [0], ["mxfp4"] = [], ["nvfp4"] = [],
+        ["q2_0"] = [0], ["tq1_0"] = [52], ["tq2_0"] = [64], ["iq3_xxs"] = [0], ["iq3_s"] = [0],
     };
 
     private static readonly GroupedFormat Any = new() { Name = "", Bits = 4, Groups = 1, GroupColumns = 32, Scale = ScaleType.Float16 };

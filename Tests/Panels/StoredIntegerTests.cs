@@ -13,7 +13,7 @@ public sealed class StoredIntegerTests
 
     private const int Columns = 512;
 
-    private static readonly string[] OfGgml = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q3_k", "q6_k"];
+    private static readonly string[] OfGgml = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q3_k", "q6_k", "q2_0", "tq1_0", "tq2_0"];
 
     private static readonly (string Name, int Bits, int Group, int Zero, bool HasZeros, bool HasMinima, float Factor)[] Grouped =
     [
