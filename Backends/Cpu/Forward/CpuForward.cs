@@ -247,7 +247,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
                 for (_stage = 0; _stage < stages; _stage++)
                 {
                     RunStage();
-                    if (_stage == 0)
+                    if (_stage == 0 && _plan.FinishesHiddenRows)
                     {
                         RunHidden();
                     }
@@ -285,10 +285,9 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
 
         foreach (ref readonly TokenGroup group in _plan.Wave)
         {
-            int rows = group.Gemm.PackRows(_chunk, group);
             int width = group.Network.InputWidth;
             int wanted = Share((long)group.Tokens * width, work, team.Threads);
-            _slices.Add(rows == 0 ? default : Slicing.OfRows(rows, width, wanted));
+            _slices.Add(Slicing.OfRows(group.Gemm.PackRows(_chunk, group), width, wanted));
         }
 
         RunSlices();
@@ -319,20 +318,14 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     {
         _step = Step.Hidden;
         _slices.Clear();
-        int rowsOfWave = 0;
         foreach (ref readonly TokenGroup group in _plan.Wave)
         {
-            int rows = group.Gemm.HiddenRows(group);
             int width = group.Network.Stages[0].Width;
             long work = (long)group.Tokens * width;
-            _slices.Add(rows == 0 ? default : Slicing.OfRows(rows, width, Share(work, work, team.Threads)));
-            rowsOfWave += rows;
+            _slices.Add(Slicing.OfRows(group.Gemm.HiddenRows(group), width, Share(work, work, team.Threads)));
         }
 
-        if (rowsOfWave > 0)
-        {
-            RunSlices();
-        }
+        RunSlices();
     }
 
     // As many helpers as there are idle processors now: other callers may have come or gone since the last step.
