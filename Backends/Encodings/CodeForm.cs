@@ -38,8 +38,11 @@ internal sealed record CodeForm(int Bits, int GroupColumns)
     /// <summary>The code that integers count from where they are to have as many on both sides.</summary>
     public int Middle => 1 << (Bits - 1);
 
-    /// <summary>Whether codes are integers of which 32 or more share a scale.</summary>
-    public bool IsIntegers => Book == CodeBook.Integers && UnitColumns == MostColumns && Steps != StepType.E4M3;
+    /// <summary>Whether codes are integers that share a scale: 32 or more of them, or 16 that count from their middle.</summary>
+    public bool IsIntegers => Book == CodeBook.Integers && Steps != StepType.E4M3 && (UnitColumns == MostColumns || !HasOffsets);
+
+    /// <summary>Whether integers count from elsewhere than the middle.</summary>
+    public bool HasOffsets => HasMinima || HasZeros || Zero != Middle;
 
     /// <summary>Units that share a factor wherever a multiple of so many begins: a power of two, at most as many as are given.</summary>
     /// <param name="most">The most, a power of two.</param>

@@ -43,12 +43,20 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     public virtual CodeForm? Codes => null;
 
     /// <summary>
-    /// Bits of the integers that weights are, 32 neighbouring ones to a scale, as they are multiplied: 4 or 8; 0 where they are something else.
+    /// The columns in the order in which <see cref="ReadCodes"/> reads them, groups one after the other; null where that is how they are stored.
+    /// </summary>
+    public virtual int[]? ColumnOrder => null;
+
+    /// <summary>
+    /// Bits of the integers that weights are, 32 or 16 neighbouring ones to a scale, as they are multiplied: 4 or 8; 0 where they are something else.
     /// </summary>
     public int IntegerBits => Codes is not { IsIntegers: true } form ? 0 : form.Bits <= 4 ? 4 : 8;
 
     /// <summary>Whether integers count from an offset: weight = scale · integer + offset.</summary>
-    public bool HasOffsets => Codes is { } form && (form.HasMinima || form.HasZeros || form.Zero != form.Middle);
+    public bool HasOffsets => Codes is { HasOffsets: true };
+
+    /// <summary>Whether integers have a scale for each 16 of them.</summary>
+    public bool HasHalves => Codes is { UnitColumns: < CodeForm.MostColumns };
 
     /// <summary>Blocks of a row.</summary>
     /// <param name="columns">Weights of the row.</param>
@@ -82,8 +90,8 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
 
     /// <summary>Reads weights of a row as integers, where <see cref="IntegerBits"/> says that they are: weight = scale · integer + offset.</summary>
     /// <param name="row">The row, from its header on.</param>
-    /// <param name="firstColumn">The first weight; a multiple of 32.</param>
-    /// <param name="integers">Receives at most 32 integers.</param>
+    /// <param name="firstColumn">The first weight, counted in <see cref="ColumnOrder"/>; a multiple of 32, or of 16 where it <see cref="HasHalves"/>.</param>
+    /// <param name="integers">Receives at most so many integers.</param>
     /// <param name="scale">Their scale.</param>
     /// <param name="offset">Their offset; zero unless <see cref="HasOffsets"/>.</param>
     /// <remarks>They count from the middle of the codes' range, so that a byte or half of one holds them.</remarks>
@@ -103,7 +111,7 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
 
     /// <summary>Reads weights of a row as codes, where <see cref="Codes"/> says what they mean.</summary>
     /// <param name="row">The row, from its header on.</param>
-    /// <param name="firstColumn">The first weight; a multiple of <see cref="CodeForm.UnitColumns"/>.</param>
+    /// <param name="firstColumn">The first weight, counted in <see cref="ColumnOrder"/>; a multiple of <see cref="CodeForm.UnitColumns"/>.</param>
     /// <param name="codes">Receives at most so many codes.</param>
     /// <returns>Their scale.</returns>
     public virtual CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes) =>

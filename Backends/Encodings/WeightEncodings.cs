@@ -49,16 +49,16 @@ internal static class WeightEncodings
         new GgmlCodes<MXFP4>(),
         new GgmlCodes<NVFP4>(),
         new GgmlEncoding<Q1_0>(),
-        new GgmlEncoding<Q2_0>(),
-        new GgmlEncoding<TQ1_0>(),
-        new GgmlEncoding<TQ2_0>(),
+        new GgmlCodes<Q2_0>(),
+        new GgmlCodes<TQ1_0>(),
+        new GgmlCodes<TQ2_0>(),
         new GgmlEncoding<IQ1_S>(),
         new GgmlEncoding<IQ1_M>(),
         new GgmlEncoding<IQ2_XXS>(),
         new GgmlEncoding<IQ2_XS>(),
         new GgmlEncoding<IQ2_S>(),
-        new GgmlEncoding<IQ3_XXS>(),
-        new GgmlEncoding<IQ3_S>(),
+        new GgmlCodes<IQ3_XXS>(),
+        new GgmlCodes<IQ3_S>(),
     ];
 
     /// <summary>The encoding in which an engine keeps a matrix in the host's memory.</summary>

@@ -35,6 +35,25 @@ public sealed class StoredPrecisionTests : RealBackendTests
     }
 
     [Test]
+    public void Integers_of_gate_and_up_may_have_other_numbers_of_bits(
+        [Values("int4", "int8")] string gate, [Values(FfnPrecision.Int8, FfnPrecision.W8A8)] FfnPrecision precision)
+    {
+        if (Backend == BackendKind.CuBlas)
+        {
+            Assert.Ignore("It keeps no integers.");
+        }
+
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 96, 160);
+        var source = new EncodedSource(spec, RandomLayers.Gaussian(spec, 1), gate, "int8", "int4");
+        float[] input = RandomLayers.RowsFor(spec, source.Decoded, 9, 2);
+        using FfnEngine engine = OpenEngine(2, precision);
+        using FfnLayer layer = engine.CreateLayer(spec, source);
+        Tolerances.AssertClose(
+            Forward(layer, FfnMode.Ffn, input), Oracle.Run(spec, source.Decoded, FfnMode.Ffn, input, input).Output, Tolerances.Of(spec, precision),
+            $"{layer.Encodings} in {precision}");
+    }
+
+    [Test]
     public void What_is_kept_is_told_and_takes_its_bytes()
     {
         FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 256, 704);
@@ -61,17 +80,18 @@ public sealed class StoredPrecisionTests : RealBackendTests
     /// <summary>Weights in an encoding a matrix, taking turns.</summary>
     private sealed class EncodedSource : IEncodedWeightSource
     {
-        private static readonly string[] Turns = ["int8", "fp8", "bf16", "f16", "int8", "f32", "f32", "fp8"];
+        private static readonly string[] Any = ["int8", "fp8", "bf16", "f16", "int8", "f32", "f32", "fp8"];
 
         private readonly Dictionary<TensorKey, (WeightEncoding Encoding, byte[] Rows)> _tensors = [];
 
-        public EncodedSource(FfnSpec spec, FfnMemoryWeights given)
+        public EncodedSource(FfnSpec spec, FfnMemoryWeights given, params string[] turns)
         {
+            turns = turns.Length == 0 ? Any : turns;
             Decoded = new FfnMemoryWeights(spec);
             int turn = 0;
             foreach (FfnTensor tensor in spec.Tensors)
             {
-                string name = tensor.IsVector ? "f32" : Turns[turn++ % Turns.Length];
+                string name = tensor.IsVector ? "f32" : turns[turn++ % turns.Length];
                 WeightEncoding encoding = WeightEncodings.All.Single(known => known.Name == name);
                 int rowBytes = (int)encoding.RowBytes(tensor.Columns);
                 byte[] rows = new byte[tensor.Rows * rowBytes];

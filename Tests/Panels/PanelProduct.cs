@@ -24,6 +24,12 @@ internal static unsafe class PanelProduct
             // In two pieces, as hidden columns come panel after panel, and integers by whole groups.
             int first = columns / 3 / PanelFormat.GroupColumns * PanelFormat.GroupColumns;
             float* start = rows.Pointer + (groups.FirstToken(group) * columns);
+            if (kernel.ColumnOrder is { } order)
+            {
+                input.WriteRows(group, start, columns, columns, order);
+                continue;
+            }
+
             input.Write(group, 0, start, columns, first);
             input.Write(group, first, start + first, columns, columns - first);
             input.Clear(group, columns);

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Encodings.Ggml;
 
@@ -11,6 +12,7 @@ internal static class StoredCodes
     public static readonly string[] OfGgml =
     [
         "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4",
+        "q2_0", "tq1_0", "tq2_0", "iq3_xxs", "iq3_s",
     ];
 
     // Where a block of ggml has halves for scales and minima.
@@ -18,6 +20,7 @@ internal static class StoredCodes
     {
         ["q4_0"] = [0], ["q4_1"] = [0, 2], ["q5_0"] = [0], ["q5_1"] = [0, 2], ["q8_0"] = [0], ["q2_k"] = [80, 82], ["q3_k"] = [108],
         ["q4_k"] = [0, 2], ["q5_k"] = [0, 2], ["q6_k"] = [208], ["iq4_nl"] = [0], ["iq4_xs"] = [0], ["mxfp4"] = [], ["nvfp4"] = [],
+        ["q2_0"] = [0], ["tq1_0"] = [52], ["tq2_0"] = [64], ["iq3_xxs"] = [0], ["iq3_s"] = [0],
     };
 
     private static readonly GroupedFormat Any = new() { Name = "", Bits = 4, Groups = 1, GroupColumns = 32, Scale = ScaleType.Float16 };
@@ -28,8 +31,11 @@ internal static class StoredCodes
         ["gptq3"] = Any with { Bits = 3, GroupColumns = 128, HasZeros = true },
         ["gptq4"] = Any with { GroupColumns = 128, HasZeros = true },
         ["gptq8"] = Any with { Bits = 8, GroupColumns = 1 << 20, HasZeros = true },
+        ["gptq4 in another order"] = Any with { GroupColumns = 128, HasZeros = true, GroupOf = [] },
+        ["gptq3 in another order"] = Any with { Bits = 3, HasZeros = true, GroupOf = [] },
         ["packed4 by 32"] = Any with { Scale = ScaleType.BFloat16, Zero = 8 },
         ["packed4 by 96"] = Any with { GroupColumns = 96, Zero = 8 },
+        ["packed8 in another order"] = Any with { Bits = 8, GroupColumns = 64, Scale = ScaleType.Float32, Zero = 128, GroupOf = [] },
         ["packed8"] = Any with { Bits = 8, GroupColumns = 64, Scale = ScaleType.Float32, Zero = 128 },
         ["mlx4"] = Any with { GroupColumns = 64, Scale = ScaleType.BFloat16, HasMinima = true },
         ["mlx6"] = Any with { Bits = 6, HasMinima = true },
@@ -69,8 +75,24 @@ internal static class StoredCodes
         }
 
         int group = Math.Min(format.GroupColumns, columns);
-        return new GroupedCodes(format with { Name = name, GroupColumns = group, Groups = (columns + group - 1) / group });
+        return new GroupedCodes(format with
+        {
+            Name = name, GroupColumns = group, Groups = (columns + group - 1) / group, GroupOf = format.GroupOf is null ? null : Shuffle(columns, group),
+        });
     }
+
+    /// <summary>A group for each column, of as many columns as any but the last group, in no order.</summary>
+    public static int[] Shuffle(int columns, int group, int seed = 0)
+    {
+        int[] groups = [.. Enumerable.Range(0, columns).Select(column => column / group)];
+        new Random(seed).Shuffle(groups);
+        return groups;
+    }
+
+    /// <summary>Columns of rows in the order in which a kernel wants them.</summary>
+    public static float[] InOrder(PanelKernel kernel, float[] rows, int columns) => kernel.ColumnOrder is { } order
+        ? [.. Enumerable.Range(0, rows.Length).Select(i => rows[(i / columns * columns) + order[i % columns]])]
+        : rows;
 
     /// <summary>Random bytes but for scales and minima, which are made small numbers, and for floats that are no numbers.</summary>
     public static byte[] RandomRows(string name, int rows, int columns)

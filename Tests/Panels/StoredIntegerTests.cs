@@ -13,14 +13,18 @@ public sealed class StoredIntegerTests
 
     private const int Columns = 512;
 
-    private static readonly string[] OfGgml = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k"];
+    private static readonly string[] OfGgml = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q3_k", "q6_k", "q2_0", "tq1_0", "tq2_0"];
 
     private static readonly (string Name, int Bits, int Group, int Zero, bool HasZeros, bool HasMinima, float Factor)[] Grouped =
     [
         ("sym4", 4, 128, 8, false, false, 1), ("sym8", 8, 32, 128, false, false, 1), ("shifted4", 4, 64, 7, false, false, 1), ("asym4", 4, 32, 0, true, false, 1),
         ("asym3", 3, 64, 0, true, false, 1), ("asym8", 8, 128, 0, true, false, 1), ("affine4", 4, 64, 0, false, true, 1),
         ("affine6", 6, 32, 0, false, true, 1), ("scaled2", 2, 32, 2, false, false, 0.37f),
+        ("halves4", 4, 16, 8, false, false, 1), ("halves8", 8, 16, 128, false, false, 1), ("ordered4", 4, 64, 0, true, false, 1), ("ordered8", 8, 32, 128, false, false, 1),
     ];
+
+    // Groups of these hold columns from everywhere.
+    private static readonly string[] Shuffled = ["ordered4", "ordered8"];
 
     private static IEnumerable<string> Encodings => OfGgml.Concat(Grouped.Select(static format => format.Name));
 
@@ -36,12 +40,18 @@ public sealed class StoredIntegerTests
         {
             Name = name, Bits = found.Bits, Groups = Columns / found.Group, GroupColumns = found.Group, Scale = ScaleType.Float16, Zero = found.Zero,
             HasZeros = found.HasZeros, HasMinima = found.HasMinima, Factor = found.Factor,
+            GroupOf = Shuffled.Contains(name) ? StoredCodes.Shuffle(Columns, found.Group) : null,
         });
     }
 
-    // Random bytes, but for scales and minima, which stand at the head of a block or row, and are made small numbers.
+    // Random bytes, but for scales and minima, which stand at the head of a row, and are made small numbers.
     private static byte[] RandomRows(WeightEncoding encoding)
     {
+        if (encoding is not GroupedCodes codes)
+        {
+            return StoredCodes.RandomRows(encoding.Name, Rows, Columns);
+        }
+
         var random = new Random(encoding.Name.Length + encoding.BlockBytes);
         int rowBytes = (int)encoding.RowBytes(Columns);
         byte[] rows = new byte[Rows * rowBytes];
@@ -49,20 +59,10 @@ public sealed class StoredIntegerTests
         for (int row = 0; row < Rows; row++)
         {
             Span<byte> bytes = rows.AsSpan(row * rowBytes, rowBytes);
-            if (encoding is GroupedCodes codes)
+            Shrink(bytes[..codes.ZeroOffset], random);
+            foreach (ref byte zero in bytes[codes.ZeroOffset..codes.HeaderBytes])
             {
-                Shrink(bytes[..codes.ZeroOffset], random);
-                foreach (ref byte zero in bytes[codes.ZeroOffset..codes.HeaderBytes])
-                {
-                    zero = (byte)(zero % (1 << codes.Format.Bits));
-                }
-            }
-            else
-            {
-                for (; !bytes.IsEmpty; bytes = bytes[encoding.BlockBytes..])
-                {
-                    Shrink(bytes[..4], random);
-                }
+                zero = (byte)(zero % (1 << codes.Format.Bits));
             }
         }
 
@@ -93,7 +93,8 @@ public sealed class StoredIntegerTests
 
         using var packed = new PackedMatrix(PanelKernels.Of(bits, encoding, TokenTypes.Of(precision)), Columns, rows);
         float[] tokens = RandomLayers.Rows(9, Columns, 3);
-        float[] rounded = StoredTokens.Of(precision, tokens, Columns);
+        float[] rounded = StoredTokens.Of(precision, StoredCodes.InOrder(packed.Kernel, tokens, Columns), Columns);
+        decoded = StoredCodes.InOrder(packed.Kernel, decoded, Columns);
         float[] sums = PanelProduct.Of(packed, tokens);
         for (int i = 0; i < sums.Length; i++)
         {

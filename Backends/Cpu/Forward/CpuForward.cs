@@ -245,7 +245,7 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
                 for (_stage = 0; _stage < stages; _stage++)
                 {
                     RunStage();
-                    if (_stage == 0 && _plan.Wave[0].Network.FinishesHiddenRows)
+                    if (_stage == 0 && _plan.FinishesHiddenRows)
                     {
                         RunHidden();
                     }
@@ -283,10 +283,9 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
 
         foreach (ref readonly TokenGroup group in _plan.Wave)
         {
-            int rows = group.Gemm.PackRows(_chunk, group);
             int width = group.Network.InputWidth;
             int wanted = Share((long)group.Tokens * width, work, team.Threads);
-            _slices.Add(rows == 0 ? default : Slicing.OfRows(rows, width, wanted));
+            _slices.Add(Slicing.OfRows(group.Gemm.PackRows(_chunk, group), width, wanted));
         }
 
         RunSlices();

@@ -25,6 +25,23 @@ internal sealed class GroupPlan
     /// <summary>Floats of the wave's rows.</summary>
     public long Elements { get; private set; }
 
+    /// <summary>Whether some group of the wave finishes its hidden rows as a whole.</summary>
+    public bool FinishesHiddenRows
+    {
+        get
+        {
+            foreach (ref readonly TokenGroup group in Wave)
+            {
+                if (group.Network.FinishesHiddenRows)
+                {
+                    return true;
+                }
+            }
+
+            return false;
+        }
+    }
+
     /// <summary>Forgets all groups, and has nobody read ahead for those that have not run.</summary>
     public void Clear()
     {

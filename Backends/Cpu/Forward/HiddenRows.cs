@@ -17,7 +17,7 @@ internal static unsafe class HiddenRows
         long start = chunk.Now();
         FfnStage stage = group.Network.Stages[0];
         StageWeights weights = group.Network.Weights[0];
-        FfnStageTrace? trace = chunk.Trace?.HiddenStages[0];
+        FfnStageTrace? trace = chunk.Trace is { HiddenStages: [var traced, ..] } ? traced : null;
         int token = chunk.FirstToken + group.FirstToken + row;
         AddBias(gate, weights.Bias, stage.Width);
         AddBias(up, weights.UpBias, stage.Width);

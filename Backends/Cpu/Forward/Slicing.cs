@@ -38,10 +38,10 @@ internal readonly struct Slicing
     }
 
     /// <summary>Cuts whole rows.</summary>
-    /// <param name="rows">Rows of the result.</param>
+    /// <param name="rows">Rows of the result; none make no slices.</param>
     /// <param name="columns">Columns of the result.</param>
     /// <param name="wanted">Slices wanted.</param>
-    public static Slicing OfRows(int rows, int columns, int wanted) => new(rows, columns, 1, Math.Clamp(wanted, 1, rows), 1);
+    public static Slicing OfRows(int rows, int columns, int wanted) => rows == 0 ? default : new(rows, columns, 1, Math.Clamp(wanted, 1, rows), 1);
 
     /// <summary>The part of the matrix that a slice covers.</summary>
     public Region this[int slice]

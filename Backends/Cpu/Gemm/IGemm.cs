@@ -50,7 +50,7 @@ internal interface IGemm
     /// <summary>Runs a region of a stage of a group, epilogue included unless <see cref="FinishHidden"/> follows.</summary>
     void Run(CpuChunk chunk, in TokenGroup group, int stage, Region region, int worker);
 
-    /// <summary>The cut of a group's hidden rows for <see cref="FinishHidden"/>.</summary>
+    /// <summary>The cut of a group's hidden rows for <see cref="FinishHidden"/>; none where they are finished already.</summary>
     int HiddenRows(in TokenGroup group);
 
     /// <summary>Finishes whole hidden rows after the first stage, whose projections are as they were multiplied.</summary>

@@ -26,7 +26,7 @@ internal sealed unsafe class NetworkWeights
             gemms,
             nodes,
             expert == FfnTensor.NoExpert ? $"The weights of {layer}" : $"The weights of an expert of {layer}") =>
-        FinishesHiddenRows = layer.FinishesHiddenRows;
+        FinishesHiddenRows |= layer.FinishesHiddenRows;
 
     /// <summary>Reads every tensor once, in pieces.</summary>
     /// <param name="stages">The stages.</param>
@@ -41,6 +41,7 @@ internal sealed unsafe class NetworkWeights
         Stages = stages;
         _weights = Describe(stages, find, source, gemms);
         TilesWorthWidening = _weights.Min(static stage => stage.TilesWorthWidening);
+        FinishesHiddenRows = _weights is [_, { ColumnOrder: not null }, ..];
         IWeightLayout layout = gemms.LayoutOf(_weights);
         Memory = new NativeBuffer(ElementsOf(_weights, layout), purpose);
         try
@@ -69,7 +70,10 @@ internal sealed unsafe class NetworkWeights
     /// <summary>How the network is multiplied, and so how its matrices lie.</summary>
     public GemmChoice Gemms { get; }
 
-    /// <summary>Whether the first stage leaves its projections as they are, for <see cref="Forward.HiddenRows"/> to finish as whole rows.</summary>
+    /// <summary>
+    /// Whether the first stage leaves its projections as they are, for <see cref="Forward.HiddenRows"/> to finish as whole rows: the layer's
+    /// formula wants such, or the next stage their columns in an order of its own.
+    /// </summary>
     public bool FinishesHiddenRows { get; }
 
     /// <summary>The memory; pointers hold only while a reference to it is held.</summary>
@@ -128,10 +132,21 @@ internal sealed unsafe class NetworkWeights
                 (WeightEncoding[])[.. Enumerable.Range(0, stage.ProjectionCount).Select(projection => gemms.EncodingOf(source, find(Key(index, projection))))]),
         ];
 
-        // Rows have one form in all of a network.
-        TokenType tokens = encodings.All(stage => stage.All(encoding => encoding.Takes(gemms.Tokens))) ? gemms.Tokens : TokenType.Float32;
-        return [.. stages.Zip(encodings, (stage, its) => new StageWeights(stage, [.. its.Select(encoding => PanelKernel.Of(encoding, tokens))]))];
+        // Rows have one form in all of a network, and one order for all projections of a stage; only whole rows are brought into another.
+        bool[] agree = [.. encodings.Select(static (its, stage) => its.All(encoding => HaveOneOrder(encoding, its[0]) && (stage < 2 || encoding.ColumnOrder is null)))];
+        bool takes = agree.All(static agrees => agrees) && encodings.All(stage => stage.All(encoding => encoding.Takes(gemms.Tokens)));
+        StageWeights[] weights = With(takes ? gemms.Tokens : TokenType.Float32);
+        return weights.All(static stage => stage.HasOneForm) ? weights : With(TokenType.Float32);
+
+        StageWeights[] With(TokenType tokens) =>
+        [
+            .. stages.Select((stage, index) => new StageWeights(stage, [.. encodings[index].Select(encoding =>
+                agree[index] || encoding.ColumnOrder is null ? PanelKernel.Of(encoding, tokens) : PanelKernel.Decoding(encoding))])),
+        ];
     }
+
+    private static bool HaveOneOrder(WeightEncoding encoding, WeightEncoding other) =>
+        encoding.ColumnOrder.AsSpan().SequenceEqual(other.ColumnOrder);
 
     // Matrices as they will lie; biases go with what is before them.
     private IEnumerable<(long Offset, long Bytes)> Runs(IWeightLayout layout)

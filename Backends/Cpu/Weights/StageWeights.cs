@@ -29,6 +29,12 @@ internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] k
     /// <summary>Whether a token is multiplied by two panels at a time, of two projections too.</summary>
     public bool PairsPanels { get; } = kernels.All(kernel => kernel.PairsPanels && kernel.Encoding == kernels[0].Encoding);
 
+    /// <summary>Whether all projections want tokens in one form.</summary>
+    public bool HasOneForm => kernels.All(kernel => kernel.Form == kernels[0].Form);
+
+    /// <summary>The order in which all projections want the columns of their input; null where that is their own.</summary>
+    public int[]? ColumnOrder => kernels[0].ColumnOrder;
+
     /// <summary>Bytes of all projections as panels, which lie in turns: a panel of each, so that a forward reads memory from end to end.</summary>
     public long PanelsBytes { get; } = kernels.Sum(kernel => kernel.MatrixBytes(shape.Width, shape.InputWidth));
 

@@ -28,7 +28,7 @@ internal readonly struct Q1_0 : IGgmlBlock
 }
 
 /// <summary>w = f16(0) · (q - 1); q is two bits of the 16 bytes from 2 on, the lowest first.</summary>
-internal readonly struct Q2_0 : IGgmlBlock
+internal readonly struct Q2_0 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "q2_0";
@@ -40,12 +40,28 @@ internal readonly struct Q2_0 : IGgmlBlock
     public static int Bytes => 18;
 
     /// <inheritdoc/>
+    public static CodeForm Codes { get; } = new(2, 64) { Scale = ScaleType.Float16, Zero = 1 };
+
+    /// <inheritdoc/>
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
+    {
+        for (int i = 0; i < codes.Length; i++)
+        {
+            codes[i] = Code(block, (group * codes.Length) + i);
+        }
+
+        return new CodeScale(Lanes.Half(block, 0));
+    }
+
+    /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
     {
         float scale = Lanes.Half(block, 0);
         for (int i = 0; i < weights.Length; i++)
         {
-            weights[i] = scale * (((block[2 + (i / 4)] >> (i % 4 * 2)) & 3) - 1);
+            weights[i] = scale * (Code(block, i) - 1);
         }
     }
+
+    private static byte Code(ReadOnlySpan<byte> block, int i) => (byte)((block[2 + (i / 4)] >> (i % 4 * 2)) & 3);
 }

@@ -17,6 +17,9 @@ internal sealed class ScaledEncoding(WeightEncoding stored, float scale)
     public override CodeForm? Codes { get; } = stored.Codes is { } form ? form with { Scale = ScaleType.Float32 } : null;
 
     /// <inheritdoc/>
+    public override int[]? ColumnOrder => stored.ColumnOrder;
+
+    /// <inheritdoc/>
     public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
     {
         CodeScale group = stored.ReadCodes(row, firstColumn, codes);

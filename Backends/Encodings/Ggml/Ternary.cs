@@ -9,7 +9,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// <remarks>
 /// A byte is the number of its trits over 3^5, in 256ths, rounded up: multiplying by 3 makes the next trit carry out of it.
 /// </remarks>
-internal readonly struct TQ1_0 : IGgmlBlock
+internal readonly struct TQ1_0 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "tq1_0";
@@ -19,6 +19,30 @@ internal readonly struct TQ1_0 : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 54;
+
+    /// <inheritdoc/>
+    public static CodeForm Codes { get; } = new(2, 256) { Scale = ScaleType.Float16, Zero = 1 };
+
+    /// <inheritdoc/>
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
+    {
+        for (int i = 0; i < codes.Length; i++)
+        {
+            int column = (group * codes.Length) + i;
+            (int at, int trit) = column < 160 ? (column % 32, column / 32)
+                : column < 240 ? (32 + (column % 16), (column - 160) / 16)
+                : (48 + (column % 4), (column - 240) / 4);
+            byte power = 1;
+            for (; trit > 0; trit--)
+            {
+                power *= 3;
+            }
+
+            codes[i] = (byte)Trit(block[at], power);
+        }
+
+        return new CodeScale(Lanes.Half(block, 52));
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
@@ -36,14 +60,16 @@ internal readonly struct TQ1_0 : IGgmlBlock
         {
             for (int i = 0; i < bytes.Length; i++)
             {
-                weights[(trit * bytes.Length) + i] = scale * ((((byte)(bytes[i] * power) * 3) >> 8) - 1);
+                weights[(trit * bytes.Length) + i] = scale * (Trit(bytes[i], power) - 1);
             }
         }
     }
+
+    private static int Trit(byte trits, byte power) => ((byte)(trits * power) * 3) >> 8;
 }
 
 /// <summary>w = f16(64) · (q - 1); q is two bits of the first 64 bytes, as <see cref="Q2_K"/> has them.</summary>
-internal readonly struct TQ2_0 : IGgmlBlock
+internal readonly struct TQ2_0 : ICodeBlock
 {
     /// <inheritdoc/>
     public static string Name => "tq2_0";
@@ -53,6 +79,17 @@ internal readonly struct TQ2_0 : IGgmlBlock
 
     /// <inheritdoc/>
     public static int Bytes => 66;
+
+    /// <inheritdoc/>
+    public static CodeForm Codes { get; } = new(2, 256) { Scale = ScaleType.Float16, Zero = 1 };
+
+    /// <inheritdoc/>
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
+    {
+        Q2_K.Two(block, 0, 2 * group).CopyTo(codes);
+        Q2_K.Two(block, 0, (2 * group) + 1).CopyTo(codes[Lanes.Count..]);
+        return new CodeScale(Lanes.Half(block, 64));
+    }
 
     /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)

@@ -53,6 +53,16 @@ internal sealed class CodeBits
         }
     }
 
+    /// <summary>One code.</summary>
+    /// <param name="packed">The blocks from the first on.</param>
+    /// <param name="index">Which code.</param>
+    public byte One(ReadOnlySpan<byte> packed, int index)
+    {
+        (int at, int shift) = Math.DivRem(index * _bits, 8);
+        int window = packed[at] | (shift + _bits > 8 ? packed[at + 1] << 8 : 0);
+        return (byte)((window >> shift) & (int)Mask(_bits));
+    }
+
     private static ulong Mask(int bits) => (1UL << bits) - 1;
 
     private static ulong Last(ReadOnlySpan<byte> packed)

@@ -42,12 +42,27 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
     public override bool HoldsNonFinite => true;
 
     /// <inheritdoc/>
+    public override int[]? ColumnOrder { get; } = format.OrderColumns();
+
+    /// <inheritdoc/>
     public override CodeForm? Codes { get; } = format.Codes;
 
     /// <inheritdoc/>
     public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
     {
-        _bits.Unpack(row[(HeaderBytes + (firstColumn / BlockColumns * BlockBytes))..], codes);
+        if (ColumnOrder is { } order)
+        {
+            ReadOnlySpan<byte> packed = row[HeaderBytes..];
+            for (int i = 0; i < codes.Length; i++)
+            {
+                codes[i] = _bits.One(packed, order[firstColumn + i]);
+            }
+        }
+        else
+        {
+            _bits.Unpack(row[(HeaderBytes + (firstColumn / BlockColumns * BlockBytes))..], codes);
+        }
+
         int group = Format.Groups == 1 ? 0 : firstColumn / Format.GroupColumns;
         (float stored, float zero, float minimum) = GroupOf(row, group);
         // Floats that are no numbers make sums such, as their scale does.

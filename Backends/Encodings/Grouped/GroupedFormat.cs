@@ -47,13 +47,13 @@ internal sealed record GroupedFormat
     /// <summary>Divides every weight.</summary>
     public float Divisor { get; init; } = 1;
 
-    /// <summary>The same as codes of panels; null where groups do not begin with every 16th or 32nd column, or numbers have no short form.</summary>
+    /// <summary>The same as codes of panels; null where groups begin with every 16th or 32nd column in no order, or numbers have no short form.</summary>
     public CodeForm? Codes
     {
         get
         {
             int group = Groups == 1 ? CodeForm.WholeRow : GroupColumns;
-            bool hasScales = GroupOf is null && !HasPhase && (group == 16 || (group % CodeForm.MostColumns == 0 && group > 0));
+            bool hasScales = (GroupOf is null || OrderColumns() is not null) && !HasPhase && (group == 16 || (group % CodeForm.MostColumns == 0 && group > 0));
             if (!hasScales || !(Book == CodeBook.Integers || Book == CodeBook.E4M3 || Book.Table is not null))
             {
                 return null;
@@ -71,5 +71,32 @@ internal sealed record GroupedFormat
                 _ => form,
             };
         }
+    }
+
+    /// <summary>
+    /// The columns in the order in which each group is neighbouring ones; null where they are stored so, or where groups have other numbers of them.
+    /// </summary>
+    public int[]? OrderColumns()
+    {
+        if (GroupOf is null)
+        {
+            return null;
+        }
+
+        int[] order = new int[GroupOf.Length];
+        int[] filled = new int[Groups];
+        for (int column = 0; column < order.Length; column++)
+        {
+            int group = GroupOf[column];
+            long place = ((long)group * GroupColumns) + filled[group];
+            if (filled[group]++ == GroupColumns || place >= order.Length)
+            {
+                return null;
+            }
+
+            order[place] = column;
+        }
+
+        return order;
     }
 }

@@ -34,14 +34,17 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     private int HeadBytes => form.Head switch
     {
         PanelGroupHead.BFloat16Scales => VectorBytes,
-        PanelGroupHead.Float32Scales => 2 * VectorBytes,
+        PanelGroupHead.Float32Scales or PanelGroupHead.Float32Halves => 2 * VectorBytes,
         _ => 4 * VectorBytes,
     };
 
     // 32-bit lanes of a group, a vector pair each: four columns of 8 bits, eight of 4.
     private int Blocks => form.Weights == PanelWeights.Int8 ? GroupColumns / 4 : GroupColumns / 8;
 
-    private int GroupBytes => HeadBytes + (Blocks * 2 * VectorBytes);
+    // What has a head of its own.
+    private int Parts => form.Head == PanelGroupHead.Float32Halves ? 2 : 1;
+
+    private int PartBytes => HeadBytes + (Blocks / Parts * 2 * VectorBytes);
 
     // Lanes of a token in a group: by bytes four columns each, by words two.
     private int Lanes => IsBytes ? GroupColumns / 4 : GroupColumns / 2;
@@ -78,35 +81,13 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
 
     protected override void Step(TileShape shape)
     {
-        // Memory is read from end to end where that is what takes time.
-        if (shape.Tokens <= FewTokens)
+        for (int part = 0; part < Parts; part++)
         {
-            LoadHead(FirstSpare);
+            MultiplyPart(shape, part);
         }
 
-        for (int token = 0; token < shape.Tokens; token++)
-        {
-            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(token);
-            if (IsBytes)
-            {
-                Code.vpbroadcastd(first, __dword_ptr[Tokens + NumberAt(shape, token, 2)]);
-                Code.vmovdqa32(second, first);
-            }
-            else
-            {
-                Code.vpxord(first, first, first);
-                Code.vpxord(second, second, second);
-            }
-        }
-
-        for (int block = 0; block < Blocks; block++)
-        {
-            Multiply(shape, block, HeadBytes + (block * 2 * VectorBytes));
-        }
-
-        Scale(shape);
-        Code.add(Weights, GroupBytes);
-        Code.add(Tokens, (Lanes + (IsBytes ? 3 : 2)) * shape.Stride * sizeof(float));
+        Code.add(Weights, Parts * PartBytes);
+        Code.add(Tokens, (Lanes + 2 + (IsBytes ? Parts : 0)) * shape.Stride * sizeof(float));
     }
 
     protected override void Finish(TileShape shape)
@@ -120,7 +101,41 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     private static (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) Integers(int token) =>
         (Vector(FirstInteger + (2 * token)), Vector(FirstInteger + (2 * token) + 1));
 
-    // Behind the lanes: the scale, scale · Σ integers, and by bytes what accumulators start from.
+    private void MultiplyPart(TileShape shape, int part)
+    {
+        int begin = part * PartBytes;
+
+        // Memory is read from end to end where that is what takes time.
+        if (shape.Tokens <= FewTokens)
+        {
+            LoadHead(FirstSpare, begin);
+        }
+
+        for (int token = 0; token < shape.Tokens; token++)
+        {
+            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(token);
+            if (IsBytes)
+            {
+                Code.vpbroadcastd(first, __dword_ptr[Tokens + NumberAt(shape, token, 2 + part)]);
+                Code.vmovdqa32(second, first);
+            }
+            else
+            {
+                Code.vpxord(first, first, first);
+                Code.vpxord(second, second, second);
+            }
+        }
+
+        int blocks = Blocks / Parts;
+        for (int block = 0; block < blocks; block++)
+        {
+            Multiply(shape, (part * blocks) + block, begin + HeadBytes + (block * 2 * VectorBytes));
+        }
+
+        Scale(shape, begin);
+    }
+
+    // Behind the lanes: the scale, scale · Σ integers, and by bytes what accumulators of each part start from.
     private int NumberAt(TileShape shape, int token, int number) => (((Lanes + number) * shape.Stride) + token) * sizeof(float);
 
     private void Multiply(TileShape shape, int block, int at)
@@ -204,13 +219,13 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     }
 
     // Two vectors of scales, then two of offsets where there are any.
-    private void LoadHead(int vector)
+    private void LoadHead(int vector, int begin)
     {
         if (form.Head == PanelGroupHead.BFloat16Scales)
         {
             for (int half = 0; half < 2; half++)
             {
-                Code.vpmovzxwd(Vector(vector + half), __ymmword_ptr[Weights + (half * VectorBytes / 2)]);
+                Code.vpmovzxwd(Vector(vector + half), __ymmword_ptr[Weights + (begin + (half * VectorBytes / 2))]);
                 Code.vpslld(Vector(vector + half), Vector(vector + half), 16);
             }
 
@@ -219,16 +234,16 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
 
         for (int at = 0; at < HeadBytes; at += VectorBytes)
         {
-            Code.vmovups(Vector(vector + (at / VectorBytes)), __zmmword_ptr[Weights + at]);
+            Code.vmovups(Vector(vector + (at / VectorBytes)), __zmmword_ptr[Weights + (begin + at)]);
         }
     }
 
-    private void Scale(TileShape shape)
+    private void Scale(TileShape shape, int begin)
     {
         int head = shape.Tokens <= FewTokens ? FirstSpare : FirstWeight;
         if (head == FirstWeight)
         {
-            LoadHead(head);
+            LoadHead(head, begin);
         }
 
         for (int token = 0; token < shape.Tokens; token++)

@@ -29,6 +29,9 @@ internal enum PanelGroupHead
 
     /// <summary>A float32 scale for each row, then a float32 offset for each.</summary>
     Float32Offsets,
+
+    /// <summary>A float32 scale for each row, and the same between the halves of the group.</summary>
+    Float32Halves,
 }
 
 /// <summary>What assembled tiles multiply, and with which instruction.</summary>
@@ -37,7 +40,8 @@ internal enum PanelGroupHead
 /// <param name="Head">What stands at the head of a group.</param>
 internal readonly record struct TileForm(DotProduct Product, PanelWeights Weights, PanelGroupHead Head)
 {
-    private static readonly PanelGroupHead[] IntegerHeads = [PanelGroupHead.BFloat16Scales, PanelGroupHead.Float32Scales, PanelGroupHead.Float32Offsets];
+    private static readonly PanelGroupHead[] IntegerHeads =
+        [PanelGroupHead.BFloat16Scales, PanelGroupHead.Float32Scales, PanelGroupHead.Float32Offsets, PanelGroupHead.Float32Halves];
 
     /// <summary>bfloat16.</summary>
     public static TileForm BFloat16 => new(DotProduct.BFloat16, PanelWeights.BFloat16, PanelGroupHead.None);

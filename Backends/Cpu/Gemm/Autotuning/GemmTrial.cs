@@ -43,7 +43,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
         _kernel = kernel;
         _library = library;
         _rows = Math.Min(stage.Width, MostRows);
-        _columns = Math.Min(stage.InputWidth, MostColumns);
+        _columns = kernel.ColumnOrder?.Length ?? Math.Min(stage.InputWidth, MostColumns);
         long tokens = kernel.Tile(Crossover.MostTokens).PaddedTokens;
         long panels = NativeBuffer.Align(kernel.MatrixBytes(_rows, _columns) / sizeof(float));
         long padded = PanelFormat.PaddedColumns(_columns);
@@ -72,7 +72,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
         var packed = new TokenPanels(_grouped, tiles, PanelFormat.PaddedColumns(_columns), _kernel.Form);
         for (int tile = 0; tile < tiles.Count; tile++)
         {
-            packed.Write(tile, 0, _input + ((long)tiles.FirstToken(tile) * _columns), _columns, _columns);
+            packed.WriteRows(tile, _input + ((long)tiles.FirstToken(tile) * _columns), _columns, _columns, _kernel.ColumnOrder);
         }
 
         int columnGroups = PanelFormat.Groups(_columns);

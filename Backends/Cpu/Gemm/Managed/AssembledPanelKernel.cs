@@ -50,7 +50,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         {
             TokenType.BFloat16 => TokenForm.BFloat16,
             TokenType.Int16 => TokenForm.Words,
-            _ => tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves,
+            _ => (tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves) with { Parts = encoding.HasHalves ? 2 : 1 },
         };
         return new AssembledPanelKernel(OfVectors(encoding, tokens), form, tile, code);
     }
@@ -96,6 +96,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     // As the kernels in C# store them.
     private static PanelGroupHead HeadOf(WeightEncoding encoding) =>
         encoding == WeightEncodings.Int4 ? PanelGroupHead.BFloat16Scales
+        : encoding.HasHalves ? PanelGroupHead.Float32Halves
         : encoding.HasOffsets ? PanelGroupHead.Float32Offsets
         : PanelGroupHead.Float32Scales;
 }

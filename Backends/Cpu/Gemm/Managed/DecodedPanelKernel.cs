@@ -3,13 +3,15 @@ using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
-/// <summary>The panels of an encoding that has no kernel of its own: rows as they are stored, a block of columns decoded in cache at a time.</summary>
+/// <summary>The panels of an encoding that has no kernel of its own, or none that could take rows as others want them: rows as they are stored, a block of columns decoded in cache at a time.</summary>
 /// <param name="encoding">The encoding.</param>
 /// <param name="widened">Multiplies what was decoded.</param>
 internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKernel widened)
     : PanelKernel(encoding, widened.Rows, widened.MostTokens)
 {
     public override bool IsDecoded => true;
+
+    public override int[]? ColumnOrder => null;
 
     public override int TilesWorthWidening => 1;
 

@@ -25,6 +25,7 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// 8 bits      [rows] scales, then [rows] offsets where there are any, then 8 blocks of 4 columns: 0, 2, 1, 3 from the lowest byte on
 /// 4 bits      the same with 4 blocks of 8 columns: 0, 2, 4, 6, 1, 3, 5, 7 from the lowest half of a byte on
 /// </code>
+/// Where each 16 columns have scales, those of the second half stand between the halves.
 /// The panels of any other encoding are its rows as they are stored, one after the other, decoded a block of columns at a time.
 /// </remarks>
 internal static unsafe class PanelFormat

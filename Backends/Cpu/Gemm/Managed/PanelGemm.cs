@@ -88,8 +88,7 @@ internal sealed unsafe class PanelGemm : IGemm
         {
             Matrix rows = Prologue.Collect(chunk, group, group.Tiles.FirstToken(tile), group.Tiles.TokensOf(tile), room);
             long start = chunk.Now();
-            panels.Write(tile, 0, rows.Pointer, rows.Stride, width);
-            panels.Clear(tile, width);
+            panels.WriteRows(tile, rows.Pointer, rows.Stride, width, group.Network.Weights[0].ColumnOrder);
             chunk.Add(FfnStep.Gemm, start);
         }
     }
@@ -144,7 +143,7 @@ internal sealed unsafe class PanelGemm : IGemm
     }
 
     /// <inheritdoc/>
-    public int HiddenRows(in TokenGroup group) => group.Tiles.Count;
+    public int HiddenRows(in TokenGroup group) => group.Network.FinishesHiddenRows ? group.Tiles.Count : 0;
 
     /// <inheritdoc/>
     public void FinishHidden(CpuChunk chunk, in TokenGroup group, Region region)
@@ -161,8 +160,7 @@ internal sealed unsafe class PanelGemm : IGemm
             }
 
             long start = chunk.Now();
-            hidden.Write(tile, 0, gate.Row(first), gate.Stride, shape.Width);
-            hidden.Clear(tile, shape.Width);
+            hidden.WriteRows(tile, gate.Row(first), gate.Stride, shape.Width, group.Network.Weights[1].ColumnOrder);
             chunk.Add(FfnStep.Activation, start);
         }
     }

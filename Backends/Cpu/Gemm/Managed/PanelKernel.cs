@@ -48,6 +48,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <summary>Whether panels are decoded before they are multiplied, as the encoding has no kernel of its own.</summary>
     public virtual bool IsDecoded => false;
 
+    /// <summary>The order in which it wants the columns of tokens; null where that is their own.</summary>
+    public virtual int[]? ColumnOrder => Encoding.ColumnOrder;
+
     /// <summary>Whether a token is multiplied by two panels at a time.</summary>
     public virtual bool PairsPanels => false;
 
@@ -59,6 +62,9 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="tokens">What tokens are while they are multiplied; what the encoding <see cref="TokenTypes.Takes"/>.</param>
     public static PanelKernel Of(WeightEncoding encoding, TokenType tokens = TokenType.Float32) =>
         AssembledPanelKernel.Assemble(encoding, tokens) ?? OfVectors(encoding, tokens);
+
+    /// <summary>A kernel that decodes, whatever the encoding, and so takes columns as they are stored.</summary>
+    public static PanelKernel Decoding(WeightEncoding encoding) => new DecodedPanelKernel(encoding, OfVectors(WeightEncodings.Float32, TokenType.Float32));
 
     /// <summary>The kernel of an encoding in C#, with the widest vectors of this processor.</summary>
     public static PanelKernel OfVectors(WeightEncoding encoding, TokenType tokens) =>
@@ -73,6 +79,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         {
             TokenType.Float32 or TokenType.BFloat16 => OfFloats<TSimd, TVector>(encoding),
             _ when encoding == WeightEncodings.Int4 => OfIntegers<BFloat16Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
+            _ when encoding.HasHalves => OfIntegers<Float32Halves<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ when encoding.HasOffsets => OfIntegers<Float32Offsets<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
             _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
         };
@@ -202,7 +209,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         where TVector : struct => (encoding.IntegerBits, tokens) switch
         {
             (4, TokenType.Int16) => new IntegerPanelKernel<Int4Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
-            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.BytesForHalves),
+            (4, TokenType.Int8) => new IntegerPanelKernel<Int4Bytes<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.BytesForHalves with { Parts = TScales.Parts }),
             (8, TokenType.Int16) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.Words),
             (8, TokenType.Int8) => new IntegerPanelKernel<Int8Words<TSimd, TVector>, TScales, TSimd, TVector>(encoding, TokenForm.NarrowWords),
             _ => throw new ArgumentOutOfRangeException(nameof(encoding), encoding, "Its weights are no integers."),

@@ -22,12 +22,13 @@ internal enum TokenType
 /// <remarks>
 /// But for float32, elements lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after
 /// token. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights with an offset, and for weights that
-/// count from elsewhere than zero the integer -zero · Σ integers a token.
+/// count from elsewhere than zero the integer -zero · Σ integers a token, for each part of the group with scales of its own.
 /// </remarks>
 /// <param name="Lanes">Lanes of a group and token; 0 for float32.</param>
 /// <param name="Largest">The largest integer; 0 for floats.</param>
 /// <param name="Zero">What weights count from as they are multiplied: weight = scale · (integer - zero).</param>
-internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0)
+/// <param name="Parts">Parts of a group, 1 or 2, whose sums are told apart where weights count from elsewhere than zero.</param>
+internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1)
 {
     // What unsigned halves of bytes, and bytes, have for zero.
     private const int ZeroOfHalves = 8;
@@ -66,11 +67,12 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0)
     public bool IsForHalves => IsBytes && Zero == ZeroOfHalves;
 
     /// <summary>Elements of 32 bits that a group of a token takes.</summary>
-    public int GroupElements => IsFloat ? PanelFormat.GroupColumns : Lanes + (Largest == 0 ? 0 : NumbersOf(Zero));
+    public int GroupElements => IsFloat ? PanelFormat.GroupColumns : Lanes + (Largest == 0 ? 0 : NumbersOf(Zero, Parts));
 
     /// <summary>Numbers behind a group's integers.</summary>
     /// <param name="zero">What weights count from.</param>
-    public static int NumbersOf(int zero) => zero == 0 ? 2 : 3;
+    /// <param name="parts">Parts of the group.</param>
+    public static int NumbersOf(int zero, int parts) => zero == 0 ? 2 : 2 + parts;
 
     /// <summary>Elements of 32 bits that columns of a token take: any number of columns of float32, whole groups of all else.</summary>
     public long Elements(long columns) => IsFloat ? columns : columns / PanelFormat.GroupColumns * GroupElements;

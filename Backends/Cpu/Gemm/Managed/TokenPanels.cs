@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
 /// <summary>Rows of tokens as the panel kernels read them: tile after tile, in a tile column after column, in a column token after token.</summary>
@@ -30,6 +32,39 @@ internal readonly unsafe struct TokenPanels(float* pointer, TokenTiles tiles, lo
         {
             RoundedRows.Write(rows, stride, Tiles.TokensOf(tile), count, form, At(tile, firstColumn), size);
         }
+    }
+
+    /// <summary>Writes a tile from whole rows, in the order of columns that the kernels want.</summary>
+    /// <param name="tile">The tile.</param>
+    /// <param name="rows">The tile's rows.</param>
+    /// <param name="stride">Elements from one row to the next.</param>
+    /// <param name="width">Columns.</param>
+    /// <param name="order">The order; null for the rows' own.</param>
+    [SkipLocalsInit]
+    public void WriteRows(int tile, float* rows, long stride, int width, ReadOnlySpan<int> order)
+    {
+        if (order.IsEmpty)
+        {
+            Write(tile, 0, rows, stride, width);
+        }
+
+        float* group = stackalloc float[Tiles.Size(tile) * PanelFormat.GroupColumns];
+        for (int first = 0; first < order.Length; first += PanelFormat.GroupColumns)
+        {
+            ReadOnlySpan<int> columns = order.Slice(first, Math.Min(PanelFormat.GroupColumns, order.Length - first));
+            for (int token = 0; token < Tiles.TokensOf(tile); token++)
+            {
+                float* row = rows + (token * stride);
+                for (int i = 0; i < columns.Length; i++)
+                {
+                    group[(token * PanelFormat.GroupColumns) + i] = row[columns[i]];
+                }
+            }
+
+            Write(tile, first, group, PanelFormat.GroupColumns, columns.Length);
+        }
+
+        Clear(tile, width);
     }
 
     /// <summary>Clears the columns after the last one that was written, so that they add nothing to a product; those of all but float32 are zeros already.</summary>

@@ -108,7 +108,7 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
     }
 
     /// <inheritdoc/>
-    public int HiddenRows(in TokenGroup group) => group.Tokens;
+    public int HiddenRows(in TokenGroup group) => group.Network.FinishesHiddenRows ? group.Tokens : 0;
 
     /// <inheritdoc/>
     public void FinishHidden(CpuChunk chunk, in TokenGroup group, Region region)

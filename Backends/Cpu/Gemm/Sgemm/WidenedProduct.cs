@@ -1,4 +1,6 @@
+using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Cpu.Rows;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Sgemm;
 
@@ -41,10 +43,33 @@ internal readonly unsafe struct WidenedProduct(PanelKernel kernel, IMatrixProduc
             int columns = (int)Math.Min(stride, n - first);
             for (int i = 0; i * rowsOfPanel < columns; i++, panels += panelStride)
             {
-                kernel.Unpack(panels, k, 0, groups, block + (i * rowsOfPanel), stride);
+                Unpack(panels, k, groups, block + (i * rowsOfPanel), stride);
             }
 
             library.Multiply(m, columns, k, a, lda, block, stride, transposed: false, c + first, ldc, accumulate);
+        }
+    }
+
+    // A panel, each column at its own place.
+    [SkipLocalsInit]
+    private void Unpack(byte* panel, int k, int groups, float* destination, long stride)
+    {
+        if (kernel.ColumnOrder is not { } order)
+        {
+            kernel.Unpack(panel, k, 0, groups, destination, stride);
+            return;
+        }
+
+        int rows = kernel.Rows;
+        float* part = stackalloc float[PanelKernel.BlockColumns * rows];
+        for (int first = 0; first < k; first += PanelKernel.BlockColumns)
+        {
+            int columns = Math.Min(PanelKernel.BlockColumns, k - first);
+            kernel.Unpack(panel, k, first / PanelFormat.GroupColumns, PanelFormat.Groups(columns), part, rows);
+            for (int i = 0; i < columns; i++)
+            {
+                RowKernel.Copy(destination + (order[first + i] * stride), part + (i * rows), rows);
+            }
         }
     }
 

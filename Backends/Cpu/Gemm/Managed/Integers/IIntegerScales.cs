@@ -2,13 +2,16 @@ using NativeFfn.Backends.Simd;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
-/// <summary>The scales at the head of a group, and the offsets behind them where there are any: weight = scale · integer + offset.</summary>
+/// <summary>The scales at the head of a group or a half of one, and the offsets behind them where there are any: weight = scale · integer + offset.</summary>
 /// <typeparam name="TSimd">The vectors, two of which have a lane for each row of a panel.</typeparam>
 /// <typeparam name="TVector">The vector.</typeparam>
 internal unsafe interface IIntegerScales<TSimd, TVector>
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
+    /// <summary>Parts of a group that have scales of their own, each followed by its columns: 1 or, without offsets, 2.</summary>
+    static virtual int Parts => 1;
+
     /// <summary>Bytes of all of them.</summary>
     static abstract int Bytes { get; }
 

@@ -14,7 +14,7 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
-    private static int Blocks => PanelFormat.GroupColumns / TElement.BlockColumns;
+    private static int PartColumns => PanelFormat.GroupColumns / TScales.Parts;
 
     private static int VectorBytes => TSimd.Count * sizeof(float);
 
@@ -22,23 +22,23 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
 
     public override PanelKernel Widened => this;
 
-    public override long BytesOf(int columnGroups) => (long)columnGroups * GroupBytes;
+    public override long BytesOf(int columnGroups) => (long)columnGroups * TScales.Parts * PartBytes;
 
-    private static int GroupBytes => TScales.Bytes + (Blocks * 2 * VectorBytes);
+    private static int PartBytes => TScales.Bytes + (PartColumns / TElement.BlockColumns * 2 * VectorBytes);
 
-    // What comes next is asked for once a group.
-    protected override int StepsOfGroup => 1;
+    // What comes next is asked for once a part.
+    protected override int StepsOfGroup => TScales.Parts;
 
     [SkipLocalsInit]
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
     {
-        Span<sbyte> integers = stackalloc sbyte[PanelFormat.GroupColumns];
+        Span<sbyte> integers = stackalloc sbyte[PartColumns];
+        new Span<byte>(panel, checked((int)PanelBytes(columns))).Clear();
         int rowBytes = checked((int)Encoding.RowBytes(columns));
         int count = rows.Length / rowBytes;
-        for (int column = 0; column < columns; column += PanelFormat.GroupColumns, panel += GroupBytes)
+        for (int column = 0; column < columns; column += PartColumns, panel += PartBytes)
         {
-            new Span<byte>(panel, GroupBytes).Clear();
-            int width = Math.Min(PanelFormat.GroupColumns, columns - column);
+            int width = Math.Min(PartColumns, columns - column);
             for (int lane = 0; lane < count; lane++)
             {
                 Encoding.ReadIntegers(rows.Slice(lane * rowBytes, rowBytes), column, integers[..width], out float scale, out float offset);
@@ -51,12 +51,12 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
 
     public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride)
     {
-        panel += (long)firstGroup * GroupBytes;
-        for (int group = 0; group < groups; group++, panel += GroupBytes)
+        panel += BytesOf(firstGroup);
+        for (int part = 0; part < groups * TScales.Parts; part++, panel += PartBytes)
         {
             TScales.Load(panel, out TVector scale0, out TVector scale1);
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
-            for (int column = 0; column < PanelFormat.GroupColumns; column++, destination += stride)
+            for (int column = 0; column < PartColumns; column++, destination += stride)
             {
                 byte* block = panel + TScales.Bytes + (column / TElement.BlockColumns * 2 * VectorBytes);
                 int inBlock = column % TElement.BlockColumns;

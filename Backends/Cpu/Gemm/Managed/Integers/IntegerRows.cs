@@ -39,13 +39,23 @@ internal static unsafe class IntegerRows
             high.Store((short*)group + Vector256<short>.Count);
         }
 
-        int sum = Vector256.Sum((ia + ib) + (ic + id));
         float* numbers = group + form.Lanes;
         numbers[0] = scale;
-        numbers[1] = scale * sum;
-        if (form.Zero != 0)
+        if (form.Parts == 1 || form.Zero == 0)
         {
-            numbers[2] = BitConverter.Int32BitsToSingle(-form.Zero * sum);
+            int sum = Vector256.Sum((ia + ib) + (ic + id));
+            numbers[1] = scale * sum;
+            if (form.Zero != 0)
+            {
+                numbers[2] = BitConverter.Int32BitsToSingle(-form.Zero * sum);
+            }
+        }
+        else
+        {
+            (int first, int second) = (Vector256.Sum(ia + ib), Vector256.Sum(ic + id));
+            numbers[1] = scale * (first + second);
+            numbers[2] = BitConverter.Int32BitsToSingle(-form.Zero * first);
+            numbers[3] = BitConverter.Int32BitsToSingle(-form.Zero * second);
         }
     }
 

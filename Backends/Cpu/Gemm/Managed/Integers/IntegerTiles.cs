@@ -5,8 +5,8 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
 /// <summary>The inner loops of integer panels: some groups of columns of a panel by as many columns of a few tokens.</summary>
 /// <remarks>
-/// Products of a group are added as integers, exactly, in one accumulator for each token and vector (s{token}{vector}); its sum times both
-/// scales, and of rows that count from an offset that times the sum of the elements, is added to the token's float32 sum, group after group, so that a token's bits do not depend on the tile. Float sums stay in
+/// Products of a group, or of a part of it that has scales of its own, are added as integers, exactly, in one accumulator for each token and
+/// vector (s{token}{vector}); its sum times both scales, and of rows that count from an offset that times the sum of the elements, is added to the token's float32 sum, group after group, so that a token's bits do not depend on the tile. Float sums stay in
 /// the first-level cache, as integers need all registers. Written out, because accumulators in an array would live there as well.
 /// </remarks>
 internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
@@ -15,7 +15,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>
     where TVector : struct
 {
-    private static int GroupBytes
+    private static int PartBytes
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
         get => TScales.Bytes + (Blocks * BlockBytes);
@@ -24,13 +24,13 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     private static int Numbers
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => TokenForm.NumbersOf(TElement.Zero);
+        get => TokenForm.NumbersOf(TElement.Zero, TScales.Parts);
     }
 
     private static int Blocks
     {
         [MethodImpl(MethodImplOptions.AggressiveInlining)]
-        get => PanelFormat.GroupColumns / TElement.BlockColumns;
+        get => PanelFormat.GroupColumns / TScales.Parts / TElement.BlockColumns;
     }
 
     private static int BlockBytes
@@ -49,7 +49,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void One(int groups, byte* panel, float* tokens, int size, byte* next, int lines, float* tile)
     {
-        for (; groups > 0; groups--)
+        for (int parts = groups * TScales.Parts; parts > 0; parts--)
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
@@ -79,11 +79,12 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
                 block += BlockBytes;
             }
 
+            float* numbers = NumbersOf(tokens, size, parts);
             TScales.Load(panel, out TVector scale0, out TVector scale1);
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
-            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
-            tokens += Numbers * size;
-            panel += GroupBytes;
+            Finish(numbers, size, parts, s00, s01, scale0, scale1, offset0, offset1, tile);
+            tokens = numbers == tokens ? numbers + (Numbers * size) : tokens;
+            panel += PartBytes;
         }
     }
 
@@ -91,7 +92,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Two(int groups, byte* panel, float* tokens, int size, byte* next, int lines, float* tile)
     {
-        for (; groups > 0; groups--)
+        for (int parts = groups * TScales.Parts; parts > 0; parts--)
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
@@ -126,12 +127,13 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
                 block += BlockBytes;
             }
 
+            float* numbers = NumbersOf(tokens, size, parts);
             TScales.Load(panel, out TVector scale0, out TVector scale1);
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
-            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
-            Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
-            tokens += Numbers * size;
-            panel += GroupBytes;
+            Finish(numbers, size, parts, s00, s01, scale0, scale1, offset0, offset1, tile);
+            Finish(numbers + 1, size, parts, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
+            tokens = numbers == tokens ? numbers + (Numbers * size) : tokens;
+            panel += PartBytes;
         }
     }
 
@@ -139,7 +141,7 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Four(int groups, byte* panel, float* tokens, int size, byte* next, int lines, float* tile)
     {
-        for (; groups > 0; groups--)
+        for (int parts = groups * TScales.Parts; parts > 0; parts--)
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
@@ -184,14 +186,15 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
                 block += BlockBytes;
             }
 
+            float* numbers = NumbersOf(tokens, size, parts);
             TScales.Load(panel, out TVector scale0, out TVector scale1);
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
-            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
-            Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
-            Finish(tokens + 2, size, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
-            Finish(tokens + 3, size, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
-            tokens += Numbers * size;
-            panel += GroupBytes;
+            Finish(numbers, size, parts, s00, s01, scale0, scale1, offset0, offset1, tile);
+            Finish(numbers + 1, size, parts, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
+            Finish(numbers + 2, size, parts, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
+            Finish(numbers + 3, size, parts, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
+            tokens = numbers == tokens ? numbers + (Numbers * size) : tokens;
+            panel += PartBytes;
         }
     }
 
@@ -200,11 +203,11 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Six(int groups, byte* panel, float* tokens, int size, byte* next, int lines, float* tile)
     {
-        for (; groups > 0; groups--)
+        for (int parts = groups * TScales.Parts; parts > 0; parts--)
         {
             PanelFormat.Prefetch(next, lines);
             next += lines * PanelFormat.LineBytes;
-            byte* end = panel + GroupBytes;
+            byte* end = panel + PartBytes;
             TVector s00 = TSimd.Zero, s01 = TSimd.Zero;
             TVector s10 = TSimd.Zero, s11 = TSimd.Zero;
             TVector s20 = TSimd.Zero, s21 = TSimd.Zero;
@@ -263,15 +266,16 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
             }
 
             tokens += Blocks * TElement.Steps * size;
+            float* numbers = NumbersOf(tokens, size, parts);
             TScales.Load(panel, out TVector scale0, out TVector scale1);
             TScales.LoadOffsets(panel, out TVector offset0, out TVector offset1);
-            Finish(tokens, size, s00, s01, scale0, scale1, offset0, offset1, tile);
-            Finish(tokens + 1, size, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
-            Finish(tokens + 2, size, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
-            Finish(tokens + 3, size, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
-            Finish(tokens + 4, size, s40, s41, scale0, scale1, offset0, offset1, tile + (8 * TSimd.Count));
-            Finish(tokens + 5, size, s50, s51, scale0, scale1, offset0, offset1, tile + (10 * TSimd.Count));
-            tokens += Numbers * size;
+            Finish(numbers, size, parts, s00, s01, scale0, scale1, offset0, offset1, tile);
+            Finish(numbers + 1, size, parts, s10, s11, scale0, scale1, offset0, offset1, tile + (2 * TSimd.Count));
+            Finish(numbers + 2, size, parts, s20, s21, scale0, scale1, offset0, offset1, tile + (4 * TSimd.Count));
+            Finish(numbers + 3, size, parts, s30, s31, scale0, scale1, offset0, offset1, tile + (6 * TSimd.Count));
+            Finish(numbers + 4, size, parts, s40, s41, scale0, scale1, offset0, offset1, tile + (8 * TSimd.Count));
+            Finish(numbers + 5, size, parts, s50, s51, scale0, scale1, offset0, offset1, tile + (10 * TSimd.Count));
+            tokens = numbers == tokens ? numbers + (Numbers * size) : tokens;
             panel = end;
         }
     }
@@ -284,17 +288,22 @@ internal static unsafe class IntegerTiles<TElement, TScales, TSimd, TVector>
         s1 = TElement.Add(s1, w1, x);
     }
 
-    // numbers[0] is the token's scale, numbers[size] its scale · Σ integers, and numbers[2 · size] the integer -zero · Σ integers.
+    // Behind the lanes of the parts that follow in the group.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float* NumbersOf(float* tokens, int size, int parts) =>
+        tokens + ((parts - 1) % TScales.Parts * Blocks * TElement.Steps * size);
+
+    // numbers[0] is the token's scale, numbers[size] its scale · Σ integers, and from numbers[2 · size] on of each part the integer -zero · Σ integers.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Finish(
-        float* numbers, int size, TVector s0, TVector s1, TVector scale0, TVector scale1, TVector offset0, TVector offset1, float* row)
+        float* numbers, int size, int parts, TVector s0, TVector s1, TVector scale0, TVector scale1, TVector offset0, TVector offset1, float* row)
     {
         TVector scale = TSimd.LoadAndBroadcast(numbers);
         s0 = TElement.Sum(s0);
         s1 = TElement.Sum(s1);
         if (TElement.Zero != 0)
         {
-            TVector start = TSimd.LoadAndBroadcast(numbers + (2 * size));
+            TVector start = TSimd.LoadAndBroadcast(numbers + ((1 + TScales.Parts - ((parts - 1) % TScales.Parts)) * size));
             s0 = TSimd.AddIntegers(s0, start);
             s1 = TSimd.AddIntegers(s1, start);
         }
