@@ -196,7 +196,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
             }
 
             // While somebody else reads the one, the next.
-            ReadAhead(other.Value);
+            ReadAhead(other);
         }
     }
 
@@ -223,22 +223,18 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     /// <summary>Reads ahead until nothing is left to read, or there is no room.</summary>
     void IThreadPoolWorkItem.Execute()
     {
-        while (true)
+        int? expert;
+        do
         {
-            int? expert;
             lock (_lock)
             {
                 expert = TakeAhead();
                 _readers -= expert is null ? 1 : 0;
             }
 
-            if (expert is null)
-            {
-                return;
-            }
-
-            ReadAhead(expert.Value);
+            ReadAhead(expert);
         }
+        while (expert is not null);
     }
 
     /// <summary>Frees all experts; nobody may hold one.</summary>
@@ -284,11 +280,11 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         return null;
     }
 
-    private void ReadAhead(int expert)
+    private void ReadAhead(int? taken)
     {
         try
         {
-            Load(expert, holds: false);
+            _ = taken is { } expert ? Load(expert, holds: false) : null;
         }
         catch (Exception)
         {

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.X86;
-using NativeFfn.Backends.Cpu.Gemm.Managed;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 
@@ -28,15 +27,6 @@ internal static class DotProducts
     private const int FeaturesLeaf = 7;
     private const int VnniBit = 11;
     private const int BFloat16Bit = 5;
-
-    /// <summary>The instruction for tokens of a type; null where those are multiplied as floats.</summary>
-    public static DotProduct? Of(TokenType tokens) => tokens switch
-    {
-        TokenType.BFloat16 => DotProduct.BFloat16,
-        TokenType.Int8 => DotProduct.Bytes,
-        TokenType.Int16 => DotProduct.Words,
-        _ => null,
-    };
 
     /// <summary>The instruction's name.</summary>
     public static string NameOf(DotProduct product) => product switch

@@ -28,8 +28,17 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
 
     protected override int StepsOfGroup => Form.IsBFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
+    /// <summary>The instruction for tokens of a type; null where those are multiplied as floats.</summary>
+    public static DotProduct? ProductOf(TokenType tokens) => tokens switch
+    {
+        TokenType.BFloat16 => DotProduct.BFloat16,
+        TokenType.Int8 => DotProduct.Bytes,
+        TokenType.Int16 => DotProduct.Words,
+        _ => null,
+    };
+
     /// <summary>What tiles an encoding has for tokens of a type; null where those in C# are as good.</summary>
-    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => DotProducts.Of(tokens) switch
+    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => ProductOf(tokens) switch
     {
         null => null,
         DotProduct.BFloat16 => TileForm.BFloat16,
