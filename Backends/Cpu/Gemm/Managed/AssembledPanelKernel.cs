@@ -26,13 +26,14 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
 
     protected override bool AsksInAnyCase => _tile is { Product: DotProduct.Words, Weights: PanelWeights.Int4 };
 
-    protected override int StepsOfGroup => Form.IsBFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
+    protected override int StepsOfGroup => _tile.Product == DotProduct.BFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
     /// <summary>What tiles an encoding has for tokens of a type; null where those in C# are as good.</summary>
     public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => DotProducts.Of(tokens) switch
     {
         null => null,
         DotProduct.BFloat16 => TileForm.BFloat16,
+        DotProduct.BFloat16Matrices => TileForm.BFloat16Matrices,
         { } product => new TileForm(product, WeightsOf(encoding), HeadOf(encoding)),
     };
 
@@ -46,14 +47,17 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             return null;
         }
 
-        TokenForm form = tokens switch
-        {
-            TokenType.BFloat16 => TokenForm.BFloat16,
-            TokenType.Int16 => TokenForm.Words,
-            _ => tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves,
-        };
-        return new AssembledPanelKernel(OfVectors(encoding, tokens), form, tile, code);
+        return new AssembledPanelKernel(OfVectors(encoding, tokens), FormOf(tile), tile, code);
     }
+
+    /// <summary>How a tile wants tokens.</summary>
+    public static TokenForm FormOf(TileForm tile) => tile.Product switch
+    {
+        DotProduct.BFloat16 => TokenForm.BFloat16,
+        DotProduct.BFloat16Matrices => TokenForm.BFloat16ByToken,
+        DotProduct.Words => TokenForm.Words,
+        _ => tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves,
+    };
 
     /// <summary>What multiplies in a precision, and why it is C# where it is.</summary>
     public static KernelDescription Describe(FfnPrecision precision, WeightEncoding encoding)

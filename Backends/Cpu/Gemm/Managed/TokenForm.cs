@@ -21,13 +21,14 @@ internal enum TokenType
 /// <summary>How the elements of tokens lie for a kernel: as floats, in pairs of bfloat16, or as integers with a scale for each <see cref="PanelFormat.GroupColumns"/> columns.</summary>
 /// <remarks>
 /// But for float32, elements lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after
-/// token. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights with an offset, and for weights that
+/// token, or its tokens, each lane after lane. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights with an offset, and for weights that
 /// count from elsewhere than zero the integer -zero · Σ integers a token.
 /// </remarks>
 /// <param name="Lanes">Lanes of a group and token; 0 for float32.</param>
 /// <param name="Largest">The largest integer; 0 for floats.</param>
 /// <param name="Zero">What weights count from as they are multiplied: weight = scale · (integer - zero).</param>
-internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0)
+/// <param name="ByToken">Whether the lanes of a token lie side by side in a group.</param>
+internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, bool ByToken = false)
 {
     // What unsigned halves of bytes, and bytes, have for zero.
     private const int ZeroOfHalves = 8;
@@ -38,6 +39,9 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0)
 
     /// <summary>Two bfloat16 in a lane: columns 2i and 2i + 1 in lane i.</summary>
     public static TokenForm BFloat16 => new(PanelFormat.GroupColumns / 2, Largest: 0);
+
+    /// <summary>The same for registers that hold a token in a row.</summary>
+    public static TokenForm BFloat16ByToken => BFloat16 with { ByToken = true };
 
     /// <summary>Two words of 16 bits in a lane: columns 2i and 2i + 1 in lane i.</summary>
     public static TokenForm Words => new(PanelFormat.GroupColumns / 2, short.MaxValue);
