@@ -27,6 +27,9 @@ public sealed class AssembledTileTests
 
     private static IEnumerable<string> Forms => TileForm.All.Select(static form => form.ToString());
 
+    private static IEnumerable<string> FormsOfVectors =>
+        TileForm.All.Where(static form => form.Product != DotProduct.BFloat16Matrices).Select(static form => form.ToString());
+
     private static IEnumerable<string> Products => Enum.GetValues<DotProduct>().Select(DotProducts.NameOf);
 
     private static TileForm Form(string name) => TileForm.All.Single(form => form.ToString() == name);
@@ -35,7 +38,9 @@ public sealed class AssembledTileTests
 
     private static ImmutableArray<Instruction> Decode(TileForm form, TileShape shape, TileConvention convention)
     {
-        var decoder = Decoder.Create(64, TileCode.BytesOf(form, shape, convention));
+        byte[] bytes = TileCode.BytesOf(form, shape, convention);
+        int data = form.Product == DotProduct.BFloat16Matrices ? AmxTile.ConfigurationBytes : 0;
+        var decoder = Decoder.Create(64, bytes[..^data]);
         return [.. decoder];
     }
 
@@ -43,7 +48,7 @@ public sealed class AssembledTileTests
 
     [Test]
     public void A_tile_has_a_dot_product_for_each_lane_token_and_half_of_the_rows(
-        [ValueSource(nameof(Forms))] string name, [Values] bool ofWindows)
+        [ValueSource(nameof(FormsOfVectors))] string name, [Values] bool ofWindows)
     {
         (TileForm form, TileConvention convention) = (Form(name), Convention(ofWindows));
         // Lanes of a token that a step multiplies: pairs of bfloat16, four bytes or two words of a group of 32.

@@ -13,6 +13,9 @@ internal sealed unsafe class DotProductLoop : IDisposable
     private const int FirstVector = 16;
     private const int Lanes = 16;
 
+    // The registers of matrices but two.
+    private const int MatrixChains = 6;
+
     private readonly DotProduct _product;
     private readonly ExecutableMemory _code;
 
@@ -21,15 +24,34 @@ internal sealed unsafe class DotProductLoop : IDisposable
     public DotProductLoop(DotProduct product)
     {
         _product = product;
-        var assembler = new Assembler(64);
-        Write(assembler, product);
-        using var bytes = new MemoryStream();
-        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
-        _code = ExecutableMemory.Of(bytes.ToArray());
+        _code = ExecutableMemory.Of(BytesOf(product));
     }
 
     /// <summary>Operations of one turn, a multiply-add counted as two.</summary>
-    public int OperationsPerTurn => 2 * Chains * Lanes * (_product == DotProduct.Bytes ? 4 : 2);
+    public int OperationsPerTurn => _product switch
+    {
+        DotProduct.BFloat16Matrices => 2 * MatrixChains * AmxTile.MostRows * Lanes * (2 * AmxTile.MostRows),
+        DotProduct.Bytes => 2 * Chains * Lanes * 4,
+        _ => 2 * Chains * Lanes * 2,
+    };
+
+    /// <summary>The machine code of a loop.</summary>
+    public static byte[] BytesOf(DotProduct product)
+    {
+        var assembler = new Assembler(64);
+        if (product == DotProduct.BFloat16Matrices)
+        {
+            WriteMatrices(assembler);
+        }
+        else
+        {
+            Write(assembler, product);
+        }
+
+        using var bytes = new MemoryStream();
+        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
+        return bytes.ToArray();
+    }
 
     /// <summary>Runs the loop.</summary>
     /// <param name="turns">Turns; positive.</param>
@@ -38,9 +60,37 @@ internal sealed unsafe class DotProductLoop : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _code.Dispose();
 
+    private static AssemblerRegister64 Turns => OperatingSystem.IsWindows() ? rcx : rdi;
+
+    private static void WriteMatrices(Assembler code)
+    {
+        const byte rows = AmxTile.MostRows;
+        Label configuration = code.CreateLabel();
+        code.ldtilecfg(__[configuration]);
+        for (int i = 0; i < MatrixChains + 2; i++)
+        {
+            code.tilezero(Matrix(i));
+        }
+
+        Label turn = code.CreateLabel();
+        code.Label(ref turn);
+        for (int i = 0; i < MatrixChains; i++)
+        {
+            code.tdpbf16ps(Matrix(i), Matrix(MatrixChains), Matrix(MatrixChains + 1));
+        }
+
+        code.dec(Turns);
+        code.jne(turn);
+        code.tilerelease();
+        code.ret();
+        code.Label(ref configuration);
+        code.db(AmxTile.Configuration(rows, rows, rows, rows, rows, rows, rows, rows));
+
+        static AssemblerRegisterTMM Matrix(int index) => new(Register.TMM0 + index);
+    }
+
     private static void Write(Assembler code, DotProduct product)
     {
-        AssemblerRegister64 turns = OperatingSystem.IsWindows() ? rcx : rdi;
         AssemblerRegisterZMM left = Vector(Chains), right = Vector(Chains + 1);
         for (int i = 0; i < Chains + 2; i++)
         {
@@ -65,7 +115,7 @@ internal sealed unsafe class DotProductLoop : IDisposable
             }
         }
 
-        code.dec(turns);
+        code.dec(Turns);
         code.jne(turn);
         code.vzeroupper();
         code.ret();

@@ -10,6 +10,9 @@ internal enum DotProduct
     /// <summary><c>vdpbf16ps</c> of AVX512_BF16: two bfloat16 of each side, added to float32.</summary>
     BFloat16,
 
+    /// <summary><c>tdpbf16ps</c> of AMX-BF16: the same for matrices of pairs.</summary>
+    BFloat16Matrices,
+
     /// <summary><c>vpdpbusd</c> of AVX512_VNNI: four unsigned bytes by four signed ones, added to a 32-bit integer.</summary>
     Bytes,
 
@@ -23,15 +26,22 @@ internal static class DotProducts
     /// <summary>The variable that turns assembled code off where it is 0.</summary>
     public const string Switch = "NATIVEFFN_ASSEMBLED";
 
-    // CPUID leaf 7: AVX512_VNNI in ECX of subleaf 0, AVX512_BF16 in EAX of subleaf 1.
+    // CPUID leaf 7: AVX512_VNNI in ECX of subleaf 0, AMX-BF16 and AMX-TILE in EDX of it, AVX512_BF16 in EAX of subleaf 1.
     private const int FeaturesLeaf = 7;
     private const int VnniBit = 11;
     private const int BFloat16Bit = 5;
+    private const int MatricesBit = 22;
+    private const int TilesBit = 24;
+
+    // Asked of the system once.
+    private static readonly Lazy<string?> WhyNoMatrices = new(static () =>
+        WhyNot("AMX-BF16", Features(0).Edx, MatricesBit) ?? WhyNot("AMX-TILE", Features(0).Edx, TilesBit) ?? AmxState.WhyNot());
 
     /// <summary>The instruction's name.</summary>
     public static string NameOf(DotProduct product) => product switch
     {
         DotProduct.BFloat16 => "vdpbf16ps",
+        DotProduct.BFloat16Matrices => "tdpbf16ps",
         DotProduct.Bytes => "vpdpbusd",
         _ => "vpdpwssd",
     };
@@ -44,8 +54,12 @@ internal static class DotProducts
         Environment.GetEnvironmentVariable(Switch) == "0" ? $"{Switch} is 0."
         : RuntimeInformation.ProcessArchitecture != Architecture.X64 || !X86Base.IsSupported ? "the processor is no x86-64."
         : !Vector512.IsHardwareAccelerated || !Avx512BW.IsSupported ? "the runtime, or the processor, leaves 512-bit vectors alone."
-        : product == DotProduct.BFloat16 ? WhyNot("AVX512_BF16", Features(1).Eax, BFloat16Bit)
-        : WhyNot("AVX512_VNNI", Features(0).Ecx, VnniBit);
+        : product switch
+        {
+            DotProduct.BFloat16 => WhyNot("AVX512_BF16", Features(1).Eax, BFloat16Bit),
+            DotProduct.BFloat16Matrices => WhyNoMatrices.Value,
+            _ => WhyNot("AVX512_VNNI", Features(0).Ecx, VnniBit),
+        };
 
     private static string? WhyNot(string set, int register, int bit) => ((register >> bit) & 1) != 0 ? null : $"the processor has no {set}.";
 

@@ -81,6 +81,7 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
         Code.jne(step);
         Finish(shape);
         End();
+        WriteData(shape);
     }
 
     /// <summary>A vector register.</summary>
@@ -94,6 +95,11 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
 
     /// <summary>Leaves the sums in memory.</summary>
     protected abstract void Finish(TileShape shape);
+
+    /// <summary>Writes what the code reads, behind it.</summary>
+    protected virtual void WriteData(TileShape shape)
+    {
+    }
 
     /// <summary>Puts a number of 32 bits into all lanes.</summary>
     protected void Broadcast(AssemblerRegisterZMM vector, uint bits)

@@ -80,7 +80,12 @@ internal sealed unsafe class TileCode
     public static byte[] BytesOf(TileForm form, TileShape shape, TileConvention convention)
     {
         var assembler = new Assembler(64);
-        TileAssembler tile = form.Product == DotProduct.BFloat16 ? new BFloat16Tile(assembler, convention) : new IntegerTile(assembler, convention, form);
+        TileAssembler tile = form.Product switch
+        {
+            DotProduct.BFloat16Matrices => new AmxTile(assembler, convention),
+            DotProduct.BFloat16 => new BFloat16Tile(assembler, convention),
+            _ => new IntegerTile(assembler, convention, form),
+        };
         tile.Assemble(shape);
         using var bytes = new MemoryStream();
         assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
@@ -88,8 +93,12 @@ internal sealed unsafe class TileCode
     }
 
     /// <summary>How a tile of so many tokens is assembled: whole, or as one of two halves.</summary>
-    public static TileShape ShapeOf(TileForm form, int tokens) =>
-        form.Product == DotProduct.BFloat16 ? BFloat16Tile.ShapeOf(tokens) : IntegerTile.ShapeOf(tokens);
+    public static TileShape ShapeOf(TileForm form, int tokens) => form.Product switch
+    {
+        DotProduct.BFloat16Matrices => AmxTile.ShapeOf(tokens),
+        DotProduct.BFloat16 => BFloat16Tile.ShapeOf(tokens),
+        _ => IntegerTile.ShapeOf(tokens),
+    };
 
     /// <summary>Runs a tile.</summary>
     /// <param name="size">Tokens of the tile, one of <see cref="TokenTiles.Sizes"/>.</param>

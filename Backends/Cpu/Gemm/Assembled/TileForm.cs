@@ -46,10 +46,14 @@ internal readonly record struct TileForm(DotProduct Product, PanelWeights Weight
     /// <summary>bfloat16.</summary>
     public static TileForm BFloat16 => new(DotProduct.BFloat16, PanelWeights.BFloat16, PanelGroupHead.None);
 
+    /// <summary>bfloat16 by AMX.</summary>
+    public static TileForm BFloat16Matrices => BFloat16 with { Product = DotProduct.BFloat16Matrices };
+
     /// <summary>Every form.</summary>
     public static ImmutableArray<TileForm> All { get; } =
     [
         BFloat16,
+        BFloat16Matrices,
         .. from product in (DotProduct[])[DotProduct.Bytes, DotProduct.Words]
            from weights in (PanelWeights[])[PanelWeights.Int8, PanelWeights.Int4]
            from head in IntegerHeads

@@ -26,12 +26,12 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
 
     protected override bool AsksInAnyCase => _tile is { Product: DotProduct.Words, Weights: PanelWeights.Int4 };
 
-    protected override int StepsOfGroup => Form.IsBFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
+    protected override int StepsOfGroup => _tile.Product == DotProduct.BFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
-    /// <summary>The instruction for tokens of a type; null where those are multiplied as floats.</summary>
+    /// <summary>The best instruction here for tokens of a type, or the one that is missing; null where those are multiplied as floats.</summary>
     public static DotProduct? ProductOf(TokenType tokens) => tokens switch
     {
-        TokenType.BFloat16 => DotProduct.BFloat16,
+        TokenType.BFloat16 => DotProducts.WhyNot(DotProduct.BFloat16Matrices) is null ? DotProduct.BFloat16Matrices : DotProduct.BFloat16,
         TokenType.Int8 => DotProduct.Bytes,
         TokenType.Int16 => DotProduct.Words,
         _ => null,
@@ -42,6 +42,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     {
         null => null,
         DotProduct.BFloat16 => TileForm.BFloat16,
+        DotProduct.BFloat16Matrices => TileForm.BFloat16Matrices,
         { } product => new TileForm(product, WeightsOf(encoding), HeadOf(encoding)),
     };
 
@@ -55,14 +56,20 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             return null;
         }
 
-        TokenForm form = tokens switch
-        {
-            TokenType.BFloat16 => TokenForm.BFloat16,
-            TokenType.Int16 => TokenForm.Words,
-            _ => (tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves) with { Parts = encoding.HasHalves ? 2 : 1 },
-        };
-        return new AssembledPanelKernel(OfVectors(encoding, tokens), form, tile, code);
+        return new AssembledPanelKernel(OfVectors(encoding, tokens), FormOf(tile), tile, code);
     }
+
+    /// <summary>How a tile wants tokens.</summary>
+    public static TokenForm FormOf(TileForm tile) => tile.Product switch
+    {
+        DotProduct.BFloat16 => TokenForm.BFloat16,
+        DotProduct.BFloat16Matrices => TokenForm.BFloat16ByToken,
+        DotProduct.Words => TokenForm.Words,
+        _ => (tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves) with
+        {
+            Parts = tile.Head == PanelGroupHead.Float32Halves ? 2 : 1,
+        },
+    };
 
     /// <summary>What multiplies in a precision, and why it is C# where it is.</summary>
     public static KernelDescription Describe(FfnPrecision precision, WeightEncoding encoding)

@@ -45,7 +45,16 @@ internal static unsafe class RoundedRows
                 }
             }
 
-            Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
+            if (form.ByToken)
+            {
+                var target = new Span<float>(destination, size * elements);
+                new ReadOnlySpan<float>(groups, tokens * elements).CopyTo(target);
+                target[(tokens * elements)..].Clear();
+            }
+            else
+            {
+                Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
+            }
         }
     }
 }

@@ -21,14 +21,16 @@ internal enum TokenType
 /// <summary>How the elements of tokens lie for a kernel: as floats, in pairs of bfloat16, or as integers with a scale for each <see cref="PanelFormat.GroupColumns"/> columns.</summary>
 /// <remarks>
 /// But for float32, elements lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after
-/// token. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights with an offset, and for weights that
-/// count from elsewhere than zero the integer -zero · Σ integers a token, for each part of the group with scales of its own.
+/// token, or its tokens, each lane after lane. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights
+/// with an offset, and for weights that count from elsewhere than zero the integer -zero · Σ integers a token, for each part of the group with
+/// scales of its own.
 /// </remarks>
 /// <param name="Lanes">Lanes of a group and token; 0 for float32.</param>
 /// <param name="Largest">The largest integer; 0 for floats.</param>
 /// <param name="Zero">What weights count from as they are multiplied: weight = scale · (integer - zero).</param>
 /// <param name="Parts">Parts of a group, 1 or 2, whose sums are told apart where weights count from elsewhere than zero.</param>
-internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1)
+/// <param name="ByToken">Whether the lanes of a token lie side by side in a group.</param>
+internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1, bool ByToken = false)
 {
     // What unsigned halves of bytes, and bytes, have for zero.
     private const int ZeroOfHalves = 8;
@@ -39,6 +41,9 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, 
 
     /// <summary>Two bfloat16 in a lane: columns 2i and 2i + 1 in lane i.</summary>
     public static TokenForm BFloat16 => new(PanelFormat.GroupColumns / 2, Largest: 0);
+
+    /// <summary>The same for registers that hold a token in a row.</summary>
+    public static TokenForm BFloat16ByToken => BFloat16 with { ByToken = true };
 
     /// <summary>Two words of 16 bits in a lane: columns 2i and 2i + 1 in lane i.</summary>
     public static TokenForm Words => new(PanelFormat.GroupColumns / 2, short.MaxValue);

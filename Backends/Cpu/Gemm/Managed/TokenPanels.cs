@@ -2,7 +2,7 @@ using System.Runtime.CompilerServices;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
-/// <summary>Rows of tokens as the panel kernels read them: tile after tile, in a tile column after column, in a column token after token.</summary>
+/// <summary>Rows of tokens as the panel kernels read them: tile after tile, in a tile column after column, in a column token after token, unless the form says otherwise.</summary>
 /// <param name="pointer">The first tile; room for float32, which is more than others take.</param>
 /// <param name="tiles">How tokens are cut.</param>
 /// <param name="columns">Columns, filled up to <see cref="PanelFormat.GroupColumns"/>.</param>
