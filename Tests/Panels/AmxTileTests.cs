@@ -122,12 +122,12 @@ public sealed unsafe class AmxTileTests
     {
         if (DotProducts.WhyNot(DotProduct.BFloat16Matrices) is not { } reason)
         {
-            Assert.That(DotProducts.Of(TokenType.BFloat16), Is.EqualTo(DotProduct.BFloat16Matrices));
+            Assert.That(AssembledPanelKernel.ProductOf(TokenType.BFloat16), Is.EqualTo(DotProduct.BFloat16Matrices));
             return;
         }
 
         Assert.That(reason, Does.Match(@"^[^.]+\.$|^the system refuses it: .+\.$"), "one clause");
-        Assert.That(DotProducts.Of(TokenType.BFloat16), Is.EqualTo(DotProduct.BFloat16));
+        Assert.That(AssembledPanelKernel.ProductOf(TokenType.BFloat16), Is.EqualTo(DotProduct.BFloat16));
     }
 
     [Test]
