@@ -77,7 +77,10 @@ internal static class StoredCodes
         int group = Math.Min(format.GroupColumns, columns);
         return new GroupedCodes(format with
         {
-            Name = name, GroupColumns = group, Groups = (columns + group - 1) / group, GroupOf = format.GroupOf is null ? null : Shuffle(columns, group),
+            Name = name,
+            GroupColumns = group,
+            Groups = (columns + group - 1) / group,
+            GroupOf = format.GroupOf is null ? null : Shuffle(columns, group),
         });
     }
 
