@@ -14,9 +14,9 @@ namespace NativeFfn.Backends.Cpu;
 /// <param name="minimumSliceWork">Multiply-adds that are worth another thread.</param>
 internal sealed class CpuLoadedLayer(CpuLayerWeights weights, ObjectSlots<CpuForward> forwards, WorkerTeam team, long minimumSliceWork) : ILoadedLayer
 {
-    // Multiply-adds that take a thread half a millisecond at the least, many times what waking a helper takes: to try such a forward without
+    // Multiply-adds that take a thread a quarter of a millisecond at the least, many times what waking a helper takes: to try such a forward without
     // help would teach nothing, and cost a caller twice the time.
-    private const long UndoubtedWork = 16 << 20;
+    private const long UndoubtedWork = 8 << 20;
 
     private readonly SharingTimes _times = new();
     private readonly long _work = WorkOfToken(weights.Spec);
