@@ -75,7 +75,8 @@ internal sealed unsafe class CpuForward(WorkerTeam team, long minimumSliceWork) 
     /// <inheritdoc/>
     public void RunSlice(int slice, int worker)
     {
-        if (worker != 0)
+        // Written once, as what stands beside it is read for every slice.
+        if (worker != 0 && !_hadHelp)
         {
             _hadHelp = true;
         }

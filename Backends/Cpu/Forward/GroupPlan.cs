@@ -47,7 +47,7 @@ internal sealed class GroupPlan
     {
         foreach (ref readonly TokenGroup group in CollectionsMarshal.AsSpan(_groups)[_end..])
         {
-            if (group.Expert != FfnTensor.NoExpert)
+            if (group.IsExpert)
             {
                 _experts!.Forget(group.Expert);
             }
@@ -122,7 +122,7 @@ internal sealed class GroupPlan
             return false;
         }
 
-        if (group.Expert != FfnTensor.NoExpert)
+        if (group.IsExpert)
         {
             NetworkWeights? network = _experts!.Acquire(group.Expert, waits: isFirst);
             if (network is null)
@@ -153,12 +153,12 @@ internal sealed class GroupPlan
 
     // Two pieces of one network read its weights one after the other in any case, and apart they need less room.
     private static bool IsPieceOf(in TokenGroup group, in TokenGroup before) =>
-        group.Expert == before.Expert && (group.Expert != FfnTensor.NoExpert || group.Network == before.Network);
+        group.Expert == before.Expert && (group.IsExpert || group.Network == before.Network);
 
     // It will be acquired again.
     private void Expect(in TokenGroup group)
     {
-        if (group.Expert != FfnTensor.NoExpert)
+        if (group.IsExpert)
         {
             _experts!.Expect(group.Expert);
         }
@@ -166,7 +166,7 @@ internal sealed class GroupPlan
 
     private void Release(in TokenGroup group)
     {
-        if (group.Expert != FfnTensor.NoExpert)
+        if (group.IsExpert)
         {
             _experts!.Release(group.Expert);
         }

@@ -42,6 +42,9 @@ internal struct TokenGroup
     /// <summary>Floats of the wave before the up projection, where a library multiplies or panels keep it.</summary>
     public long Up;
 
+    /// <summary>Whether it is an expert that waves acquire.</summary>
+    public readonly bool IsExpert => Expert != FfnTensor.NoExpert;
+
     /// <summary>Whether the tokens follow each other in the chunk.</summary>
     public readonly bool IsContiguous => FirstRoute < 0;
 

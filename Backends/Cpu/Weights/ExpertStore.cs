@@ -14,7 +14,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
 {
     private readonly object _lock = new();
     private readonly Func<int, NetworkWeights> _load;
-    private readonly Slot[] _slots;
+    private readonly ExpertSlot[] _slots;
     private readonly int _first;
     private readonly int _most;
     private readonly int _mostReaders;
@@ -37,7 +37,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     {
         (_first, _most, _mostReaders) = (first, most, readers);
         _load = load;
-        _slots = [.. Enumerable.Range(0, experts).Select(static _ => new Slot())];
+        _slots = [.. Enumerable.Range(0, experts).Select(static _ => new ExpertSlot())];
         IsBounded = most < experts;
         if (IsBounded)
         {
@@ -120,7 +120,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
 
         lock (_lock)
         {
-            Slot slot = _slots[expert - _first];
+            ExpertSlot slot = _slots[expert - _first];
             slot.Expected++;
             if (slot.Weights is null && !_ahead.Contains(expert))
             {
@@ -141,7 +141,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
 
         lock (_lock)
         {
-            Slot slot = _slots[expert - _first];
+            ExpertSlot slot = _slots[expert - _first];
             Unexpect(expert, slot);
             while (slot is { Expected: 0, IsLoading: true })
             {
@@ -156,7 +156,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     /// <returns>Null where it is not there at once, or others' turn has come, and nobody waits.</returns>
     public NetworkWeights? Acquire(int expert, bool waits)
     {
-        Slot slot = _slots[expert - _first];
+        ExpertSlot slot = _slots[expert - _first];
         if (!IsBounded)
         {
             return slot.Weights!;
@@ -196,7 +196,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
             }
 
             // While somebody else reads the one, the next.
-            ReadAhead(other);
+            ReadAhead(other.Value);
         }
     }
 
@@ -223,24 +223,28 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     /// <summary>Reads ahead until nothing is left to read, or there is no room.</summary>
     void IThreadPoolWorkItem.Execute()
     {
-        int? expert;
-        do
+        while (true)
         {
+            int expert;
             lock (_lock)
             {
-                expert = TakeAhead();
-                _readers -= expert is null ? 1 : 0;
+                if (TakeAhead() is not { } next)
+                {
+                    _readers--;
+                    return;
+                }
+
+                expert = next;
             }
 
             ReadAhead(expert);
         }
-        while (expert is not null);
     }
 
     /// <summary>Frees all experts; nobody may hold one.</summary>
     public void Dispose()
     {
-        foreach (Slot slot in _slots)
+        foreach (ExpertSlot slot in _slots)
         {
             slot.Weights?.Memory.Dispose();
             slot.Weights = null;
@@ -262,7 +266,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         while (_ahead.Count > 0)
         {
             int expert = _ahead[0];
-            Slot slot = _slots[expert - _first];
+            ExpertSlot slot = _slots[expert - _first];
             bool isMissing = slot is { Weights: null, IsLoading: false };
             if (isMissing && !TryMakeRoom(sparesExpected: true))
             {
@@ -280,11 +284,11 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         return null;
     }
 
-    private void ReadAhead(int? taken)
+    private void ReadAhead(int expert)
     {
         try
         {
-            _ = taken is { } expert ? Load(expert, holds: false) : null;
+            Load(expert, holds: false);
         }
         catch (Exception)
         {
@@ -292,7 +296,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         }
     }
 
-    private void Unexpect(int expert, Slot slot)
+    private void Unexpect(int expert, ExpertSlot slot)
     {
         if (--slot.Expected == 0)
         {
@@ -300,7 +304,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         }
     }
 
-    private void Hold(int expert, Slot slot)
+    private void Hold(int expert, ExpertSlot slot)
     {
         Unexpect(expert, slot);
         slot.LastUse = ++_clock;
@@ -311,7 +315,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     }
 
     // What nobody expects goes first, and what is expected only where it need not be spared.
-    private Slot? FindOldest(bool sparesExpected) => _slots
+    private ExpertSlot? FindOldest(bool sparesExpected) => _slots
         .Where(slot => slot is { Weights: not null, Holders: 0 } && (slot.Expected == 0 || !sparesExpected))
         .MinBy(static slot => (slot.Expected > 0, slot.LastUse));
 
@@ -346,7 +350,7 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
         {
             lock (_lock)
             {
-                Slot slot = _slots[expert - _first];
+                ExpertSlot slot = _slots[expert - _first];
                 slot.IsLoading = false;
                 if (weights is null)
                 {
@@ -371,28 +375,12 @@ internal sealed class ExpertStore : IDisposable, IThreadPoolWorkItem
     // What an expert lost is counted when it is first read.
     private void Keep(int expert, NetworkWeights weights)
     {
-        Slot slot = _slots[expert - _first];
+        ExpertSlot slot = _slots[expert - _first];
         slot.Weights = weights;
         if (!slot.WasCounted)
         {
             slot.WasCounted = true;
             _error = QuantizationError.Worst(_error, weights.Error);
         }
-    }
-
-    private sealed class Slot
-    {
-        public NetworkWeights? Weights { get; set; }
-
-        public int Holders { get; set; }
-
-        // Forwards that will acquire it.
-        public int Expected { get; set; }
-
-        public long LastUse { get; set; }
-
-        public bool IsLoading { get; set; }
-
-        public bool WasCounted { get; set; }
     }
 }

@@ -48,9 +48,7 @@ internal sealed unsafe class DotProductLoop : IDisposable
             Write(assembler, product);
         }
 
-        using var bytes = new MemoryStream();
-        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
-        return bytes.ToArray();
+        return MachineCode.Of(assembler);
     }
 
     /// <summary>Runs the loop.</summary>

@@ -50,41 +50,38 @@ internal static class DeadlineScenario
         string path = $"{RequestSet.Path}&deadline={Deadline.TotalSeconds}";
         byte[] one = ForwardRequest.Encode(path, new byte[row]);
         byte[] many = ForwardRequest.Encode(path, new byte[tokens / PartThatWaits * row]);
-        List<Timed> longs = [];
-        List<Timed> ones = [];
-        List<Timed> manies = [];
         TimeSpan head = Moment + TimeSpan.FromSeconds(bytes / BytesPerSecond);
 
-        // The first round has the server compile what it then runs, and does not count.
-        for (int round = 0; round <= Rounds; round++)
+        // Has the server compile what it then runs.
+        await RoundAsync();
+        List<(Timed Long, Timed One, Timed Many)> rounds = [];
+        while (rounds.Count < Rounds)
         {
-            if (round == 1)
-            {
-                longs.Clear();
-                ones.Clear();
-                manies.Clear();
-            }
+            rounds.Add(await RoundAsync());
+        }
 
+        Report("the forward ahead", rounds.Select(static round => round.Long));
+        Report("1 token", rounds.Select(static round => round.One));
+        Report($"{tokens / PartThatWaits} tokens", rounds.Select(static round => round.Many));
+        TimeSpan latest = Deadline + Tolerance;
+        return Text.Judge(rounds.TrueForAll(static round => round.Long.Status == 200), "the long ones were answered")
+            & Text.Judge(
+                rounds.TrueForAll(round => round.Many.Status == 504 && round.Many.Took >= Deadline && round.Many.Took <= latest),
+                "what had to wait was told when its deadline passed")
+            & Text.Judge(rounds.TrueForAll(round => round.One.Took <= latest), "one token was answered by then");
+
+        async Task<(Timed Long, Timed One, Timed Many)> RoundAsync()
+        {
             Task<Timed> ahead = SendAsync(server.Port, first);
             await Task.Delay(head);
             Task<Timed> waiting = SendAsync(server.Port, many);
-            ones.Add(await SendAsync(server.Port, one));
-            manies.Add(await waiting);
-            longs.Add(await ahead);
+            Timed single = await SendAsync(server.Port, one);
+            Timed waited = await waiting;
+            return (await ahead, single, waited);
         }
-
-        Report("the forward ahead", longs);
-        Report("1 token", ones);
-        Report($"{tokens / PartThatWaits} tokens", manies);
-        TimeSpan latest = Deadline + Tolerance;
-        return Text.Judge(longs.TrueForAll(static answer => answer.Status == 200), "the long ones were answered")
-            & Text.Judge(
-                manies.TrueForAll(answer => answer.Status == 504 && answer.Took >= Deadline && answer.Took <= latest),
-                "what had to wait was told when its deadline passed")
-            & Text.Judge(ones.TrueForAll(answer => answer.Took <= latest), "one token was answered by then");
     }
 
-    private static void Report(string name, List<Timed> answers) => Text.Line(
+    private static void Report(string name, IEnumerable<Timed> answers) => Text.Line(
         name, string.Join(", ", answers.Select(static answer => $"{answer.Status} after {answer.Took.TotalMilliseconds:0} ms")));
 
     private static async Task<Timed> SendAsync(int port, byte[] request)

@@ -54,9 +54,7 @@ internal static unsafe class AmxState
         assembler.shl(rdx, 32);
         assembler.or(rax, rdx);
         assembler.ret();
-        using var bytes = new MemoryStream();
-        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
-        using ExecutableMemory code = ExecutableMemory.Of(bytes.ToArray());
+        using ExecutableMemory code = ExecutableMemory.Of(MachineCode.Of(assembler));
         return ((delegate* unmanaged<ulong>)code.Start)();
     }
 }

@@ -87,9 +87,7 @@ internal sealed unsafe class TileCode
             _ => new IntegerTile(assembler, convention, form),
         };
         tile.Assemble(shape);
-        using var bytes = new MemoryStream();
-        assembler.Assemble(new StreamCodeWriter(bytes), rip: 0);
-        return bytes.ToArray();
+        return MachineCode.Of(assembler);
     }
 
     /// <summary>How a tile of so many tokens is assembled: whole, or as one of two halves.</summary>
