@@ -55,6 +55,13 @@ internal sealed class HttpConnection : IDisposable
     /// <exception cref="ConnectionEndedException">The server closed the connection.</exception>
     public async ValueTask<Answer> SendAsync(ReadOnlyMemory<byte> request)
     {
+        await WriteAsync(request);
+        return await ReadAsync();
+    }
+
+    /// <summary>Sends a whole request: all of it but what fits the system's buffers was read by the server then.</summary>
+    public async ValueTask WriteAsync(ReadOnlyMemory<byte> request)
+    {
         try
         {
             for (int sent = 0; sent < request.Length;)
@@ -66,8 +73,6 @@ internal sealed class HttpConnection : IDisposable
         {
             // It may have answered and closed before it read everything, as it does with bodies that are too large.
         }
-
-        return await ReadAsync();
     }
 
     /// <summary>Reads one answer.</summary>
