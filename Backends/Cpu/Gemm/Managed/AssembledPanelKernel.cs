@@ -24,7 +24,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
 
     public override PanelKernel Widened => this;
 
-    protected override bool AsksInAnyCase => _tile is { Product: DotProduct.Words, Weights: PanelWeights.Int4 };
+    protected override bool AsksInAnyCase => _tile.Weights == PanelWeights.Int4;
 
     protected override int StepsOfGroup => _tile.Product == DotProduct.BFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 

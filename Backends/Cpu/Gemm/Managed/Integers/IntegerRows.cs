@@ -60,6 +60,7 @@ internal static unsafe class IntegerRows
     }
 
     // As integers, magnitudes are in the same order, with those that are not finite above all numbers.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static (float Scale, float Inverse) Scale(Vector256<float> a, Vector256<float> b, Vector256<float> c, Vector256<float> d, int largest)
     {
         Vector256<int> mask = Vector256.Create(MagnitudeBits);
