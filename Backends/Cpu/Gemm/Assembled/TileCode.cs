@@ -100,17 +100,21 @@ internal sealed unsafe class TileCode
 
     /// <summary>Runs a tile.</summary>
     /// <param name="size">Tokens of the tile, one of <see cref="TokenTiles.Sizes"/>.</param>
-    /// <param name="arguments">The arguments; what is asked of memory is asked once.</param>
+    /// <param name="arguments">The arguments; what is asked of memory is asked once, by halves of a tile in turns.</param>
     public void Run(int size, TileArguments* arguments)
     {
         int tokens = _tokens[size];
         var tile = (delegate* unmanaged<TileArguments*, void>)(_memory!.Start + _starts[size]);
+        long lines = arguments->Lines;
         for (int first = 0; first < size; first += tokens)
         {
+            // Memory is asked at an even rate, which it can follow.
+            arguments->Lines = (lines * tokens + (size - first) - 1) / (size - first);
+            lines -= arguments->Lines;
             tile(arguments);
+            arguments->Next += arguments->Steps * arguments->Lines * PanelFormat.LineBytes;
             arguments->Tokens += tokens;
             arguments->Sums += tokens * TileAssembler.Rows;
-            arguments->Lines = 0;
         }
     }
 }
