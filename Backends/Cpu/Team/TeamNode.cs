@@ -22,6 +22,9 @@ internal sealed class TeamNode(int helpers)
     /// <summary>Whether there are more slices than its own threads take next, so that another node's may as well.</summary>
     public bool HasSlicesToSpare => Left > helpers;
 
+    /// <summary>Whether a helper sleeps, or is about to; who offers slices first and then asks misses none that does not see them.</summary>
+    public bool HasSleepers => Volatile.Read(ref _sleeping) != 0;
+
     /// <summary>Whether all slices have run.</summary>
     public bool IsDone => Volatile.Read(ref _counters.Unfinished) == 0;
 

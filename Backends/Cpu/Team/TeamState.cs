@@ -18,6 +18,7 @@ internal sealed class TeamState
     private readonly NumaPlan? _plan;
     private readonly ImmutableArray<TeamNode> _nodes;
     private readonly int[] _nodeOfProcessor;
+    private readonly HelperPlaces _places;
     private readonly SemaphoreSlim _bound = new(0);
     private int _busy;
     private volatile bool _stopping;
@@ -36,6 +37,7 @@ internal sealed class TeamState
         _nodes = plan is null ? [new TeamNode(threads - 1)] : [.. plan.Nodes.Select(static node => new TeamNode(node.Threads))];
         _nodeOfProcessor = plan is null ? [] : NodesOfProcessors(plan.Nodes);
         Workers = 1 + _nodes.Sum(static node => node.Helpers);
+        _places = new HelperPlaces(Workers);
         int worker = 0;
         for (int i = 0; i < _nodes.Length; i++)
         {
@@ -76,7 +78,12 @@ internal sealed class TeamState
             _nodes[i].Offer(first, ends[i] - first);
         }
 
-        WakeSleepers(home, ends, helpers);
+        if (HaveSleepers())
+        {
+            _places.MakeWay();
+            WakeSleepers(home, ends, helpers);
+        }
+
         RunSlices(worker: 0, home);
         var spinner = new SpinWait();
         foreach (TeamNode node in _nodes)
@@ -156,11 +163,13 @@ internal sealed class TeamState
     private void Work(int worker, int node)
     {
         Bind(node);
+        _places.Join(worker);
         while (!_stopping)
         {
             RunSlices(worker, node);
             if (!SpinForSlices(_nodes[node]))
             {
+                _places.Sleep(worker);
                 _nodes[node].Sleep(this);
             }
         }
@@ -188,6 +197,19 @@ internal sealed class TeamState
         _nodes.Length > 1 && Thread.GetCurrentProcessorId() is var processor && (uint)processor < (uint)_nodeOfProcessor.Length
             ? _nodeOfProcessor[processor]
             : 0;
+
+    private bool HaveSleepers()
+    {
+        foreach (TeamNode node in _nodes)
+        {
+            if (node.HasSleepers)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
 
     // As many helpers of each node as its share is of all, but not for the caller's place, nor for slices that there are not.
     private void WakeSleepers(int home, ReadOnlySpan<int> ends, int helpers)

@@ -32,11 +32,13 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
     /// <summary>Rows of a panel.</summary>
     public const int Rows = 32;
 
+    /// <summary>Bytes that are asked of memory at a time.</summary>
+    public const int LineBytes = 64;
+
     /// <summary>Bytes of a vector.</summary>
     protected const int VectorBytes = 64;
 
     private const int FirstSaved = 6;
-    private const int LineBytes = 64;
 
     // The arguments in their order.
     private const int StepsAt = 0;

@@ -112,7 +112,7 @@ internal sealed unsafe class TileCode
             arguments->Lines = (lines * tokens + (size - first) - 1) / (size - first);
             lines -= arguments->Lines;
             tile(arguments);
-            arguments->Next += arguments->Steps * arguments->Lines * PanelFormat.LineBytes;
+            arguments->Next += arguments->Steps * arguments->Lines * TileAssembler.LineBytes;
             arguments->Tokens += tokens;
             arguments->Sums += tokens * TileAssembler.Rows;
         }
