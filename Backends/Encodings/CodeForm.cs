@@ -35,11 +35,16 @@ internal sealed record CodeForm(int Bits, int GroupColumns)
     /// <summary>Columns that are read together, of one scale.</summary>
     public int UnitColumns => GroupColumns % MostColumns == 0 ? MostColumns : GroupColumns;
 
-    /// <summary>The code that integers count from where they are to have as many on both sides.</summary>
-    public int Middle => 1 << (Bits - 1);
+    /// <summary>The number that integers count from where they are to have as many on both sides; those of a table have signs.</summary>
+    public int Middle => Book == CodeBook.Integers ? 1 << (Bits - 1) : 0;
 
-    /// <summary>Whether codes are integers that share a scale: 32 or more of them, or 16 that count from their middle.</summary>
-    public bool IsIntegers => Book == CodeBook.Integers && Steps != StepType.E4M3 && (UnitColumns == MostColumns || !HasOffsets);
+    /// <summary>
+    /// Bits of the integers that codes stand for, 4 or 8, where 32 or more share a scale, or 16 that count from their middle; else 0.
+    /// </summary>
+    public int IntegerBits =>
+        UnitColumns < MostColumns && HasOffsets ? 0
+        : Book == CodeBook.Integers ? (Bits <= 4 ? 4 : 8)
+        : Book.Multiples is not null ? 8 : 0;
 
     /// <summary>Whether integers count from elsewhere than the middle.</summary>
     public bool HasOffsets => HasMinima || HasZeros || Zero != Middle;

@@ -46,6 +46,13 @@ internal sealed class E4M3Encoding() : WeightEncoding("fp8", blockColumns: 1, bl
     /// <summary>An 8-bit float as float32, exactly.</summary>
     public static float Value(byte bits) => Values[bits];
 
+    /// <summary>The same where all codes are numbers, as steps of scales are: 0x7F is 480.</summary>
+    public static float FiniteValue(byte bits)
+    {
+        const float AfterLargest = 480;
+        return (bits & NaN) == NaN ? MathF.CopySign(AfterLargest, (sbyte)bits) : Values[bits];
+    }
+
     /// <summary>Rounds to nearest even; what is too large becomes ±448.</summary>
     public static byte Round(float value)
     {

@@ -50,7 +50,7 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <summary>
     /// Bits of the integers that weights are, 32 or 16 neighbouring ones to a scale, as they are multiplied: 4 or 8; 0 where they are something else.
     /// </summary>
-    public int IntegerBits => Codes is not { IsIntegers: true } form ? 0 : form.Bits <= 4 ? 4 : 8;
+    public int IntegerBits => Codes?.IntegerBits ?? 0;
 
     /// <summary>Whether integers count from an offset: weight = scale · integer + offset.</summary>
     public bool HasOffsets => Codes is { HasOffsets: true };
@@ -94,19 +94,21 @@ internal abstract class WeightEncoding(string name, int blockColumns, int blockB
     /// <param name="integers">Receives at most so many integers.</param>
     /// <param name="scale">Their scale.</param>
     /// <param name="offset">Their offset; zero unless <see cref="HasOffsets"/>.</param>
-    /// <remarks>They count from the middle of the codes' range, so that a byte or half of one holds them.</remarks>
+    /// <remarks>Codes count from the middle of their range, so that a byte or half of one holds them; a table's numbers from zero.</remarks>
     public void ReadIntegers(ReadOnlySpan<byte> row, int firstColumn, Span<sbyte> integers, out float scale, out float offset)
     {
         CodeForm form = Codes ?? throw new NotSupportedException($"Weights in {Name} are no integers.");
         CodeScale group = ReadCodes(row, firstColumn, MemoryMarshal.AsBytes(integers));
+        sbyte[]? table = form.Book.Multiples;
         foreach (ref sbyte integer in integers)
         {
-            integer = (sbyte)((byte)integer - form.Middle);
+            integer = table is null ? (sbyte)((byte)integer - form.Middle) : table[integer];
         }
 
-        scale = group.Factor * group.Step;
+        float ofCodes = group.Factor * (form.Steps == StepType.E4M3 ? E4M3Encoding.FiniteValue((byte)group.Step) : group.Step);
         int zero = form.HasMinima ? 0 : form.HasZeros ? group.Zero : form.Zero;
-        offset = (scale * (form.Middle - zero)) + (form.HasMinima ? group.Minimum * group.MinimumStep : 0);
+        scale = ofCodes * form.Book.Unit;
+        offset = (ofCodes * (form.Middle - zero)) + (form.HasMinima ? group.Minimum * group.MinimumStep : 0);
     }
 
     /// <summary>Reads weights of a row as codes, where <see cref="Codes"/> says what they mean.</summary>

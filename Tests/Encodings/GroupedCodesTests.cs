@@ -82,6 +82,21 @@ public sealed class GroupedCodesTests
         }
     }
 
+    [TestCase(0.5f, new float[] { 0, 0.5f, 1, 1.5f, 2, 3, 4, 6, 0, -0.5f, -1, -1.5f, -2, -3, -4, -6 })]
+    [TestCase(1f, new float[] { -128, 127, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(0.125f, new float[] { -16, 15.875f, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(null, new float[] { 128, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(null, new float[] { -64.5f, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(null, new float[] { 1f / 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(null, new float[] { float.NaN, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    [TestCase(null, new float[] { float.PositiveInfinity, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0 })]
+    public void A_table_knows_whether_it_is_8_bit_integers_times_a_power_of_two(float? unit, float[] table)
+    {
+        var book = CodeBook.OfTable(table);
+        Assert.That(book.Multiples?.Select(number => number * book.Unit), unit is null ? Is.Null : Is.EqualTo(table));
+        Assert.That(book.Unit, Is.EqualTo(unit ?? 1));
+    }
+
     private static byte[] RandomRow(GroupedCodes encoding, int columns, Random random)
     {
         byte[] row = new byte[encoding.RowBytes(columns)];

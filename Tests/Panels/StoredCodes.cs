@@ -12,7 +12,7 @@ internal static class StoredCodes
     public static readonly string[] OfGgml =
     [
         "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4",
-        "q2_0", "tq1_0", "tq2_0", "iq3_xxs", "iq3_s",
+        "q2_0", "tq1_0", "tq2_0", "iq3_xxs", "iq3_s", "q1_0", "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s",
     ];
 
     // Where a block of ggml has halves for scales and minima.
@@ -21,6 +21,7 @@ internal static class StoredCodes
         ["q4_0"] = [0], ["q4_1"] = [0, 2], ["q5_0"] = [0], ["q5_1"] = [0, 2], ["q8_0"] = [0], ["q2_k"] = [80, 82], ["q3_k"] = [108],
         ["q4_k"] = [0, 2], ["q5_k"] = [0, 2], ["q6_k"] = [208], ["iq4_nl"] = [0], ["iq4_xs"] = [0], ["mxfp4"] = [], ["nvfp4"] = [],
         ["q2_0"] = [0], ["tq1_0"] = [52], ["tq2_0"] = [64], ["iq3_xxs"] = [0], ["iq3_s"] = [0],
+        ["q1_0"] = [0], ["iq1_s"] = [0], ["iq1_m"] = [], ["iq2_xxs"] = [0], ["iq2_xs"] = [0], ["iq2_s"] = [0],
     };
 
     private static readonly GroupedFormat Any = new() { Name = "", Bits = 4, Groups = 1, GroupColumns = 32, Scale = ScaleType.Float16 };
@@ -162,6 +163,16 @@ internal static class StoredCodes
         if (name == "mxfp4")
         {
             block[0] = (byte)random.Next(110, 130);
+        }
+        else if (name == "iq1_m")
+        {
+            // A half of which the upper nibbles of four integers are the digits, the lowest first.
+            ushort bits = BitConverter.HalfToUInt16Bits((Half)Small(random));
+            for (int digit = 0; digit < 4; digit++)
+            {
+                ref byte place = ref block[49 + (2 * digit)];
+                place = (byte)((place & 15) | (((bits >> (4 * digit)) & 15) << 4));
+            }
         }
     }
 

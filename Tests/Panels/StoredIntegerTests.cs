@@ -13,7 +13,14 @@ public sealed class StoredIntegerTests
 
     private const int Columns = 512;
 
-    private static readonly string[] OfGgml = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q3_k", "q6_k", "q2_0", "tq1_0", "tq2_0"];
+    private static readonly string[] OfGgml = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q4_k", "q5_k", "q3_k", "q6_k", "q1_0", "q2_0", "tq1_0", "tq2_0", "iq1_s"];
+
+    // Of 4 bits, which stand for integers of 8.
+    private static readonly string[] Tables =
+    [
+        "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s", "iq4_nl", "iq4_xs", "mxfp4", "nvfp4", "nvfp4 scaled", "mxfp4 of gpt-oss", "nvfp4 of modelopt",
+        "nvfp4 of compressed-tensors",
+    ];
 
     private static readonly (string Name, int Bits, int Group, int Zero, bool HasZeros, bool HasMinima, float Factor)[] Grouped =
     [
@@ -26,13 +33,13 @@ public sealed class StoredIntegerTests
     // Groups of these hold columns from everywhere.
     private static readonly string[] Shuffled = ["ordered4", "ordered8"];
 
-    private static IEnumerable<string> Encodings => OfGgml.Concat(Grouped.Select(static format => format.Name));
+    private static IEnumerable<string> Encodings => [.. OfGgml, .. Tables, .. Grouped.Select(static format => format.Name)];
 
     private static WeightEncoding Of(string name)
     {
-        if (OfGgml.Contains(name))
+        if (OfGgml.Contains(name) || Tables.Contains(name))
         {
-            return WeightEncodings.All.Single(encoding => encoding.Name == name);
+            return StoredCodes.Of(name, Columns);
         }
 
         var found = Grouped.Single(format => format.Name == name);
@@ -45,11 +52,11 @@ public sealed class StoredIntegerTests
     }
 
     // Random bytes, but for scales and minima, which stand at the head of a row, and are made small numbers.
-    private static byte[] RandomRows(WeightEncoding encoding)
+    private static byte[] RandomRows(string name, WeightEncoding encoding)
     {
-        if (encoding is not GroupedCodes codes)
+        if (encoding is not GroupedCodes codes || Tables.Contains(name))
         {
-            return StoredCodes.RandomRows(encoding.Name, Rows, Columns);
+            return StoredCodes.RandomRows(name, Rows, Columns);
         }
 
         var random = new Random(encoding.Name.Length + encoding.BlockBytes);
@@ -83,7 +90,7 @@ public sealed class StoredIntegerTests
         [Values(FfnPrecision.Int8, FfnPrecision.W8A8)] FfnPrecision precision)
     {
         WeightEncoding encoding = Of(name);
-        byte[] rows = RandomRows(encoding);
+        byte[] rows = RandomRows(name, encoding);
         int rowBytes = rows.Length / Rows;
         float[] decoded = new float[Rows * Columns];
         for (int row = 0; row < Rows; row++)
@@ -116,7 +123,8 @@ public sealed class StoredIntegerTests
     {
         WeightEncoding encoding = Of(name);
         FfnSpec spec = FfnSpec.Stack(new FfnStage(FfnKind.Linear, Columns, Rows, false));
-        bool isKept = precision == FfnPrecision.Int8 || (precision != FfnPrecision.BFloat16 && name.TrimStart('q') is var rest && !"568".Any(rest.Contains));
+        bool isKept = precision == FfnPrecision.Int8
+            || (precision != FfnPrecision.BFloat16 && !Tables.Contains(name) && name.TrimStart('q') is var rest && !"568".Any(rest.Contains));
         Assert.That(
             WeightEncodings.Choose(precision, new Source(encoding), spec.Tensors[0]), Is.SameAs(isKept ? encoding : WeightEncodings.Of(precision)));
     }

@@ -15,20 +15,36 @@ internal readonly struct Q1_0 : IGgmlBlock
     public static int Bytes => 18;
 
     /// <inheritdoc/>
+    /// <remarks>A code is 0 or 2.</remarks>
+    public static CodeForm Codes { get; } = new(2, 128) { Scale = ScaleType.Float16, Zero = 1 };
+
+    /// <inheritdoc/>
+    public static CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes)
+    {
+        for (int part = 0; part < 2; part++)
+        {
+            (Lanes.Spread(Bits(block, (2 * group) + part)) & Vector128.Create((byte)2)).CopyTo(codes[(part * Lanes.Count)..]);
+        }
+
+        return new CodeScale(Lanes.Half(block, 0));
+    }
+
+    /// <inheritdoc/>
     public static void Decode(ReadOnlySpan<byte> block, Span<float> weights)
     {
         float scale = Lanes.Half(block, 0);
-        for (int group = 0; group < 8; group++)
+        for (int part = 0; part < 8; part++)
         {
             // Where the bit is clear, its complement is set.
-            uint clear = ~(uint)Lanes.UInt16(block, 2 + (group * 2));
-            Lanes.Store(Lanes.Negate(Vector128<sbyte>.One, clear), scale, weights[(group * Lanes.Count)..]);
+            Lanes.Store(Lanes.Negate(Vector128<sbyte>.One, ~Bits(block, part)), scale, weights[(part * Lanes.Count)..]);
         }
     }
+
+    private static uint Bits(ReadOnlySpan<byte> block, int part) => Lanes.UInt16(block, 2 + (part * 2));
 }
 
 /// <summary>w = f16(0) · (q - 1); q is two bits of the 16 bytes from 2 on, the lowest first.</summary>
-internal readonly struct Q2_0 : ICodeBlock
+internal readonly struct Q2_0 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q2_0";

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = E2M1[q] · 2^(b[0] - 127), the microscaling format of OCP; q is a nibble of 16 bytes from 1 on, the low ones first. The exponent 255
 /// is NaN. -0 is read as 0, as ggml does.
 /// </summary>
-internal readonly struct MXFP4 : ICodeBlock
+internal readonly struct MXFP4 : IGgmlBlock
 {
     private const byte NaN = 255;
 
@@ -60,7 +60,7 @@ internal readonly struct MXFP4 : ICodeBlock
 /// w = E2M1[q] · s; s is b[i/16] as a float of four bits of exponent and three of mantissa without sign; q is a nibble of eight bytes for
 /// each 16 weights, from 4 on, the low ones first. A tensor's scale, stored beside it, is a <see cref="ScaledEncoding"/>'s.
 /// </summary>
-internal readonly struct NVFP4 : ICodeBlock
+internal readonly struct NVFP4 : IGgmlBlock
 {
     private const ulong LowNibbles = 0x0F0F_0F0F_0F0F_0F0F;
     private const byte TopCode = 0x7F;

@@ -21,4 +21,13 @@ internal interface IGgmlBlock
     /// <param name="block"><see cref="Bytes"/> bytes.</param>
     /// <param name="weights">Receives <see cref="Columns"/> weights.</param>
     static abstract void Decode(ReadOnlySpan<byte> block, Span<float> weights);
+
+    /// <summary>What weights mean as codes with scales, which panels hold as they are.</summary>
+    static abstract CodeForm Codes { get; }
+
+    /// <summary>Reads a group of a block as codes.</summary>
+    /// <param name="block">The block.</param>
+    /// <param name="group">The group of <see cref="CodeForm.UnitColumns"/> weights.</param>
+    /// <param name="codes">Receives as many codes.</param>
+    static abstract CodeScale ReadCodes(ReadOnlySpan<byte> block, int group, Span<byte> codes);
 }

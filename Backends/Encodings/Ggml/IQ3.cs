@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = ±f16(0) · (½ + s) / 2 · G[q], four weights to an entry of a grid of 256: a byte from 2 on. Each 32 weights have an integer from 66
 /// on: four times seven bits of signs, and s in the top four.
 /// </summary>
-internal readonly struct IQ3_XXS : ICodeBlock
+internal readonly struct IQ3_XXS : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "iq3_xxs";
@@ -73,7 +73,7 @@ internal readonly struct IQ3_XXS : ICodeBlock
 /// w = ±f16(0) · (1 + 2s) · G[q], four weights to an entry of a grid of 512: a byte from 2 on and above it a bit from 66 on; a bit of sign
 /// from 74 on; s is a nibble for 32 weights, from 106 on.
 /// </summary>
-internal readonly struct IQ3_S : ICodeBlock
+internal readonly struct IQ3_S : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "iq3_s";

@@ -6,7 +6,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// <summary>
 /// w = f16(0) · T[q]; q is a nibble of 16 bytes from 2 on, the low ones first, and T a table that suits Gaussian weights.
 /// </summary>
-internal readonly struct IQ4_NL : ICodeBlock
+internal readonly struct IQ4_NL : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "iq4_nl";
@@ -49,7 +49,7 @@ internal readonly struct IQ4_NL : ICodeBlock
 /// w = f16(0) · (s - 32) · T[q] with the table of <see cref="IQ4_NL"/>; q is a nibble of 16 bytes for each 32 weights, from 8 on; their s
 /// is a nibble of four bytes from 4 on and above it two bits of the integer at 2.
 /// </summary>
-internal readonly struct IQ4_XS : ICodeBlock
+internal readonly struct IQ4_XS : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "iq4_xs";

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(80) · (s &amp; 15) · q - f16(82) · (s >> 4); s = b[i/16] is of 16 weights, q two bits of 64 bytes from 16 on: in each half of
 /// the block those of 32 weights in a row have the same place in 32 bytes.
 /// </summary>
-internal readonly struct Q2_K : ICodeBlock
+internal readonly struct Q2_K : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q2_k";

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(108) · (s - 32) · (q - 4); q is two bits of 64 bytes from 32 on, as <see cref="Q2_K"/> has them, and above them bit i/32 of
 /// b[i%32]; s, of 16 weights, is a nibble of eight bytes from 96 on and above it two bits of the four bytes behind them.
 /// </summary>
-internal readonly struct Q3_K : ICodeBlock
+internal readonly struct Q3_K : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q3_k";

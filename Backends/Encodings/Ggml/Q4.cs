@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>w = f16(0) · (q - 8); q is a nibble of 16 bytes from 2 on, the low ones first.</summary>
-internal readonly struct Q4_0 : ICodeBlock
+internal readonly struct Q4_0 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_0";
@@ -36,7 +36,7 @@ internal readonly struct Q4_0 : ICodeBlock
 }
 
 /// <summary>w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 4 on, the low ones first.</summary>
-internal readonly struct Q4_1 : ICodeBlock
+internal readonly struct Q4_1 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_1";

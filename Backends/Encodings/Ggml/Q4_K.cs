@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 16 on, the low ones of 32 bytes first; s and m, of 32 weights, are 6
 /// bits of 12 bytes from 4 on.
 /// </summary>
-internal readonly struct Q4_K : ICodeBlock
+internal readonly struct Q4_K : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q4_k";
@@ -62,7 +62,7 @@ internal readonly struct Q4_K : ICodeBlock
 /// w = f16(0) · s · q - f16(2) · m; q is a nibble of 128 bytes from 48 on, and above it bit i/32 of b[16 + i%32]; else as <see
 /// cref="Q4_K"/>.
 /// </summary>
-internal readonly struct Q5_K : ICodeBlock
+internal readonly struct Q5_K : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_k";

@@ -6,7 +6,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// <summary>
 /// w = f16(0) · (q - 16); q is a nibble of 16 bytes from 6 on, the low ones first, and above it bit i of the integer at 2.
 /// </summary>
-internal readonly struct Q5_0 : ICodeBlock
+internal readonly struct Q5_0 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_0";
@@ -42,7 +42,7 @@ internal readonly struct Q5_0 : ICodeBlock
 /// <summary>
 /// w = f16(0) · q + f16(2); q is a nibble of 16 bytes from 8 on, the low ones first, and above it bit i of the integer at 4.
 /// </summary>
-internal readonly struct Q5_1 : ICodeBlock
+internal readonly struct Q5_1 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q5_1";

@@ -7,7 +7,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// w = f16(208) · int8(b[192 + i/16]) · (q - 32); q is a nibble of 128 bytes and above it two bits of the 64 behind them. Each half of the
 /// block has 64 and 32 of those: the low nibbles of 64 weights, then the high ones; the two bits of 32 weights have the same place.
 /// </summary>
-internal readonly struct Q6_K : ICodeBlock
+internal readonly struct Q6_K : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "q6_k";

@@ -3,7 +3,7 @@ using System.Runtime.Intrinsics;
 namespace NativeFfn.Backends.Encodings.Ggml;
 
 /// <summary>w = f16(0) · int8(b[2 + i]).</summary>
-internal readonly struct Q8_0 : ICodeBlock
+internal readonly struct Q8_0 : IGgmlBlock
 {
     private const int ScaleBytes = sizeof(ushort);
 

@@ -9,7 +9,7 @@ namespace NativeFfn.Backends.Encodings.Ggml;
 /// <remarks>
 /// A byte is the number of its trits over 3^5, in 256ths, rounded up: multiplying by 3 makes the next trit carry out of it.
 /// </remarks>
-internal readonly struct TQ1_0 : ICodeBlock
+internal readonly struct TQ1_0 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "tq1_0";
@@ -69,7 +69,7 @@ internal readonly struct TQ1_0 : ICodeBlock
 }
 
 /// <summary>w = f16(64) · (q - 1); q is two bits of the first 64 bytes, as <see cref="Q2_K"/> has them.</summary>
-internal readonly struct TQ2_0 : ICodeBlock
+internal readonly struct TQ2_0 : IGgmlBlock
 {
     /// <inheritdoc/>
     public static string Name => "tq2_0";

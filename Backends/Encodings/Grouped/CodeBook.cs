@@ -32,6 +32,12 @@ internal abstract class CodeBook
     /// <summary>The numbers of a table of 16; null of other books.</summary>
     public virtual float[]? Table => null;
 
+    /// <summary>The 8-bit integers that the numbers of a table are, times <see cref="Unit"/>; null of other books and where there are none.</summary>
+    public virtual sbyte[]? Multiples => null;
+
+    /// <summary>The power of two that <see cref="Multiples"/> are multiples of.</summary>
+    public virtual float Unit => 1;
+
     /// <summary>Looks codes up.</summary>
     /// <param name="codes">The codes, one a byte, each within the book.</param>
     /// <param name="values">Receives as many numbers.</param>
@@ -104,7 +110,15 @@ internal abstract class CodeBook
     {
         private const int Half = 8;
 
+        // Units that are tried, the largest first: of an eighth are the finest tables of integers.
+        private static readonly float[] Units = [1, 1 / 2f, 1 / 4f, 1 / 8f];
+
         public override float[] Table => table;
+
+        public override sbyte[]? Multiples { get; } =
+            UnitOf(table) is { } unit ? [.. table.Select(number => (sbyte)(number / unit))] : null;
+
+        public override float Unit { get; } = UnitOf(table) ?? 1;
 
         private readonly Vector256<float> _low = Vector256.Create(table.AsSpan(0, Half));
         private readonly Vector256<float> _high = Vector256.Create(table.AsSpan(Half, Half));
@@ -128,6 +142,19 @@ internal abstract class CodeBook
             {
                 values[i] = table[codes[i]];
             }
+        }
+
+        private static float? UnitOf(float[] table)
+        {
+            foreach (float unit in Units)
+            {
+                if (Array.TrueForAll(table, number => (sbyte)Math.Clamp(number / unit, sbyte.MinValue, sbyte.MaxValue) * unit == number))
+                {
+                    return unit;
+                }
+            }
+
+            return null;
         }
     }
 

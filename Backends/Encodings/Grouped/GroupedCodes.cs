@@ -12,18 +12,35 @@ namespace NativeFfn.Backends.Encodings;
 /// A row is a header, then the codes, the lowest bits first, in blocks of 8. The header is the row's phase, where rows have one (2 bytes),
 /// the scales of all groups, their minima, their zero points. A weight is the exact product, rounded once to float32.
 /// </remarks>
-/// <param name="format">What the codes mean.</param>
-internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format.Name, CodeBits.Block, format.Bits)
+internal sealed class GroupedCodes : WeightEncoding
 {
     // Columns decoded at a time; their codes lie on the stack.
     private const int Piece = 256;
 
-    private readonly CodeBits _bits = new(format.Bits);
-    private readonly int _scaleBytes = format.Scale.Bytes();
-    private readonly bool _hasFactor = format.Factor != 1 || format.Divisor != 1;
+    private readonly CodeBits _bits;
+    private readonly int _scaleBytes;
+    private readonly bool _hasFactor;
+
+    /// <summary>Codes of a matrix.</summary>
+    /// <param name="format">What they mean.</param>
+    public GroupedCodes(GroupedFormat format)
+        : base(format.Name, CodeBits.Block, format.Bits)
+    {
+        Format = format;
+        _bits = new CodeBits(format.Bits);
+        _scaleBytes = format.Scale.Bytes();
+        _hasFactor = format.Factor != 1 || format.Divisor != 1;
+        HeaderBytes = checked((format.HasPhase ? sizeof(ushort) : 0)
+            + (format.Groups * ((_scaleBytes * (format.HasMinima ? 2 : 1)) + (format.HasZeros ? 1 : 0))));
+        ColumnOrder = format.OrderColumns();
+        Codes = format.CodesIn(ColumnOrder);
+        CutColumns = format.Groups == 1 ? CodeForm.MostColumns
+            : KeepsGroups(format) ? CodeBits.Block
+            : LeastCommonMultiple(CodeBits.Block, format.GroupColumns);
+    }
 
     /// <summary>What the codes mean.</summary>
-    public GroupedFormat Format { get; } = format;
+    public GroupedFormat Format { get; }
 
     /// <summary>Where the scales begin in a row.</summary>
     public int ScaleOffset => Format.HasPhase ? sizeof(ushort) : 0;
@@ -35,17 +52,16 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
     public int ZeroOffset => MinimumOffset + (Format.HasMinima ? Format.Groups * _scaleBytes : 0);
 
     /// <inheritdoc/>
-    public override int HeaderBytes { get; } = checked((format.HasPhase ? sizeof(ushort) : 0)
-        + (format.Groups * ((format.Scale.Bytes() * (format.HasMinima ? 2 : 1)) + (format.HasZeros ? 1 : 0))));
+    public override int HeaderBytes { get; }
 
     /// <inheritdoc/>
     public override bool HoldsNonFinite => true;
 
     /// <inheritdoc/>
-    public override int[]? ColumnOrder { get; } = format.OrderColumns();
+    public override int[]? ColumnOrder { get; }
 
     /// <inheritdoc/>
-    public override CodeForm? Codes { get; } = format.Codes;
+    public override CodeForm? Codes { get; }
 
     /// <inheritdoc/>
     public override CodeScale ReadCodes(ReadOnlySpan<byte> row, int firstColumn, Span<byte> codes)
@@ -109,9 +125,7 @@ internal sealed class GroupedCodes(GroupedFormat format) : WeightEncoding(format
 
     /// <inheritdoc/>
     /// <remarks>Whole groups take their scales along; where a column's group is not told by its place, all scales go with every part.</remarks>
-    public override int CutColumns { get; } = format.Groups == 1 ? CodeForm.MostColumns
-        : KeepsGroups(format) ? CodeBits.Block
-        : LeastCommonMultiple(CodeBits.Block, format.GroupColumns);
+    public override int CutColumns { get; }
 
     /// <inheritdoc/>
     public override WeightEncoding Cut(int firstColumn, int columns) =>

@@ -48,29 +48,27 @@ internal sealed record GroupedFormat
     public float Divisor { get; init; } = 1;
 
     /// <summary>The same as codes of panels; null where groups begin with every 16th or 32nd column in no order, or numbers have no short form.</summary>
-    public CodeForm? Codes
+    /// <param name="order">What <see cref="OrderColumns"/> gives.</param>
+    public CodeForm? CodesIn(int[]? order)
     {
-        get
+        int group = Groups == 1 ? CodeForm.WholeRow : GroupColumns;
+        bool hasScales = (GroupOf is null || order is not null) && !HasPhase && (group == 16 || (group % CodeForm.MostColumns == 0 && group > 0));
+        if (!hasScales || !(Book == CodeBook.Integers || Book == CodeBook.E4M3 || Book.Table is not null))
         {
-            int group = Groups == 1 ? CodeForm.WholeRow : GroupColumns;
-            bool hasScales = (GroupOf is null || OrderColumns() is not null) && !HasPhase && (group == 16 || (group % CodeForm.MostColumns == 0 && group > 0));
-            if (!hasScales || !(Book == CodeBook.Integers || Book == CodeBook.E4M3 || Book.Table is not null))
-            {
-                return null;
-            }
-
-            // What is a product is a float32; so is what has no format of its own there.
-            bool isExact = Factor == 1 && Divisor == 1;
-            var form = new CodeForm(Bits, group) { HasMinima = HasMinima, HasZeros = HasZeros, Zero = Zero, Book = Book };
-            return Scale switch
-            {
-                ScaleType.E4M3 when !HasMinima && !HasZeros => form with { FactorColumns = CodeForm.WholeRow, Steps = StepType.E4M3 },
-                ScaleType.Float16 or ScaleType.BFloat16 when isExact => form with { Scale = Scale },
-                ScaleType.E8M0 when isExact => form with { Scale = ScaleType.BFloat16 },
-                ScaleType.E4M3 => null,
-                _ => form,
-            };
+            return null;
         }
+
+        // What is a product is a float32; so is what has no format of its own there.
+        bool isExact = Factor == 1 && Divisor == 1;
+        var form = new CodeForm(Bits, group) { HasMinima = HasMinima, HasZeros = HasZeros, Zero = Zero, Book = Book };
+        return Scale switch
+        {
+            ScaleType.E4M3 when !HasMinima && !HasZeros => form with { FactorColumns = CodeForm.WholeRow, Steps = StepType.E4M3 },
+            ScaleType.Float16 or ScaleType.BFloat16 when isExact => form with { Scale = Scale },
+            ScaleType.E8M0 when isExact => form with { Scale = ScaleType.BFloat16 },
+            ScaleType.E4M3 => null,
+            _ => form,
+        };
     }
 
     /// <summary>
