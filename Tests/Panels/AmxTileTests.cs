@@ -21,7 +21,7 @@ public sealed unsafe class AmxTileTests
     private const int Lines = 3;
     private const int Unit = 24;
 
-    private static readonly Register[] Kept = [Register.RBX, Register.RBP, Register.RSP, Register.R12, Register.R13, Register.R14, Register.R15];
+    private static readonly DotProduct[] Products = [DotProduct.BFloat16Matrices, DotProduct.ByteMatrices, DotProduct.WordMatrices];
 
     private static IEnumerable<byte> Sizes => TokenTiles.Sizes.ToArray();
 
@@ -34,7 +34,7 @@ public sealed unsafe class AmxTileTests
         float[] rows = BFloat16(RandomLayers.Rows(size, columns, 81));
         float[] before = RandomLayers.Rows(size, Rows, 82);
         using var panel = new PackedMatrix(PanelKernels.Of(512, WeightEncodings.BFloat16, TokenType.BFloat16), columns, weights);
-        using GuardedBuffer tokens = Packed(rows, size, size, columns, AssembledPanelKernel.FormOf(TileForm.BFloat16Matrices));
+        using GuardedBuffer tokens = PackedTokens.Of(rows, size, size, columns, AssembledPanelKernel.FormOf(TileForm.BFloat16Matrices));
         using GuardedBuffer sums = GuardedBuffer.Of(before, GuardSide.After);
         var code = new TileInterpreter();
         code.Allow(panel.Panel(0), panel.Kernel.PanelBytes(columns), isWritable: false);
@@ -51,20 +51,10 @@ public sealed unsafe class AmxTileTests
         arguments.Accumulate = accumulates ? 1 : 0;
         code.Allow(&arguments, sizeof(TileArguments), isWritable: false);
         code.Allow(arguments.Saved, TileAssembler.SavedVectors * TileAssembler.SavedBytes, isWritable: true);
-        byte[][] vectors = [.. code.Vectors.Select(static vector => vector.ToArray())];
-        Register[] kept = ofWindows ? [.. Kept, Register.RSI, Register.RDI] : Kept;
-        ulong[] registers = [.. kept.Select(register => code[register])];
-        TileConvention convention = ofWindows ? TileConvention.Windows : TileConvention.SystemV;
-        code.Run(
-            TileCode.BytesOf(TileForm.BFloat16Matrices, TileCode.ShapeOf(TileForm.BFloat16Matrices, size), convention),
-            ofWindows ? Register.RCX : Register.RDI,
-            &arguments);
+        code.RunTile(TileForm.BFloat16Matrices, size, ofWindows ? TileConvention.Windows : TileConvention.SystemV, &arguments);
 
-        Assert.That(code.HasTiles, Is.False, "systems keep what is not released");
         Assert.That(code.Products, Is.EqualTo(2 * steps));
         Assert.That(code.Asked, Is.EqualTo(Enumerable.Range(0, Lines * steps).Select(line => next + ((ulong)line * 64))));
-        Assert.That(code.Vectors, Is.EqualTo(vectors));
-        Assert.That(kept.Select(register => code[register]), Is.EqualTo(registers));
         for (int token = 0; token < size; token++)
         {
             for (int row = 0; row < Rows; row++)
@@ -86,12 +76,12 @@ public sealed unsafe class AmxTileTests
     }
 
     [Test]
-    public void The_loop_that_measures_the_instruction_repeats_it_and_ends()
+    public void The_loop_that_measures_an_instruction_repeats_it_and_ends([ValueSource(nameof(Products))] object product)
     {
         const int turns = 3;
         var code = new TileInterpreter();
         Register argument = OperatingSystem.IsWindows() ? Register.RCX : Register.RDI;
-        code.Run(DotProductLoop.BytesOf(DotProduct.BFloat16Matrices), argument, (void*)turns);
+        code.Run(DotProductLoop.BytesOf((DotProduct)product), argument, (void*)turns);
         Assert.That(code.HasTiles, Is.False);
         Assert.That(code.Products, Is.EqualTo(6 * turns));
     }
@@ -103,8 +93,8 @@ public sealed unsafe class AmxTileTests
         for (int count = 1; count <= size; count++)
         {
             float[] rows = RandomLayers.Rows(count, columns, 83);
-            using GuardedBuffer byToken = Packed(rows, count, size, columns, TokenForm.BFloat16ByToken);
-            using GuardedBuffer byLane = Packed(rows, count, size, columns, TokenForm.BFloat16);
+            using GuardedBuffer byToken = PackedTokens.Of(rows, count, size, columns, TokenForm.BFloat16ByToken);
+            using GuardedBuffer byLane = PackedTokens.Of(rows, count, size, columns, TokenForm.BFloat16);
             for (int i = 0; i < byToken.Length; i++)
             {
                 (int group, int token, int lane) = (i / (size * lanes), i / lanes % size, i % lanes);
@@ -117,17 +107,20 @@ public sealed unsafe class AmxTileTests
         }
     }
 
-    [Test]
-    public void A_processor_without_the_instruction_is_a_reason_and_leaves_the_one_for_vectors()
+    [TestCase(TokenType.BFloat16, DotProduct.BFloat16Matrices, DotProduct.BFloat16)]
+    [TestCase(TokenType.Int8, DotProduct.ByteMatrices, DotProduct.Bytes)]
+    [TestCase(TokenType.Int16, DotProduct.WordMatrices, DotProduct.Words)]
+    public void A_processor_without_the_instruction_is_a_reason_and_leaves_the_one_for_vectors(object tokens, object matrices, object vectors)
     {
-        if (DotProducts.WhyNot(DotProduct.BFloat16Matrices) is not { } reason)
+        DotProduct? product = AssembledPanelKernel.ProductOf((TokenType)tokens);
+        if (DotProducts.WhyNot((DotProduct)matrices) is not { } reason)
         {
-            Assert.That(AssembledPanelKernel.ProductOf(TokenType.BFloat16), Is.EqualTo(DotProduct.BFloat16Matrices));
+            Assert.That(product, Is.EqualTo(matrices));
             return;
         }
 
         Assert.That(reason, Does.Match(@"^[^.]+\.$|^the system refuses it: .+\.$"), "one clause");
-        Assert.That(AssembledPanelKernel.ProductOf(TokenType.BFloat16), Is.EqualTo(DotProduct.BFloat16));
+        Assert.That(product, Is.EqualTo(vectors));
     }
 
     [Test]
@@ -173,14 +166,4 @@ public sealed unsafe class AmxTileTests
     }
 
     private static float[] BFloat16(float[] numbers) => Array.ConvertAll(numbers, static x => (float)NumberFormat.BFloat16.Round(x));
-
-    private static GuardedBuffer Packed(float[] rows, int tokens, int size, int columns, TokenForm form)
-    {
-        using GuardedBuffer source = GuardedBuffer.Of(rows, GuardSide.After);
-        int padded = (int)PanelFormat.PaddedColumns(columns);
-        var packed = new GuardedBuffer((int)(size * form.Elements(padded)), GuardSide.After);
-        packed.Span.Fill(float.NaN);
-        RoundedRows.Write(source.Pointer, columns, tokens, columns, form, packed.Pointer, size);
-        return packed;
-    }
 }

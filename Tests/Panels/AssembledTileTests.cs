@@ -28,7 +28,7 @@ public sealed class AssembledTileTests
     private static IEnumerable<string> Forms => TileForm.All.Select(static form => form.ToString());
 
     private static IEnumerable<string> FormsOfVectors =>
-        TileForm.All.Where(static form => form.Product != DotProduct.BFloat16Matrices).Select(static form => form.ToString());
+        TileForm.All.Where(static form => !form.IsOfMatrices).Select(static form => form.ToString());
 
     private static IEnumerable<string> Products => Enum.GetValues<DotProduct>().Select(DotProducts.NameOf);
 
@@ -38,9 +38,7 @@ public sealed class AssembledTileTests
 
     private static ImmutableArray<Instruction> Decode(TileForm form, TileShape shape, TileConvention convention)
     {
-        byte[] bytes = TileCode.BytesOf(form, shape, convention);
-        int data = form.Product == DotProduct.BFloat16Matrices ? AmxTile.ConfigurationBytes : 0;
-        var decoder = Decoder.Create(64, bytes[..^data]);
+        var decoder = Decoder.Create(64, TileCode.BytesOf(form, shape, convention));
         return [.. decoder];
     }
 

@@ -1,18 +1,16 @@
 using System.Collections.Frozen;
 using System.Runtime.InteropServices;
 using Iced.Intel;
+using NativeFfn.Backends.Cpu.Gemm.Assembled;
+using NUnit.Framework;
 
 namespace NativeFfn.Tests.Panels;
 
-/// <summary>Interprets the machine code of tiles by AMX as Intel's manual defines it, where no processor has AMX.</summary>
+/// <summary>Interprets the machine code of tiles by AMX, and their vectors, as Intel's manual defines it, where no processor has AMX.</summary>
 /// <remarks>It knows the instructions that the generator emits and throws at any other, and at every byte that is read or written outside of what it was given.</remarks>
-internal sealed unsafe class TileInterpreter
+internal sealed unsafe partial class TileInterpreter
 {
-    private const int TileCount = 8;
-    private const int TileRows = 16;
-    private const int RowBytes = 64;
-    private const int ConfigurationBytes = 64;
-    private const int VectorBytes = 16;
+    private const int LineBytes = 64;
 
     // No loop of a test is as long.
     private const int MostInstructions = 1_000_000;
@@ -20,24 +18,17 @@ internal sealed unsafe class TileInterpreter
     // What registers hold that nobody has written.
     private const ulong Unset = 0xDEAD_BEEF_DEAD_BEEF;
 
+    private static readonly Register[] Kept = [Register.RBX, Register.RBP, Register.RSP, Register.R12, Register.R13, Register.R14, Register.R15];
+
     private readonly List<(ulong Start, ulong End, bool IsWritable)> _memory = [];
     private readonly Dictionary<Register, ulong> _registers = [];
-    private readonly byte[][] _vectors = [.. Enumerable.Range(0, 16).Select(static i => Enumerable.Repeat((byte)i, VectorBytes).ToArray())];
-    private readonly byte[][] _tiles = [.. Enumerable.Range(0, TileCount).Select(static _ => new byte[TileRows * RowBytes])];
-    private byte[]? _configuration;
     private bool _isZero;
-
-    /// <summary>Whether the tile registers are in use, which systems then keep.</summary>
-    public bool HasTiles => _configuration is not null;
-
-    /// <summary>Instructions that multiplied.</summary>
-    public int Products { get; private set; }
 
     /// <summary>Addresses that memory was asked for, in this order.</summary>
     public List<ulong> Asked { get; } = [];
 
-    /// <summary>Vectors as they are.</summary>
-    public IEnumerable<byte[]> Vectors => _vectors;
+    /// <summary>Whether code may touch all memory, so that what is not there stops the process.</summary>
+    public bool AllowsAll { get; init; }
 
     /// <summary>What a register holds.</summary>
     public ulong this[Register register]
@@ -57,7 +48,8 @@ internal sealed unsafe class TileInterpreter
     /// <param name="value">The argument.</param>
     public void Run(ReadOnlySpan<byte> bytes, Register argument, void* value)
     {
-        byte* code = (byte*)NativeMemory.AlignedAlloc((nuint)bytes.Length, RowBytes);
+        byte* code = (byte*)NativeMemory.AlignedAlloc((nuint)bytes.Length, LineBytes);
+        int memory = _memory.Count;
         try
         {
             bytes.CopyTo(new Span<byte>(code, bytes.Length));
@@ -67,8 +59,25 @@ internal sealed unsafe class TileInterpreter
         }
         finally
         {
+            _memory.RemoveRange(memory, _memory.Count - memory);
             NativeMemory.AlignedFree(code);
         }
+    }
+
+    /// <summary>Runs a tile by AMX between what configures registers for it and what gives those back, and holds it to a calling convention.</summary>
+    public void RunTile(TileForm form, int size, TileConvention convention, TileArguments* arguments)
+    {
+        bool ofWindows = convention == TileConvention.Windows;
+        Register[] kept = ofWindows ? [.. Kept, Register.RSI, Register.RDI] : Kept;
+        ulong[] registers = [.. kept.Select(register => this[register])];
+        byte[][] vectors = [.. KeptVectors];
+        TileShape shape = TileCode.ShapeOf(form, size);
+        Run(MatrixRegisters.CodeOf(TileCode.ConfigurationOf(form, shape)!), Register.None, null);
+        Run(TileCode.BytesOf(form, shape, convention), ofWindows ? Register.RCX : Register.RDI, arguments);
+        Run(MatrixRegisters.CodeOfRelease(), Register.None, null);
+        Assert.That(HasTiles, Is.False, "systems keep what is not released");
+        Assert.That(kept.Select(register => this[register]), Is.EqualTo(registers));
+        Assert.That(!ofWindows || KeptVectors.Zip(vectors).All(static pair => pair.First.SequenceEqual(pair.Second)), "vectors that Windows wants back");
     }
 
     // Instructions by address, from the first to the return; jumps elsewhere find none.
@@ -134,133 +143,16 @@ internal sealed unsafe class TileInterpreter
             case Mnemonic.Prefetcht1:
                 Asked.Add(Address(instruction));
                 break;
-            case Mnemonic.Vmovups when instruction.Op0Kind == OpKind.Memory:
-                _vectors[Vector(instruction.Op1Register)].CopyTo(Memory(Address(instruction), VectorBytes, isWritten: true));
-                break;
-            case Mnemonic.Vmovups:
-                Memory(Address(instruction), VectorBytes).CopyTo(_vectors[Vector(instruction.Op0Register)]);
-                break;
-            case Mnemonic.Vzeroupper:
-                // Of vectors no more than 16 bytes are held.
-                break;
             default:
-                Tiles(instruction);
+                if (!Matrices(instruction) && !Vectors(instruction))
+                {
+                    throw new NotSupportedException($"{instruction} is no instruction of a tile.");
+                }
+
                 break;
         }
 
         return false;
-    }
-
-    private void Tiles(in Instruction instruction)
-    {
-        switch (instruction.Mnemonic)
-        {
-            case Mnemonic.Ldtilecfg:
-                _configuration = Checked(Memory(Address(instruction), ConfigurationBytes));
-                Array.ForEach(_tiles, static tile => tile.AsSpan().Clear());
-                break;
-            case Mnemonic.Tilerelease:
-                _configuration = null;
-                break;
-            case Mnemonic.Tilezero:
-                _ = Shape(instruction.Op0Register);
-                Tile(instruction.Op0Register).Clear();
-                break;
-            case Mnemonic.Tileloadd:
-                Tile(instruction.Op0Register).Clear();
-                Move(instruction, instruction.Op0Register, isStored: false);
-                break;
-            case Mnemonic.Tilestored:
-                Move(instruction, instruction.Op1Register, isStored: true);
-                break;
-            case Mnemonic.Tdpbf16ps:
-                Multiply(instruction.Op0Register, instruction.Op1Register, instruction.Op2Register);
-                break;
-            default:
-                throw new NotSupportedException($"{instruction} is no instruction of a tile.");
-        }
-    }
-
-    // What the processor faults at: palettes but 1, a start within a tile, reserved bytes, shapes out of bounds.
-    private static byte[] Checked(ReadOnlySpan<byte> configuration)
-    {
-        bool isValid = configuration[0] == 1 && configuration[1] == 0 && !configuration[2..16].ContainsAnyExcept((byte)0)
-            && !configuration[(16 + (2 * TileCount))..48].ContainsAnyExcept((byte)0) && !configuration[(48 + TileCount)..].ContainsAnyExcept((byte)0);
-        for (int tile = 0; tile < TileCount; tile++)
-        {
-            (int rows, int bytes) = Shape(configuration, tile);
-            isValid &= rows <= TileRows && bytes <= RowBytes && rows == 0 == (bytes == 0);
-        }
-
-        return isValid ? configuration.ToArray() : throw new InvalidOperationException($"No configuration: {Convert.ToHexString(configuration)}");
-    }
-
-    private static (int Rows, int Bytes) Shape(ReadOnlySpan<byte> configuration, int tile) =>
-        (configuration[48 + tile], configuration[16 + (2 * tile)] | (configuration[17 + (2 * tile)] << 8));
-
-    private (int Rows, int Bytes) Shape(Register tile)
-    {
-        (int rows, int bytes) = _configuration is { } configuration ? Shape(configuration, tile - Register.TMM0) : default;
-        return rows > 0 ? (rows, bytes) : throw new InvalidOperationException($"{tile} is not configured.");
-    }
-
-    private Span<byte> Tile(Register tile) => _tiles[tile - Register.TMM0];
-
-    // The index of the address is the distance of rows.
-    private void Move(in Instruction instruction, Register tile, bool isStored)
-    {
-        (int rows, int bytes) = Shape(tile);
-        ulong first = this[instruction.MemoryBase] + instruction.MemoryDisplacement64;
-        ulong stride = instruction.MemoryIndex == Register.None ? 0 : this[instruction.MemoryIndex] * (ulong)instruction.MemoryIndexScale;
-        for (int row = 0; row < rows; row++)
-        {
-            Span<byte> memory = Memory(first + ((ulong)row * stride), bytes, isStored);
-            Span<byte> register = Tile(tile).Slice(row * RowBytes, bytes);
-            if (isStored)
-            {
-                register.CopyTo(memory);
-            }
-            else
-            {
-                memory.CopyTo(register);
-            }
-        }
-    }
-
-    // Even and odd columns are added from zero by themselves, then to each other and to the sum.
-    private void Multiply(Register sums, Register left, Register right)
-    {
-        Products++;
-        ((int m, int sumBytes), (int leftRows, int leftBytes), (int k, int rightBytes)) = (Shape(sums), Shape(left), Shape(right));
-        if (sums == left || sums == right || left == right || m != leftRows || sumBytes != rightBytes || leftBytes != k * sizeof(float))
-        {
-            throw new InvalidOperationException($"{sums} [{m} × {sumBytes}] is not {left} [{leftRows} × {leftBytes}] by {right} [{k} × {rightBytes}].");
-        }
-
-        const int rowFloats = RowBytes / sizeof(float);
-        Span<float> c = MemoryMarshal.Cast<byte, float>(Tile(sums));
-        Span<uint> a = MemoryMarshal.Cast<byte, uint>(Tile(left));
-        Span<uint> b = MemoryMarshal.Cast<byte, uint>(Tile(right));
-        for (int row = 0; row < m; row++)
-        {
-            for (int n = 0; n < sumBytes / sizeof(float); n++)
-            {
-                float even = 0, odd = 0;
-                for (int pair = 0; pair < k; pair++)
-                {
-                    (uint x, uint y) = (a[(row * rowFloats) + pair], b[(pair * rowFloats) + n]);
-                    even = Normal(MathF.FusedMultiplyAdd(Normal(Lower(x)), Normal(Lower(y)), even));
-                    odd = Normal(MathF.FusedMultiplyAdd(Normal(Upper(x)), Normal(Upper(y)), odd));
-                }
-
-                ref float sum = ref c[(row * rowFloats) + n];
-                sum = Normal(Normal(sum) + Normal(even + odd));
-            }
-        }
-
-        static float Lower(uint pair) => BitConverter.UInt32BitsToSingle(pair << 16);
-        static float Upper(uint pair) => BitConverter.UInt32BitsToSingle(pair & 0xFFFF_0000);
-        static float Normal(float number) => float.IsSubnormal(number) ? MathF.CopySign(0, number) : number;
     }
 
     private ulong Value(in Instruction instruction, int operand) => instruction.GetOpKind(operand) switch
@@ -277,9 +169,6 @@ internal sealed unsafe class TileInterpreter
         : instruction.MemoryIndex == Register.None ? this[instruction.MemoryBase] + instruction.MemoryDisplacement64
         : throw new NotSupportedException($"{instruction} has an index.");
 
-    private static int Vector(Register register) =>
-        register.IsXMM() && register - Register.XMM0 < 16 ? register - Register.XMM0 : throw new NotSupportedException($"{register} is not held.");
-
     private Span<byte> Memory(ulong address, int bytes, bool isWritten = false)
     {
         foreach ((ulong start, ulong end, bool isWritable) in _memory)
@@ -290,6 +179,6 @@ internal sealed unsafe class TileInterpreter
             }
         }
 
-        throw new InvalidOperationException($"{bytes} bytes at {address:X} are {(isWritten ? "written" : "read")}, and are none of the operands.");
+        return AllowsAll ? new Span<byte>((void*)address, bytes) : throw new InvalidOperationException($"{bytes} bytes at {address:X} are {(isWritten ? "written" : "read")}, and are none of the operands.");
     }
 }

@@ -16,6 +16,9 @@ internal sealed unsafe class DotProductLoop : IDisposable
     // The registers of matrices but two.
     private const int MatrixChains = 6;
 
+    // Of columns one by one, of which a lane has several.
+    private const int MatrixOperations = 2 * MatrixChains * MatrixRegisters.MostRows * Lanes * MatrixRegisters.MostRows;
+
     private readonly DotProduct _product;
     private readonly ExecutableMemory _code;
 
@@ -30,7 +33,11 @@ internal sealed unsafe class DotProductLoop : IDisposable
     /// <summary>Operations of one turn, a multiply-add counted as two.</summary>
     public int OperationsPerTurn => _product switch
     {
-        DotProduct.BFloat16Matrices => 2 * MatrixChains * AmxTile.MostRows * Lanes * (2 * AmxTile.MostRows),
+        DotProduct.BFloat16Matrices => MatrixOperations * 2,
+        DotProduct.ByteMatrices => MatrixOperations * 4,
+
+        // Two instructions multiply words.
+        DotProduct.WordMatrices => MatrixOperations * 4 / 2,
         DotProduct.Bytes => 2 * Chains * Lanes * 4,
         _ => 2 * Chains * Lanes * 2,
     };
@@ -39,9 +46,9 @@ internal sealed unsafe class DotProductLoop : IDisposable
     public static byte[] BytesOf(DotProduct product)
     {
         var assembler = new Assembler(64);
-        if (product == DotProduct.BFloat16Matrices)
+        if (product is DotProduct.BFloat16Matrices or DotProduct.ByteMatrices or DotProduct.WordMatrices)
         {
-            WriteMatrices(assembler);
+            WriteMatrices(assembler, product);
         }
         else
         {
@@ -60,21 +67,33 @@ internal sealed unsafe class DotProductLoop : IDisposable
 
     private static AssemblerRegister64 Turns => OperatingSystem.IsWindows() ? rcx : rdi;
 
-    private static void WriteMatrices(Assembler code)
+    private static void WriteMatrices(Assembler code, DotProduct product)
     {
-        const byte rows = AmxTile.MostRows;
         Label configuration = code.CreateLabel();
         code.ldtilecfg(__[configuration]);
         for (int i = 0; i < MatrixChains + 2; i++)
         {
-            code.tilezero(Matrix(i));
+            code.tilezero(MatrixRegisters.Register(i));
         }
 
         Label turn = code.CreateLabel();
         code.Label(ref turn);
+        AssemblerRegisterTMM left = MatrixRegisters.Register(MatrixChains), right = MatrixRegisters.Register(MatrixChains + 1);
         for (int i = 0; i < MatrixChains; i++)
         {
-            code.tdpbf16ps(Matrix(i), Matrix(MatrixChains), Matrix(MatrixChains + 1));
+            AssemblerRegisterTMM sums = MatrixRegisters.Register(i);
+            switch (product)
+            {
+                case DotProduct.BFloat16Matrices:
+                    code.tdpbf16ps(sums, left, right);
+                    break;
+                case DotProduct.WordMatrices when i % 2 == 1:
+                    code.tdpbusd(sums, left, right);
+                    break;
+                default:
+                    code.tdpbssd(sums, left, right);
+                    break;
+            }
         }
 
         code.dec(Turns);
@@ -82,9 +101,7 @@ internal sealed unsafe class DotProductLoop : IDisposable
         code.tilerelease();
         code.ret();
         code.Label(ref configuration);
-        code.db(AmxTile.Configuration(rows, rows, rows, rows, rows, rows, rows, rows));
-
-        static AssemblerRegisterTMM Matrix(int index) => new(Register.TMM0 + index);
+        code.db(MatrixRegisters.Configuration([.. Enumerable.Repeat((MatrixRegisters.MostRows, MatrixRegisters.MostBytes), MatrixChains + 2)]));
     }
 
     private static void Write(Assembler code, DotProduct product)

@@ -11,43 +11,20 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 /// </remarks>
 internal sealed class AmxTile(Assembler assembler, TileConvention convention) : TileAssembler(assembler, convention)
 {
-    /// <summary>Bytes of a configuration, which stands behind the code.</summary>
-    public const int ConfigurationBytes = 64;
-
-    /// <summary>Rows of a register at most.</summary>
-    public const int MostRows = 16;
-
-    // Bytes of a register's row: 16 pairs of bfloat16, or 16 sums. Half of a panel's 32 rows.
-    private const int RowBytes = 64;
-
-    // Where a configuration has the bytes and the number of a register's rows.
-    private const int RowBytesAt = 16;
-    private const int RowsAt = 48;
-    private const byte Palette = 1;
-
-    private Label _configuration = assembler.CreateLabel();
+    // A register's rows, and their bytes: 16 pairs of bfloat16, or 16 sums. Half of a panel's 32 rows.
+    private const int MostRows = MatrixRegisters.MostRows;
+    private const int RowBytes = MatrixRegisters.MostBytes;
 
     /// <summary>Shapes of tiles by the tokens of the whole tile.</summary>
     public static TileShape ShapeOf(int tokens) => new(tokens, tokens);
 
-    /// <summary>What the first registers hold, in rows of 64 bytes.</summary>
-    public static byte[] Configuration(params ReadOnlySpan<byte> rows)
-    {
-        byte[] configuration = new byte[ConfigurationBytes];
-        configuration[0] = Palette;
-        for (int register = 0; register < rows.Length; register++)
-        {
-            configuration[RowBytesAt + (register * sizeof(ushort))] = RowBytes;
-            configuration[RowsAt + register] = rows[register];
-        }
-
-        return configuration;
-    }
+    /// <summary>Configures registers for a shape: sums of both halves, tokens, and both halves of a panel.</summary>
+    public static byte[] Configuration(TileShape shape) => MatrixRegisters.Configuration(
+        (shape.Tokens, RowBytes), (shape.Tokens, RowBytes), (shape.Tokens, RowBytes), (MostRows, RowBytes), (MostRows, RowBytes));
 
     protected override void Start(TileShape shape)
     {
         Label begin = Code.CreateLabel();
-        Code.ldtilecfg(__[_configuration]);
         Code.tilezero(tmm0);
         Code.tilezero(tmm1);
         JumpUnlessAccumulating(begin);
@@ -75,13 +52,5 @@ internal sealed class AmxTile(Assembler assembler, TileConvention convention) : 
         Code.mov(ecx, RowBytes);
         Code.tilestored(__[Sums + (rcx * 2)], tmm0);
         Code.tilestored(__[Sums + (rcx * 2) + RowBytes], tmm1);
-        Code.tilerelease();
-    }
-
-    protected override void WriteData(TileShape shape)
-    {
-        byte tokens = checked((byte)shape.Tokens);
-        Code.Label(ref _configuration);
-        Code.db(Configuration(tokens, tokens, tokens, MostRows, MostRows));
     }
 }

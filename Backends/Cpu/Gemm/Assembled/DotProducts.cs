@@ -16,8 +16,14 @@ internal enum DotProduct
     /// <summary><c>vpdpbusd</c> of AVX512_VNNI: four unsigned bytes by four signed ones, added to a 32-bit integer.</summary>
     Bytes,
 
+    /// <summary><c>tdpbssd</c> of AMX-INT8: the same of signed bytes for matrices of fours.</summary>
+    ByteMatrices,
+
     /// <summary><c>vpdpwssd</c> of AVX512_VNNI: two signed words of each side, added to a 32-bit integer.</summary>
     Words,
+
+    /// <summary><c>tdpbusd</c> of AMX-INT8, with <c>tdpbssd</c>: the lower bytes of words and the upper ones, by bytes, for matrices of fours.</summary>
+    WordMatrices,
 }
 
 /// <summary>Which of the instructions can be used here.</summary>
@@ -26,16 +32,16 @@ internal static class DotProducts
     /// <summary>The variable that turns assembled code off where it is 0.</summary>
     public const string Switch = "NATIVEFFN_ASSEMBLED";
 
-    // CPUID leaf 7: AVX512_VNNI in ECX of subleaf 0, AMX-BF16 and AMX-TILE in EDX of it, AVX512_BF16 in EAX of subleaf 1.
+    // CPUID leaf 7: AVX512_VNNI in ECX of subleaf 0, AMX-BF16, AMX-TILE and AMX-INT8 in EDX of it, AVX512_BF16 in EAX of subleaf 1.
     private const int FeaturesLeaf = 7;
     private const int VnniBit = 11;
     private const int BFloat16Bit = 5;
-    private const int MatricesBit = 22;
+    private const int BFloat16MatricesBit = 22;
     private const int TilesBit = 24;
+    private const int IntegerMatricesBit = 25;
 
-    // Asked of the system once.
-    private static readonly Lazy<string?> WhyNoMatrices = new(static () =>
-        WhyNot("AMX-BF16", Features(0).Edx, MatricesBit) ?? WhyNot("AMX-TILE", Features(0).Edx, TilesBit) ?? AmxState.WhyNot());
+    // Asked of the system once, and only where the processor can.
+    private static readonly Lazy<string?> WhyNoTiles = new(static () => WhyNot("AMX-TILE", Features(0).Edx, TilesBit) ?? AmxState.WhyNot());
 
     /// <summary>The instruction's name.</summary>
     public static string NameOf(DotProduct product) => product switch
@@ -43,6 +49,8 @@ internal static class DotProducts
         DotProduct.BFloat16 => "vdpbf16ps",
         DotProduct.BFloat16Matrices => "tdpbf16ps",
         DotProduct.Bytes => "vpdpbusd",
+        DotProduct.ByteMatrices => "tdpbssd",
+        DotProduct.WordMatrices => "tdpbusd",
         _ => "vpdpwssd",
     };
 
@@ -57,9 +65,17 @@ internal static class DotProducts
         : product switch
         {
             DotProduct.BFloat16 => WhyNot("AVX512_BF16", Features(1).Eax, BFloat16Bit),
-            DotProduct.BFloat16Matrices => WhyNoMatrices.Value,
+            DotProduct.BFloat16Matrices => WhyNot("AMX-BF16", Features(0).Edx, BFloat16MatricesBit) ?? WhyNoTiles.Value,
+            DotProduct.ByteMatrices or DotProduct.WordMatrices => WhyNoIntegerMatrices(),
             _ => WhyNot("AVX512_VNNI", Features(0).Ecx, VnniBit),
         };
+
+    // Vectors multiply the smallest tiles, and make bytes of 4 bits.
+    private static string? WhyNoIntegerMatrices() =>
+        WhyNot("AMX-INT8", Features(0).Edx, IntegerMatricesBit)
+        ?? WhyNot("AVX512_VNNI", Features(0).Ecx, VnniBit)
+        ?? (Avx512Vbmi.IsSupported ? null : "the runtime, or the processor, leaves AVX512_VBMI alone.")
+        ?? WhyNoTiles.Value;
 
     private static string? WhyNot(string set, int register, int bit) => ((register >> bit) & 1) != 0 ? null : $"the processor has no {set}.";
 

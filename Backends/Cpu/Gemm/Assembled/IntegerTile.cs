@@ -42,7 +42,7 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     private int Blocks => form.Weights == PanelWeights.Int8 ? GroupColumns / 4 : GroupColumns / 8;
 
     // What has a head of its own.
-    private int Parts => form.Head == PanelGroupHead.Float32Halves ? 2 : 1;
+    private int Parts => form.Parts;
 
     private int PartBytes => HeadBytes + (Blocks / Parts * 2 * VectorBytes);
 

@@ -27,6 +27,9 @@ internal unsafe struct TileArguments
     /// <summary>Whether sums are added to; else they are not read.</summary>
     public long Accumulate;
 
+    /// <summary>Room for sums of integers, from a cache line's begin on; only of tiles by AMX.</summary>
+    public byte* Scratch;
+
     /// <summary>Where vectors are kept that Windows wants back.</summary>
     public fixed byte Saved[TileAssembler.SavedVectors * TileAssembler.SavedBytes];
 }

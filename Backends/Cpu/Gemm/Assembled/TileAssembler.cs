@@ -48,10 +48,10 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
     private const int NextAt = 32;
     private const int LinesAt = 40;
     private const int AccumulateAt = 48;
-    private const int SavedAt = 56;
+    private const int ScratchAt = 56;
+    private const int SavedAt = 64;
 
     private static readonly AssemblerRegister64 Arguments = r11;
-    private static readonly AssemblerRegister64 Steps = r10;
     private static readonly AssemblerRegister64 Next = r9;
 
     /// <summary>This system's.</summary>
@@ -66,6 +66,9 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
     /// <summary>Where sums are.</summary>
     protected static AssemblerRegister64 Sums => r8;
 
+    /// <summary>Steps from the one that is multiplied to the last.</summary>
+    protected static AssemblerRegister64 Steps => r10;
+
     /// <summary>Takes the instructions.</summary>
     protected Assembler Code => assembler;
 
@@ -74,7 +77,7 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
     {
         Begin();
         Start(shape);
-        Code.mov(Steps, __qword_ptr[Arguments + StepsAt]);
+        LoadSteps();
         Label step = Code.CreateLabel();
         Code.Label(ref step);
         AskMemory();
@@ -83,7 +86,6 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
         Code.jne(step);
         Finish(shape);
         End();
-        WriteData(shape);
     }
 
     /// <summary>A vector register.</summary>
@@ -97,11 +99,6 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
 
     /// <summary>Leaves the sums in memory.</summary>
     protected abstract void Finish(TileShape shape);
-
-    /// <summary>Writes what the code reads, behind it.</summary>
-    protected virtual void WriteData(TileShape shape)
-    {
-    }
 
     /// <summary>Puts a number of 32 bits into all lanes.</summary>
     protected void Broadcast(AssemblerRegisterZMM vector, uint bits)
@@ -117,6 +114,15 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
         Code.je(target);
     }
 
+    /// <summary>Counts all steps, for who wants to know before the first.</summary>
+    protected void LoadSteps() => Code.mov(Steps, __qword_ptr[Arguments + StepsAt]);
+
+    /// <summary>Finds the sums, for whom has taken their register.</summary>
+    protected void LoadSums() => Code.mov(Sums, __qword_ptr[Arguments + SumsAt]);
+
+    /// <summary>Finds the room for what is not finished.</summary>
+    protected void LoadScratch(AssemblerRegister64 register) => Code.mov(register, __qword_ptr[Arguments + ScratchAt]);
+
     /// <summary>A token's half of the sums.</summary>
     protected static AssemblerMemoryOperand SumsOf(int token, int half) => __zmmword_ptr[Sums + (((token * 2) + half) * VectorBytes)];
 
@@ -130,7 +136,7 @@ internal abstract class TileAssembler(Assembler assembler, TileConvention conven
 
         Code.mov(Weights, __qword_ptr[Arguments + WeightsAt]);
         Code.mov(Tokens, __qword_ptr[Arguments + TokensAt]);
-        Code.mov(Sums, __qword_ptr[Arguments + SumsAt]);
+        LoadSums();
         Code.mov(Next, __qword_ptr[Arguments + NextAt]);
     }
 

@@ -8,7 +8,7 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 
 /// <summary>The tiles of a form, of every size, assembled for this process. Immutable.</summary>
 /// <remarks>Assembled once in a process, when a layer first needs it, and kept until the process ends.</remarks>
-internal sealed unsafe class TileCode
+internal unsafe class TileCode
 {
     // Code begins on a line of the instruction cache; what fills the gaps stops who gets there.
     private const int Alignment = 64;
@@ -23,7 +23,13 @@ internal sealed unsafe class TileCode
     private readonly int[] _starts = new int[TokenTiles.Sizes[^1] + 1];
     private readonly int[] _tokens = new int[TokenTiles.Sizes[^1] + 1];
 
-    private TileCode(string whyNot) => WhyNot = whyNot;
+    // Where registers of matrices get the shape of a tile; negative for tiles without any.
+    private readonly int[] _configurations = new int[TokenTiles.Sizes[^1] + 1];
+    private readonly int _release;
+
+    /// <summary>No code.</summary>
+    /// <param name="whyNot">Why not; null where another way to run tiles takes its place.</param>
+    protected TileCode(string? whyNot) => WhyNot = whyNot;
 
     private TileCode(TileForm form, CodeLoader load)
     {
@@ -32,14 +38,12 @@ internal sealed unsafe class TileCode
         foreach (byte size in TokenTiles.Sizes)
         {
             TileShape shape = ShapeOf(form, size);
-            (_starts[size], _tokens[size]) = ((int)bytes.Length, shape.Tokens);
-            bytes.Write(BytesOf(form, shape, TileAssembler.OfThisSystem));
-            while (bytes.Length % Alignment != 0)
-            {
-                bytes.WriteByte(Breakpoint);
-            }
+            _tokens[size] = shape.Tokens;
+            _starts[size] = Write(bytes, BytesOf(form, shape, TileAssembler.OfThisSystem));
+            _configurations[size] = ConfigurationOf(form, shape) is { } configuration ? Write(bytes, MatrixRegisters.CodeOf(configuration)) : -1;
         }
 
+        _release = form.IsOfMatrices ? Write(bytes, MatrixRegisters.CodeOfRelease()) : -1;
         _memory = load(bytes.ToArray());
         Time = Stopwatch.GetElapsedTime(start);
     }
@@ -84,7 +88,8 @@ internal sealed unsafe class TileCode
         {
             DotProduct.BFloat16Matrices => new AmxTile(assembler, convention),
             DotProduct.BFloat16 => new BFloat16Tile(assembler, convention),
-            _ => new IntegerTile(assembler, convention, form),
+            _ when IsOfMatrices(form, shape) => new IntegerMatrixTile(assembler, convention, form),
+            _ => new IntegerTile(assembler, convention, form.OfVectors),
         };
         tile.Assemble(shape);
         return MachineCode.Of(assembler);
@@ -95,13 +100,35 @@ internal sealed unsafe class TileCode
     {
         DotProduct.BFloat16Matrices => AmxTile.ShapeOf(tokens),
         DotProduct.BFloat16 => BFloat16Tile.ShapeOf(tokens),
+        DotProduct.ByteMatrices or DotProduct.WordMatrices => IntegerMatrixTile.ShapeOf(tokens),
         _ => IntegerTile.ShapeOf(tokens),
     };
+
+    /// <summary>The shapes of registers that a tile wants; null where it uses none that have such.</summary>
+    public static byte[]? ConfigurationOf(TileForm form, TileShape shape) =>
+        !IsOfMatrices(form, shape) ? null
+        : form.Product == DotProduct.BFloat16Matrices ? AmxTile.Configuration(shape)
+        : IntegerMatrixTile.Configuration(form, shape);
+
+    /// <summary>Gives registers the shapes that a tile wants, for all that follow of its size; says whether there are such registers to give back.</summary>
+    public virtual bool Configure(int size)
+    {
+        if (_configurations[size] < 0)
+        {
+            return false;
+        }
+
+        ((delegate* unmanaged<void>)(_memory!.Start + _configurations[size]))();
+        return true;
+    }
+
+    /// <summary>Gives the registers back.</summary>
+    public virtual void Release() => ((delegate* unmanaged<void>)(_memory!.Start + _release))();
 
     /// <summary>Runs a tile.</summary>
     /// <param name="size">Tokens of the tile, one of <see cref="TokenTiles.Sizes"/>.</param>
     /// <param name="arguments">The arguments; what is asked of memory is asked once, by halves of a tile in turns.</param>
-    public void Run(int size, TileArguments* arguments)
+    public virtual void Run(int size, TileArguments* arguments)
     {
         int tokens = _tokens[size];
         var tile = (delegate* unmanaged<TileArguments*, void>)(_memory!.Start + _starts[size]);
@@ -116,5 +143,21 @@ internal sealed unsafe class TileCode
             arguments->Tokens += tokens;
             arguments->Sums += tokens * TileAssembler.Rows;
         }
+    }
+
+    private static bool IsOfMatrices(TileForm form, TileShape shape) =>
+        form.Product == DotProduct.BFloat16Matrices || (form.IsOfMatrices && shape.Tokens >= IntegerMatrixTile.FewestTokens);
+
+    // Where it begins.
+    private static int Write(MemoryStream bytes, byte[] code)
+    {
+        int start = (int)bytes.Length;
+        bytes.Write(code);
+        while (bytes.Length % Alignment != 0)
+        {
+            bytes.WriteByte(Breakpoint);
+        }
+
+        return start;
     }
 }

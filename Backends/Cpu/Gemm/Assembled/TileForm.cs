@@ -49,12 +49,30 @@ internal readonly record struct TileForm(DotProduct Product, PanelWeights Weight
     /// <summary>bfloat16 by AMX.</summary>
     public static TileForm BFloat16Matrices => BFloat16 with { Product = DotProduct.BFloat16Matrices };
 
+    /// <summary>Whether matrices of tokens are multiplied, by AMX.</summary>
+    public bool IsOfMatrices => Product is DotProduct.BFloat16Matrices or DotProduct.ByteMatrices or DotProduct.WordMatrices;
+
+    /// <summary>Parts of a group with a head each.</summary>
+    public int Parts => Head == PanelGroupHead.Float32Halves ? 2 : 1;
+
+    /// <summary>The same by vectors, for integers with the same bits.</summary>
+    public TileForm OfVectors => this with
+    {
+        Product = Product switch
+        {
+            DotProduct.BFloat16Matrices => DotProduct.BFloat16,
+            DotProduct.ByteMatrices => DotProduct.Bytes,
+            DotProduct.WordMatrices => DotProduct.Words,
+            _ => Product,
+        },
+    };
+
     /// <summary>Every form.</summary>
     public static ImmutableArray<TileForm> All { get; } =
     [
         BFloat16,
         BFloat16Matrices,
-        .. from product in (DotProduct[])[DotProduct.Bytes, DotProduct.Words]
+        .. from product in (DotProduct[])[DotProduct.Bytes, DotProduct.ByteMatrices, DotProduct.Words, DotProduct.WordMatrices]
            from weights in (PanelWeights[])[PanelWeights.Int8, PanelWeights.Int4]
            from head in IntegerHeads
            select new TileForm(product, weights, head),

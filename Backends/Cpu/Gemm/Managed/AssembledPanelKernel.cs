@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Cpu.Gemm.Assembled;
+using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 using NativeFfn.Backends.Encodings;
 using NativeFfn.Backends.Simd;
 
@@ -11,9 +12,10 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     private readonly PanelKernel _panels;
     private readonly TileForm _tile;
     private readonly TileCode _code;
+    private readonly bool _isOfMatrices;
 
     private AssembledPanelKernel(PanelKernel panels, TokenForm form, TileForm tile, TileCode code)
-        : base(panels.Encoding, panels.Rows, panels.MostTokens) => (_panels, Form, _tile, _code) = (panels, form, tile, code);
+        : base(panels.Encoding, panels.Rows, panels.MostTokens) => (_panels, Form, _tile, _code, _isOfMatrices) = (panels, form, tile, code, tile.IsOfMatrices);
 
     public override TokenForm Form { get; }
 
@@ -32,18 +34,20 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     public static DotProduct? ProductOf(TokenType tokens) => tokens switch
     {
         TokenType.BFloat16 => DotProducts.WhyNot(DotProduct.BFloat16Matrices) is null ? DotProduct.BFloat16Matrices : DotProduct.BFloat16,
-        TokenType.Int8 => DotProduct.Bytes,
-        TokenType.Int16 => DotProduct.Words,
+        TokenType.Int8 => DotProducts.WhyNot(DotProduct.ByteMatrices) is null ? DotProduct.ByteMatrices : DotProduct.Bytes,
+        TokenType.Int16 => DotProducts.WhyNot(DotProduct.WordMatrices) is null ? DotProduct.WordMatrices : DotProduct.Words,
         _ => null,
     };
 
     /// <summary>What tiles an encoding has for tokens of a type; null where those in C# are as good.</summary>
-    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => ProductOf(tokens) switch
+    public static TileForm? TileOf(WeightEncoding encoding, TokenType tokens) => ProductOf(tokens) is { } product ? TileOf(encoding, product) : null;
+
+    /// <summary>The tiles by an instruction of an encoding that it multiplies.</summary>
+    public static TileForm TileOf(WeightEncoding encoding, DotProduct product) => product switch
     {
-        null => null,
         DotProduct.BFloat16 => TileForm.BFloat16,
         DotProduct.BFloat16Matrices => TileForm.BFloat16Matrices,
-        { } product => new TileForm(product, WeightsOf(encoding), HeadOf(encoding)),
+        _ => new TileForm(product, WeightsOf(encoding), HeadOf(encoding)),
     };
 
     /// <summary>The kernel of an encoding; null where there is none, or not on this machine.</summary>
@@ -56,8 +60,16 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             return null;
         }
 
-        return new AssembledPanelKernel(OfVectors(encoding, tokens), FormOf(tile), tile, code);
+        return With(encoding, tokens, tile, code);
     }
+
+    /// <summary>The kernel of an encoding with tiles that somebody runs.</summary>
+    /// <param name="encoding">The encoding.</param>
+    /// <param name="tokens">What tokens are while they are multiplied.</param>
+    /// <param name="tile">The tiles.</param>
+    /// <param name="code">Runs them.</param>
+    public static PanelKernel With(WeightEncoding encoding, TokenType tokens, TileForm tile, TileCode code) =>
+        new AssembledPanelKernel(OfVectors(encoding, tokens), FormOf(tile), tile, code);
 
     /// <summary>How a tile wants tokens.</summary>
     public static TokenForm FormOf(TileForm tile) => tile.Product switch
@@ -65,10 +77,8 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         DotProduct.BFloat16 => TokenForm.BFloat16,
         DotProduct.BFloat16Matrices => TokenForm.BFloat16ByToken,
         DotProduct.Words => TokenForm.Words,
-        _ => (tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves) with
-        {
-            Parts = tile.Head == PanelGroupHead.Float32Halves ? 2 : 1,
-        },
+        DotProduct.Bytes => (tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves) with { Parts = tile.Parts },
+        _ => FormOf(tile.OfVectors) with { FewestByToken = IntegerMatrixTile.FewestTokens },
     };
 
     /// <summary>What multiplies in a precision, and why it is C# where it is.</summary>
@@ -93,6 +103,21 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride) =>
         _panels.Unpack(panel, columns, firstGroup, groups, destination, stride);
 
+    public override void Multiply(
+        byte* weights, int columnGroups, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate,
+        byte* next, int nextBytes)
+    {
+        var columns = new PanelColumns(weights, columnGroups);
+        if (_isOfMatrices)
+        {
+            MultiplyMatrices(columns, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+        }
+        else
+        {
+            MultiplyTiles(columns, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+        }
+    }
+
     [SkipLocalsInit]
     protected override void MultiplyTile(int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
@@ -104,7 +129,52 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         arguments.Next = next;
         arguments.Lines = lines;
         arguments.Accumulate = accumulate ? 1 : 0;
+        if (columns.Matrices != null)
+        {
+            Prepare(size, columns.Matrices, &arguments);
+        }
+
         _code.Run(size, &arguments);
+    }
+
+    // Tiles of one size share a configuration of registers, and all of them what is widened.
+    private void Prepare(int size, MatrixRoom* room, TileArguments* arguments)
+    {
+        if (size != room->Configured && _code.Configure(size))
+        {
+            room->Configured = size;
+        }
+
+        arguments->Scratch = room->Sums;
+        if (room->Widened != null && Form.IsByToken(size))
+        {
+            arguments->Weights = room->Widened;
+        }
+    }
+
+    [SkipLocalsInit]
+    private void MultiplyMatrices(
+        in PanelColumns columns, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate, byte* next, int nextBytes)
+    {
+        int most = Math.Max(tokens.Tiles.Size(firstTile), tokens.Tiles.Size(endTile - 1));
+        bool isWidened = _tile.Weights == PanelWeights.Int4 && Form.IsByToken(most);
+        int scratch = IntegerMatrixTile.ScratchBytes(_tile, most);
+        byte* memory = stackalloc byte[PanelFormat.LineBytes + scratch + (isWidened ? WidenedInt4.Bytes(_tile, columns.Groups) : 0)];
+
+        // Vectors that lie across two lines take twice the time.
+        memory = (byte*)(((nint)memory + PanelFormat.LineBytes - 1) & -PanelFormat.LineBytes);
+        var room = new MatrixRoom { Sums = memory, Widened = isWidened ? memory + scratch : null };
+        if (isWidened)
+        {
+            WidenedInt4.Write(_tile, columns, room.Widened);
+        }
+
+        MultiplyTiles(
+            new PanelColumns(columns.Weights, columns.Groups) { Matrices = &room }, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+        if (room.Configured > 0)
+        {
+            _code.Release();
+        }
     }
 
     private static PanelWeights WeightsOf(WeightEncoding encoding) => encoding.IntegerBits == 4 ? PanelWeights.Int4 : PanelWeights.Int8;

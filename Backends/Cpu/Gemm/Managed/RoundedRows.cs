@@ -19,6 +19,7 @@ internal static unsafe class RoundedRows
     {
         const int width = PanelFormat.GroupColumns;
         int elements = form.GroupElements;
+        bool isByToken = form.IsByToken(size);
         float* last = stackalloc float[width];
         float* groups = stackalloc float[size * elements];
         for (int column = 0; column < columns; column += width, destination += size * elements)
@@ -41,20 +42,31 @@ internal static unsafe class RoundedRows
                 }
                 else
                 {
-                    IntegerRows.Write(row, form, group);
+                    IntegerRows.Write(row, form, isByToken, group);
                 }
             }
 
-            if (form.ByToken)
+            if (isByToken)
             {
-                var target = new Span<float>(destination, size * elements);
-                new ReadOnlySpan<float>(groups, tokens * elements).CopyTo(target);
-                target[(tokens * elements)..].Clear();
+                CopyTokens(groups, tokens, form, destination, size);
             }
             else
             {
                 Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
             }
         }
+    }
+
+    // Lanes token after token, zeros for those that fill the tile, then the numbers of all.
+    private static void CopyTokens(float* groups, int tokens, TokenForm form, float* destination, int size)
+    {
+        for (int token = 0; token < tokens; token++)
+        {
+            new ReadOnlySpan<float>(groups + (token * form.GroupElements), form.Lanes).CopyTo(new Span<float>(destination + (token * form.Lanes), form.Lanes));
+        }
+
+        float* numbers = destination + (size * form.Lanes);
+        new Span<float>(destination + (tokens * form.Lanes), (size - tokens) * form.Lanes).Clear();
+        Interleaving.Interleave(groups + form.Lanes, form.GroupElements, tokens, form.Numbers, numbers, size, size);
     }
 }

@@ -21,7 +21,8 @@ internal enum TokenType
 /// <summary>How the elements of tokens lie for a kernel: as floats, in pairs of bfloat16, or as integers with a scale for each <see cref="PanelFormat.GroupColumns"/> columns.</summary>
 /// <remarks>
 /// But for float32, elements lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after
-/// token, or its tokens, each lane after lane. Behind those of integers come a scale a token, then scale · Σ integers a token, for weights
+/// token, or, in tiles of some tokens on, its tokens, each lane after lane: integers then are bytes in the order of <see cref="BytesForBytes"/>, and those
+/// of 16 bits first the signed upper bytes, then the unsigned lower ones. Behind integers come a scale a token, then scale · Σ integers a token, for weights
 /// with an offset, and for weights that count from elsewhere than zero the integer -zero · Σ integers a token, for each part of the group with
 /// scales of its own.
 /// </remarks>
@@ -29,8 +30,8 @@ internal enum TokenType
 /// <param name="Largest">The largest integer; 0 for floats.</param>
 /// <param name="Zero">What weights count from as they are multiplied: weight = scale · (integer - zero).</param>
 /// <param name="Parts">Parts of a group, 1 or 2, whose sums are told apart where weights count from elsewhere than zero.</param>
-/// <param name="ByToken">Whether the lanes of a token lie side by side in a group.</param>
-internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1, bool ByToken = false)
+/// <param name="FewestByToken">Tokens from which on a tile has the lanes of a token side by side in a group; 0 for none.</param>
+internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1, int FewestByToken = 0)
 {
     // What unsigned halves of bytes, and bytes, have for zero.
     private const int ZeroOfHalves = 8;
@@ -43,7 +44,7 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, 
     public static TokenForm BFloat16 => new(PanelFormat.GroupColumns / 2, Largest: 0);
 
     /// <summary>The same for registers that hold a token in a row.</summary>
-    public static TokenForm BFloat16ByToken => BFloat16 with { ByToken = true };
+    public static TokenForm BFloat16ByToken => BFloat16 with { FewestByToken = 1 };
 
     /// <summary>Two words of 16 bits in a lane: columns 2i and 2i + 1 in lane i.</summary>
     public static TokenForm Words => new(PanelFormat.GroupColumns / 2, short.MaxValue);
@@ -72,7 +73,13 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, 
     public bool IsForHalves => IsBytes && Zero == ZeroOfHalves;
 
     /// <summary>Elements of 32 bits that a group of a token takes.</summary>
-    public int GroupElements => IsFloat ? PanelFormat.GroupColumns : Lanes + (Largest == 0 ? 0 : NumbersOf(Zero, Parts));
+    public int GroupElements => IsFloat ? PanelFormat.GroupColumns : Lanes + Numbers;
+
+    /// <summary>Numbers behind a group's integers.</summary>
+    public int Numbers => Largest == 0 ? 0 : NumbersOf(Zero, Parts);
+
+    /// <summary>Whether a tile of so many tokens has the lanes of a token side by side.</summary>
+    public bool IsByToken(int size) => FewestByToken > 0 && size >= FewestByToken;
 
     /// <summary>Numbers behind a group's integers.</summary>
     /// <param name="zero">What weights count from.</param>

@@ -11,6 +11,7 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 internal static unsafe class IntegerRows
 {
     private const int MagnitudeBits = 0x7FFF_FFFF;
+    private const int BitsOfByte = 8;
 
     // The orders of TokenForm.BytesForHalves and TokenForm.BytesForBytes.
     private static readonly Vector128<byte> ByHalves = Vector128.Create((byte)0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15);
@@ -19,8 +20,9 @@ internal static unsafe class IntegerRows
     /// <summary>Writes a group of a token.</summary>
     /// <param name="row">Its <see cref="PanelFormat.GroupColumns"/> elements.</param>
     /// <param name="form">How integers lie.</param>
+    /// <param name="isByToken">Whether those of a token lie side by side.</param>
     /// <param name="group">Receives <see cref="TokenForm.GroupElements"/>.</param>
-    public static void Write(float* row, TokenForm form, float* group)
+    public static void Write(float* row, TokenForm form, bool isByToken, float* group)
     {
         Vector256<float> a = Vector256.Load(row), b = Vector256.Load(row + 8), c = Vector256.Load(row + 16), d = Vector256.Load(row + 24);
         (float scale, float inverse) = Scale(a, b, c, d, form.Largest);
@@ -28,10 +30,13 @@ internal static unsafe class IntegerRows
         Vector256<short> low = Vector256.NarrowWithSaturation(ia, ib), high = Vector256.NarrowWithSaturation(ic, id);
         if (form.IsBytes)
         {
-            Vector256<sbyte> bytes = Vector256.NarrowWithSaturation(low, high);
-            Vector128<byte> order = form.IsForHalves ? ByHalves : ByBytes;
-            Vector128.Shuffle(bytes.GetLower().AsByte(), order).Store((byte*)group);
-            Vector128.Shuffle(bytes.GetUpper().AsByte(), order).Store((byte*)group + Vector128<byte>.Count);
+            StoreBytes(Vector256.NarrowWithSaturation(low, high).AsByte(), form.IsForHalves && !isByToken ? ByHalves : ByBytes, (byte*)group);
+        }
+        else if (isByToken)
+        {
+            Vector256<ushort> lower = Vector256.Create((ushort)byte.MaxValue);
+            StoreBytes(Vector256.Narrow(low.AsUInt16() >>> BitsOfByte, high.AsUInt16() >>> BitsOfByte), ByBytes, (byte*)group);
+            StoreBytes(Vector256.Narrow(low.AsUInt16() & lower, high.AsUInt16() & lower), ByBytes, (byte*)group + Vector256<byte>.Count);
         }
         else
         {
@@ -57,6 +62,13 @@ internal static unsafe class IntegerRows
             numbers[2] = BitConverter.Int32BitsToSingle(-form.Zero * first);
             numbers[3] = BitConverter.Int32BitsToSingle(-form.Zero * second);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreBytes(Vector256<byte> bytes, Vector128<byte> order, byte* destination)
+    {
+        Vector128.Shuffle(bytes.GetLower(), order).Store(destination);
+        Vector128.Shuffle(bytes.GetUpper(), order).Store(destination + Vector128<byte>.Count);
     }
 
     // As integers, magnitudes are in the same order, with those that are not finite above all numbers.
