@@ -28,9 +28,7 @@ internal sealed class ChunkTrials(int given)
     public int Next(int tokens, int most)
     {
         ref Trial trial = ref TrialOf(tokens);
-        return given > 0 ? Math.Min(given, most)
-            : most == 1 ? 1
-            : trial.Next(Math.Min(most, 1 << BitOperations.Log2((uint)tokens)));
+        return Math.Min(given > 0 ? given : trial.Next(Math.Min(most, 1 << BitOperations.Log2((uint)tokens))), most);
     }
 
     /// <summary>A forward has run, in as many chunks as was said last.</summary>

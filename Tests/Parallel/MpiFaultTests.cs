@@ -36,6 +36,16 @@ public sealed class MpiFaultTests(string launcher, string options)
     }
 
     [Test]
+    public void A_stopped_rank_ends_the_job_while_operations_are_under_way([Values(0, 1)] int stopped)
+    {
+        (int code, string output, string error) = Disturb(2, job => Assert.That(job.TrySend(stopped, "STOP")), "--parallel-chunks", "4");
+        Assert.That(code, Is.Not.Zero);
+        Assert.That(output, Does.Not.Contain("\"tokens\""));
+        Assert.That(error.Split(OwnError), Has.Length.EqualTo(2), error);
+        Assert.That(error, Does.Contain($"Rank {stopped} was not heard of for 3 s").Or.Match("Another rank did not come to rank . within 3 s"));
+    }
+
+    [Test]
     public void A_killed_rank_ends_the_job_without_an_answer([Values(2, 3)] int ranks, [Values(0, 1)] int killed)
     {
         (int code, string output, string error) = Disturb(ranks, job => Assert.That(job.TrySend(killed, "KILL")));
@@ -66,9 +76,10 @@ public sealed class MpiFaultTests(string launcher, string options)
         Assert.That(job.Output.GetAwaiter().GetResult(), Does.Contain("\"passed\": true"));
     }
 
-    private (int Code, string Output, string Error) Disturb(int ranks, Action<MpiJob> disturb)
+    private (int Code, string Output, string Error) Disturb(
+        int ranks, Action<MpiJob> disturb, params string[] more)
     {
-        using var job = new MpiJob(launcher, options, ranks, [MpiJob.Command, .. Work]);
+        using var job = new MpiJob(launcher, options, ranks, [MpiJob.Command, .. Work, .. more]);
         job.WaitUntilJoined(ranks);
 
         // Into the forwards, or what is before them: both end alike.
