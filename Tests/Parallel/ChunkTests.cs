@@ -80,7 +80,9 @@ public sealed class ChunkTests(BackendKind backend) : CpuBackendTests(backend)
             layers =>
             {
                 Assert.That(() => layers[0].ForwardBlock(Layer.Input(), output),
-                    broken == 0 ? Throws.TypeOf<IOException>() : Throws.TypeOf<CollectiveFailedException>().With.Message.Contains("broken"));
+                    broken == 0
+                        ? Throws.TypeOf<IOException>()
+                        : Throws.TypeOf<CollectiveFailedException>().With.Message.Contains("broken"));
 
                 // At once, as the memory may still be written to.
                 Assert.That(() => layers[0].ForwardBlock(Layer.Input(), output), Throws.TypeOf<CollectiveFailedException>());

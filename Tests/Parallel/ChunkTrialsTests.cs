@@ -62,8 +62,9 @@ public sealed class ChunkTrialsTests
     public void A_forward_that_is_held_up_now_and_then_does_not_decide()
     {
         int forward = 0;
-        Assert.That(
-            Learn(new ChunkTrials(0), 64, chunks => (chunks == 1 ? 1 : 0.7 + (0.1 * Math.Log2(chunks))) * (++forward % 23 == 0 ? 10 : 1)), Is.EqualTo(2));
+        int chosen = Learn(
+            new ChunkTrials(0), 64, chunks => (chunks == 1 ? 1 : 0.7 + (0.1 * Math.Log2(chunks))) * (++forward % 23 == 0 ? 10 : 1));
+        Assert.That(chosen, Is.EqualTo(2));
     }
 
     [Test]

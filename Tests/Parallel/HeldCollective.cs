@@ -3,8 +3,8 @@ using NativeFfn.Backends.Parallel;
 namespace NativeFfn.Tests.Ranks;
 
 /// <summary>
-/// A rank whose operations under way end when the test says: at once, or as late as they may. Meanwhile their memory is NaN where nobody may
-/// read it, and what is started and finished is written down.
+/// A rank whose operations under way end when the test says: at once, or as late as they may. Meanwhile their memory is NaN where nobody
+/// may read it, and what is started and finished is written down.
 /// </summary>
 internal sealed unsafe class HeldCollective(ICollective inner, bool isEarly = false) : ICollective
 {
@@ -84,11 +84,13 @@ internal sealed unsafe class HeldCollective(ICollective inner, bool isEarly = fa
             new Span<float>(values, length).Fill(float.NaN);
         }
 
-        _underWay.Enqueue((name, () =>
+        _underWay.Enqueue((name, End));
+
+        void End()
         {
             held.CopyTo(new Span<float>(values, length));
             operation();
-        }));
+        }
     }
 
     private void Write(string entry)
