@@ -12,6 +12,9 @@ public sealed record FfnEngineOptions
     /// <summary>More GPUs than a machine has: a bound against a mistyped number.</summary>
     public const int MaxDevice = 1023;
 
+    // The sixteenth part of what ranks send is all that is left to wait for then.
+    internal const int MaxParallelChunks = 16;
+
     /// <summary>
     /// Multiply-adds that may be worth handing to a thread that is awake: 256 KB of weights read for one token, some 3 µs from a cache and
     /// ten times what handing it over costs. Whether they are worth it here and now, each layer learns.
@@ -97,6 +100,12 @@ public sealed record FfnEngineOptions
 
     /// <summary>Seconds that a rank waits for others in a forward before the group has failed.</summary>
     public int ParallelSeconds { get; init; } = 60;
+
+    /// <summary>
+    /// Chunks of tokens that a forward over ranks goes in, so that one is computed while rows and sums of others are under way; 0 (the default)
+    /// takes as many as a layer's first forwards of a size find fastest, often 1. On the CPU; mixtures go whole. Low bits may depend on it.
+    /// </summary>
+    public int ParallelChunks { get; init; }
 
     /// <summary>The file or folder of the MPI library to use and no other; null (the default) looks in the usual places.</summary>
     public string? MpiPath { get; init; }

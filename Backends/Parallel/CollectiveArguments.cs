@@ -7,6 +7,24 @@ internal static class CollectiveArguments
     public static void RequireRank(int rank, int ranks) =>
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)rank, (uint)ranks, nameof(rank));
 
+    /// <summary>Proves that another operation may be started beside those under way.</summary>
+    public static void RequirePlace(int underWay)
+    {
+        if (underWay == ICollective.MostPending)
+        {
+            throw new InvalidOperationException($"{underWay} operations are under way, and there are no places for more.");
+        }
+    }
+
+    /// <summary>Proves that there is an operation to finish.</summary>
+    public static void RequireStarted(int underWay)
+    {
+        if (underWay == 0)
+        {
+            throw new InvalidOperationException("No operation is under way.");
+        }
+    }
+
     /// <summary>Proves counts of bytes: one a rank, none negative, all of the span in sum.</summary>
     public static void RequireCounts(ReadOnlySpan<int> counts, int bytes, int ranks, string name)
     {

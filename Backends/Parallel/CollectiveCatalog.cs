@@ -32,7 +32,7 @@ internal static class CollectiveCatalog
             {
                 GroupChecks.RequireAlike(collective, "engine", Describe(backend, plan, options));
                 collective = Choose(collective, backend.Description, options, given?.Nccl, out string? problem);
-                return new ParallelBackend(backend, collective, plan, options.Precision, problem);
+                return new ParallelBackend(backend, collective, plan, options.Precision, options.ParallelChunks, problem);
             }
         }
         catch

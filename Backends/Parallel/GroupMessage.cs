@@ -16,7 +16,8 @@ internal enum GroupCommand
 /// <param name="Command">What to do.</param>
 /// <param name="Layer">The layer's number.</param>
 /// <param name="Tokens">Rows that follow.</param>
-internal readonly record struct GroupMessage(GroupCommand Command, int Layer = 0, int Tokens = 0);
+/// <param name="Chunks">Chunks that they go in; at least 1, and no more than tokens.</param>
+internal readonly record struct GroupMessage(GroupCommand Command, int Layer = 0, int Tokens = 0, int Chunks = 0);
 
 /// <summary>Holds what ranks have against what the leading one has, so that ranks that were started differently do not compute together.</summary>
 internal static class GroupChecks

@@ -9,10 +9,13 @@ namespace NativeFfn.Backends.Parallel;
 /// and given to <see cref="Keep"/>, which frees it no more then. Smaller memory may be anywhere.
 /// </para>
 /// </remarks>
-internal interface ICollective : IDisposable
+internal unsafe interface ICollective : IDisposable
 {
     /// <summary>Bytes of an operation that are copied, so that their memory may be the caller's stack.</summary>
     const int SmallBytes = 4096;
+
+    /// <summary>Operations that may be under way at a time.</summary>
+    const int MostPending = FfnEngineOptions.MaxParallelChunks;
 
     /// <summary>Who carries the data: a library's version, or threads of this process.</summary>
     string Description { get; }
@@ -49,6 +52,26 @@ internal interface ICollective : IDisposable
     /// <param name="received">Receives the parts of ranks 0, 1, …, one behind the other.</param>
     /// <param name="receivedBytes">Bytes of each, which the rank that sends them must agree on; one count a rank.</param>
     void AllToAll(ReadOnlySpan<byte> sent, ReadOnlySpan<int> sentBytes, Span<byte> received, ReadOnlySpan<int> receivedBytes);
+
+    /// <summary>
+    /// Starts values = Σ over ranks of their values, and returns at once: it is over when <see cref="Finish"/> was called as often as operations were
+    /// started until then. Others may be started meanwhile, <see cref="MostPending"/> at a time, and no operation that is not started so.
+    /// </summary>
+    /// <param name="values">Unmanaged memory that was given to <see cref="Keep"/>, however small, and that nobody touches meanwhile.</param>
+    /// <param name="length">As many on every rank.</param>
+    /// <exception cref="InvalidOperationException">There are too many under way.</exception>
+    void StartAllReduce(float* values, int length);
+
+    /// <summary>Starts to copy a rank's values to all others, likewise.</summary>
+    /// <param name="values">Memory as above; the rank that has the values may read them meanwhile.</param>
+    /// <param name="length">As many on every rank.</param>
+    /// <param name="root">The rank that has them.</param>
+    /// <exception cref="InvalidOperationException">There are too many under way.</exception>
+    void StartBroadcast(float* values, int length, int root);
+
+    /// <summary>Returns when the oldest operation under way is over.</summary>
+    /// <exception cref="InvalidOperationException">There is none.</exception>
+    void Finish();
 
     /// <summary>Returns when every rank has come here.</summary>
     /// <param name="timeLimit">How long to wait for them; null for <see cref="TimeLimit"/>.</param>

@@ -1,11 +1,17 @@
+using System.Runtime.InteropServices;
+
 namespace NativeFfn.Backends.Parallel;
 
 /// <summary>Ranks that are threads of one process: they read each other's memory, and meet between reading and writing.</summary>
-/// <remarks>Sums are added in the order of ranks. Waiting threads sleep.</remarks>
+/// <remarks>
+/// Sums are added in the order of ranks. Waiting threads sleep. What is started is done where it is finished: nobody but the ranks' own threads
+/// could do it meanwhile.
+/// </remarks>
 internal sealed unsafe class LocalCollective : ICollective
 {
     private readonly Group _group;
     private readonly List<IDisposable> _kept = [];
+    private readonly Queue<Started> _started = new(ICollective.MostPending);
 
     private LocalCollective(Group group, int rank) => (_group, Rank) = (group, rank);
 
@@ -118,6 +124,32 @@ internal sealed unsafe class LocalCollective : ICollective
     }
 
     /// <inheritdoc/>
+    public void StartAllReduce(float* values, int length) => Start(new Started(Operation.AllReduce, (nint)values, length, 0));
+
+    /// <inheritdoc/>
+    public void StartBroadcast(float* values, int length, int root)
+    {
+        CollectiveArguments.RequireRank(root, Ranks);
+        Start(new Started(Operation.Broadcast, (nint)values, length, root));
+    }
+
+    /// <inheritdoc/>
+    public void Finish()
+    {
+        CollectiveArguments.RequireStarted(_started.Count);
+        Started oldest = _started.Dequeue();
+        var values = new Span<float>((void*)oldest.Values, oldest.Length);
+        if (oldest.Operation == Operation.AllReduce)
+        {
+            AllReduce(values);
+        }
+        else
+        {
+            Broadcast(MemoryMarshal.AsBytes(values), oldest.Root);
+        }
+    }
+
+    /// <inheritdoc/>
     public void Barrier(TimeSpan? timeLimit = null) => Post(Operation.Barrier, null, 0, timeLimit);
 
     /// <inheritdoc/>
@@ -126,6 +158,12 @@ internal sealed unsafe class LocalCollective : ICollective
     /// <inheritdoc/>
     /// <remarks>Nobody writes to another rank's memory, so it is freed after a failure, too.</remarks>
     public void Dispose() => _kept.ForEach(static memory => memory.Dispose());
+
+    private void Start(Started operation)
+    {
+        CollectiveArguments.RequirePlace(_started.Count);
+        _started.Enqueue(operation);
+    }
 
     private int SliceStart(int length, int rank) => (int)((long)length * rank / Ranks);
 
@@ -161,6 +199,8 @@ internal sealed unsafe class LocalCollective : ICollective
         Broadcast,
         AllToAll,
     }
+
+    private readonly record struct Started(Operation Operation, nint Values, int Length, int Root);
 
     private struct Entry
     {

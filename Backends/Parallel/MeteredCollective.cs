@@ -60,6 +60,31 @@ internal sealed unsafe class MeteredCollective(ICollective inner) : ICollective
     }
 
     /// <inheritdoc/>
+    public void StartAllReduce(float* values, int length)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.StartAllReduce(values, length);
+        Count((long)length * sizeof(float), start);
+    }
+
+    /// <inheritdoc/>
+    public void StartBroadcast(float* values, int length, int root)
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.StartBroadcast(values, length, root);
+        Count((long)length * sizeof(float), start);
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>What an operation took while this rank computed is not counted: nobody waited for it.</remarks>
+    public void Finish()
+    {
+        long start = Stopwatch.GetTimestamp();
+        inner.Finish();
+        Count(0, 0, Stopwatch.GetElapsedTime(start));
+    }
+
+    /// <inheritdoc/>
     public void Barrier(TimeSpan? timeLimit = null) => inner.Barrier(timeLimit);
 
     /// <inheritdoc/>

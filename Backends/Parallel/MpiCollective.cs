@@ -13,6 +13,7 @@ internal sealed unsafe class MpiCollective : ICollective
     private readonly MpiLibrary _library;
     private readonly nint _communicator;
     private readonly MpiPulse? _pulse;
+    private readonly MpiPending _pending;
     private readonly List<IDisposable> _kept = [];
 
     // Small operations' bytes, and counts and places of an all-to-all: sent, received.
@@ -41,7 +42,8 @@ internal sealed unsafe class MpiCollective : ICollective
         }
 
         _memory = new NativeBuffer((ICollective.SmallBytes / sizeof(float)) + (4L * ranks), "Small messages between ranks");
-        _pulse = ranks == 1 ? null : new MpiPulse(library, communicator, rank, ranks, timeLimit, Fail);
+        _pending = new MpiPending(library);
+        _pulse = ranks == 1 ? null : new MpiPulse(library, communicator, rank, ranks, timeLimit, Fail, Progress);
     }
 
     /// <inheritdoc/>
@@ -135,6 +137,49 @@ internal sealed unsafe class MpiCollective : ICollective
         fixed (byte* send = sent, receive = received)
         {
             AllToAll(send, receive, counts);
+        }
+    }
+
+    /// <inheritdoc/>
+    public void StartAllReduce(float* values, int length)
+    {
+        CollectiveArguments.RequirePlace(_pending.Count);
+        nint request = 0;
+        using (Enter())
+        {
+            _library.Check(_library.Functions.MPI_Iallreduce(
+                (void*)_library.Abi.InPlace, values, length, _library.Abi.Float, _library.Abi.Sum, _communicator, &request));
+            _pending.Add(request);
+            _pending.Progress();
+        }
+
+        _pulse?.Hurry();
+    }
+
+    /// <inheritdoc/>
+    public void StartBroadcast(float* values, int length, int root)
+    {
+        CollectiveArguments.RequireRank(root, Ranks);
+        CollectiveArguments.RequirePlace(_pending.Count);
+        nint request = 0;
+        using (Enter())
+        {
+            _library.Check(_library.Functions.MPI_Ibcast(values, length, _library.Abi.Float, root, _communicator, &request));
+            _pending.Add(request);
+            _pending.Progress();
+        }
+
+        _pulse?.Hurry();
+    }
+
+    /// <inheritdoc/>
+    public void Finish()
+    {
+        CollectiveArguments.RequireStarted(_pending.Count);
+        var wait = new RankWait(TimeLimit);
+        while (!TryFinish())
+        {
+            Pause(ref wait, TimeLimit);
         }
     }
 
@@ -250,11 +295,36 @@ internal sealed unsafe class MpiCollective : ICollective
         var wait = new RankWait(limit);
         while (!IsDone(ref request))
         {
-            if (!wait.TryPause())
-            {
-                Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit) : RankWait.Late(Rank, limit));
-                throw new CollectiveFailedException(Failure!);
-            }
+            Pause(ref wait, limit);
+        }
+    }
+
+    private bool TryFinish()
+    {
+        using (Enter())
+        {
+            return _pending.TryFinish();
+        }
+    }
+
+    // Whether operations are under way; for the pulse, inside of MPI.
+    private bool Progress()
+    {
+        bool isBusy = Failure is null && _pending.Count > 0;
+        if (isBusy)
+        {
+            _pending.Progress();
+        }
+
+        return isBusy;
+    }
+
+    private void Pause(ref RankWait wait, TimeSpan limit)
+    {
+        if (!wait.TryPause())
+        {
+            Fail(_pulse?.SilentRank is { } silent ? MpiPulse.Silence(silent, limit) : RankWait.Late(Rank, limit));
+            throw new CollectiveFailedException(Failure!);
         }
     }
 }

@@ -7,7 +7,8 @@ namespace NativeFfn.Backends.Parallel;
 
 /// <summary>
 /// Tells the ranks of an MPI job from each other's silence: rank 0 and every other one send each other a short message ten times a second, from
-/// a thread of their own, whatever else they do or wait for. A rank that gives up says why in it.
+/// a thread of their own, whatever else they do or wait for. A rank that gives up says why in it. While operations are under way this thread
+/// has MPI go on with them as well, as the others compute.
 /// </summary>
 /// <remarks>
 /// Silence is counted in this thread's own turns, so that a job that was stopped as a whole and goes on does not take itself for dead. A
@@ -23,18 +24,24 @@ internal sealed unsafe class MpiPulse : IDisposable
     private const int MostMessages = 64;
 
     private static readonly TimeSpan Period = TimeSpan.FromMilliseconds(100);
+
+    // Between two calls of MPI while operations are under way: the shortest sleep there is, a small part of what is worth hiding.
+    private static readonly TimeSpan ProgressPeriod = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan PatienceAtEnd = TimeSpan.FromMilliseconds(500);
 
     private readonly MpiLibrary _library;
     private readonly nint _communicator;
     private readonly TimeSpan _limit;
     private readonly Action<string> _failed;
+    private readonly Func<bool> _progress;
     private readonly NativeBuffer _memory;
     private readonly Peer[] _peers;
     private readonly AutoResetEvent _wake = new(initialState: false);
     private readonly PosixSignalRegistration? _ending;
     private volatile bool _isEnding;
     private volatile bool _hasLeft;
+    private volatile bool _isDue;
+    private volatile bool _isBusy;
     private volatile string? _reason;
     private volatile int _silentRank = -1;
 
@@ -45,9 +52,11 @@ internal sealed unsafe class MpiPulse : IDisposable
     /// <param name="ranks">Ranks; at least 2.</param>
     /// <param name="limit">How long a rank may be silent.</param>
     /// <param name="failed">Told what is wrong with another rank.</param>
-    public MpiPulse(MpiLibrary library, nint communicator, int rank, int ranks, TimeSpan limit, Action<string> failed)
+    /// <param name="progress">Goes on with operations, inside of MPI; whether any are under way.</param>
+    public MpiPulse(
+        MpiLibrary library, nint communicator, int rank, int ranks, TimeSpan limit, Action<string> failed, Func<bool> progress)
     {
-        (_library, _communicator, _limit, _failed) = (library, communicator, limit, failed);
+        (_library, _communicator, _limit, _failed, _progress) = (library, communicator, limit, failed, progress);
         _peers = [.. Enumerable.Range(rank == 0 ? 1 : 0, rank == 0 ? ranks - 1 : 1).Select(static peer => new Peer(peer))];
         _memory = new NativeBuffer((long)_peers.Length * 2 * MessageBytes / sizeof(float), "Messages between ranks");
 
@@ -74,7 +83,17 @@ internal sealed unsafe class MpiPulse : IDisposable
     public void GiveUp(string reason)
     {
         _reason = reason;
+        _isDue = true;
         _wake.Set();
+    }
+
+    /// <summary>Has MPI go on with operations that were started.</summary>
+    public void Hurry()
+    {
+        if (!_isBusy)
+        {
+            _wake.Set();
+        }
     }
 
     /// <summary>Has the others expect no more of this rank; returns at once.</summary>
@@ -82,6 +101,7 @@ internal sealed unsafe class MpiPulse : IDisposable
     {
         _hasLeft = true;
         _ending?.Dispose();
+        _isDue = true;
         _wake.Set();
     }
 
@@ -91,9 +111,8 @@ internal sealed unsafe class MpiPulse : IDisposable
         var time = new LivedTime();
         while (!isOver)
         {
-            _wake.WaitOne(Period);
+            string? problem = WaitForTurn();
             TimeSpan turn = time.NextTurn();
-            string? problem = null;
             using (_library.Enter())
             {
                 if (_library.IsEnded)
@@ -120,6 +139,36 @@ internal sealed unsafe class MpiPulse : IDisposable
         }
 
         _memory.Dispose();
+    }
+
+    // What is wrong with operations under way, or null.
+    private string? WaitForTurn()
+    {
+        long end = Environment.TickCount64 + (long)Period.TotalMilliseconds;
+        long left = end - Environment.TickCount64;
+        try
+        {
+            for (; left > 0 && !_isDue; left = end - Environment.TickCount64)
+            {
+                _isBusy = false;
+                using (_library.Enter())
+                {
+                    _isBusy = !_library.IsEnded && _progress();
+                }
+
+                _wake.WaitOne(_isBusy ? ProgressPeriod : TimeSpan.FromMilliseconds(left));
+            }
+
+            return null;
+        }
+        catch (MpiException exception)
+        {
+            return exception.Message;
+        }
+        finally
+        {
+            _isDue = false;
+        }
     }
 
     // What is wrong with the peer, or null.

@@ -18,7 +18,7 @@ internal sealed record NcclSource(Func<NcclLibrary> Library, Func<CudaDriver> Dr
 /// NCCL never holds the thread: every call and what it queued is asked after, beside what the ranks beneath know, until the time limit. A
 /// group that fails aborts NCCL, on a thread of its own, as that may last; memory that a GPU may still write to is kept until it has ended.
 /// </remarks>
-internal sealed class NcclCollective : ICollective
+internal sealed unsafe class NcclCollective : ICollective
 {
     // How long the end waits for the other ranks to end too, before NCCL is torn down without them.
     private static readonly TimeSpan EndLimit = TimeSpan.FromSeconds(10);
@@ -145,6 +145,15 @@ internal sealed class NcclCollective : ICollective
     /// <inheritdoc/>
     public void AllToAll(ReadOnlySpan<byte> sent, ReadOnlySpan<int> sentBytes, Span<byte> received, ReadOnlySpan<int> receivedBytes) =>
         _control.AllToAll(sent, sentBytes, received, receivedBytes);
+
+    /// <inheritdoc/>
+    public void StartAllReduce(float* values, int length) => _control.StartAllReduce(values, length);
+
+    /// <inheritdoc/>
+    public void StartBroadcast(float* values, int length, int root) => _control.StartBroadcast(values, length, root);
+
+    /// <inheritdoc/>
+    public void Finish() => _control.Finish();
 
     /// <inheritdoc/>
     public void Barrier(TimeSpan? timeLimit = null) => _control.Barrier(timeLimit);

@@ -1,6 +1,6 @@
+using System.Diagnostics;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
-using NativeFfn.Backends.Cpu.Memory;
 
 namespace NativeFfn.Backends.Parallel;
 
@@ -12,7 +12,7 @@ namespace NativeFfn.Backends.Parallel;
 /// Every rank makes the same engines and layers in the same order. Forwards of a group run one after the other, since all ranks have to meet
 /// in one order: callers wait for a lock. Once a rank has failed, everything throws.
 /// </remarks>
-internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
+internal sealed unsafe class ParallelBackend : IFfnBackend
 {
     // Ranks may read their parts from disks of very different speed.
     private static readonly TimeSpan LoadLimit = TimeSpan.FromHours(1);
@@ -23,12 +23,10 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     private readonly FfnPrecision _precision;
     private readonly Lock _turn = new();
     private readonly List<ParallelLayer> _layers = [];
-    private readonly GrowingBuffer _even = new();
-    private readonly GrowingBuffer _odd = new();
-    private readonly GrowingBuffer _routes = new();
+    private readonly int _chunks;
+    private readonly HostRanks _host;
     private readonly TogetherForward _together;
     private readonly DeviceRanks? _device;
-    private bool _refused;
     private bool _stopped;
 
     /// <summary>Joins the group; returns when all ranks have.</summary>
@@ -36,13 +34,13 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
     /// <param name="collective">The ranks; owned from now on.</param>
     /// <param name="plan">How layers are cut.</param>
     /// <param name="precision">How matrices are kept.</param>
+    /// <param name="chunks">Chunks of tokens that forwards go in; 0 for as many as measure fastest.</param>
     /// <param name="detour">Why rows of a GPU go over the host; null where they do not, or were asked to.</param>
-    public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision, string? detour = null)
+    public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision, int chunks = 0, string? detour = null)
     {
         (_inner, _collective, _plan, _precision) = (inner, new MeteredCollective(collective), plan, precision);
-        collective.Keep(_even);
-        collective.Keep(_odd);
-        collective.Keep(_routes);
+        _chunks = chunks;
+        _host = new HostRanks(_collective);
         _together = new TogetherForward(_collective);
         _device = collective is NcclCollective nccl ? new DeviceRanks(inner, nccl, _collective) : null;
         string way = collective.Description + (detour is null ? string.Empty : $" over the host, without NCCL as {detour.Split('\n')[0]}");
@@ -143,19 +141,17 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
                 if (_device is not null)
                 {
                     _device.Reserve(layer, tokens);
-                    Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens));
+                    Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens, Chunks: 1));
                     _device.Lead(layer, rows, new RowPlaces(input, residual, output));
                     return;
                 }
 
-                float* prepared = Reserve(_even, layer, tokens);
-                layer.Block.Prepare(rows, input, 0, tokens, prepared);
-                Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens));
-                float* result = RunParts(layer, tokens, prepared, rows.Profile);
-
-                // Where the result is not there is room.
-                float* scratch = Reserve(result == Reserve(_even, layer, 0) ? _odd : _even, layer, 0);
-                layer.Block.Finish(rows, new RowPlaces(input, residual, output), 0, tokens, result, scratch);
+                _host.Prepare(layer, rows, new RowPlaces(input, residual, output));
+                int chunks = layer.Chunks.Next(tokens, HostRanks.MostChunks(layer, tokens));
+                long start = Stopwatch.GetTimestamp();
+                Send(new GroupMessage(GroupCommand.Run, layer.Number, tokens, chunks));
+                _host.Lead(layer, rows, new RowPlaces(input, residual, output), chunks);
+                layer.Chunks.Measured(tokens, Stopwatch.GetElapsedTime(start));
             }
         }
     }
@@ -217,26 +213,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         "Layers that are cut over ranks take rows from the host's memory. Run on one rank what is on a GPU already.");
 
     /// <inheritdoc/>
-    public int Agree(Span<int> experts, Span<float> weights, int unroutable)
-    {
-        _collective.Broadcast(MemoryMarshal.AsBytes(new Span<int>(ref unroutable)), root: 0);
-        _refused = unroutable != int.MaxValue;
-        if (!_refused)
-        {
-            float* routes = _routes.Reserve((long)experts.Length + weights.Length, "Routes between ranks of a mixture");
-            var toExperts = new Span<int>(routes, experts.Length);
-            var withWeights = new Span<float>(routes + experts.Length, weights.Length);
-            experts.CopyTo(toExperts);
-            weights.CopyTo(withWeights);
-            _collective.BroadcastRows(routes, (long)experts.Length + weights.Length);
-            toExperts.CopyTo(experts);
-            withWeights.CopyTo(weights);
-        }
-
-        return unroutable;
-    }
-
-    /// <inheritdoc/>
     public void Dispose()
     {
         lock (_turn)
@@ -265,7 +241,8 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             }
 
             return new ParallelLayer(
-                this, _layers.Count, spec, [.. parts], new BlockRows(spec, weights), spec.Mixture is null ? null : new RankRouter(spec, weights));
+                this, _layers.Count, new ChunkTrials(_chunks), spec, [.. parts], new BlockRows(spec, weights),
+                spec.Mixture is null ? null : new RankRouter(spec, weights));
         }
         catch
         {
@@ -273,9 +250,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             throw;
         }
     }
-
-    private static float* Reserve(GrowingBuffer buffer, ParallelLayer layer, int tokens) =>
-        buffer.Reserve((long)tokens * layer.Width, "Rows between ranks", layer.Spec);
 
     private void Send(GroupMessage message) => _collective.Broadcast(MemoryMarshal.AsBytes(new Span<GroupMessage>(ref message)), root: 0);
 
@@ -302,14 +276,7 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
             return;
         }
 
-        try
-        {
-            RunParts(layer, message.Tokens, Reserve(_even, layer, message.Tokens), null);
-        }
-        catch (ArgumentException) when (_refused)
-        {
-            // The leader has the same exception, and a caller for it.
-        }
+        _host.Serve(layer, message.Tokens, message.Chunks);
     }
 
     private void RequireWorking(ParallelLayer layer)
@@ -319,44 +286,6 @@ internal sealed unsafe class ParallelBackend : IFfnBackend, IRouteAgreement
         {
             // Before memory that MPI may still write to is used anew.
             throw new CollectiveFailedException(failure);
-        }
-    }
-
-    // Rows go to and fro between two places; every part but a sum's is computed alike on all ranks.
-    private float* RunParts(ParallelLayer layer, int tokens, float* rows, FfnProfile? profile)
-    {
-        _refused = false;
-        try
-        {
-            _collective.BroadcastRows(rows, (long)tokens * layer.Spec.InputWidth);
-            float* other = Reserve(_odd, layer, tokens);
-            for (int i = 0; i < layer.Parts.Length; i++)
-            {
-                (ILoadedLayer loaded, LayerPart part) = layer.Parts[i];
-                loaded.Run(new FfnRows
-                {
-                    Input = new(rows, tokens, part.Spec.InputWidth, 0),
-                    Output = new(other, tokens, part.Spec.OutputWidth, 0),
-                    Mode = FfnMode.Ffn,
-                    Profile = profile,
-                    Agreement = this,
-                });
-                if (part.IsSum)
-                {
-                    _collective.AllReduceRows(other, (long)tokens * part.Spec.OutputWidth);
-                }
-
-                float* free = rows;
-                rows = other;
-                other = free;
-            }
-
-            return rows;
-        }
-        catch (Exception exception) when (!_refused && exception is not CollectiveFailedException)
-        {
-            _collective.Abort(exception.Message);
-            throw;
         }
     }
 

@@ -5,16 +5,20 @@ namespace NativeFfn.Backends.Parallel;
 /// <summary>A rank's part of a layer, and on the leading rank what is around it. Forwards of a group run one after the other.</summary>
 /// <param name="group">The group.</param>
 /// <param name="number">The layer's number, alike on all ranks.</param>
+/// <param name="chunks">How many chunks of tokens its forwards go in.</param>
 /// <param name="spec">The whole layer.</param>
 /// <param name="parts">What this rank runs.</param>
 /// <param name="block">What is around it.</param>
 /// <param name="router">Chooses the experts of this rank's own tokens; null where there are none.</param>
 internal sealed class ParallelLayer(
-    ParallelBackend group, int number, FfnSpec spec, ImmutableArray<(ILoadedLayer Layer, LayerPart Part)> parts, BlockRows block,
-    RankRouter? router) : ILoadedLayer
+    ParallelBackend group, int number, ChunkTrials chunks, FfnSpec spec, ImmutableArray<(ILoadedLayer Layer, LayerPart Part)> parts,
+    BlockRows block, RankRouter? router) : ILoadedLayer
 {
     /// <summary>The layer's number.</summary>
     public int Number => number;
+
+    /// <summary>How many chunks of tokens its forwards go in, which the leading rank decides.</summary>
+    public ChunkTrials Chunks => chunks;
 
     /// <summary>The whole layer.</summary>
     public FfnSpec Spec => spec;

@@ -15,8 +15,8 @@ internal static class PlanCommand
     private static readonly TimeSpan MeasuringLimit = TimeSpan.FromMinutes(10);
     private static readonly string[] OfJobs =
     [
-        nameof(FfnEngineOptions.Parallel), nameof(FfnEngineOptions.ParallelSeconds), nameof(FfnEngineOptions.Collective),
-        nameof(FfnEngineOptions.NcclPath),
+        nameof(FfnEngineOptions.Parallel), nameof(FfnEngineOptions.ParallelSeconds), nameof(FfnEngineOptions.ParallelChunks),
+        nameof(FfnEngineOptions.Collective), nameof(FfnEngineOptions.NcclPath),
     ];
 
 

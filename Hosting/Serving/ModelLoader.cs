@@ -10,7 +10,9 @@ internal static class ModelLoader
     {
         try
         {
-            return FfnEngine.Create(options.Engine);
+            // Trials of chunks change what ranks add up together, and with it bits.
+            bool keepsChunks = options.Batching.BatchInvariant && options.Engine.ParallelChunks == 0;
+            return FfnEngine.Create(keepsChunks ? options.Engine with { ParallelChunks = 1 } : options.Engine);
         }
         catch (BackendUnavailableException exception)
         {

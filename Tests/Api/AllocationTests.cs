@@ -1,4 +1,5 @@
 using NativeFfn.Tests.Numa;
+using NativeFfn.Tests.Ranks;
 using NativeFfn.Tests.Software;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
@@ -89,6 +90,16 @@ public class AllocationTests : FastBackendTests
         using FfnEngine engine = TestBackends.Open(TestBackends.OptionsOf(Backend, 2) with { NumaSystem = machine });
         using FfnLayer layer = engine.CreateLayer(spec, RandomLayers.Gaussian(spec, 505));
         AssertNothingAllocated(layer, FfnMode.Block, tokens);
+    }
+
+    [Test]
+    public void Nothing_is_allocated_over_ranks([Values(0, 1, 4)] int chunks, [Values(1, 40)] int tokens)
+    {
+        RequireProcessor();
+        FfnSpec spec = FfnSpec.Create(FfnKind.SwiGlu, 48, 130).WithNorms(Rms);
+        RankTeam.RunEngines(
+            2, "auto", TestBackends.OptionsOf(Backend, 1) with { ParallelChunks = chunks }, spec, RandomLayers.Gaussian(spec, 506),
+            layer => AssertNothingAllocated(layer, FfnMode.Block, tokens));
     }
 
     private void RequireProcessor()

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Parallel;
 using NUnit.Framework;
 
@@ -79,6 +80,47 @@ public sealed class LocalCollectiveTests
                 rank.Barrier();
             }
         });
+    }
+
+    [Test]
+    public unsafe void Operations_under_way_end_in_the_order_in_which_they_started([Range(1, 4)] int ranks)
+    {
+        RankTeam.Run(ranks, rank =>
+        {
+            using var memory = new NativeBuffer(3, "Test");
+            for (int root = 0; root < ranks; root++)
+            {
+                float* values = memory.Pointer;
+                (values[0], values[1], values[2]) = (rank.Rank, rank.Rank == root ? 5 + root : -1, 1);
+                rank.StartAllReduce(values, 1);
+                rank.StartBroadcast(values + 1, 1, root);
+                rank.Finish();
+                Assert.That(values[0], Is.EqualTo(ranks * (ranks - 1) / 2));
+                rank.StartAllReduce(values + 2, 1);
+                rank.Finish();
+                Assert.That(values[1], Is.EqualTo(5 + root));
+                rank.Finish();
+                Assert.That(values[2], Is.EqualTo(ranks));
+            }
+        });
+    }
+
+    [Test]
+    public unsafe void There_is_a_bound_on_operations_under_way()
+    {
+        LocalCollective alone = LocalCollective.Create(1, RankTeam.Limit)[0];
+        Assert.That(alone.Finish, Throws.InvalidOperationException);
+        using var memory = new NativeBuffer(ICollective.MostPending, "Test");
+        for (int i = 0; i < ICollective.MostPending; i++)
+        {
+            alone.StartAllReduce(memory.Pointer + i, 1);
+        }
+
+        Assert.That(() => alone.StartAllReduce(memory.Pointer, 1), Throws.InvalidOperationException);
+        Assert.That(() => alone.StartBroadcast(memory.Pointer, 1, 0), Throws.InvalidOperationException);
+        Assert.That(() => alone.StartBroadcast(memory.Pointer, 1, 1), Throws.InstanceOf<ArgumentOutOfRangeException>());
+        Assert.That(alone.Finish, Throws.Nothing);
+        Assert.That(() => alone.StartBroadcast(memory.Pointer, 1, 0), Throws.Nothing);
     }
 
     [Test]

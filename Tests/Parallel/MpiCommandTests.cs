@@ -25,6 +25,16 @@ public sealed class MpiCommandTests(string launcher, string options)
     }
 
     [Test]
+    public void Verify_passes_in_chunks_of_tokens([Values(2, 3)] int ranks, [Values(2, 5)] int chunks)
+    {
+        (int code, string output, string error) = Launch(
+            ranks, "verify", "--model", GoldenCases.Find("llama").Directory, "--parallel", "auto", "--parallel-chunks", $"{chunks}",
+            "--threads", "1", "--json");
+        Assert.That(code, Is.Zero, error);
+        Assert.That(output, Does.Contain("\"passed\": true"));
+    }
+
+    [Test]
     public void One_error_is_told_once()
     {
         (int code, _, string error) = Launch(2, "verify", "--model", GoldenCases.Find("llama").Directory, "--parallel", "tensor=5");

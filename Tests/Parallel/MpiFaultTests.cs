@@ -22,18 +22,12 @@ public sealed class MpiFaultTests(string launcher, string options)
     public void RequireLauncher() => MpiJob.Require(launcher);
 
     [Test]
-    public void A_stopped_rank_ends_the_job_with_one_message([Values(2, 3)] int ranks, [Values(0, 1)] int stopped)
-    {
-        (int code, string output, string error) = Disturb(ranks, job => Assert.That(job.TrySend(stopped, "STOP")));
-        Assert.That(code, Is.Not.Zero);
-        Assert.That(output, Does.Not.Contain("\"tokens\""));
+    public void A_stopped_rank_ends_the_job_with_one_message([Values(2, 3)] int ranks, [Values(0, 1)] int stopped) =>
+        AssertStopEnds(ranks, stopped);
 
-        Assert.That(error.Split(OwnError), Has.Length.EqualTo(2), error);
-
-        // The others know which one it is, or find at the same moment that somebody did not come.
-        Assert.That(
-            error, Does.Contain($"Rank {stopped} was not heard of for 3 s").Or.Match("Another rank did not come to rank . within 3 s"));
-    }
+    [Test]
+    public void A_stopped_rank_ends_the_job_while_operations_are_under_way([Values(0, 1)] int stopped) =>
+        AssertStopEnds(2, stopped, "--parallel-chunks", "4");
 
     [Test]
     public void A_killed_rank_ends_the_job_without_an_answer([Values(2, 3)] int ranks, [Values(0, 1)] int killed)
@@ -66,9 +60,23 @@ public sealed class MpiFaultTests(string launcher, string options)
         Assert.That(job.Output.GetAwaiter().GetResult(), Does.Contain("\"passed\": true"));
     }
 
-    private (int Code, string Output, string Error) Disturb(int ranks, Action<MpiJob> disturb)
+    private void AssertStopEnds(int ranks, int stopped, params string[] more)
     {
-        using var job = new MpiJob(launcher, options, ranks, [MpiJob.Command, .. Work]);
+        (int code, string output, string error) = Disturb(ranks, job => Assert.That(job.TrySend(stopped, "STOP")), more);
+        Assert.That(code, Is.Not.Zero);
+        Assert.That(output, Does.Not.Contain("\"tokens\""));
+
+        Assert.That(error.Split(OwnError), Has.Length.EqualTo(2), error);
+
+        // The others know which one it is, or find at the same moment that somebody did not come.
+        Assert.That(
+            error, Does.Contain($"Rank {stopped} was not heard of for 3 s").Or.Match("Another rank did not come to rank . within 3 s"));
+    }
+
+    private (int Code, string Output, string Error) Disturb(
+        int ranks, Action<MpiJob> disturb, params string[] more)
+    {
+        using var job = new MpiJob(launcher, options, ranks, [MpiJob.Command, .. Work, .. more]);
         job.WaitUntilJoined(ranks);
 
         // Into the forwards, or what is before them: both end alike.

@@ -1,3 +1,4 @@
+using NativeFfn.Backends.Cpu.Memory;
 using NativeFfn.Backends.Parallel;
 using NUnit.Framework;
 
@@ -41,6 +42,53 @@ public sealed class MpiRankTests
 
             Exchange(group, static (_, _) => 0);
             group.Barrier();
+            Overlap(group, length);
+        }
+    }
+
+    // As many under way as there may be, of which a rank that computes hears nothing; a place is free as soon as the oldest is over.
+    private static unsafe void Overlap(MpiCollective group, int length)
+    {
+        const int Rounds = 3;
+        Assert.That(group.Finish, Throws.InvalidOperationException);
+        var memory = new NativeBuffer((long)ICollective.MostPending * length, "Test");
+        group.Keep(memory);
+        for (int i = 0; i < ICollective.MostPending; i++)
+        {
+            Start(i);
+        }
+
+        Assert.That(() => group.StartAllReduce(memory.Pointer, length), Throws.InvalidOperationException);
+        for (int i = 0; i < Rounds * ICollective.MostPending; i++)
+        {
+            if (i % ICollective.MostPending == group.Rank)
+            {
+                Thread.Sleep(5);
+            }
+
+            group.Finish();
+            bool isSum = i % 3 != 2;
+            float expected = isSum ? (group.Ranks * i) + (group.Ranks * (group.Ranks - 1) / 2) : i + (i % group.Ranks);
+            Assert.That(new ReadOnlySpan<float>(Place(i), length).ToArray(), Is.All.EqualTo(expected), $"operation {i} of {length}");
+            if (i + ICollective.MostPending < Rounds * ICollective.MostPending)
+            {
+                Start(i + ICollective.MostPending);
+            }
+        }
+
+        float* Place(int i) => memory.Pointer + ((long)(i % ICollective.MostPending) * length);
+
+        void Start(int i)
+        {
+            new Span<float>(Place(i), length).Fill(i + group.Rank);
+            if (i % 3 != 2)
+            {
+                group.StartAllReduce(Place(i), length);
+            }
+            else
+            {
+                group.StartBroadcast(Place(i), length, i % group.Ranks);
+            }
         }
     }
 

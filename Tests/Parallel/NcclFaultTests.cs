@@ -84,7 +84,7 @@ public sealed class NcclFaultTests : NcclTeam
                 if (rank.Rank == 1)
                 {
                     // It gets the message, and goes no further.
-                    rank.Broadcast(new byte[3 * sizeof(int)], root: 0);
+                    rank.Broadcast(new byte[4 * sizeof(int)], root: 0);
                     over.Wait();
                     return;
                 }
