@@ -103,7 +103,8 @@ public sealed record FfnEngineOptions
 
     /// <summary>
     /// Chunks of tokens that a forward over ranks goes in, so that one is computed while rows and sums of others are under way; 0 (the default)
-    /// takes as many as a layer's first forwards of a size find fastest, often 1. On the CPU; mixtures go whole. Low bits may depend on it.
+    /// takes as many as a layer's first forwards of a size find fastest, often 1, where no bit can depend on it (two ranks whose rows are
+    /// independent, as on <c>managed</c>), and else 1. On the CPU; mixtures go whole. Low bits may depend on a number that is given.
     /// </summary>
     public int ParallelChunks { get; init; }
 

@@ -14,6 +14,9 @@ namespace NativeFfn.Backends.Parallel;
 /// </remarks>
 internal sealed unsafe class ParallelBackend : IFfnBackend
 {
+    // Two numbers have one sum; of more it depends on their order, which MPI takes from the length.
+    private const int TwoRanks = 2;
+
     // Ranks may read their parts from disks of very different speed.
     private static readonly TimeSpan LoadLimit = TimeSpan.FromHours(1);
 
@@ -34,12 +37,14 @@ internal sealed unsafe class ParallelBackend : IFfnBackend
     /// <param name="collective">The ranks; owned from now on.</param>
     /// <param name="plan">How layers are cut.</param>
     /// <param name="precision">How matrices are kept.</param>
-    /// <param name="chunks">Chunks of tokens that forwards go in; 0 for as many as measure fastest.</param>
+    /// <param name="chunks">Chunks of tokens that forwards go in; 0 for as many as measure fastest, where bits cannot depend on it.</param>
     /// <param name="detour">Why rows of a GPU go over the host; null where they do not, or were asked to.</param>
     public ParallelBackend(IFfnBackend inner, ICollective collective, ParallelPlan plan, FfnPrecision precision, int chunks = 0, string? detour = null)
     {
         (_inner, _collective, _plan, _precision) = (inner, new MeteredCollective(collective), plan, precision);
-        _chunks = chunks;
+
+        // The same bits from run to run: where they may depend on chunks, measuring does not choose.
+        _chunks = chunks == 0 && (collective.Ranks > TwoRanks || !inner.Description.RowsAreIndependent) ? 1 : chunks;
         _host = new HostRanks(_collective);
         _together = new TogetherForward(_collective);
         _device = collective is NcclCollective nccl ? new DeviceRanks(inner, nccl, _collective) : null;

@@ -10,9 +10,7 @@ internal static class ModelLoader
     {
         try
         {
-            // Trials of chunks change what ranks add up together, and with it bits.
-            bool keepsChunks = options.Batching.BatchInvariant && options.Engine.ParallelChunks == 0;
-            return FfnEngine.Create(keepsChunks ? options.Engine with { ParallelChunks = 1 } : options.Engine);
+            return FfnEngine.Create(options.Engine);
         }
         catch (BackendUnavailableException exception)
         {
