@@ -23,6 +23,9 @@ internal static class SmallCommand
     // Windows of every subject's first calls, which compile it, grow its buffers, and let it learn.
     private const int WarmUpWindows = 8;
 
+    // Milliseconds before a window: threads of some libraries go on spinning after a call, and take a processor from who comes next.
+    private const int Pause = 20;
+
     private static readonly ImmutableArray<FfnSpec> Layers =
     [
         FfnSpec.Create(FfnKind.Relu, 64, 256), FfnSpec.Create(FfnKind.SwiGlu, 64, 256),
@@ -128,6 +131,7 @@ internal static class SmallCommand
             for (int turn = 0; turn < subjects.Length; turn++)
             {
                 int index = (round + turn) % subjects.Length;
+                Thread.Sleep(Pause);
                 times[index][round] = CallerLoops.MicrosecondsPerCall(calls[index], window);
             }
         }
