@@ -30,6 +30,9 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
 
     protected override int StepsOfGroup => _tile.Product == DotProduct.BFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
+    // What is widened has to stay in cache.
+    public override int BlockGroupsOf(int tokens) => _isOfMatrices ? BlockGroups : base.BlockGroupsOf(tokens);
+
     /// <summary>The best instruction here for tokens of a type, or the one that is missing; null where those are multiplied as floats.</summary>
     public static DotProduct? ProductOf(TokenType tokens) => tokens switch
     {

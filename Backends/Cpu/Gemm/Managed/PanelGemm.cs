@@ -243,9 +243,10 @@ internal sealed unsafe class PanelGemm : IGemm
         int width = weights.Shape.InputWidth;
         TokenPanels input = Tokens(chunk, group, stage);
         int columnGroups = PanelFormat.Groups(width);
-        for (int block = 0; block < columnGroups; block += PanelKernel.BlockGroups)
+        int most = weights.KernelOf(firstPanel % projections).BlockGroupsOf(group.Tokens);
+        for (int block = 0; block < columnGroups; block += most)
         {
-            int count = Math.Min(PanelKernel.BlockGroups, columnGroups - block);
+            int count = Math.Min(most, columnGroups - block);
             for (int i = 0; i < panels; i++)
             {
                 int panel = firstPanel + i;
