@@ -8,6 +8,8 @@ namespace NativeFfn.Backends.Cpu.Weights;
 /// <param name="kernels">How each projection is packed and read: the activated one, then the up projection where there is one.</param>
 internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] kernels)
 {
+    private readonly long _firstPanelBytes = kernels[0].PanelBytes(shape.InputWidth);
+
     /// <summary>The stage.</summary>
     public FfnStage Shape { get; } = shape;
 
@@ -48,6 +50,5 @@ internal sealed unsafe class StageWeights(FfnStage shape, params PanelKernel[] k
     /// <summary>A panel of a projection.</summary>
     /// <param name="panel">The panel, from 0.</param>
     /// <param name="projection">0 for the activated one, 1 for the up projection.</param>
-    public byte* Panel(int panel, int projection) =>
-        (byte*)Matrices + (panel * PanelStride) + (projection * kernels[0].PanelBytes(Shape.InputWidth));
+    public byte* Panel(int panel, int projection) => (byte*)Matrices + (panel * PanelStride) + (projection * _firstPanelBytes);
 }

@@ -244,6 +244,7 @@ internal sealed unsafe class PanelGemm : IGemm
         TokenPanels input = Tokens(chunk, group, stage);
         int columnGroups = PanelFormat.Groups(width);
         int most = weights.KernelOf(firstPanel % projections).BlockGroupsOf(group.Tokens);
+        byte* read = Block(weights, firstPanel, 0);
         for (int block = 0; block < columnGroups; block += most)
         {
             int count = Math.Min(most, columnGroups - block);
@@ -256,19 +257,20 @@ internal sealed unsafe class PanelGemm : IGemm
                 byte* next = i + 1 < panels ? Block(weights, panel + 1, block)
                     : block + count < columnGroups ? Block(weights, firstPanel, block + count)
                     : Block(weights, firstPanel + panels, 0);
-                byte* read = Block(weights, panel, block);
+                byte* columns = read;
                 PanelKernel multiplier = kernel;
                 if (region.Rows >= kernel.TilesWorthWidening && kernel.Widened != kernel)
                 {
                     float* widened = chunk.Own(worker) + SumsOfPanels(group);
                     kernel.Unpack(Block(weights, panel, 0), width, block, count, widened, kernel.Rows);
-                    read = (byte*)widened;
+                    columns = (byte*)widened;
                     multiplier = kernel.Widened;
                 }
 
                 multiplier.Multiply(
-                    read, count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
+                    columns, count, input, (long)block * PanelFormat.GroupColumns, region.FirstRow, region.EndRow,
                     Sums(chunk, group, worker, firstSums + i), accumulate: block > 0, next, kernel.BytesOf(block, count));
+                read = next;
             }
         }
     }

@@ -75,6 +75,9 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
             new Span<float>(tile, size * Rows).Clear();
         }
 
+        // Halves of a tile ask for half of what comes next each, at a rate that memory can follow.
+        int half = (lines + 1) / 2;
+        byte* rest = next + ((long)columns.Groups * StepsOfGroup * half * PanelFormat.LineBytes);
         switch (size)
         {
             case 1:
@@ -90,12 +93,12 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
                 IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
                 break;
             case 8:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens + 4, size, next, 0, tile + (8 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens, size, next, half, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Four(columns.Groups, columns.Weights, tokens + 4, size, rest, lines - half, tile + (8 * TSimd.Count));
                 break;
             default:
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens, size, next, lines, tile);
-                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens + 6, size, next, 0, tile + (12 * TSimd.Count));
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens, size, next, half, tile);
+                IntegerTiles<TElement, TScales, TSimd, TVector>.Six(columns.Groups, columns.Weights, tokens + 6, size, rest, lines - half, tile + (12 * TSimd.Count));
                 break;
         }
     }
