@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using NativeFfn.Hosting;
 
 namespace NativeFfn.AspNetCore.Http;
 
@@ -18,6 +19,7 @@ internal static class BodyReader
 
     /// <summary>Reads the whole body.</summary>
     /// <exception cref="RequestException">It is larger than the limit, or the client went away.</exception>
+    /// <exception cref="FfnDeadlineException">The read was ended (<see cref="PipeReader.CancelPendingRead"/>), as it took too long.</exception>
     public static async ValueTask ReadAsync(HttpRequest request, RowBuffer destination, long limit, CancellationToken cancellation)
     {
         PipeReader reader = request.BodyReader;
@@ -25,6 +27,12 @@ internal static class BodyReader
         {
             ReadResult result = await ReadAsync(reader, cancellation);
             ReadOnlySequence<byte> arrived = result.Buffer;
+            if (result.IsCanceled)
+            {
+                reader.AdvanceTo(arrived.Start);
+                throw new FfnDeadlineException("The deadline passed before all of the body had come; nothing was run.");
+            }
+
             if (destination.ByteCount + arrived.Length > limit)
             {
                 throw TooLarge(destination.ByteCount + arrived.Length, limit);

@@ -1,4 +1,5 @@
 using System.IO.Compression;
+using System.IO.Pipelines;
 using Microsoft.Extensions.Primitives;
 
 namespace NativeFfn.AspNetCore.Http;
@@ -31,7 +32,8 @@ internal sealed class ContentEncodings(RequestDelegate next, long limit)
         }
 
         BodyReader.RequireWithin(request, limit);
-        Stream? decoded = Decode(encoding.Trim(), request.Body);
+        PipeReader source = request.BodyReader;
+        Stream? decoded = Decode(encoding.Trim(), new ReceivedBody(source));
         request.Headers.ContentEncoding = default;
         if (decoded is null)
         {
@@ -41,7 +43,7 @@ internal sealed class ContentEncodings(RequestDelegate next, long limit)
 
         // The length is that of the compressed bytes, which says nothing about rows.
         request.ContentLength = null;
-        await using var body = new DecodedBody(decoded, encoding, limit);
+        await using var body = new DecodedBody(decoded, source, encoding, limit);
         request.Body = body;
         await next(context);
     }

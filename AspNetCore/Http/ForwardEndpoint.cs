@@ -40,27 +40,21 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
         }
 
         using var input = new RowBuffer(memory);
-        if (binary)
+        await using (EndReading(request.BodyReader, Left(forward.Deadline, came)))
         {
-            await ReadBinaryAsync(request, layer, input, context.RequestAborted);
-        }
-        else
-        {
-            await ReadJsonAsync(request, layer, input, context.RequestAborted);
+            await (binary
+                ? ReadBinaryAsync(request, layer, input, context.RequestAborted)
+                : ReadJsonAsync(request, layer, input, context.RequestAborted));
         }
 
         // In place where the layer can: half the memory for each request, and the answer lies where the rows are warm in the cache.
         FfnSpec spec = layer.Spec;
         using RowBuffer output = spec.KeepsWidth && spec.Stages.Length > 1 ? input : new RowBuffer(memory);
         output.Allocate(checked(input.Elements.Length / spec.InputWidth * spec.OutputWidth));
-        forward = forward with { Deadline = Left(forward.Deadline, time.GetElapsedTime(came)) };
+        forward = forward with { Deadline = Left(forward.Deadline, came) };
         await client.ForwardAsync(layer.Name, input.Elements, output.Elements, in forward, context.RequestAborted);
         await (binary ? WriteBinaryAsync(context.Response, output) : WriteJsonAsync(context.Response, layer, output));
     }
-
-    // Of a deadline that counts from the head on: a large body takes its time, above all where forwards have the processors.
-    private static TimeSpan? Left(TimeSpan? deadline, TimeSpan elapsed) =>
-        deadline is { } whole ? TimeSpan.FromTicks(Math.Max(0, (whole - elapsed).Ticks)) : null;
 
     // What the head tells: all rows of a binary body, and at least one of any other.
     private static int LeastTokens(HttpRequest request, FfnLayerInfo layer, bool binary)
@@ -90,6 +84,15 @@ internal sealed class ForwardEndpoint(IFfnClient client, LayerCatalog layers, Ro
                 "Send whole rows.");
         }
     }
+
+    // Of a deadline that counts from the head on: a large body takes its time, above all where forwards have the processors.
+    private TimeSpan? Left(TimeSpan? deadline, long came) =>
+        deadline is { } whole ? TimeSpan.FromTicks(Math.Max(0, (whole - time.GetElapsedTime(came)).Ticks)) : null;
+
+    // What is late is told at once, however much of it is still to come. A token would leave Kestrel's reader in the middle of a read.
+    private ITimer? EndReading(PipeReader reader, TimeSpan? left) => left is { } after
+        ? time.CreateTimer(static reader => ((PipeReader)reader!).CancelPendingRead(), reader, after, Timeout.InfiniteTimeSpan)
+        : null;
 
     private async ValueTask ReadBinaryAsync(HttpRequest request, FfnLayerInfo layer, RowBuffer input, CancellationToken cancellation)
     {

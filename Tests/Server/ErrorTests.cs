@@ -93,6 +93,36 @@ public sealed class ErrorTests
         Assert.That(await ServerUnderTest.AssertProblemAsync(answer, 504, "deadline"), Is.EqualTo("Too late."));
     }
 
+    [TestCase("application/octet-stream", "", 0)]
+    [TestCase("application/octet-stream", "", 10)]
+    [TestCase("application/octet-stream", "Content-Encoding: gzip\r\n", 0)]
+    [TestCase("application/json", "", 10)]
+    public async Task A_deadline_that_passes_within_the_body_is_told_then_and_keeps_the_connection(string type, string encoding, int sent)
+    {
+        int runs = 0;
+        await using ServerUnderTest server = await FakeClient.StartAsync((input, output, _) =>
+        {
+            runs++;
+            input.CopyTo(output);
+            return Task.CompletedTask;
+        });
+        byte[] request = OneRow("?deadline=0.05", type, encoding);
+        int body = ServerUnderTest.Width * sizeof(float);
+        using HttpConnection connection = await HttpConnection.OpenAsync(server.Address.Port);
+        await connection.Socket.SendAsync(request[..^(body - sent)]);
+        Answer late = await connection.ReadAsync();
+        using (Assert.EnterMultipleScope())
+        {
+            Assert.That((late.Status, late.Closing, runs), Is.EqualTo((504, false, 0)));
+            using JsonDocument problem = JsonDocument.Parse(late.Body);
+            Assert.That(problem.RootElement.GetProperty("type").GetString(), Is.EqualTo("urn:nativeffn:deadline"));
+        }
+
+        await connection.Socket.SendAsync(request[^(body - sent)..]);
+        Answer answer = await connection.SendAsync(OneRow());
+        Assert.That((answer.Status, answer.Body.Length, runs), Is.EqualTo((200, body, 1)));
+    }
+
     [Test]
     public async Task An_engine_that_is_gone_is_503_and_closes_the_connection()
     {
@@ -192,12 +222,12 @@ public sealed class ErrorTests
         await stopping;
     }
 
-    private static byte[] OneRow()
+    private static byte[] OneRow(string query = "", string type = "application/octet-stream", string header = "")
     {
         int bytes = ServerUnderTest.Width * sizeof(float);
         byte[] head = System.Text.Encoding.ASCII.GetBytes(
-            "POST /v1/layers/model/1/forward HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/octet-stream\r\nContent-Length: " +
-            $"{bytes}\r\n\r\n");
+            $"POST /v1/layers/model/1/forward{query} HTTP/1.1\r\nHost: localhost\r\nContent-Type: {type}\r\n{header}" +
+            $"Content-Length: {bytes}\r\n\r\n");
         return [.. head, .. new byte[bytes]];
     }
 
