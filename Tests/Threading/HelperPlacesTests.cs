@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using Microsoft.Extensions.Time.Testing;
 using NativeFfn.Backends.Cpu.Team;
 using NativeFfn.Bindings.Processors;
 using NUnit.Framework;
@@ -45,6 +46,21 @@ public sealed class HelperPlacesTests
         Assert.That(helper.Allowed, Is.EqualTo((int[])[all[0]]));
     }
 
+    [TestCase(50, false)]
+    [TestCase(5000, true)]
+    public void A_helper_that_wakes_late_may_run_everywhere_again(int microseconds, bool free)
+    {
+        ImmutableArray<int> all = Processors();
+        using var helper = new SleepingHelper();
+        for (int i = 0; i < 3; i++)
+        {
+            helper.SleepOn(all[0]);
+            helper.CallFrom(all[0]);
+            helper.WakeAfter(TimeSpan.FromMicroseconds(microseconds));
+            Assert.That(helper.Allowed, Is.EqualTo(free ? all : all.Remove(all[0])));
+        }
+    }
+
     [Test]
     public void What_others_do_to_a_helpers_processors_is_kept_to()
     {
@@ -64,7 +80,7 @@ public sealed class HelperPlacesTests
         long allocated = long.MaxValue;
         OnThread(() =>
         {
-            var places = new HelperPlaces(Helper + 1);
+            var places = new HelperPlaces(Helper + 1, TimeProvider.System);
             places.Join(Helper);
             places.Sleep(Helper);
             places.MakeWay();
@@ -102,12 +118,14 @@ public sealed class HelperPlacesTests
     /// <summary>A thread that joins the test's places, falls asleep where it is told, and can be looked at meanwhile.</summary>
     private sealed class SleepingHelper : IDisposable
     {
-        private readonly HelperPlaces _places = new(Helper + 1);
+        private readonly FakeTimeProvider _time = new();
+        private readonly HelperPlaces _places;
         private readonly BlockingCollection<Action> _actions = [];
         private readonly Thread _thread;
 
         public SleepingHelper()
         {
+            _places = new HelperPlaces(Helper + 1, _time);
             _thread = new Thread(() =>
             {
                 foreach (Action action in _actions.GetConsumingEnumerable())
@@ -144,6 +162,13 @@ public sealed class HelperPlacesTests
             ThreadAffinity.Bind([processor]);
             _places.MakeWay();
         });
+
+        /// <summary>Has it wake so long after the call.</summary>
+        public void WakeAfter(TimeSpan time)
+        {
+            _time.Advance(time);
+            Run(() => _places.Wake(Helper));
+        }
 
         public void Dispose()
         {

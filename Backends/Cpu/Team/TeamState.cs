@@ -37,7 +37,7 @@ internal sealed class TeamState
         _nodes = plan is null ? [new TeamNode(threads - 1)] : [.. plan.Nodes.Select(static node => new TeamNode(node.Threads))];
         _nodeOfProcessor = plan is null ? [] : NodesOfProcessors(plan.Nodes);
         Workers = 1 + _nodes.Sum(static node => node.Helpers);
-        _places = new HelperPlaces(Workers);
+        _places = new HelperPlaces(Workers, TimeProvider.System);
         int worker = 0;
         for (int i = 0; i < _nodes.Length; i++)
         {
@@ -171,6 +171,7 @@ internal sealed class TeamState
             {
                 _places.Sleep(worker);
                 _nodes[node].Sleep(this);
+                _places.Wake(worker);
             }
         }
     }
