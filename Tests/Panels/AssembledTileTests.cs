@@ -42,8 +42,6 @@ public sealed class AssembledTileTests
         return [.. decoder];
     }
 
-    private static IEnumerable<TileShape> ShapesOf(TileForm form) => TokenTiles.Sizes.ToArray().Select(size => TileCode.ShapeOf(form, size));
-
     [Test]
     public void A_tile_has_a_dot_product_for_each_lane_token_and_half_of_the_rows(
         [ValueSource(nameof(FormsOfVectors))] string name, [Values] bool ofWindows)
@@ -56,7 +54,7 @@ public sealed class AssembledTileTests
             DotProduct.Bytes => (Mnemonic.Vpdpbusd, 8),
             _ => (Mnemonic.Vpdpwssd, 16),
         };
-        foreach (TileShape shape in ShapesOf(form))
+        foreach (TileShape shape in TileCode.ShapesOf(form))
         {
             ImmutableArray<Instruction> code = Decode(form, shape, convention);
             Assert.That(code.Where(static instruction => instruction.IsInvalid), Is.Empty);
@@ -81,7 +79,7 @@ public sealed class AssembledTileTests
         (TileForm form, TileConvention convention) = (Form(name), Convention(ofWindows));
         Register[] kept = convention == TileConvention.Windows ? KeptByWindows : KeptBySystemV;
         var registers = new InstructionInfoFactory();
-        foreach (TileShape shape in ShapesOf(form))
+        foreach (TileShape shape in TileCode.ShapesOf(form))
         {
             ImmutableArray<Instruction> code = Decode(form, shape, convention);
             foreach (Instruction instruction in code.Where(static instruction => instruction.Mnemonic != Mnemonic.Ret))
@@ -105,7 +103,7 @@ public sealed class AssembledTileTests
 
     [Test]
     public void Integers_have_the_bits_of_the_kernels_in_csharp(
-        [ValueSource(nameof(Integers))] FfnPrecision precision, [Values(1, 33, 600)] int columns, [Values(1, 5, 8, 12, 31)] int tokens)
+        [ValueSource(nameof(Integers))] FfnPrecision precision, [Values(1, 33, 600)] int columns, [Range(1, 12)] int tokens)
     {
         PanelKernel assembled = Assembled(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
         PanelKernel managed = PanelKernel.OfVectors(WeightEncodings.Of(precision)!, TokenTypes.Of(precision));
@@ -114,6 +112,21 @@ public sealed class AssembledTileTests
         using var panels = new PackedMatrix(assembled, columns, weights);
         using var same = new PackedMatrix(managed, columns, weights);
         Assert.That(PanelProduct.Of(panels, rows), Is.EqualTo(PanelProduct.Of(same, rows)));
+    }
+
+    // Two tiles, of which the last is filled up in one case.
+    [Test]
+    public void Integers_of_several_tiles_have_them_too([ValueSource(nameof(Integers))] FfnPrecision precision, [Values(24, 31)] int tokens) =>
+        Integers_have_the_bits_of_the_kernels_in_csharp(precision, 600, tokens);
+
+    [Test]
+    public void Tiles_by_vectors_leave_out_the_tokens_that_fill_them([ValueSource(nameof(FormsOfVectors))] string name)
+    {
+        TileForm form = Form(name);
+        int[] whole = [.. TileCode.ShapesOf(form).GroupBy(static shape => shape.Stride).Select(static same => same.Max(static shape => shape.Tokens))];
+        Assert.That(TileCode.ShapesOf(form), Is.Unique);
+        Assert.That(whole, Is.EqualTo(form.Product == DotProduct.BFloat16 ? (int[])[1, 2, 4, 6, 8, 12] : [1, 2, 4, 6, 4, 6]));
+        Assert.That(TileCode.ShapesOf(form).Where(static shape => shape.Stride == 4).Select(static shape => shape.Tokens), Is.EquivalentTo([3, 4]));
     }
 
     [Test]

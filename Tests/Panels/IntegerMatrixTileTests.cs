@@ -78,7 +78,7 @@ public sealed unsafe class IntegerMatrixTileTests
     public void Registers_have_the_rows_and_bytes_of_their_operands([ValueSource(nameof(Forms))] string name, [ValueSource(nameof(Sizes))] byte size)
     {
         TileForm form = Form(name);
-        byte[] configuration = TileCode.ConfigurationOf(form, TileCode.ShapeOf(form, size))!;
+        byte[] configuration = TileCode.ConfigurationOf(form, new TileShape(size, size))!;
         int columns = form.Head == PanelGroupHead.Float32Halves ? 16 : 32;
         (int, int) sums = (size, 64), tokens = (size, columns), weights = (columns / 4, 64), none = (0, 0);
         (int, int)[] expected = form.Product == DotProduct.ByteMatrices
@@ -95,7 +95,7 @@ public sealed unsafe class IntegerMatrixTileTests
     public void Products_are_of_tokens_on_the_left_and_weights_on_the_right([ValueSource(nameof(Forms))] string name, [ValueSource(nameof(Sizes))] byte size)
     {
         TileForm form = Form(name);
-        var decoder = Decoder.Create(64, TileCode.BytesOf(form, TileCode.ShapeOf(form, size), TileConvention.SystemV));
+        var decoder = Decoder.Create(64, TileCode.BytesOf(form, new TileShape(size, size), TileConvention.SystemV));
         ImmutableArray<Instruction> code = [.. decoder];
         Assert.That(code.Where(static instruction => instruction.IsInvalid), Is.Empty);
 
@@ -121,8 +121,9 @@ public sealed unsafe class IntegerMatrixTileTests
         TileConvention convention = ofWindows ? TileConvention.Windows : TileConvention.SystemV;
         foreach (TileForm form in TileForm.All.Where(static form => form.Product is DotProduct.ByteMatrices or DotProduct.WordMatrices))
         {
-            TileShape shape = TileCode.ShapeOf(form, size);
-            Assert.That(shape, Is.EqualTo(TileCode.ShapeOf(form.OfVectors, size)));
+            var shape = new TileShape(size, size);
+            Assert.That(TileCode.ShapesOf(form).Where(one => one.Stride == size), Is.EqualTo([shape]));
+            Assert.That(TileCode.ShapesOf(form.OfVectors).Where(one => one.Stride == size), Is.EqualTo([shape]));
             Assert.That(TileCode.BytesOf(form, shape, convention), Is.EqualTo(TileCode.BytesOf(form.OfVectors, shape, convention)), $"{form}");
             Assert.That(TileCode.ConfigurationOf(form, shape), Is.Null);
         }

@@ -34,11 +34,11 @@ internal sealed unsafe class InterpretedTileCode(TileForm form) : TileCode(whyNo
         (_configured, Counts) = (0, Counts with { Released = Counts.Released + 1 });
     }
 
-    public override void Run(int size, TileArguments* arguments)
+    public override void Run(int size, int count, TileArguments* arguments)
     {
         if (size < IntegerMatrixTile.FewestTokens)
         {
-            _vectors.Run(size, arguments);
+            _vectors.Run(size, count, arguments);
             return;
         }
 

@@ -71,7 +71,7 @@ internal sealed unsafe partial class TileInterpreter
         Register[] kept = ofWindows ? [.. Kept, Register.RSI, Register.RDI] : Kept;
         ulong[] registers = [.. kept.Select(register => this[register])];
         byte[][] vectors = [.. KeptVectors];
-        TileShape shape = TileCode.ShapeOf(form, size);
+        var shape = new TileShape(size, size);
         Run(MatrixRegisters.CodeOf(TileCode.ConfigurationOf(form, shape)!), Register.None, null);
         Run(TileCode.BytesOf(form, shape, convention), ofWindows ? Register.RCX : Register.RDI, arguments);
         Run(MatrixRegisters.CodeOfRelease(), Register.None, null);

@@ -25,6 +25,13 @@ internal readonly struct TokenTiles
     /// <summary>Tokens of the tiles that are written out, the smallest first.</summary>
     public static ReadOnlySpan<byte> Sizes => [1, 2, 4, 6, 8, 12];
 
+    /// <summary>The fewest tokens that no smaller tile holds.</summary>
+    public static int FewestOf(int size)
+    {
+        int smaller = Sizes.IndexOf((byte)size) - 1;
+        return smaller < 0 ? 1 : Sizes[smaller] + 1;
+    }
+
     /// <summary>Tokens.</summary>
     public int Tokens { get; }
 

@@ -15,5 +15,8 @@ internal readonly unsafe struct Matrix(float* pointer, long stride)
     public float* Row(int row) => Pointer + (row * Stride);
 
     /// <summary>The same rows from a later one on.</summary>
-    public Matrix From(int row) => new(Pointer + (row * Stride), Stride);
+    public Matrix From(int row) => From(row, 0);
+
+    /// <summary>The same rows from a later one and a later column on.</summary>
+    public Matrix From(int row, int column) => new(Pointer + (row * Stride) + column, Stride);
 }

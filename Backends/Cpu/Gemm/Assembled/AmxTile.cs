@@ -15,9 +15,6 @@ internal sealed class AmxTile(Assembler assembler, TileConvention convention) : 
     private const int MostRows = MatrixRegisters.MostRows;
     private const int RowBytes = MatrixRegisters.MostBytes;
 
-    /// <summary>Shapes of tiles by the tokens of the whole tile.</summary>
-    public static TileShape ShapeOf(int tokens) => new(tokens, tokens);
-
     /// <summary>Configures registers for a shape: sums of both halves, tokens, and both halves of a panel.</summary>
     public static byte[] Configuration(TileShape shape) => MatrixRegisters.Configuration(
         (shape.Tokens, RowBytes), (shape.Tokens, RowBytes), (shape.Tokens, RowBytes), (MostRows, RowBytes), (MostRows, RowBytes));

@@ -13,9 +13,6 @@ internal sealed class BFloat16Tile(Assembler assembler, TileConvention conventio
     /// <summary>Pairs of columns of a step.</summary>
     public const int PairsOfStep = 4;
 
-    /// <summary>Shapes of tiles by the tokens of the whole tile.</summary>
-    public static TileShape ShapeOf(int tokens) => new(tokens, tokens);
-
     // Two of weights, six that take turns with tokens, 24 of sums: 12 tokens.
     private const int FirstToken = 2;
     private const int TokenVectors = 6;

@@ -51,9 +51,6 @@ internal sealed class IntegerMatrixTile(Assembler assembler, TileConvention conv
     // Behind the integers: the scale, scale · Σ integers, and by bytes what the smaller tiles, by vectors, start from.
     private int GroupBytes(TileShape shape) => shape.Tokens * (TokenBytes + ((_planes == 1 ? 2 + _parts : 2) * sizeof(float)));
 
-    /// <summary>Shapes of tiles by the tokens of the whole tile.</summary>
-    public static TileShape ShapeOf(int tokens) => tokens < FewestTokens ? IntegerTile.ShapeOf(tokens) : new(tokens, tokens);
-
     /// <summary>Configures registers for a shape: sums of each byte and half, tokens of each byte, and both halves of a panel.</summary>
     public static byte[] Configuration(TileForm form, TileShape shape)
     {

@@ -49,8 +49,8 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     // Lanes of a token in a group: by bytes four columns each, by words two.
     private int Lanes => IsBytes ? GroupColumns / 4 : GroupColumns / 2;
 
-    // All of a tile but its float32 sums fits, so that larger tiles are halves.
-    public static TileShape ShapeOf(int tokens) => new(tokens > MostTokens ? tokens / 2 : tokens, tokens);
+    /// <summary>Tokens that are multiplied at a time: larger tiles are halves, as registers hold no more.</summary>
+    public static int PieceOf(int tokens) => tokens > MostTokens ? (tokens + 1) / 2 : tokens;
 
     protected override void Start(TileShape shape)
     {

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using System.Collections.Immutable;
 using System.ComponentModel;
 using System.Diagnostics;
 using Iced.Intel;
@@ -19,9 +20,12 @@ internal unsafe class TileCode
 
     private readonly ExecutableMemory? _memory;
 
-    // By the tokens of a tile.
-    private readonly int[] _starts = new int[TokenTiles.Sizes[^1] + 1];
-    private readonly int[] _tokens = new int[TokenTiles.Sizes[^1] + 1];
+    // By the tokens of a tile and those of them that are multiplied at a time.
+    private readonly int[,] _starts = new int[TokenTiles.Sizes[^1] + 1, TokenTiles.Sizes[^1] + 1];
+
+    // By the tokens of a tile, the fewest that are multiplied.
+    private readonly int[] _fewest = new int[TokenTiles.Sizes[^1] + 1];
+    private readonly TileForm _form;
 
     // Where registers of matrices get the shape of a tile; negative for tiles without any.
     private readonly int[] _configurations = new int[TokenTiles.Sizes[^1] + 1];
@@ -33,14 +37,14 @@ internal unsafe class TileCode
 
     private TileCode(TileForm form, CodeLoader load)
     {
+        _form = form;
         long start = Stopwatch.GetTimestamp();
         using var bytes = new MemoryStream();
-        foreach (byte size in TokenTiles.Sizes)
+        foreach (TileShape shape in ShapesOf(form))
         {
-            TileShape shape = ShapeOf(form, size);
-            _tokens[size] = shape.Tokens;
-            _starts[size] = Write(bytes, BytesOf(form, shape, TileAssembler.OfThisSystem));
-            _configurations[size] = ConfigurationOf(form, shape) is { } configuration ? Write(bytes, MatrixRegisters.CodeOf(configuration)) : -1;
+            _starts[shape.Stride, shape.Tokens] = Write(bytes, BytesOf(form, shape, TileAssembler.OfThisSystem));
+            _fewest[shape.Stride] = FewestOf(form, shape.Stride);
+            _configurations[shape.Stride] = ConfigurationOf(form, shape) is { } configuration ? Write(bytes, MatrixRegisters.CodeOf(configuration)) : -1;
         }
 
         _release = form.IsOfMatrices ? Write(bytes, MatrixRegisters.CodeOfRelease()) : -1;
@@ -95,14 +99,18 @@ internal unsafe class TileCode
         return MachineCode.Of(assembler);
     }
 
-    /// <summary>How a tile of so many tokens is assembled: whole, or as one of two halves.</summary>
-    public static TileShape ShapeOf(TileForm form, int tokens) => form.Product switch
-    {
-        DotProduct.BFloat16Matrices => AmxTile.ShapeOf(tokens),
-        DotProduct.BFloat16 => BFloat16Tile.ShapeOf(tokens),
-        DotProduct.ByteMatrices or DotProduct.WordMatrices => IntegerMatrixTile.ShapeOf(tokens),
-        _ => IntegerTile.ShapeOf(tokens),
-    };
+    /// <summary>Every shape of a form.</summary>
+    public static ImmutableArray<TileShape> ShapesOf(TileForm form) =>
+    [
+        .. from size in TokenTiles.Sizes.ToArray()
+           let fewest = FewestOf(form, size)
+           from count in Enumerable.Range(fewest, size + 1 - fewest)
+           let piece = PieceOf(form, count)
+           from tokens in (int[])[piece, count - piece]
+           where tokens > 0
+           group tokens by new TileShape(tokens, size) into same
+           select same.Key,
+    ];
 
     /// <summary>The shapes of registers that a tile wants; null where it uses none that have such.</summary>
     public static byte[]? ConfigurationOf(TileForm form, TileShape shape) =>
@@ -127,23 +135,33 @@ internal unsafe class TileCode
 
     /// <summary>Runs a tile.</summary>
     /// <param name="size">Tokens of the tile, one of <see cref="TokenTiles.Sizes"/>.</param>
+    /// <param name="count">Tokens of it without those that fill it, whose sums may be left as they are.</param>
     /// <param name="arguments">The arguments; what is asked of memory is asked once, by halves of a tile in turns.</param>
-    public virtual void Run(int size, TileArguments* arguments)
+    public virtual void Run(int size, int count, TileArguments* arguments)
     {
-        int tokens = _tokens[size];
-        var tile = (delegate* unmanaged<TileArguments*, void>)(_memory!.Start + _starts[size]);
+        int multiplied = Math.Max(count, _fewest[size]);
+        int piece = PieceOf(_form, multiplied);
         long lines = arguments->Lines;
-        for (int first = 0; first < size; first += tokens)
+        for (int first = 0; first < multiplied; first += piece)
         {
+            int tokens = Math.Min(piece, multiplied - first);
+
             // Memory is asked at an even rate, which it can follow.
-            arguments->Lines = (lines * tokens + (size - first) - 1) / (size - first);
+            int left = multiplied - first;
+            arguments->Lines = ((lines * tokens) + left - 1) / left;
             lines -= arguments->Lines;
-            tile(arguments);
+            ((delegate* unmanaged<TileArguments*, void>)(_memory!.Start + _starts[size, tokens]))(arguments);
             arguments->Next += arguments->Steps * arguments->Lines * TileAssembler.LineBytes;
             arguments->Tokens += tokens;
             arguments->Sums += tokens * TileAssembler.Rows;
         }
     }
+
+    // Tiles by matrices are multiplied whole, those by vectors without the tokens that fill them.
+    private static int FewestOf(TileForm form, int size) => IsOfMatrices(form, new TileShape(size, size)) ? size : TokenTiles.FewestOf(size);
+
+    private static int PieceOf(TileForm form, int tokens) =>
+        form.Product is DotProduct.Bytes or DotProduct.Words ? IntegerTile.PieceOf(tokens) : tokens;
 
     private static bool IsOfMatrices(TileForm form, TileShape shape) =>
         form.Product == DotProduct.BFloat16Matrices || (form.IsOfMatrices && shape.Tokens >= IntegerMatrixTile.FewestTokens);

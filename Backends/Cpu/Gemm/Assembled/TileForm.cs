@@ -84,5 +84,5 @@ internal readonly record struct TileForm(DotProduct Product, PanelWeights Weight
 
 /// <summary>A tile as it is assembled.</summary>
 /// <param name="Tokens">Tokens that it multiplies.</param>
-/// <param name="Stride">Tokens of the tile that they are part of, from one lane of a token to its next.</param>
+/// <param name="Stride">Those and the ones that fill the tile: from one lane of a token to its next.</param>
 internal readonly record struct TileShape(int Tokens, int Stride);

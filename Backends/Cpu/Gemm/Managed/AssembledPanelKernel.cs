@@ -122,7 +122,8 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     }
 
     [SkipLocalsInit]
-    protected override void MultiplyTile(int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+    protected override void MultiplyTile(
+        int size, int count, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         TileArguments arguments;
         arguments.Steps = (long)columns.Groups * StepsOfGroup;
@@ -137,7 +138,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             Prepare(size, columns.Matrices, &arguments);
         }
 
-        _code.Run(size, &arguments);
+        _code.Run(size, count, &arguments);
     }
 
     // Tiles of one size share a configuration of registers, and all of them what is widened.

@@ -55,6 +55,6 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
     }
 
     protected override void MultiplyTile(
-        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate) =>
+        int size, int count, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate) =>
         throw new NotSupportedException($"Panels of {Encoding} are decoded before they are multiplied.");
 }

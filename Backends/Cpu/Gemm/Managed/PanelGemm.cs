@@ -287,38 +287,24 @@ internal sealed unsafe class PanelGemm : IGemm
         CpuChunk chunk, in TokenGroup group, int stage, Region region, int firstColumn, int mostColumns, float* gate, float* up)
     {
         int columns = Math.Min(mostColumns, group.Network.Stages[stage].Width - firstColumn);
-        bool isLast = stage == group.Network.Stages.Length - 1;
-        bool keeps = stage == 0 && group.Network.FinishesHiddenRows;
-        for (int tile = region.FirstRow; tile < region.EndRow; tile++)
+        int first = group.Tiles.FirstToken(region.FirstRow);
+        int rows = group.Tiles.FirstToken(region.EndRow - 1) + group.Tiles.TokensOf(region.EndRow - 1) - first;
+        long start = chunk.Now();
+        if (stage == 0 && group.Network.FinishesHiddenRows)
         {
-            int first = group.Tiles.FirstToken(tile);
-            int above = (first - group.Tiles.FirstToken(region.FirstRow)) * Kernel.Rows;
-            int tokens = group.Tiles.TokensOf(tile);
-            long start = chunk.Now();
-            if (keeps)
-            {
-                Keep(chunk, group, first, tokens, firstColumn, columns, gate + above, up + above);
-                chunk.Add(FfnStep.Activation, start);
-                continue;
-            }
-
-            for (int i = 0; i < tokens; i++)
-            {
-                int offset = above + (i * Kernel.Rows);
-                Epilogue.Activate(chunk, group, stage, first + i, firstColumn, columns, gate + offset, up + offset);
-            }
-
+            Keep(chunk, group, first, rows, firstColumn, columns, gate, up);
             chunk.Add(FfnStep.Activation, start);
-            if (isLast)
-            {
-                start = chunk.Now();
-                for (int i = 0; i < tokens; i++)
-                {
-                    Epilogue.Write(chunk, group, first + i, firstColumn, columns, gate + above + (i * Kernel.Rows));
-                }
+            return;
+        }
 
-                chunk.Add(FfnStep.Residual, start);
-            }
+        var sums = new Matrix(gate, Kernel.Rows);
+        Epilogue.Activate(chunk, group, stage, first, rows, firstColumn, columns, sums, new Matrix(up, Kernel.Rows));
+        chunk.Add(FfnStep.Activation, start);
+        if (stage == group.Network.Stages.Length - 1)
+        {
+            start = chunk.Now();
+            Epilogue.Write(chunk, group, first, rows, firstColumn, columns, sums);
+            chunk.Add(FfnStep.Residual, start);
         }
     }
 

@@ -155,7 +155,8 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
         for (int tile = firstTile; tile < endTile; tile++)
         {
             float* target = sums + ((tiles.FirstToken(tile) - tiles.FirstToken(firstTile)) * Rows);
-            MultiplyTile(tiles.Size(tile), columns, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target, accumulate);
+            MultiplyTile(
+                tiles.Size(tile), tiles.TokensOf(tile), columns, tokens.At(tile, firstColumn), next, next < end ? lines : 0, target, accumulate);
             next += steps * lines * PanelFormat.LineBytes;
         }
     }
@@ -181,6 +182,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
 
     /// <summary>Multiplies one tile, of one of the sizes that <see cref="TokenTiles"/> has; the rest as in <see cref="Multiply"/>.</summary>
     /// <param name="size">Tokens of the tile.</param>
+    /// <param name="count">Tokens of it without those that fill it, which need not be multiplied.</param>
     /// <param name="columns">The columns.</param>
     /// <param name="tokens">The tile, from the first of the columns on.</param>
     /// <param name="next">What to ask memory for.</param>
@@ -188,7 +190,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// <param name="tile">The tile's sums.</param>
     /// <param name="accumulate">Whether the sums are added to.</param>
     protected abstract void MultiplyTile(
-        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate);
+        int size, int count, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate);
 
     private static PanelKernel OfFloats<TSimd, TVector>(WeightEncoding encoding)
         where TSimd : struct, ISimd<TVector>, IIntegerSimd<TVector>

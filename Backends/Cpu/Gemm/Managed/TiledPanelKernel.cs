@@ -52,7 +52,7 @@ internal abstract unsafe class TiledPanelKernel<TElement, TSimd, TVector>(Weight
     }
 
     protected override void MultiplyTile(
-        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+        int size, int count, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         switch (size)
         {

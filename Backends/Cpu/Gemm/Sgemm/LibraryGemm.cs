@@ -99,11 +99,7 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
         var branch = new Matrix(chunk.Rows(group, stage + 1), NativeBuffer.Align(shape.Width));
         RunTo(branch, chunk, group, stage, region, worker);
         long start = chunk.Now();
-        for (int row = region.FirstRow; row < region.EndRow; row++)
-        {
-            Epilogue.Write(chunk, group, row, region.FirstColumn, region.Columns, branch.Row(row) + region.FirstColumn);
-        }
-
+        Epilogue.Write(chunk, group, region.FirstRow, region.Rows, region.FirstColumn, region.Columns, branch.From(region.FirstRow, region.FirstColumn));
         chunk.Add(FfnStep.Residual, start);
     }
 
@@ -156,13 +152,8 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
         }
 
         long start = chunk.Now();
-        int first = region.FirstColumn;
-        for (int row = region.FirstRow; row < region.EndRow; row++)
-        {
-            float* up = shape.Kind.Gated ? upRows.Row(row) + first : null;
-            Epilogue.Activate(chunk, group, stage, row, first, region.Columns, result.Row(row) + first, up);
-        }
-
+        Epilogue.Activate(
+            chunk, group, stage, region.FirstRow, region.Rows, region.FirstColumn, region.Columns, result.From(region.FirstRow, region.FirstColumn), upRows.From(region.FirstRow, region.FirstColumn));
         chunk.Add(FfnStep.Activation, start);
     }
 

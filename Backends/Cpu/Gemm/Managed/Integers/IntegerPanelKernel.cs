@@ -68,7 +68,7 @@ internal sealed unsafe class IntegerPanelKernel<TElement, TScales, TSimd, TVecto
     }
 
     protected override void MultiplyTile(
-        int size, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
+        int size, int count, in PanelColumns columns, float* tokens, byte* next, int lines, float* tile, bool accumulate)
     {
         if (!accumulate)
         {
