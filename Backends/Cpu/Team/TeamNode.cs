@@ -8,6 +8,10 @@ namespace NativeFfn.Backends.Cpu.Team;
     "Design", "CA1001", Justification = "The semaphore is never asked for a wait handle, so it owns nothing to dispose; threads may leave it late.")]
 internal sealed class TeamNode(int helpers)
 {
+    private const int LineBytes = 128;
+
+    // One of each helper, and the last one of a caller.
+    private readonly Share[] _shares = new Share[helpers + 1];
     private readonly SemaphoreSlim _wake = new(0);
     private Counters _counters;
     private int _first;
@@ -16,19 +20,20 @@ internal sealed class TeamNode(int helpers)
     /// <summary>Threads that help there.</summary>
     public int Helpers => helpers;
 
+    /// <summary>The place of who is none of its helpers.</summary>
+    public int Guest => helpers;
+
     /// <summary>Whether there are slices to take.</summary>
-    public bool HasSlices => Left != 0;
+    public bool HasSlices => HasMoreThan(0);
 
     /// <summary>Whether there are more slices than its own threads take next, so that another node's may as well.</summary>
-    public bool HasSlicesToSpare => Left > helpers;
+    public bool HasSlicesToSpare => HasMoreThan(helpers);
 
     /// <summary>Whether a helper sleeps, or is about to; who offers slices first and then asks misses none that does not see them.</summary>
     public bool HasSleepers => Volatile.Read(ref _sleeping) != 0;
 
     /// <summary>Whether all slices have run.</summary>
     public bool IsDone => Volatile.Read(ref _counters.Unfinished) == 0;
-
-    private int Left => (int)Volatile.Read(ref _counters.Ticket);
 
     /// <summary>Offers a job's slices.</summary>
     /// <param name="first">The first of them.</param>
@@ -37,30 +42,30 @@ internal sealed class TeamNode(int helpers)
     {
         _first = first;
         Volatile.Write(ref _counters.Unfinished, slices);
-        long number = (long)((ulong)Volatile.Read(ref _counters.Ticket) >> 32) + 1;
-        Interlocked.Exchange(ref _counters.Ticket, (number << 32) | (uint)slices);
+        long number = (long)((ulong)Volatile.Read(ref _counters.Job) >> 32) + 1;
+        Interlocked.Exchange(ref _counters.Job, (number << 32) | (uint)slices);
     }
 
-    /// <summary>Takes a slice, which <see cref="Done"/> follows.</summary>
-    public bool TryTake(out int slice)
+    /// <summary>Takes a slice, which <see cref="Done"/> follows: the next one of the taker's share, then one of another's.</summary>
+    /// <remarks>
+    /// Kernels ask memory for what follows their slice, so that it is best followed by its neighbour on the same thread. Whoever is late or
+    /// slow loses what it has not begun.
+    /// </remarks>
+    /// <param name="place">The taker's own: below <see cref="Helpers"/>, or <see cref="Guest"/>.</param>
+    /// <param name="slice">The slice.</param>
+    public bool TryTake(int place, out int slice)
     {
-        while (true)
+        for (int i = 0; i < _shares.Length; i++)
         {
-            long ticket = Volatile.Read(ref _counters.Ticket);
-            int left = (int)ticket;
-            if (left == 0)
+            int share = place + i;
+            if (TryTakeOf(share < _shares.Length ? share : share - _shares.Length, out slice))
             {
-                slice = -1;
-                return false;
-            }
-
-            if (Interlocked.CompareExchange(ref _counters.Ticket, ticket - 1, ticket) == ticket)
-            {
-                // Whoever holds a slice keeps its job unfinished, and with it where its slices begin.
-                slice = _first + left - 1;
                 return true;
             }
         }
+
+        slice = -1;
+        return false;
     }
 
     /// <summary>A slice that was taken has run.</summary>
@@ -107,6 +112,54 @@ internal sealed class TeamNode(int helpers)
         }
     }
 
+    private bool TryTakeOf(int share, out int slice)
+    {
+        while (true)
+        {
+            int left = Left(share, out long job, out long ticket);
+            if (left == 0)
+            {
+                slice = -1;
+                return false;
+            }
+
+            // A ticket that has not changed is of a share of which slices are left, so of a job that is not over.
+            long number = (long)((ulong)job >> 32);
+            if (Interlocked.CompareExchange(ref _shares[share].Ticket, (number << 32) | (uint)(left - 1), ticket) == ticket)
+            {
+                // Whoever holds a slice keeps its job unfinished, and with it where its slices begin.
+                slice = _first + End(share, (int)job) - left;
+                return true;
+            }
+        }
+    }
+
+    // A share that nobody has taken of has an earlier job's ticket, and is whole.
+    private int Left(int share, out long job, out long ticket)
+    {
+        long before;
+        do
+        {
+            before = Volatile.Read(ref _counters.Job);
+            ticket = Volatile.Read(ref _shares[share].Ticket);
+            job = Volatile.Read(ref _counters.Job);
+        }
+        while (job != before);
+        return (ticket ^ job) >> 32 == 0 ? (int)ticket : End(share, (int)job) - End(share - 1, (int)job);
+    }
+
+    private int End(int share, int slices) => (int)((long)slices * (share + 1) / _shares.Length);
+
+    private bool HasMoreThan(int slices)
+    {
+        for (int share = 0; share < _shares.Length && slices >= 0; share++)
+        {
+            slices -= Left(share, out _, out _);
+        }
+
+        return slices < 0;
+    }
+
     // A sleeper that is not on its way yet; where there is none, this one is.
     private bool TryStayAwake()
     {
@@ -123,13 +176,19 @@ internal sealed class TeamNode(int helpers)
     [StructLayout(LayoutKind.Explicit, Size = 3 * LineBytes)]
     private struct Counters
     {
-        private const int LineBytes = 128;
-
-        // Slices not yet taken in the low half, the number of the job in the high half: a late thread cannot take a slice of a job that is over.
+        // The job's slices in the low half, its number in the high half.
         [FieldOffset(LineBytes)]
-        public long Ticket;
+        public long Job;
 
         [FieldOffset(LineBytes + sizeof(long))]
         public int Unfinished;
+    }
+
+    [StructLayout(LayoutKind.Explicit, Size = 2 * LineBytes)]
+    private struct Share
+    {
+        // Slices not yet taken in the low half, the number of their job in the high half: a late thread cannot take a slice of a job that is over.
+        [FieldOffset(LineBytes)]
+        public long Ticket;
     }
 }

@@ -43,7 +43,7 @@ internal sealed class TeamState
         {
             for (int helper = 0; helper < _nodes[i].Helpers; helper++)
             {
-                Start(++worker, i);
+                Start(++worker, i, helper);
             }
         }
 
@@ -84,7 +84,7 @@ internal sealed class TeamState
             WakeSleepers(home, ends, helpers);
         }
 
-        RunSlices(worker: 0, home);
+        RunSlices(worker: 0, home, _nodes[home].Guest);
         var spinner = new SpinWait();
         foreach (TeamNode node in _nodes)
         {
@@ -145,11 +145,11 @@ internal sealed class TeamState
         return places;
     }
 
-    private void Start(int worker, int node)
+    private void Start(int worker, int node, int place)
     {
         try
         {
-            new Thread(() => Work(worker, node)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
+            new Thread(() => Work(worker, node, place)) { IsBackground = true, Name = "NativeFfn worker" }.Start();
         }
         catch (Exception refused) when (refused is OutOfMemoryException or ThreadStartException)
         {
@@ -160,13 +160,13 @@ internal sealed class TeamState
         }
     }
 
-    private void Work(int worker, int node)
+    private void Work(int worker, int node, int place)
     {
         Bind(node);
         _places.Join(worker);
         while (!_stopping)
         {
-            RunSlices(worker, node);
+            RunSlices(worker, node, place);
             if (!SpinForSlices(_nodes[node]))
             {
                 _places.Sleep(worker);
@@ -246,12 +246,12 @@ internal sealed class TeamState
 
     // A node's slices first. A helper leaves the last ones of another node to that node's threads, which read them faster; a caller leaves
     // none, as nobody else may be awake.
-    private void RunSlices(int worker, int home)
+    private void RunSlices(int worker, int home, int place)
     {
         for (int i = 0; i < _nodes.Length; i++)
         {
             TeamNode node = _nodes[(home + i) % _nodes.Length];
-            while ((i == 0 || worker == 0 || node.HasSlicesToSpare) && node.TryTake(out int slice))
+            while ((i == 0 || worker == 0 || node.HasSlicesToSpare) && node.TryTake(i == 0 ? place : node.Guest, out int slice))
             {
                 RunSlice(node, slice, worker);
             }
