@@ -19,7 +19,7 @@ internal static class BodyReader
 
     /// <summary>Reads the whole body.</summary>
     /// <exception cref="RequestException">It is larger than the limit, or the client went away.</exception>
-    /// <exception cref="FfnDeadlineException">The read was ended (<see cref="PipeReader.CancelPendingRead"/>), as it took too long.</exception>
+    /// <exception cref="FfnDeadlineException">The read was ended by <see cref="PipeReader.CancelPendingRead"/>.</exception>
     public static async ValueTask ReadAsync(HttpRequest request, RowBuffer destination, long limit, CancellationToken cancellation)
     {
         PipeReader reader = request.BodyReader;

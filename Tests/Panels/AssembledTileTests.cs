@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.ComponentModel;
 using Iced.Intel;
-using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Assembled;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Encodings;
