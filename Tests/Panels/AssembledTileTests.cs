@@ -115,8 +115,9 @@ public sealed class AssembledTileTests
 
     // Two tiles, of which the last is filled up in one case.
     [Test]
-    public void Integers_of_several_tiles_have_them_too([ValueSource(nameof(Integers))] FfnPrecision precision, [Values(24, 31)] int tokens) =>
-        Integers_have_the_bits_of_the_kernels_in_csharp(precision, 600, tokens);
+    public void Integers_of_several_tiles_have_them_too(
+        [ValueSource(nameof(Integers))] FfnPrecision precision, [Values(1, 33, 600)] int columns, [Values(24, 31)] int tokens) =>
+        Integers_have_the_bits_of_the_kernels_in_csharp(precision, columns, tokens);
 
     [Test]
     public void Tiles_by_vectors_leave_out_the_tokens_that_fill_them([ValueSource(nameof(FormsOfVectors))] string name)

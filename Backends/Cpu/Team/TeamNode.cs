@@ -55,10 +55,9 @@ internal sealed class TeamNode(int helpers)
     /// <param name="slice">The slice.</param>
     public bool TryTake(int place, out int slice)
     {
-        for (int i = 0; i < _shares.Length; i++)
+        for (int i = 0; i < _shares.Length && (i == 0 || !IsDone); i++)
         {
-            int share = place + i;
-            if (TryTakeOf(share < _shares.Length ? share : share - _shares.Length, out slice))
+            if (TryTakeOf((place + i) % _shares.Length, out slice))
             {
                 return true;
             }
@@ -150,9 +149,10 @@ internal sealed class TeamNode(int helpers)
 
     private int End(int share, int slices) => (int)((long)slices * (share + 1) / _shares.Length);
 
+    // Between jobs one look at one cache line, not one at each share's: helpers ask this as they spin.
     private bool HasMoreThan(int slices)
     {
-        for (int share = 0; share < _shares.Length && slices >= 0; share++)
+        for (int share = 0; share < _shares.Length && slices >= 0 && !IsDone; share++)
         {
             slices -= Left(share, out _, out _);
         }

@@ -153,7 +153,8 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
 
         long start = chunk.Now();
         Epilogue.Activate(
-            chunk, group, stage, region.FirstRow, region.Rows, region.FirstColumn, region.Columns, result.From(region.FirstRow, region.FirstColumn), upRows.From(region.FirstRow, region.FirstColumn));
+            chunk, group, stage, region.FirstRow, region.Rows, region.FirstColumn, region.Columns,
+            result.From(region.FirstRow, region.FirstColumn), upRows.From(region.FirstRow, region.FirstColumn));
         chunk.Add(FfnStep.Activation, start);
     }
 
