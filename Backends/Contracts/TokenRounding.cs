@@ -6,6 +6,9 @@ namespace NativeFfn;
 /// </summary>
 internal static class TokenRounding
 {
+    /// <summary>The largest integer of 16 bits: its upper and its lower byte may both have a sign of their own.</summary>
+    public const int LargestWord = (256 * sbyte.MaxValue) + sbyte.MaxValue;
+
     // Elements to a scale.
     private const int Group = 32;
 
@@ -15,7 +18,7 @@ internal static class TokenRounding
     /// <summary>The largest integer; 0 where rows are multiplied as floats. On a CPU; a GPU's rows are told by the precision's own text.</summary>
     public static int LargestOf(FfnPrecision precision) => precision switch
     {
-        FfnPrecision.Int8 or FfnPrecision.Int4 => short.MaxValue,
+        FfnPrecision.Int8 or FfnPrecision.Int4 => LargestWord,
         FfnPrecision.W8A8 or FfnPrecision.W4A8 => sbyte.MaxValue,
         _ => 0,
     };

@@ -16,6 +16,9 @@ public sealed class AssembledTileTests
 
     private static readonly FfnPrecision[] Integers = [FfnPrecision.Int8, FfnPrecision.Int4, FfnPrecision.W8A8, FfnPrecision.W4A8];
 
+    // With scales alone, with offsets, and with scales for each half of a group.
+    private static readonly string[] Stored = ["q8_0", "q4_0", "q4_1", "q5_1", "q6_k", "q3_k"];
+
     private static readonly Mnemonic[] Dots = [Mnemonic.Vdpbf16ps, Mnemonic.Vpdpbusd, Mnemonic.Vpdpwssd];
 
     // What a function may not change without giving it back.
@@ -46,26 +49,28 @@ public sealed class AssembledTileTests
         [ValueSource(nameof(FormsOfVectors))] string name, [Values] bool ofWindows)
     {
         (TileForm form, TileConvention convention) = (Form(name), Convention(ofWindows));
-        // Lanes of a token that a step multiplies: pairs of bfloat16, four bytes or two words of a group of 32.
-        (Mnemonic dot, int lanes) = form.Product switch
-        {
-            DotProduct.BFloat16 => (Mnemonic.Vdpbf16ps, BFloat16Tile.PairsOfStep),
-            DotProduct.Bytes => (Mnemonic.Vpdpbusd, 8),
-            _ => (Mnemonic.Vpdpwssd, 16),
-        };
         foreach (TileShape shape in TileCode.ShapesOf(form))
         {
+            // Lanes of a token that a step multiplies, each by itself: pairs of bfloat16, four bytes or two words of a group of 32; of few tokens upper
+            // and lower bytes of words by accumulators of their own.
+            (Mnemonic dot, int lanes, int planes) = form.Product switch
+            {
+                DotProduct.BFloat16 => (Mnemonic.Vdpbf16ps, BFloat16Tile.PairsOfStep, 1),
+                DotProduct.Bytes => (Mnemonic.Vpdpbusd, 8, 1),
+                _ when shape.Stride <= 4 => (Mnemonic.Vpdpbusd, 8, 2),
+                _ => (Mnemonic.Vpdpwssd, 16, 1),
+            };
             ImmutableArray<Instruction> code = Decode(form, shape, convention);
             Assert.That(code.Where(static instruction => instruction.IsInvalid), Is.Empty);
             Assert.That(code[^1].Mnemonic, Is.EqualTo(Mnemonic.Ret));
             Instruction[] dots = [.. code.Where(static instruction => Dots.Contains(instruction.Mnemonic))];
             Assert.That(dots.Select(static instruction => instruction.Mnemonic), Is.All.EqualTo(dot));
-            Assert.That(dots, Has.Length.EqualTo(2 * lanes * shape.Tokens), $"{shape}");
+            Assert.That(dots, Has.Length.EqualTo(2 * lanes * planes * shape.Tokens), $"{shape}");
 
             // Each accumulator takes part in each lane once, and never in the place of an operand.
             Assert.That(
                 dots.GroupBy(static instruction => instruction.Op0Register).Select(static same => same.Count()),
-                Is.EqualTo(Enumerable.Repeat(lanes, 2 * shape.Tokens)));
+                Is.EqualTo(Enumerable.Repeat(lanes, 2 * planes * shape.Tokens)));
             Register[] sums = [.. dots.Select(static instruction => instruction.Op0Register).Distinct()];
             Assert.That(dots.Where(one => sums.Contains(one.Op1Register) || sums.Contains(one.Op2Register)), Is.Empty);
         }
@@ -110,6 +115,26 @@ public sealed class AssembledTileTests
         float[] rows = RandomLayers.Rows(tokens, columns, 71);
         using var panels = new PackedMatrix(assembled, columns, weights);
         using var same = new PackedMatrix(managed, columns, weights);
+        Assert.That(PanelProduct.Of(panels, rows), Is.EqualTo(PanelProduct.Of(same, rows)));
+    }
+
+    // With scales and offsets of all kinds, and tokens and weights at their ends.
+    [Test]
+    public void Stored_integers_have_them_too(
+        [ValueSource(nameof(Stored))] string name, [Values] bool ofBytes, [Range(1, 7)] int tokens, [Values] bool isExtreme)
+    {
+        const int Columns = 512;
+        WeightEncoding encoding = WeightEncodings.All.Single(encoding => encoding.Name == name);
+        TokenType type = ofBytes ? TokenType.Int8 : TokenType.Int16;
+        byte[] stored = StoredCodes.RandomRows(name, Rows, Columns);
+        float[] rows = RandomLayers.Rows(tokens, Columns, 72);
+        for (int i = 0; isExtreme && i < rows.Length; i++)
+        {
+            rows[i] = MathF.CopySign(3, i / Columns % 2 == 0 ? 1 : rows[i]);
+        }
+
+        using var panels = new PackedMatrix(Assembled(encoding, type), Columns, stored);
+        using var same = new PackedMatrix(PanelKernel.OfVectors(encoding, type), Columns, stored);
         Assert.That(PanelProduct.Of(panels, rows), Is.EqualTo(PanelProduct.Of(same, rows)));
     }
 

@@ -101,6 +101,43 @@ public sealed unsafe class IntegerMatrixKernelTests
     }
 
     [Test]
+    public void Split_words_are_their_upper_and_lower_bytes_with_signs([Values(1, 2, 4)] int size, [Values(1, 32, 77)] int columns)
+    {
+        // Of eight columns.
+        int[] columnsOfLanes = [0, 4, 1, 5, 2, 6, 3, 7];
+        TokenForm split = TokenForm.SplitWords(4);
+        for (int count = 1; count <= size; count++)
+        {
+            float[] rows = RandomLayers.Rows(count, columns, 84);
+            using GuardedBuffer bytes = PackedTokens.Of(rows, count, size, columns, split);
+            using GuardedBuffer words = PackedTokens.Of(rows, count, size, columns, TokenForm.Words);
+            for (int group = 0; group < PanelFormat.Groups(columns); group++)
+            {
+                float* start = bytes.Pointer + (group * size * split.GroupElements);
+                float* plain = words.Pointer + (group * size * TokenForm.Words.GroupElements);
+                for (int token = 0; token < size; token++)
+                {
+                    int[] sums = [0, 0];
+                    for (int column = 0; column < PanelFormat.GroupColumns; column++)
+                    {
+                        int at = (column / 8 * 8) + Array.IndexOf(columnsOfLanes, column % 8);
+                        sbyte upper = ((sbyte*)(start + (at / 4 * size) + token))[at % 4], lower = ((sbyte*)(start + ((8 + (at / 4)) * size) + token))[at % 4];
+                        int word = ((short*)(plain + (column / 2 * size) + token))[column % 2];
+                        Assert.That((256 * upper) + lower, Is.EqualTo(word), $"{count} tokens of {size}: group {group}, token {token}, column {column}");
+                        sums[column / 16] += word;
+                    }
+
+                    float* numbers = start + (16 * size) + token;
+                    float* same = plain + (16 * size) + token;
+                    Assert.That((numbers[0], numbers[size]), Is.EqualTo((same[0], same[size])));
+                    Assert.That(((int*)numbers)[2 * size], Is.EqualTo(-128 * sums[0]));
+                    Assert.That(((int*)numbers)[3 * size], Is.EqualTo(-128 * sums[1]));
+                }
+            }
+        }
+    }
+
+    [Test]
     public void Halves_of_bytes_are_widened_to_the_panel_of_the_same_integers([Values(PanelGroupHead.Float32Scales, PanelGroupHead.BFloat16Scales)] object head)
     {
         var form = new TileForm(DotProduct.ByteMatrices, PanelWeights.Int4, (PanelGroupHead)head);

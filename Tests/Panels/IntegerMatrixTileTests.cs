@@ -212,7 +212,7 @@ public sealed unsafe class IntegerMatrixTileTests
 
                 Write(writer, _tokenScales.AsSpan(group * _size, _size));
                 Write(writer, _elements.AsSpan(group * _size, _size));
-                for (int i = 0; i < (Planes == 1 ? _parts * _size : 0); i++)
+                for (int i = 0; i < (Planes == 1 ? _parts : 2) * _size; i++)
                 {
                     writer.Write(float.NaN);
                 }

@@ -1,4 +1,5 @@
 using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Cpu.Rows;
 using NativeFfn.Tests.Support;
 using NUnit.Framework;
 
@@ -21,7 +22,7 @@ public sealed unsafe class InterleavingTests
                 using var rows = GuardedBuffer.Of(RandomLayers.Rows(1, ((count - 1) * stride) + columns, columns), side);
                 using var destination = new GuardedBuffer(size * columns, side);
                 destination.Span.Fill(float.NaN);
-                Interleaving.Interleave(rows.Pointer, stride, count, columns, destination.Pointer, size, size);
+                Interleaving.Interleave(new RowSelection(rows.Pointer, stride), count, columns, destination.Pointer, size, size);
                 for (int i = 0; i < destination.Length; i++)
                 {
                     float expected = i % size < count ? rows.Span[(i % size * stride) + (i / size)] : 0;
@@ -41,7 +42,7 @@ public sealed unsafe class InterleavingTests
         float[] destination = new float[24];
         fixed (float* source = rows, target = destination)
         {
-            Interleaving.Interleave(source, 4, 5, 4, target, 6, 6);
+            Interleaving.Interleave(new RowSelection(source, 4), 5, 4, target, 6, 6);
         }
 
         for (int i = 0; i < 24; i++)

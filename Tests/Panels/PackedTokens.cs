@@ -1,4 +1,5 @@
 using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Cpu.Rows;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Panels;
@@ -13,7 +14,7 @@ internal static unsafe class PackedTokens
         int padded = (int)PanelFormat.PaddedColumns(columns);
         var packed = new GuardedBuffer((int)(size * form.Elements(padded)), GuardSide.After);
         packed.Span.Fill(float.NaN);
-        RoundedRows.Write(source.Pointer, columns, tokens, columns, form, packed.Pointer, size);
+        RoundedRows.Write(new RowSelection(source.Pointer, columns), tokens, columns, form, packed.Pointer, size);
         return packed;
     }
 }

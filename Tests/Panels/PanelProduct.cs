@@ -1,5 +1,6 @@
 using NativeFfn.Backends.Cpu.Gemm;
 using NativeFfn.Backends.Cpu.Gemm.Managed;
+using NativeFfn.Backends.Cpu.Rows;
 using NativeFfn.Tests.Support;
 
 namespace NativeFfn.Tests.Panels;
@@ -26,12 +27,12 @@ internal static unsafe class PanelProduct
             float* start = rows.Pointer + (groups.FirstToken(group) * columns);
             if (kernel.ColumnOrder is { } order)
             {
-                input.WriteRows(group, start, columns, columns, order);
+                input.WriteRows(group, new RowSelection(start, columns), columns, order);
                 continue;
             }
 
-            input.Write(group, 0, start, columns, first);
-            input.Write(group, first, start + first, columns, columns - first);
+            input.Write(group, 0, new RowSelection(start, columns), first);
+            input.Write(group, first, new RowSelection(start + first, columns), columns - first);
             input.Clear(group, columns);
         }
 

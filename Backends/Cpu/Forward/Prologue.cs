@@ -16,18 +16,20 @@ internal static unsafe class Prologue
         TraceRows.Copy(chunk.Trace?.Normalized, chunk.FirstToken + token, width, normalized, 0, width);
     }
 
-    /// <summary>Collects some rows of a group, normalized or weighed where the chunk says so; rows that lie side by side already stay there.</summary>
+    /// <summary>Some rows of a group: where they lie, or in the room, normalized or weighed where the chunk says so.</summary>
     /// <param name="chunk">The chunk.</param>
     /// <param name="group">The group.</param>
     /// <param name="firstRow">The first row of the group.</param>
     /// <param name="rows">Rows.</param>
     /// <param name="room">Room for them.</param>
-    public static Matrix Collect(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, Matrix room)
+    public static RowSelection Collect(CpuChunk chunk, in TokenGroup group, int firstRow, int rows, Matrix room)
     {
         bool weighs = chunk.WeighsInput && !group.IsContiguous;
-        if (chunk.PackNorm is null && !weighs && (group.IsContiguous || rows == 1))
+        if (chunk.PackNorm is null && !weighs)
         {
-            return chunk.NetworkInput.From(chunk.TokenOf(group, firstRow));
+            return group.IsContiguous
+                ? new RowSelection(chunk.NetworkInput.From(group.FirstToken + firstRow), default)
+                : new RowSelection(chunk.NetworkInput, chunk.Routes.SortedTokens.Slice(group.FirstRoute + firstRow, rows));
         }
 
         long start = chunk.Now();
@@ -50,6 +52,6 @@ internal static unsafe class Prologue
         }
 
         chunk.Add(chunk.PackNorm is null ? FfnStep.Routing : FfnStep.Norm, start);
-        return room;
+        return new RowSelection(room, default);
     }
 }

@@ -6,30 +6,36 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 /// <summary>Tiles of integers: <c>sums[token, row] (+)= Σ panel[row, column] · tokens[column, token]</c>, group after group of 32 columns.</summary>
 /// <remarks>
 /// Products of a group are added exactly. Its sum times both scales, and where weights have an offset that times the sum of the token's
-/// elements, is added to the float32 sum in the order and with the roundings of the kernels in C#, so that bits are the same. Weights by bytes are made
-/// unsigned, as the instruction wants one side: what that adds is taken off where a group's accumulators start.
+/// elements, is added to the float32 sum in the order and with the roundings of the kernels in C#, so that bits are the same.
 /// </remarks>
 /// <param name="assembler">Takes the instructions.</param>
 /// <param name="convention">Whose calling convention.</param>
 /// <param name="form">What is multiplied.</param>
-internal sealed class IntegerTile(Assembler assembler, TileConvention convention, TileForm form) : TileAssembler(assembler, convention)
+internal abstract class IntegerTile(Assembler assembler, TileConvention convention, TileForm form) : TileAssembler(assembler, convention)
 {
+    /// <summary>Where weights are while they are multiplied, in turns.</summary>
+    protected const int FirstWeight = 24;
+
+    /// <summary>Where tokens are, in turns.</summary>
+    protected const int FirstToken = 28;
+
+    /// <summary>Registers behind those of tokens, for constants.</summary>
+    protected const int FirstConstant = 30;
+
+    /// <summary>The first number that accumulators start from: behind the scale and scale · Σ integers.</summary>
+    protected const int FirstStart = 2;
+
     private const int GroupColumns = 32;
-    private const uint ByteSigns = 0x8080_8080;
-    private const uint HalfByteSigns = 0x8888_8888;
-    private const uint LowHalves = 0x0F0F_0F0F;
-
-    // Registers: float32 sums, integer sums, weights in turns, tokens in turns, constants.
     private const int MostTokens = 6;
-    private const int FirstInteger = 2 * MostTokens;
-    private const int FirstWeight = 24;
-    private const int FirstToken = 28;
 
-    // So few tokens leave registers for a group's scales and offsets.
-    private const int FewTokens = 4;
-    private const int FirstSpare = FirstInteger + (2 * FewTokens);
+    /// <summary>What is multiplied.</summary>
+    protected TileForm Form => form;
 
-    private bool IsBytes => form.Product == DotProduct.Bytes;
+    /// <summary>Lanes of a token in a group.</summary>
+    protected abstract int Lanes { get; }
+
+    /// <summary>Numbers of a token behind its lanes.</summary>
+    protected abstract int Numbers { get; }
 
     private int HeadBytes => form.Head switch
     {
@@ -41,29 +47,14 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
     // 32-bit lanes of a group, a vector pair each: four columns of 8 bits, eight of 4.
     private int Blocks => form.Weights == PanelWeights.Int8 ? GroupColumns / 4 : GroupColumns / 8;
 
-    // What has a head of its own.
-    private int Parts => form.Parts;
-
-    private int PartBytes => HeadBytes + (Blocks / Parts * 2 * VectorBytes);
-
-    // Lanes of a token in a group: by bytes four columns each, by words two.
-    private int Lanes => IsBytes ? GroupColumns / 4 : GroupColumns / 2;
+    private int PartBytes => HeadBytes + (Blocks / form.Parts * 2 * VectorBytes);
 
     /// <summary>Tokens that are multiplied at a time: larger tiles are halves, as registers hold no more.</summary>
     public static int PieceOf(int tokens) => tokens > MostTokens ? (tokens + 1) / 2 : tokens;
 
     protected override void Start(TileShape shape)
     {
-        if (IsBytes && form.Weights == PanelWeights.Int8)
-        {
-            Broadcast(zmm31, ByteSigns);
-        }
-        else if (IsBytes)
-        {
-            Broadcast(zmm31, LowHalves);
-            Broadcast(zmm30, HalfByteSigns);
-        }
-
+        LoadConstants();
         Label begin = Code.CreateLabel();
         for (int i = 0; i < 2 * shape.Tokens; i++)
         {
@@ -81,13 +72,13 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
 
     protected override void Step(TileShape shape)
     {
-        for (int part = 0; part < Parts; part++)
+        for (int part = 0; part < form.Parts; part++)
         {
             MultiplyPart(shape, part);
         }
 
-        Code.add(Weights, Parts * PartBytes);
-        Code.add(Tokens, (Lanes + 2 + (IsBytes ? Parts : 0)) * shape.Stride * sizeof(float));
+        Code.add(Weights, form.Parts * PartBytes);
+        Code.add(Tokens, (Lanes + Numbers) * shape.Stride * sizeof(float));
     }
 
     protected override void Finish(TileShape shape)
@@ -98,124 +89,63 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
         }
     }
 
-    private static (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) Integers(int token) =>
-        (Vector(FirstInteger + (2 * token)), Vector(FirstInteger + (2 * token) + 1));
+    /// <summary>Puts constants where they stay.</summary>
+    protected abstract void LoadConstants();
+
+    /// <summary>What accumulators of a part start from.</summary>
+    protected abstract void StartIntegers(TileShape shape, int part);
+
+    /// <summary>Multiplies a block of weights, a lane or two of 32 bits, by all tokens.</summary>
+    /// <param name="shape">The tile.</param>
+    /// <param name="block">The block, counted over the group.</param>
+    /// <param name="at">Where it is behind <see cref="TileAssembler.Weights"/>.</param>
+    protected abstract void Multiply(TileShape shape, int block, int at);
+
+    /// <summary>Brings what was multiplied apart together.</summary>
+    protected virtual void FinishIntegers(TileShape shape)
+    {
+    }
+
+    /// <summary>The first of the accumulators of integers, two a token; float32 sums are before them.</summary>
+    protected virtual int FirstInteger(TileShape shape) => 2 * MostTokens;
+
+    /// <summary>Where a group's scales and offsets wait until they are used, so that memory is read from end to end; null where there is no room.</summary>
+    protected abstract int? HeadRoom(TileShape shape);
+
+    /// <summary>The accumulators of a token.</summary>
+    protected (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) Integers(TileShape shape, int token) =>
+        (Vector(FirstInteger(shape) + (2 * token)), Vector(FirstInteger(shape) + (2 * token) + 1));
+
+    /// <summary>A token's lane, in all lanes of a vector.</summary>
+    protected void BroadcastLane(AssemblerRegisterZMM vector, TileShape shape, int lane, int token) =>
+        Code.vpbroadcastd(vector, __dword_ptr[Tokens + (((lane * shape.Stride) + token) * sizeof(float))]);
+
+    /// <summary>Where a token's number is.</summary>
+    protected int NumberAt(TileShape shape, int token, int number) => (((Lanes + number) * shape.Stride) + token) * sizeof(float);
 
     private void MultiplyPart(TileShape shape, int part)
     {
         int begin = part * PartBytes;
-
-        // Memory is read from end to end where that is what takes time.
-        if (shape.Tokens <= FewTokens)
+        int? room = HeadRoom(shape);
+        if (room is { } early)
         {
-            LoadHead(FirstSpare, begin);
+            LoadHead(early, begin);
         }
 
-        for (int token = 0; token < shape.Tokens; token++)
-        {
-            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(token);
-            if (IsBytes)
-            {
-                Code.vpbroadcastd(first, __dword_ptr[Tokens + NumberAt(shape, token, 2 + part)]);
-                Code.vmovdqa32(second, first);
-            }
-            else
-            {
-                Code.vpxord(first, first, first);
-                Code.vpxord(second, second, second);
-            }
-        }
-
-        int blocks = Blocks / Parts;
+        StartIntegers(shape, part);
+        int blocks = Blocks / form.Parts;
         for (int block = 0; block < blocks; block++)
         {
             Multiply(shape, (part * blocks) + block, begin + HeadBytes + (block * 2 * VectorBytes));
         }
 
-        Scale(shape, begin);
-    }
-
-    // Behind the lanes: the scale, scale · Σ integers, and by bytes what accumulators of each part start from.
-    private int NumberAt(TileShape shape, int token, int number) => (((Lanes + number) * shape.Stride) + token) * sizeof(float);
-
-    private void Multiply(TileShape shape, int block, int at)
-    {
-        AssemblerMemoryOperand first = __zmmword_ptr[Weights + at];
-        AssemblerMemoryOperand second = __zmmword_ptr[Weights + (at + VectorBytes)];
-        AssemblerRegisterZMM a = Vector(FirstWeight), b = Vector(FirstWeight + 1), c = Vector(FirstWeight + 2), d = Vector(FirstWeight + 3);
-        switch (form.Product, form.Weights)
+        FinishIntegers(shape);
+        if (room is null)
         {
-            case (DotProduct.Bytes, PanelWeights.Int8):
-                // In turns, so that one block is read while the other is multiplied.
-                (a, b) = block % 2 == 0 ? (a, b) : (c, d);
-                Code.vpxord(a, zmm31, first);
-                Code.vpxord(b, zmm31, second);
-                Dot(shape, block, a, b);
-                break;
-            case (DotProduct.Bytes, _):
-                Code.vpxord(a, zmm30, first);
-                Code.vpxord(b, zmm30, second);
-                Code.vpsrlw(c, a, 4);
-                Code.vpsrlw(d, b, 4);
-                Code.vpandd(a, a, zmm31);
-                Code.vpandd(b, b, zmm31);
-                Code.vpandd(c, c, zmm31);
-                Code.vpandd(d, d, zmm31);
-                Dot(shape, 2 * block, a, b);
-                Dot(shape, (2 * block) + 1, c, d);
-                break;
-            case (_, PanelWeights.Int8):
-                Words(shape, 2 * block, first, second, 8, 8, a, b);
-                Words(shape, (2 * block) + 1, first, second, 0, 8, c, d);
-                break;
-            default:
-                Words(shape, 4 * block, first, second, 12, 12, a, b);
-                Words(shape, (4 * block) + 1, first, second, 8, 12, c, d);
-                Words(shape, (4 * block) + 2, first, second, 4, 12, a, b);
-                Words(shape, (4 * block) + 3, first, second, 0, 12, c, d);
-                break;
-        }
-    }
-
-    // Shifts widen a part of each word to all of it.
-    private void Words(
-        TileShape shape, int lane, AssemblerMemoryOperand first, AssemblerMemoryOperand second, byte left, byte right,
-        AssemblerRegisterZMM a, AssemblerRegisterZMM b)
-    {
-        if (left == 0)
-        {
-            Code.vpsraw(a, first, right);
-            Code.vpsraw(b, second, right);
-        }
-        else
-        {
-            Code.vpsllw(a, first, left);
-            Code.vpsllw(b, second, left);
-            Code.vpsraw(a, a, right);
-            Code.vpsraw(b, b, right);
+            LoadHead(FirstWeight, begin);
         }
 
-        Dot(shape, lane, a, b);
-    }
-
-    private void Dot(TileShape shape, int lane, AssemblerRegisterZMM a, AssemblerRegisterZMM b)
-    {
-        for (int token = 0; token < shape.Tokens; token++)
-        {
-            AssemblerRegisterZMM x = Vector(FirstToken + (token % 2));
-            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(token);
-            Code.vpbroadcastd(x, __dword_ptr[Tokens + (((lane * shape.Stride) + token) * sizeof(float))]);
-            if (IsBytes)
-            {
-                Code.vpdpbusd(first, a, x);
-                Code.vpdpbusd(second, b, x);
-            }
-            else
-            {
-                Code.vpdpwssd(first, a, x);
-                Code.vpdpwssd(second, b, x);
-            }
-        }
+        Scale(shape, room ?? FirstWeight);
     }
 
     // Two vectors of scales, then two of offsets where there are any.
@@ -238,17 +168,11 @@ internal sealed class IntegerTile(Assembler assembler, TileConvention convention
         }
     }
 
-    private void Scale(TileShape shape, int begin)
+    private void Scale(TileShape shape, int head)
     {
-        int head = shape.Tokens <= FewTokens ? FirstSpare : FirstWeight;
-        if (head == FirstWeight)
-        {
-            LoadHead(head, begin);
-        }
-
         for (int token = 0; token < shape.Tokens; token++)
         {
-            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(token);
+            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(shape, token);
             AssemblerRegisterZMM x = Vector(FirstToken + (token % 2));
             Code.vbroadcastss(x, __dword_ptr[Tokens + NumberAt(shape, token, 0)]);
             Code.vcvtdq2ps(first, first);

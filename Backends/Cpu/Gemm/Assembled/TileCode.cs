@@ -93,7 +93,9 @@ internal unsafe class TileCode
             DotProduct.BFloat16Matrices => new AmxTile(assembler, convention),
             DotProduct.BFloat16 => new BFloat16Tile(assembler, convention),
             _ when IsOfMatrices(form, shape) => new IntegerMatrixTile(assembler, convention, form),
-            _ => new IntegerTile(assembler, convention, form.OfVectors),
+            DotProduct.Bytes or DotProduct.ByteMatrices => new ByteTile(assembler, convention, form.OfVectors),
+            _ when shape.Stride <= SplitWordTile.MostTokens => new SplitWordTile(assembler, convention, form.OfVectors),
+            _ => new WordTile(assembler, convention, form.OfVectors),
         };
         tile.Assemble(shape);
         return MachineCode.Of(assembler);

@@ -1,6 +1,7 @@
 using NativeFfn.Backends.Cpu.Gemm.Managed;
 using NativeFfn.Backends.Cpu.Gemm.Sgemm;
 using NativeFfn.Backends.Cpu.Memory;
+using NativeFfn.Backends.Cpu.Rows;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Autotuning;
 
@@ -72,7 +73,7 @@ internal sealed unsafe class GemmTrial : IGemmTrial
         var packed = new TokenPanels(_grouped, tiles, PanelFormat.PaddedColumns(_columns), _kernel.Form);
         for (int tile = 0; tile < tiles.Count; tile++)
         {
-            packed.WriteRows(tile, _input + ((long)tiles.FirstToken(tile) * _columns), _columns, _columns, _kernel.ColumnOrder);
+            packed.WriteRows(tile, new RowSelection(_input + ((long)tiles.FirstToken(tile) * _columns), _columns), _columns, _kernel.ColumnOrder);
         }
 
         int columnGroups = PanelFormat.Groups(_columns);

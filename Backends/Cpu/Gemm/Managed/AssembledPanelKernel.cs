@@ -31,7 +31,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     protected override int StepsOfGroup => _tile.Product == DotProduct.BFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
     // What is widened has to stay in cache.
-    public override int BlockGroupsOf(int tokens) => _isOfMatrices ? BlockGroups : base.BlockGroupsOf(tokens);
+    public override int GroupsAtATime => _isOfMatrices ? BlockGroups : base.GroupsAtATime;
 
     /// <summary>The best instruction here for tokens of a type, or the one that is missing; null where those are multiplied as floats.</summary>
     public static DotProduct? ProductOf(TokenType tokens) => tokens switch
@@ -79,7 +79,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     {
         DotProduct.BFloat16 => TokenForm.BFloat16,
         DotProduct.BFloat16Matrices => TokenForm.BFloat16ByToken,
-        DotProduct.Words => TokenForm.Words,
+        DotProduct.Words => TokenForm.SplitWords(SplitWordTile.MostTokens),
         DotProduct.Bytes => (tile.Weights == PanelWeights.Int8 ? TokenForm.BytesForBytes : TokenForm.BytesForHalves) with { Parts = tile.Parts },
         _ => FormOf(tile.OfVectors) with { FewestByToken = IntegerMatrixTile.FewestTokens },
     };

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using NativeFfn.Backends.Cpu.Rows;
 using NativeFfn.Backends.Encodings;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
@@ -50,7 +51,7 @@ internal sealed unsafe class DecodedPanelKernel(WeightEncoding encoding, PanelKe
                 decoded[known..].Clear();
             }
 
-            Interleaving.Interleave(rows, pieceColumns, Rows, count, destination + ((long)group * PanelFormat.GroupColumns * stride), checked((int)stride), Rows);
+            Interleaving.Interleave(new RowSelection(rows, pieceColumns), Rows, count, destination + ((long)group * PanelFormat.GroupColumns * stride), checked((int)stride), Rows);
         }
     }
 

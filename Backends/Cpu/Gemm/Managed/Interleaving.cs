@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
 using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
+using NativeFfn.Backends.Cpu.Rows;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
@@ -10,29 +11,28 @@ internal static unsafe class Interleaving
 {
     /// <summary>destination[column · size + row] = rows[row][column], and zero from count to filled.</summary>
     /// <param name="rows">The rows.</param>
-    /// <param name="stride">Elements from one row to the next.</param>
     /// <param name="count">Rows; at most <paramref name="size"/>.</param>
     /// <param name="columns">Columns.</param>
     /// <param name="destination">Receives size · columns elements.</param>
     /// <param name="size">Elements from one column to the next.</param>
     /// <param name="filled">Elements of a column that are written; at most <paramref name="size"/>.</param>
-    public static void Interleave(float* rows, long stride, int count, int columns, float* destination, int size, int filled)
+    public static void Interleave(RowSelection rows, int count, int columns, float* destination, int size, int filled)
     {
         if (size == 1)
         {
-            new ReadOnlySpan<float>(rows, columns).CopyTo(new Span<float>(destination, columns));
+            new ReadOnlySpan<float>(rows[0], columns).CopyTo(new Span<float>(destination, columns));
             return;
         }
 
         int row = 0;
         for (; row <= count - 4; row += 4)
         {
-            FourRows(rows + (row * stride), stride, columns, destination + row, size);
+            FourRows(rows[row], rows[row + 1], rows[row + 2], rows[row + 3], columns, destination + row, size);
         }
 
         for (; row < count; row++)
         {
-            float* source = rows + (row * stride);
+            float* source = rows[row];
             float* target = destination + row;
             for (int column = 0; column < columns; column++, target += size)
             {
@@ -50,11 +50,8 @@ internal static unsafe class Interleaving
         }
     }
 
-    private static void FourRows(float* row0, long stride, int columns, float* destination, int size)
+    private static void FourRows(float* row0, float* row1, float* row2, float* row3, int columns, float* destination, int size)
     {
-        float* row1 = row0 + stride;
-        float* row2 = row1 + stride;
-        float* row3 = row2 + stride;
         int column = 0;
         for (; column <= columns - 4; column += 4, destination += 4 * size)
         {

@@ -86,9 +86,9 @@ internal sealed unsafe class PanelGemm : IGemm
         TokenPanels panels = Tokens(chunk, group, 0);
         for (int tile = region.FirstRow; tile < region.EndRow; tile++)
         {
-            Matrix rows = Prologue.Collect(chunk, group, group.Tiles.FirstToken(tile), group.Tiles.TokensOf(tile), room);
+            RowSelection rows = Prologue.Collect(chunk, group, group.Tiles.FirstToken(tile), group.Tiles.TokensOf(tile), room);
             long start = chunk.Now();
-            panels.WriteRows(tile, rows.Pointer, rows.Stride, width, group.Network.Weights[0].ColumnOrder);
+            panels.WriteRows(tile, rows, width, group.Network.Weights[0].ColumnOrder);
             chunk.Add(FfnStep.Gemm, start);
         }
     }
@@ -160,7 +160,7 @@ internal sealed unsafe class PanelGemm : IGemm
             }
 
             long start = chunk.Now();
-            hidden.WriteRows(tile, gate.Row(first), gate.Stride, shape.Width, group.Network.Weights[1].ColumnOrder);
+            hidden.WriteRows(tile, new RowSelection(gate.From(first), default), shape.Width, group.Network.Weights[1].ColumnOrder);
             chunk.Add(FfnStep.Activation, start);
         }
     }
@@ -243,7 +243,7 @@ internal sealed unsafe class PanelGemm : IGemm
         int width = weights.Shape.InputWidth;
         TokenPanels input = Tokens(chunk, group, stage);
         int columnGroups = PanelFormat.Groups(width);
-        int most = weights.KernelOf(firstPanel % projections).BlockGroupsOf(group.Tokens);
+        int most = weights.KernelOf(firstPanel % projections).GroupsAtATime;
         byte* read = Block(weights, firstPanel, 0);
         for (int block = 0; block < columnGroups; block += most)
         {
@@ -347,7 +347,7 @@ internal sealed unsafe class PanelGemm : IGemm
                     rows = together;
                 }
 
-                hidden.Write(tile, column, rows, step, count);
+                hidden.Write(tile, column, new RowSelection(rows, step), count);
             }
 
             if (end == width)

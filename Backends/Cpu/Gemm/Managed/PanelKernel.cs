@@ -21,8 +21,11 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     /// </summary>
     public const int BlockGroups = 16;
 
-    /// <summary>The same for integers of few tokens, whose rows stay in the first-level cache: 2048 columns of 4 tokens take 18 KiB.</summary>
-    private const int BlockGroupsOfFew = 4 * BlockGroups;
+    /// <summary>
+    /// The same for integers, which are a quarter and an eighth of float32: 2048 columns of a panel and of a tile's tokens take 72 + 55 KiB at the most.
+    /// Sums go on where they were, with the same bits.
+    /// </summary>
+    private const int BlockGroupsOfIntegers = 4 * BlockGroups;
 
     /// <summary>Columns of a block.</summary>
     public const int BlockColumns = BlockGroups * PanelFormat.GroupColumns;
@@ -87,8 +90,8 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
             _ => OfIntegers<Float32Scales<TSimd, TVector>, TSimd, TVector>(encoding, tokens),
         };
 
-    /// <summary>Groups of columns that so many tokens are multiplied by at a time. Floats are added up by blocks of one size, that bits be the same.</summary>
-    public virtual int BlockGroupsOf(int tokens) => Form.Largest > 0 && tokens <= UnaidedTokens ? BlockGroupsOfFew : BlockGroups;
+    /// <summary>Groups of columns that are multiplied at a time.</summary>
+    public virtual int GroupsAtATime => Form.Largest > 0 ? BlockGroupsOfIntegers : BlockGroups;
 
     /// <summary>How tokens are cut into tiles for the kernel.</summary>
     public TokenTiles Tile(int tokens) => new(tokens, MostTokens);

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
+using NativeFfn.Backends.Cpu.Rows;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
@@ -8,14 +9,13 @@ internal static unsafe class RoundedRows
 {
     /// <summary>Writes neighbouring groups of a tile.</summary>
     /// <param name="rows">The tokens' rows, from the first group on.</param>
-    /// <param name="stride">Elements from one row to the next.</param>
     /// <param name="tokens">Tokens; at most <paramref name="size"/>, the rest of which is written as zeros.</param>
     /// <param name="columns">Columns; zeros fill the last group.</param>
     /// <param name="form">How they lie; not float32.</param>
     /// <param name="destination">The tile's first group.</param>
     /// <param name="size">Tokens of the tile.</param>
     [SkipLocalsInit]
-    public static void Write(float* rows, long stride, int tokens, int columns, TokenForm form, float* destination, int size)
+    public static void Write(RowSelection rows, int tokens, int columns, TokenForm form, float* destination, int size)
     {
         const int width = PanelFormat.GroupColumns;
         int elements = form.GroupElements;
@@ -27,7 +27,7 @@ internal static unsafe class RoundedRows
             int count = Math.Min(width, columns - column);
             for (int token = 0; token < tokens; token++)
             {
-                float* row = rows + (token * stride) + column;
+                float* row = rows[token] + column;
                 if (count < width)
                 {
                     new Span<float>(last, width).Clear();
@@ -42,7 +42,7 @@ internal static unsafe class RoundedRows
                 }
                 else
                 {
-                    IntegerRows.Write(row, form, isByToken, group);
+                    IntegerRows.Write(row, form, size, group);
                 }
             }
 
@@ -52,7 +52,7 @@ internal static unsafe class RoundedRows
             }
             else
             {
-                Interleaving.Interleave(groups, elements, tokens, elements, destination, size, size);
+                Interleaving.Interleave(new RowSelection(groups, elements), tokens, elements, destination, size, size);
             }
         }
     }
@@ -67,6 +67,6 @@ internal static unsafe class RoundedRows
 
         float* numbers = destination + (size * form.Lanes);
         new Span<float>(destination + (tokens * form.Lanes), (size - tokens) * form.Lanes).Clear();
-        Interleaving.Interleave(groups + form.Lanes, form.GroupElements, tokens, form.Numbers, numbers, size, size);
+        Interleaving.Interleave(new RowSelection(groups + form.Lanes, form.GroupElements), tokens, form.Numbers, numbers, size, size);
     }
 }

@@ -22,7 +22,8 @@ internal enum TokenType
 /// <remarks>
 /// But for float32, elements lie in lanes of 32 bits, several columns of one token in a lane. A group of a tile is its lanes, each for token after
 /// token, or, in tiles of some tokens on, its tokens, each lane after lane: integers then are bytes in the order of <see cref="BytesForBytes"/>, and those
-/// of 16 bits first the signed upper bytes, then the unsigned lower ones. Behind integers come a scale a token, then scale · Σ integers a token, for weights
+/// of 16 bits first the signed upper bytes, then the unsigned lower ones. In the smallest tiles those of 16 bits may be split as well, into lanes of signed upper
+/// bytes and then of signed lower ones in the order of <see cref="BytesForHalves"/>. Behind integers come a scale a token, then scale · Σ integers a token, for weights
 /// with an offset, and for weights that count from elsewhere than zero the integer -zero · Σ integers a token, for each part of the group with
 /// scales of its own.
 /// </remarks>
@@ -31,7 +32,8 @@ internal enum TokenType
 /// <param name="Zero">What weights count from as they are multiplied: weight = scale · (integer - zero).</param>
 /// <param name="Parts">Parts of a group, 1 or 2, whose sums are told apart where weights count from elsewhere than zero.</param>
 /// <param name="FewestByToken">Tokens from which on a tile has the lanes of a token side by side in a group; 0 for none.</param>
-internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1, int FewestByToken = 0)
+/// <param name="MostSplit">Tokens up to which a tile has integers of 16 bits split; 0 for none.</param>
+internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, int Parts = 1, int FewestByToken = 0, int MostSplit = 0)
 {
     // What unsigned halves of bytes, and bytes, have for zero.
     private const int ZeroOfHalves = 8;
@@ -47,7 +49,10 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, 
     public static TokenForm BFloat16ByToken => BFloat16 with { FewestByToken = 1 };
 
     /// <summary>Two words of 16 bits in a lane: columns 2i and 2i + 1 in lane i.</summary>
-    public static TokenForm Words => new(PanelFormat.GroupColumns / 2, short.MaxValue);
+    public static TokenForm Words => new(PanelFormat.GroupColumns / 2, TokenRounding.LargestWord);
+
+    /// <summary>The same, but bytes in tiles of up to so many tokens, with what weights of both 4 and 8 bits and any parts need.</summary>
+    public static TokenForm SplitWords(int most) => Words with { Zero = ZeroOfBytes, Parts = 2, MostSplit = most };
 
     /// <summary>The same of integers of 8 bits, for kernels that have no faster way to multiply those.</summary>
     public static TokenForm NarrowWords => Words with { Largest = sbyte.MaxValue };
@@ -81,6 +86,9 @@ internal readonly record struct TokenForm(int Lanes, int Largest, int Zero = 0, 
     /// <summary>Whether a tile of so many tokens has the lanes of a token side by side.</summary>
     public bool IsByToken(int size) => FewestByToken > 0 && size >= FewestByToken;
 
+    /// <summary>Whether a tile of so many tokens has upper and lower bytes apart.</summary>
+    public bool IsSplit(int size) => size <= MostSplit && !IsByToken(size);
+
     /// <summary>Numbers behind a group's integers.</summary>
     /// <param name="zero">What weights count from.</param>
     /// <param name="parts">Parts of the group.</param>
@@ -97,7 +105,7 @@ internal static class TokenTypes
     public static TokenType Of(FfnPrecision precision) => TokenRounding.LargestOf(precision) switch
     {
         _ when precision == FfnPrecision.BFloat16 => TokenType.BFloat16,
-        short.MaxValue => TokenType.Int16,
+        TokenRounding.LargestWord => TokenType.Int16,
         sbyte.MaxValue => TokenType.Int8,
         _ => TokenType.Float32,
     };

@@ -1,4 +1,5 @@
 using System.Runtime.CompilerServices;
+using NativeFfn.Backends.Cpu.Rows;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 
@@ -19,33 +20,31 @@ internal readonly unsafe struct TokenPanels(float* pointer, TokenTiles tiles, lo
     /// <param name="tile">The tile.</param>
     /// <param name="firstColumn">The first column written.</param>
     /// <param name="rows">The tile's rows, from that column on.</param>
-    /// <param name="stride">Elements from one row to the next.</param>
     /// <param name="count">Columns.</param>
-    public void Write(int tile, long firstColumn, float* rows, long stride, int count)
+    public void Write(int tile, long firstColumn, RowSelection rows, int count)
     {
         int size = Tiles.Size(tile);
         if (form.IsFloat)
         {
-            Interleaving.Interleave(rows, stride, Tiles.TokensOf(tile), count, At(tile, firstColumn), size, size);
+            Interleaving.Interleave(rows, Tiles.TokensOf(tile), count, At(tile, firstColumn), size, size);
         }
         else
         {
-            RoundedRows.Write(rows, stride, Tiles.TokensOf(tile), count, form, At(tile, firstColumn), size);
+            RoundedRows.Write(rows, Tiles.TokensOf(tile), count, form, At(tile, firstColumn), size);
         }
     }
 
     /// <summary>Writes a tile from whole rows, in the order of columns that the kernels want.</summary>
     /// <param name="tile">The tile.</param>
     /// <param name="rows">The tile's rows.</param>
-    /// <param name="stride">Elements from one row to the next.</param>
     /// <param name="width">Columns.</param>
     /// <param name="order">The order; null for the rows' own.</param>
     [SkipLocalsInit]
-    public void WriteRows(int tile, float* rows, long stride, int width, ReadOnlySpan<int> order)
+    public void WriteRows(int tile, RowSelection rows, int width, ReadOnlySpan<int> order)
     {
         if (order.IsEmpty)
         {
-            Write(tile, 0, rows, stride, width);
+            Write(tile, 0, rows, width);
         }
 
         float* group = stackalloc float[Tiles.Size(tile) * PanelFormat.GroupColumns];
@@ -54,14 +53,14 @@ internal readonly unsafe struct TokenPanels(float* pointer, TokenTiles tiles, lo
             ReadOnlySpan<int> columns = order.Slice(first, Math.Min(PanelFormat.GroupColumns, order.Length - first));
             for (int token = 0; token < Tiles.TokensOf(tile); token++)
             {
-                float* row = rows + (token * stride);
+                float* row = rows[token];
                 for (int i = 0; i < columns.Length; i++)
                 {
                     group[(token * PanelFormat.GroupColumns) + i] = row[columns[i]];
                 }
             }
 
-            Write(tile, first, group, PanelFormat.GroupColumns, columns.Length);
+            Write(tile, first, new RowSelection(group, PanelFormat.GroupColumns), columns.Length);
         }
 
         Clear(tile, width);

@@ -67,8 +67,8 @@ internal abstract unsafe class LibraryGemm(IMatrixProduct? library) : IGemm
         var packed = new Matrix(chunk.Rows(group, 0), NativeBuffer.Align(group.Network.InputWidth));
         for (int row = region.FirstRow; row < region.EndRow; row++)
         {
-            Matrix collected = Prologue.Collect(chunk, group, row, 1, packed.From(row));
-            RowKernel.Copy(packed.Row(row), collected.Pointer, group.Network.InputWidth);
+            RowSelection collected = Prologue.Collect(chunk, group, row, 1, packed.From(row));
+            RowKernel.Copy(packed.Row(row), collected[0], group.Network.InputWidth);
         }
     }
 

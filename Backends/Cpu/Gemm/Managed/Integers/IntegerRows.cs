@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace NativeFfn.Backends.Cpu.Gemm.Managed.Integers;
 
@@ -20,9 +21,9 @@ internal static unsafe class IntegerRows
     /// <summary>Writes a group of a token.</summary>
     /// <param name="row">Its <see cref="PanelFormat.GroupColumns"/> elements.</param>
     /// <param name="form">How integers lie.</param>
-    /// <param name="isByToken">Whether those of a token lie side by side.</param>
+    /// <param name="size">Tokens of the tile.</param>
     /// <param name="group">Receives <see cref="TokenForm.GroupElements"/>.</param>
-    public static void Write(float* row, TokenForm form, bool isByToken, float* group)
+    public static void Write(float* row, TokenForm form, int size, float* group)
     {
         Vector256<float> a = Vector256.Load(row), b = Vector256.Load(row + 8), c = Vector256.Load(row + 16), d = Vector256.Load(row + 24);
         (float scale, float inverse) = Scale(a, b, c, d, form.Largest);
@@ -30,13 +31,16 @@ internal static unsafe class IntegerRows
         Vector256<short> low = Vector256.NarrowWithSaturation(ia, ib), high = Vector256.NarrowWithSaturation(ic, id);
         if (form.IsBytes)
         {
-            StoreBytes(Vector256.NarrowWithSaturation(low, high).AsByte(), form.IsForHalves && !isByToken ? ByHalves : ByBytes, (byte*)group);
+            StoreBytes(Vector256.NarrowWithSaturation(low, high).AsByte(), form.IsForHalves && !form.IsByToken(size) ? ByHalves : ByBytes, (byte*)group);
         }
-        else if (isByToken)
+        else if (form.IsByToken(size))
         {
-            Vector256<ushort> lower = Vector256.Create((ushort)byte.MaxValue);
-            StoreBytes(Vector256.Narrow(low.AsUInt16() >>> BitsOfByte, high.AsUInt16() >>> BitsOfByte), ByBytes, (byte*)group);
-            StoreBytes(Vector256.Narrow(low.AsUInt16() & lower, high.AsUInt16() & lower), ByBytes, (byte*)group + Vector256<byte>.Count);
+            StoreSplit(low, high, Vector256<short>.Zero, ByBytes, (byte*)group);
+        }
+        else if (form.IsSplit(size))
+        {
+            // What lower bytes with a sign may be short of.
+            StoreSplit(low, high, Vector256.Create((short)128), ByHalves, (byte*)group);
         }
         else
         {
@@ -64,6 +68,15 @@ internal static unsafe class IntegerRows
         }
     }
 
+    // Upper bytes of words, to which something is added, then lower ones.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void StoreSplit(Vector256<short> low, Vector256<short> high, Vector256<short> added, Vector128<byte> order, byte* destination)
+    {
+        Vector256<ushort> lower = Vector256.Create((ushort)byte.MaxValue);
+        StoreBytes(Vector256.Narrow((low + added).AsUInt16() >>> BitsOfByte, (high + added).AsUInt16() >>> BitsOfByte), order, destination);
+        StoreBytes(Vector256.Narrow(low.AsUInt16() & lower, high.AsUInt16() & lower), order, destination + Vector256<byte>.Count);
+    }
+
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void StoreBytes(Vector256<byte> bytes, Vector128<byte> order, byte* destination)
     {
@@ -87,7 +100,9 @@ internal static unsafe class IntegerRows
             : (0, 0);
     }
 
-    // Of what is not finite any integer will do.
+    // To nearest even, which one instruction of x86 does. Of what is not finite any integer will do.
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector256<int> Round(Vector256<float> values, float inverse) => Vector256.ConvertToInt32Native(Vector256.Round(values * inverse));
+    private static Vector256<int> Round(Vector256<float> values, float inverse) => Avx.IsSupported
+        ? Avx.ConvertToVector256Int32(values * inverse)
+        : Vector256.ConvertToInt32Native(Vector256.Round(values * inverse));
 }
