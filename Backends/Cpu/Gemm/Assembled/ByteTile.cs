@@ -16,9 +16,6 @@ internal class ByteTile(Assembler assembler, TileConvention convention, TileForm
     private const uint HalfByteSigns = 0x8888_8888;
     private const uint LowHalves = 0x0F0F_0F0F;
 
-    // So few tokens leave registers for a group's scales and offsets.
-    private const int FewTokens = 4;
-
     /// <summary>Flips the sign of each weight.</summary>
     protected static AssemblerRegisterZMM Signs => Vector(FirstConstant);
 
@@ -40,8 +37,6 @@ internal class ByteTile(Assembler assembler, TileConvention convention, TileForm
             Broadcast(Low, LowHalves);
         }
     }
-
-    protected override int? HeadRoom(TileShape shape) => shape.Tokens <= FewTokens ? FirstInteger(shape) + (2 * FewTokens) : null;
 
     protected override void StartIntegers(TileShape shape, int part)
     {

@@ -49,7 +49,7 @@ internal sealed class IntegerMatrixTile(Assembler assembler, TileConvention conv
     private int TokenBytes => _planes * GroupColumns;
 
     // Behind the integers: the scale, scale · Σ integers, and what the smaller tiles, by vectors, start from.
-    private int GroupBytes(TileShape shape) => shape.Tokens * (TokenBytes + ((_planes == 1 ? 2 + _parts : SplitWordTile.NumbersOfWords) * sizeof(float)));
+    private int GroupBytes(TileShape shape) => shape.Tokens * (TokenBytes + ((_planes == 1 ? 2 + _parts : IntegerTile.NumbersOfWords) * sizeof(float)));
 
     /// <summary>Configures registers for a shape: sums of each byte and half, tokens of each byte, and both halves of a panel.</summary>
     public static byte[] Configuration(TileForm form, TileShape shape)

@@ -13,6 +13,12 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 /// <param name="form">What is multiplied.</param>
 internal abstract class IntegerTile(Assembler assembler, TileConvention convention, TileForm form) : TileAssembler(assembler, convention)
 {
+    /// <summary>Lanes of a token of words in a group: two words each, or of upper bytes and then of lower ones.</summary>
+    public const int LanesOfWords = 16;
+
+    /// <summary>Numbers of a token of words: beside scale and scale · Σ integers what bytes' accumulators start from, for both halves of the group.</summary>
+    public const int NumbersOfWords = FirstStart + 2;
+
     /// <summary>Where weights are while they are multiplied, in turns.</summary>
     protected const int FirstWeight = 24;
 
@@ -27,6 +33,9 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
 
     private const int GroupColumns = 32;
     private const int MostTokens = 6;
+
+    // So few tokens leave registers for a group's scales and offsets.
+    private const int FewTokens = 4;
 
     /// <summary>What is multiplied.</summary>
     protected TileForm Form => form;
@@ -110,7 +119,7 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
     protected virtual int FirstInteger(TileShape shape) => 2 * MostTokens;
 
     /// <summary>Where a group's scales and offsets wait until they are used, so that memory is read from end to end; null where there is no room.</summary>
-    protected abstract int? HeadRoom(TileShape shape);
+    protected virtual int? HeadRoom(TileShape shape) => shape.Tokens <= FewTokens ? FirstInteger(shape) + (2 * FewTokens) : null;
 
     /// <summary>The accumulators of a token.</summary>
     protected (AssemblerRegisterZMM First, AssemblerRegisterZMM Second) Integers(TileShape shape, int token) =>

@@ -17,12 +17,6 @@ internal sealed class SplitWordTile(Assembler assembler, TileConvention conventi
     /// <summary>Tokens of the largest tile.</summary>
     public const int MostTokens = 4;
 
-    /// <summary>Lanes of a token of words in a group: of upper bytes, then of lower ones, or of two words each.</summary>
-    public const int LanesOfWords = 16;
-
-    /// <summary>Numbers of a token of words: beside scale and scale · Σ integers what accumulators start from, for both halves of the group.</summary>
-    public const int NumbersOfWords = FirstStart + 2;
-
     private const int BitsOfByte = 8;
     private const uint LowBytes = 0x00FF_00FF;
 

@@ -9,16 +9,13 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 /// <param name="form">What is multiplied.</param>
 internal sealed class WordTile(Assembler assembler, TileConvention convention, TileForm form) : IntegerTile(assembler, convention, form)
 {
-    protected override int Lanes => SplitWordTile.LanesOfWords;
+    protected override int Lanes => LanesOfWords;
 
-    protected override int Numbers => SplitWordTile.NumbersOfWords;
+    protected override int Numbers => NumbersOfWords;
 
     protected override void LoadConstants()
     {
     }
-
-    // The smallest tiles are those of SplitWordTile.
-    protected override int? HeadRoom(TileShape shape) => null;
 
     protected override void StartIntegers(TileShape shape, int part)
     {
