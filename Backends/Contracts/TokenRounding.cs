@@ -6,8 +6,11 @@ namespace NativeFfn;
 /// </summary>
 internal static class TokenRounding
 {
-    /// <summary>The largest integer of 16 bits: its upper and its lower byte may both have a sign of their own.</summary>
-    public const int LargestWord = (256 * sbyte.MaxValue) + sbyte.MaxValue;
+    /// <summary>
+    /// The largest integer of 16 bits: up to there upper and lower bytes may both have a sign of their own, and rows whose largest element is a power of two
+    /// keep it, as a multiple of 127 by such.
+    /// </summary>
+    public const int LargestWord = 256 * sbyte.MaxValue;
 
     // Elements to a scale.
     private const int Group = 32;

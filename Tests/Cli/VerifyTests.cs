@@ -44,8 +44,8 @@ public sealed class VerifyTests
             double lost = row.GetProperty("quantizationError").GetDouble();
             Assert.That(lost, lossless ? Is.Zero : Is.Positive);
 
-            // 1e-6 + 2⁻²⁴ · √72 + 4 · e, to which rows of 16-bit integers add √(32 / 12) / 32639, and those of bfloat16 2⁻⁹
-            double rows = precision switch { "int8" => Math.Sqrt(32 / 12.0) / 32639, "bf16" => 1.0 / 512, _ => 0 };
+            // 1e-6 + 2⁻²⁴ · √72 + 4 · e, to which rows of 16-bit integers add √(32 / 12) / 32512, and those of bfloat16 2⁻⁹
+            double rows = precision switch { "int8" => Math.Sqrt(32 / 12.0) / 32512, "bf16" => 1.0 / 512, _ => 0 };
             Assert.That(row.GetProperty("tolerance").GetDouble(), Is.EqualTo(1.505764e-6 + (4 * (lost + rows))).Within(1e-11));
             Assert.That(row.GetProperty("relativeL2").GetDouble(), Is.GreaterThanOrEqualTo(lost / 20), "the precision was used");
         }

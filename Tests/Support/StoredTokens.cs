@@ -17,7 +17,7 @@ internal static class StoredTokens
     /// <summary>The largest integer; 0 where rows stay floats.</summary>
     public static int Largest(FfnPrecision precision) => precision switch
     {
-        FfnPrecision.Int8 or FfnPrecision.Int4 => 32639,
+        FfnPrecision.Int8 or FfnPrecision.Int4 => 32512,
         FfnPrecision.W8A8 or FfnPrecision.W4A8 => 127,
         _ => 0,
     };

@@ -19,7 +19,7 @@ internal class ByteTile(Assembler assembler, TileConvention convention, TileForm
     /// <summary>Flips the sign of each weight.</summary>
     protected static AssemblerRegisterZMM Signs => Vector(FirstConstant);
 
-    protected override int Lanes => 8;
+    protected override int Lanes => GroupColumns / 4;
 
     protected override int Numbers => FirstStart + Form.Parts;
 
@@ -75,16 +75,6 @@ internal class ByteTile(Assembler assembler, TileConvention convention, TileForm
         Dot(shape, (2 * block) + 1, c, d);
     }
 
-    /// <summary>Multiplies a lane of both halves of the rows by all tokens.</summary>
-    protected virtual void Dot(TileShape shape, int lane, AssemblerRegisterZMM a, AssemblerRegisterZMM b)
-    {
-        for (int token = 0; token < shape.Tokens; token++)
-        {
-            AssemblerRegisterZMM x = Vector(FirstToken + (token % 2));
-            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(shape, token);
-            BroadcastLane(x, shape, lane, token);
-            Code.vpdpbusd(first, a, x);
-            Code.vpdpbusd(second, b, x);
-        }
-    }
+    protected override void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerRegisterZMM token) =>
+        Code.vpdpbusd(sums, weights, token);
 }

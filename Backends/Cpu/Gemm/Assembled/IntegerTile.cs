@@ -14,10 +14,13 @@ namespace NativeFfn.Backends.Cpu.Gemm.Assembled;
 internal abstract class IntegerTile(Assembler assembler, TileConvention convention, TileForm form) : TileAssembler(assembler, convention)
 {
     /// <summary>Lanes of a token of words in a group: two words each, or of upper bytes and then of lower ones.</summary>
-    public const int LanesOfWords = 16;
+    public const int LanesOfWords = GroupColumns / 2;
 
     /// <summary>Numbers of a token of words: beside scale and scale · Σ integers what bytes' accumulators start from, for both halves of the group.</summary>
     public const int NumbersOfWords = FirstStart + 2;
+
+    /// <summary>Columns of a group.</summary>
+    protected const int GroupColumns = 32;
 
     /// <summary>Where weights are while they are multiplied, in turns.</summary>
     protected const int FirstWeight = 24;
@@ -31,7 +34,6 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
     /// <summary>The first number that accumulators start from: behind the scale and scale · Σ integers.</summary>
     protected const int FirstStart = 2;
 
-    private const int GroupColumns = 32;
     private const int MostTokens = 6;
 
     // So few tokens leave registers for a group's scales and offsets.
@@ -109,6 +111,22 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
     /// <param name="block">The block, counted over the group.</param>
     /// <param name="at">Where it is behind <see cref="TileAssembler.Weights"/>.</param>
     protected abstract void Multiply(TileShape shape, int block, int at);
+
+    /// <summary>Adds the products of a lane to sums of integers, by the instruction of these tiles.</summary>
+    protected abstract void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerRegisterZMM token);
+
+    /// <summary>Multiplies a lane of both halves of the rows by all tokens.</summary>
+    protected virtual void Dot(TileShape shape, int lane, AssemblerRegisterZMM a, AssemblerRegisterZMM b)
+    {
+        for (int token = 0; token < shape.Tokens; token++)
+        {
+            AssemblerRegisterZMM x = Vector(FirstToken + (token % 2));
+            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(shape, token);
+            BroadcastLane(x, shape, lane, token);
+            MultiplyAdd(first, a, x);
+            MultiplyAdd(second, b, x);
+        }
+    }
 
     /// <summary>Brings what was multiplied apart together.</summary>
     protected virtual void FinishIntegers(TileShape shape)

@@ -91,12 +91,12 @@ internal sealed class SplitWordTile(Assembler assembler, TileConvention conventi
         {
             (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(shape, token);
             BroadcastLane(x, shape, lane, token);
-            Code.vpdpbusd(first, a, x);
-            Code.vpdpbusd(second, b, x);
+            MultiplyAdd(first, a, x);
+            MultiplyAdd(second, b, x);
             (first, second) = Lower(shape, token);
             BroadcastLane(y, shape, base.Lanes + lane, token);
-            Code.vpdpbusd(first, a, y);
-            Code.vpdpbusd(second, b, y);
+            MultiplyAdd(first, a, y);
+            MultiplyAdd(second, b, y);
         }
     }
 

@@ -41,6 +41,9 @@ internal sealed class WordTile(Assembler assembler, TileConvention convention, T
         }
     }
 
+    protected override void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerRegisterZMM token) =>
+        Code.vpdpwssd(sums, weights, token);
+
     // Some bits of each word to all of it.
     private void Widen(AssemblerRegisterZMM vector, int at, int bits, int lane)
     {
@@ -54,17 +57,5 @@ internal sealed class WordTile(Assembler assembler, TileConvention convention, T
 
         Code.vpsllw(vector, weights, (byte)left);
         Code.vpsraw(vector, vector, (byte)(16 - bits));
-    }
-
-    private void Dot(TileShape shape, int lane, AssemblerRegisterZMM a, AssemblerRegisterZMM b)
-    {
-        for (int token = 0; token < shape.Tokens; token++)
-        {
-            AssemblerRegisterZMM x = Vector(FirstToken + (token % 2));
-            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(shape, token);
-            BroadcastLane(x, shape, lane, token);
-            Code.vpdpwssd(first, a, x);
-            Code.vpdpwssd(second, b, x);
-        }
     }
 }

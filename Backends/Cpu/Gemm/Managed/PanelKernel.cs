@@ -22,7 +22,7 @@ internal abstract unsafe class PanelKernel(WeightEncoding encoding, int rows, in
     public const int BlockGroups = 16;
 
     /// <summary>
-    /// The same for integers, which are a quarter and an eighth of float32: 2048 columns of a panel and of a tile's tokens take 72 + 55 KiB at the most.
+    /// The same for integers, which are a quarter and an eighth of float32: 2048 columns of a panel and of a tile's tokens take 72 + 60 KiB at the most.
     /// Sums go on where they were, with the same bits.
     /// </summary>
     private const int BlockGroupsOfIntegers = 4 * BlockGroups;
