@@ -193,10 +193,13 @@ public sealed class AssembledTileTests
 
     private static PanelKernel Assembled(WeightEncoding encoding, TokenType tokens)
     {
-        Require(AssembledPanelKernel.TileOf(encoding, tokens)!.Value.Product);
-        PanelKernel kernel = PanelKernel.Of(encoding, tokens);
-        Assert.That(kernel.Instruction, Is.Not.Null, "what can be assembled is");
-        return kernel;
+        TileForm tile = AssembledPanelKernel.TileOf(encoding, tokens)!.Value;
+        Require(tile.Product);
+        Assert.That(
+            PanelKernel.Of(encoding, tokens).Instruction,
+            DotProducts.WhyUnused(tile.Product) is null ? Is.EqualTo(DotProducts.NameOf(tile.Product)) : Is.Null,
+            "what can be assembled is, unless something is faster");
+        return AssembledPanelKernel.With(encoding, tokens, tile, TileCode.Of(tile));
     }
 
     private static void Require(DotProduct product)

@@ -99,7 +99,7 @@ public sealed class ProductTests
         PanelKernel kernel = PanelKernels.Of(bits, precision);
         if (!kernel.PairsPanels)
         {
-            Assert.That(() => kernel.MultiplyPair(null, null, 0, null, null, null, accumulate: false), Throws.InstanceOf<NotSupportedException>());
+            Assert.That(() => kernel.MultiplyPair(null, null, 0, null, null, null, accumulate: false, null, 0), Throws.InstanceOf<NotSupportedException>());
             return;
         }
 
@@ -112,9 +112,11 @@ public sealed class ProductTests
         int groups = PanelFormat.Groups(columns);
         for (int block = 0; block < groups; block += PanelKernel.BlockGroups)
         {
+            // What is asked for may be anywhere.
             kernel.MultiplyPair(
                 packed.Panel(0) + kernel.BytesOf(block), packed.Panel(1) + kernel.BytesOf(block), Math.Min(PanelKernel.BlockGroups, groups - block),
-                padded.Pointer + (block * PanelFormat.GroupColumns), sums.Pointer, sums.Pointer + kernel.Rows, accumulate: block > 0);
+                padded.Pointer + (block * PanelFormat.GroupColumns), sums.Pointer, sums.Pointer + kernel.Rows, accumulate: block > 0,
+                (byte*)64, kernel.BytesOf(PanelKernel.BlockGroups));
         }
 
         Assert.That(sums.Span.ToArray(), Is.EqualTo(PanelProduct.Of(packed, token)));

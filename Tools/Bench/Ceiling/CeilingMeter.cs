@@ -96,7 +96,7 @@ internal sealed class CeilingMeter : IDisposable
     }
 
     private static DotProduct? ProductOf(FfnPrecision precision) =>
-        AssembledPanelKernel.ProductOf(TokenTypes.Of(precision)) is { } product && DotProducts.WhyNot(product) is null ? product : null;
+        AssembledPanelKernel.ProductOf(TokenTypes.Of(precision)) is { } product && DotProducts.WhyUnused(product) is null ? product : null;
 
     private unsafe void MeasureWith<TVector>(IEnumerable<long> roundBytes)
         where TVector : struct, IVectorRegister<TVector>

@@ -26,7 +26,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
 
     public override PanelKernel Widened => this;
 
-    protected override bool AsksInAnyCase => _tile.Weights == PanelWeights.Int4;
+    protected override bool AsksForFewTokens => base.AsksForFewTokens || _tile.Weights == PanelWeights.Int4;
 
     protected override int StepsOfGroup => _tile.Product == DotProduct.BFloat16 ? PanelFormat.GroupColumns / 2 / BFloat16Tile.PairsOfStep : 1;
 
@@ -58,7 +58,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     /// <param name="tokens">What tokens are while they are multiplied.</param>
     public static PanelKernel? Assemble(WeightEncoding encoding, TokenType tokens)
     {
-        if (TileOf(encoding, tokens) is not { } tile || TileCode.Of(tile) is not { WhyNot: null } code)
+        if (TileOf(encoding, tokens) is not { } tile || DotProducts.WhyUnused(tile.Product) is not null || TileCode.Of(tile) is not { WhyNot: null } code)
         {
             return null;
         }
@@ -93,10 +93,13 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             return new KernelDescription(precision, vectors, null, null);
         }
 
-        TileCode code = TileCode.Of(tile);
-        return code.WhyNot is { } reason
-            ? new KernelDescription(precision, vectors, null, $"{DotProducts.NameOf(tile.Product)}: {reason}")
-            : new KernelDescription(precision, DotProducts.NameOf(tile.Product), code.Time.TotalMilliseconds, null);
+        string instruction = DotProducts.NameOf(tile.Product);
+        if ((DotProducts.WhyUnused(tile.Product) ?? TileCode.Of(tile).WhyNot) is { } reason)
+        {
+            return new KernelDescription(precision, vectors, null, $"{instruction}: {reason}");
+        }
+
+        return new KernelDescription(precision, instruction, TileCode.Of(tile).Time.TotalMilliseconds, null);
     }
 
     public override long BytesOf(int columnGroups) => _panels.BytesOf(columnGroups);

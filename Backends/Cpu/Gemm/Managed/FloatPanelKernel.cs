@@ -33,9 +33,10 @@ internal sealed unsafe class FloatPanelKernel<TElement, TSimd, TVector>(WeightEn
     }
 
     public override void MultiplyPair(
-        byte* weights, byte* other, int columnGroups, float* token, float* sums, float* otherSums, bool accumulate) =>
+        byte* weights, byte* other, int columnGroups, float* token, float* sums, float* otherSums, bool accumulate, byte* next, int nextBytes) =>
         PanelTiles<TElement, TSimd, TVector>.OneByTwo(
-            new PanelColumns(weights, columnGroups), other, token, sums, otherSums, accumulate);
+            new PanelColumns(weights, columnGroups), other, token, next, AsksForFewTokens ? LinesOfStep(nextBytes, columnGroups * StepsOfGroup) : 0,
+            sums, otherSums, accumulate);
 
     public override void Unpack(byte* panel, int columns, int firstGroup, int groups, float* destination, long stride) =>
         UnpackPairs(new PanelColumns(panel + BytesOf(firstGroup), groups), destination, stride);

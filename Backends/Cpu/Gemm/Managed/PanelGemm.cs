@@ -98,7 +98,7 @@ internal sealed unsafe class PanelGemm : IGemm
     {
         // Panels that are multiplied together stay together, unless memory is all that counts.
         int granularity = IsSingle(group, stage) ? Math.Max(ColumnGranularity, 2 * Kernel.Rows / group.Network.Stages[stage].ProjectionCount)
-            : group.Tokens <= PanelKernel.UnaidedTokens ? ColumnGranularity
+            : group.Tokens <= PanelKernel.FewTokens ? ColumnGranularity
             : Math.Max(ColumnGranularity, PanelsAtATime(group) * Kernel.Rows);
         return Slicing.OfProduct(group.Tiles.Count, group.Network.Stages[stage].Width, wanted, granularity, granularity, enough);
     }
@@ -200,7 +200,7 @@ internal sealed unsafe class PanelGemm : IGemm
     {
         // Memory is read from end to end where that is what takes time. Else panels go through their columns together, so that a block
         // of the tokens serves them all while it is in cache.
-        int together = group.Tokens <= PanelKernel.UnaidedTokens ? 1 : panels;
+        int together = group.Tokens <= PanelKernel.FewTokens ? 1 : panels;
         for (int first = 0; first < panels; first += together)
         {
             MultiplyTogether(chunk, group, stage, region, firstPanel + first, together, worker, first);
@@ -223,9 +223,11 @@ internal sealed unsafe class PanelGemm : IGemm
             int panel = firstPanel + (2 * i);
             for (int block = 0; block < groups; block += PanelKernel.BlockGroups)
             {
+                int count = Math.Min(PanelKernel.BlockGroups, groups - block);
+                byte* next = block + count < groups ? Block(weights, panel, block + count) : Block(weights, panel + 2, 0);
                 kernel.MultiplyPair(
-                    Block(weights, panel, block), Block(weights, panel + 1, block), Math.Min(PanelKernel.BlockGroups, groups - block),
-                    token.At(0, (long)block * PanelFormat.GroupColumns), sums, sums + apart, accumulate: block > 0);
+                    Block(weights, panel, block), Block(weights, panel + 1, block), count, token.At(0, (long)block * PanelFormat.GroupColumns),
+                    sums, sums + apart, accumulate: block > 0, next, kernel.BytesOf(block, count));
             }
         }
 

@@ -48,16 +48,22 @@ internal static unsafe class PanelTiles<TElement, TSimd, TVector>
     /// <param name="columns">The first panel's columns, which have no scales.</param>
     /// <param name="other">The second panel's columns, as many.</param>
     /// <param name="token">The token, from the first of the columns on.</param>
+    /// <param name="next">What the first panel's place is to be asked for; the second's is as far behind it as the panels are apart.</param>
+    /// <param name="lines">Lines of each for every two columns.</param>
     /// <param name="sums">The first panel's sums.</param>
     /// <param name="otherSums">The second panel's sums.</param>
     /// <param name="accumulate">Whether the sums are added to.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void OneByTwo(in PanelColumns columns, byte* other, float* token, float* sums, float* otherSums, bool accumulate)
+    public static void OneByTwo(
+        in PanelColumns columns, byte* other, float* token, byte* next, int lines, float* sums, float* otherSums, bool accumulate)
     {
         TVector s00 = TSimd.Zero, s01 = TSimd.Zero, s10 = TSimd.Zero, s11 = TSimd.Zero;
         byte* panel = columns.Weights;
         for (int pair = columns.Units * columns.PairsOfUnit; pair > 0; pair--)
         {
+            Prefetch(next, lines);
+            Prefetch(next + (other - panel), lines);
+            next += lines * PanelFormat.LineBytes;
             TElement.Even(panel, null, out TVector w0, out TVector w1);
             TElement.Even(other, null, out TVector v0, out TVector v1);
             Add(token, w0, w1, ref s00, ref s01);

@@ -36,7 +36,7 @@ internal sealed unsafe class CodedPanelKernel<TElement, TSimd, TVector>(WeightEn
     }
 
     // While codes are unpacked the processor does not look far enough ahead.
-    protected override bool AsksInAnyCase => true;
+    protected override bool AsksForFewTokens => true;
 
     [SkipLocalsInit]
     public override void Pack(ReadOnlySpan<byte> rows, int columns, byte* panel)
