@@ -138,11 +138,15 @@ public sealed class AssembledTileTests
         Assert.That(PanelProduct.Of(panels, rows), Is.EqualTo(PanelProduct.Of(same, rows)));
     }
 
-    // Two tiles, of which the last is filled up in one case.
+    // Tiles of which the last is filled up, or among the smallest; six of them share weights that are unpacked once, more columns than at a time.
     [Test]
     public void Integers_of_several_tiles_have_them_too(
-        [ValueSource(nameof(Integers))] FfnPrecision precision, [Values(1, 33, 600)] int columns, [Values(24, 31)] int tokens) =>
+        [ValueSource(nameof(Integers))] FfnPrecision precision, [Values(1, 33, 600, 2100)] int columns, [Values(24, 31, 61, 67)] int tokens) =>
         Integers_have_the_bits_of_the_kernels_in_csharp(precision, columns, tokens);
+
+    [Test]
+    public void Stored_integers_of_several_tiles_have_them_too([ValueSource(nameof(Stored))] string name, [Values] bool ofBytes, [Values(62, 72)] int tokens) =>
+        Stored_integers_have_them_too(name, ofBytes, tokens, isExtreme: false);
 
     [Test]
     public void Tiles_by_vectors_leave_out_the_tokens_that_fill_them([ValueSource(nameof(FormsOfVectors))] string name)
@@ -150,8 +154,11 @@ public sealed class AssembledTileTests
         TileForm form = Form(name);
         int[] whole = [.. TileCode.ShapesOf(form).GroupBy(static shape => shape.Stride).Select(static same => same.Max(static shape => shape.Tokens))];
         Assert.That(TileCode.ShapesOf(form), Is.Unique);
-        Assert.That(whole, Is.EqualTo(form.Product == DotProduct.BFloat16 ? (int[])[1, 2, 4, 6, 8, 12] : [1, 2, 4, 6, 4, 6]));
-        Assert.That(TileCode.ShapesOf(form).Where(static shape => shape.Stride == 4).Select(static shape => shape.Tokens), Is.EquivalentTo([3, 4]));
+        Assert.That(whole, Is.EqualTo(
+            form.Product == DotProduct.BFloat16 ? (int[])[1, 2, 4, 6, 8, 12] : form.Weights == PanelWeights.Lanes ? [6, 4, 6] : [1, 2, 4, 6, 4, 6]));
+        Assert.That(
+            TileCode.ShapesOf(form).Where(static shape => shape.Stride == 4).Select(static shape => shape.Tokens),
+            Is.EquivalentTo(form.Weights == PanelWeights.Lanes ? (int[])[] : [3, 4]));
     }
 
     [Test]
@@ -199,7 +206,10 @@ public sealed class AssembledTileTests
             PanelKernel.Of(encoding, tokens).Instruction,
             DotProducts.WhyUnused(tile.Product) is null ? Is.EqualTo(DotProducts.NameOf(tile.Product)) : Is.Null,
             "what can be assembled is, unless something is faster");
-        return AssembledPanelKernel.With(encoding, tokens, tile, TileCode.Of(tile));
+
+        // Whether or not this processor gains by it.
+        return AssembledPanelKernel.With(
+            encoding, tokens, tile, TileCode.Of(tile), tile.Product is DotProduct.Bytes or DotProduct.Words ? TileCode.Of(tile.OfLanes) : null);
     }
 
     private static void Require(DotProduct product)

@@ -116,7 +116,7 @@ public sealed class ProductTests
             kernel.MultiplyPair(
                 packed.Panel(0) + kernel.BytesOf(block), packed.Panel(1) + kernel.BytesOf(block), Math.Min(PanelKernel.BlockGroups, groups - block),
                 padded.Pointer + (block * PanelFormat.GroupColumns), sums.Pointer, sums.Pointer + kernel.Rows, accumulate: block > 0,
-                (byte*)64, kernel.BytesOf(PanelKernel.BlockGroups));
+                (byte*)64, kernel.BytesOf(0, PanelKernel.BlockGroups));
         }
 
         Assert.That(sums.Span.ToArray(), Is.EqualTo(PanelProduct.Of(packed, token)));

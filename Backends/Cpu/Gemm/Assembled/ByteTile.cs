@@ -31,7 +31,7 @@ internal class ByteTile(Assembler assembler, TileConvention convention, TileForm
         {
             Broadcast(Signs, ByteSigns);
         }
-        else
+        else if (Form.Weights == PanelWeights.Int4)
         {
             Broadcast(Signs, HalfByteSigns);
             Broadcast(Low, LowHalves);
@@ -76,5 +76,8 @@ internal class ByteTile(Assembler assembler, TileConvention convention, TileForm
     }
 
     protected override void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerRegisterZMM token) =>
+        Code.vpdpbusd(sums, weights, token);
+
+    protected override void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerMemoryOperand token) =>
         Code.vpdpbusd(sums, weights, token);
 }

@@ -56,7 +56,12 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
     };
 
     // 32-bit lanes of a group, a vector pair each: four columns of 8 bits, eight of 4.
-    private int Blocks => form.Weights == PanelWeights.Int8 ? GroupColumns / 4 : GroupColumns / 8;
+    private int Blocks => form.Weights switch
+    {
+        PanelWeights.Lanes => Lanes,
+        PanelWeights.Int8 => GroupColumns / 4,
+        _ => GroupColumns / 8,
+    };
 
     private int PartBytes => HeadBytes + (Blocks / form.Parts * 2 * VectorBytes);
 
@@ -115,6 +120,9 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
     /// <summary>Adds the products of a lane to sums of integers, by the instruction of these tiles.</summary>
     protected abstract void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerRegisterZMM token);
 
+    /// <summary>The same with a lane of a token in memory, for all lanes of the weights.</summary>
+    protected abstract void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerMemoryOperand token);
+
     /// <summary>Multiplies a lane of both halves of the rows by all tokens.</summary>
     protected virtual void Dot(TileShape shape, int lane, AssemblerRegisterZMM a, AssemblerRegisterZMM b)
     {
@@ -145,7 +153,9 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
 
     /// <summary>A token's lane, in all lanes of a vector.</summary>
     protected void BroadcastLane(AssemblerRegisterZMM vector, TileShape shape, int lane, int token) =>
-        Code.vpbroadcastd(vector, __dword_ptr[Tokens + (((lane * shape.Stride) + token) * sizeof(float))]);
+        Code.vpbroadcastd(vector, __dword_ptr[Tokens + LaneAt(shape, lane, token)]);
+
+    private static int LaneAt(TileShape shape, int lane, int token) => ((lane * shape.Stride) + token) * sizeof(float);
 
     /// <summary>Where a token's number is.</summary>
     protected int NumberAt(TileShape shape, int token, int number) => (((Lanes + number) * shape.Stride) + token) * sizeof(float);
@@ -163,7 +173,15 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
         int blocks = Blocks / form.Parts;
         for (int block = 0; block < blocks; block++)
         {
-            Multiply(shape, (part * blocks) + block, begin + HeadBytes + (block * 2 * VectorBytes));
+            int at = begin + HeadBytes + (block * 2 * VectorBytes);
+            if (form.Weights == PanelWeights.Lanes)
+            {
+                MultiplyLane(shape, (part * blocks) + block, at);
+            }
+            else
+            {
+                Multiply(shape, (part * blocks) + block, at);
+            }
         }
 
         FinishIntegers(shape);
@@ -173,6 +191,22 @@ internal abstract class IntegerTile(Assembler assembler, TileConvention conventi
         }
 
         Scale(shape, room ?? FirstWeight);
+    }
+
+    // In turns, so that one lane is read while the other is multiplied. Tokens come with the products: Intel's processors, which alone unpack lanes, have
+    // room for a fiftieth more of them so.
+    private void MultiplyLane(TileShape shape, int lane, int at)
+    {
+        AssemblerRegisterZMM a = Vector(FirstWeight + (lane % 2 * 2)), b = Vector(FirstWeight + (lane % 2 * 2) + 1);
+        Code.vmovdqu32(a, __zmmword_ptr[Weights + at]);
+        Code.vmovdqu32(b, __zmmword_ptr[Weights + (at + VectorBytes)]);
+        for (int token = 0; token < shape.Tokens; token++)
+        {
+            (AssemblerRegisterZMM first, AssemblerRegisterZMM second) = Integers(shape, token);
+            AssemblerMemoryOperand x = __dword_bcst[Tokens + LaneAt(shape, lane, token)];
+            MultiplyAdd(first, a, x);
+            MultiplyAdd(second, b, x);
+        }
     }
 
     // Two vectors of scales, then two of offsets where there are any.

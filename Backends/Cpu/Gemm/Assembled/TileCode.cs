@@ -15,6 +15,9 @@ internal unsafe class TileCode
     private const int Alignment = 64;
     private const byte Breakpoint = 0xCC;
 
+    /// <summary>Tokens of the smallest tile that integers are unpacked for: those of words that are smaller multiply bytes.</summary>
+    public const int FewestOfLanes = SplitWordTile.MostTokens + 1;
+
     private static readonly FrozenDictionary<TileForm, Lazy<TileCode>> All = TileForm.All.ToFrozenDictionary(
         static form => form, static form => new Lazy<TileCode>(() => Assemble(form, ExecutableMemory.Of)));
 
@@ -105,6 +108,7 @@ internal unsafe class TileCode
     public static ImmutableArray<TileShape> ShapesOf(TileForm form) =>
     [
         .. from size in TokenTiles.Sizes.ToArray()
+           where form.Weights != PanelWeights.Lanes || size >= FewestOfLanes
            let fewest = FewestOf(form, size)
            from count in Enumerable.Range(fewest, size + 1 - fewest)
            let piece = PieceOf(form, count)

@@ -13,6 +13,9 @@ internal enum PanelWeights
 
     /// <summary>4-bit integers, eight columns in a lane.</summary>
     Int4,
+
+    /// <summary>Integers as an instruction multiplies them, lane after lane: unsigned bytes, or words.</summary>
+    Lanes,
 }
 
 /// <summary>What stands at the head of a group of integers.</summary>
@@ -67,6 +70,13 @@ internal readonly record struct TileForm(DotProduct Product, PanelWeights Weight
         },
     };
 
+    /// <summary>The same by vectors of integers that are unpacked already, with float32 at the head of a group.</summary>
+    public TileForm OfLanes => this with
+    {
+        Weights = PanelWeights.Lanes,
+        Head = Head == PanelGroupHead.BFloat16Scales ? PanelGroupHead.Float32Scales : Head,
+    };
+
     /// <summary>Every form.</summary>
     public static ImmutableArray<TileForm> All { get; } =
     [
@@ -76,6 +86,10 @@ internal readonly record struct TileForm(DotProduct Product, PanelWeights Weight
            from weights in (PanelWeights[])[PanelWeights.Int8, PanelWeights.Int4]
            from head in IntegerHeads
            select new TileForm(product, weights, head),
+        .. from product in (DotProduct[])[DotProduct.Bytes, DotProduct.Words]
+           from head in IntegerHeads
+           where head != PanelGroupHead.BFloat16Scales
+           select new TileForm(product, PanelWeights.Lanes, head),
     ];
 
     /// <inheritdoc/>

@@ -44,6 +44,9 @@ internal sealed class WordTile(Assembler assembler, TileConvention convention, T
     protected override void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerRegisterZMM token) =>
         Code.vpdpwssd(sums, weights, token);
 
+    protected override void MultiplyAdd(AssemblerRegisterZMM sums, AssemblerRegisterZMM weights, AssemblerMemoryOperand token) =>
+        Code.vpdpwssd(sums, weights, token);
+
     // Some bits of each word to all of it.
     private void Widen(AssemblerRegisterZMM vector, int at, int bits, int lane)
     {

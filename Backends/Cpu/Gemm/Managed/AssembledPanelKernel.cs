@@ -9,13 +9,20 @@ namespace NativeFfn.Backends.Cpu.Gemm.Managed;
 /// <summary>The panels of a kernel in C# with 512-bit vectors, multiplied by assembled code.</summary>
 internal sealed unsafe class AssembledPanelKernel : PanelKernel
 {
+    // Fewer tiles save less than writing and reading what is unpacked costs: 6 of 12 tokens, where 4 break even.
+    private const int TilesWorthUnpacking = 5;
+
     private readonly PanelKernel _panels;
     private readonly TileForm _tile;
     private readonly TileCode _code;
     private readonly bool _isOfMatrices;
 
-    private AssembledPanelKernel(PanelKernel panels, TokenForm form, TileForm tile, TileCode code)
-        : base(panels.Encoding, panels.Rows, panels.MostTokens) => (_panels, Form, _tile, _code, _isOfMatrices) = (panels, form, tile, code, tile.IsOfMatrices);
+    // Multiplies what is unpacked once for several tiles; null where each unpacks it.
+    private readonly TileCode? _lanes;
+
+    private AssembledPanelKernel(PanelKernel panels, TokenForm form, TileForm tile, TileCode code, TileCode? lanes)
+        : base(panels.Encoding, panels.Rows, panels.MostTokens) =>
+        (_panels, Form, _tile, _code, _isOfMatrices, _lanes) = (panels, form, tile, code, tile.IsOfMatrices, lanes);
 
     public override TokenForm Form { get; }
 
@@ -63,7 +70,7 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
             return null;
         }
 
-        return With(encoding, tokens, tile, code);
+        return With(encoding, tokens, tile, code, UnpacksOnce(tile) && TileCode.Of(tile.OfLanes) is { WhyNot: null } lanes ? lanes : null);
     }
 
     /// <summary>The kernel of an encoding with tiles that somebody runs.</summary>
@@ -71,8 +78,9 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
     /// <param name="tokens">What tokens are while they are multiplied.</param>
     /// <param name="tile">The tiles.</param>
     /// <param name="code">Runs them.</param>
-    public static PanelKernel With(WeightEncoding encoding, TokenType tokens, TileForm tile, TileCode code) =>
-        new AssembledPanelKernel(OfVectors(encoding, tokens), FormOf(tile), tile, code);
+    /// <param name="lanes">Runs those of <see cref="TileForm.OfLanes"/>; null where each tile is to unpack weights for itself.</param>
+    public static PanelKernel With(WeightEncoding encoding, TokenType tokens, TileForm tile, TileCode code, TileCode? lanes = null) =>
+        new AssembledPanelKernel(OfVectors(encoding, tokens), FormOf(tile), tile, code, lanes);
 
     /// <summary>How a tile wants tokens.</summary>
     public static TokenForm FormOf(TileForm tile) => tile.Product switch
@@ -118,6 +126,10 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         {
             MultiplyMatrices(columns, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
         }
+        else if (_lanes is not null && endTile - firstTile >= TilesWorthUnpacking)
+        {
+            MultiplyUnpacked(columns, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+        }
         else
         {
             MultiplyTiles(columns, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
@@ -136,16 +148,29 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         arguments.Next = next;
         arguments.Lines = lines;
         arguments.Accumulate = accumulate ? 1 : 0;
-        if (columns.Matrices != null)
+        TileCode code = _code;
+        if (columns.Room != null)
         {
-            Prepare(size, columns.Matrices, &arguments);
+            code = _isOfMatrices ? Prepare(size, columns.Room, &arguments) : Choose(size, columns.Room, &arguments);
         }
 
-        _code.Run(size, count, &arguments);
+        code.Run(size, count, &arguments);
+    }
+
+    // The smallest tiles have other lanes.
+    private TileCode Choose(int size, TileRoom* room, TileArguments* arguments)
+    {
+        if (size < TileCode.FewestOfLanes)
+        {
+            return _code;
+        }
+
+        arguments->Weights = room->Unpacked;
+        return _lanes!;
     }
 
     // Tiles of one size share a configuration of registers, and all of them what is widened.
-    private void Prepare(int size, MatrixRoom* room, TileArguments* arguments)
+    private TileCode Prepare(int size, TileRoom* room, TileArguments* arguments)
     {
         if (size != room->Configured && _code.Configure(size))
         {
@@ -153,9 +178,33 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         }
 
         arguments->Scratch = room->Sums;
-        if (room->Widened != null && Form.IsByToken(size))
+        if (room->Unpacked != null && Form.IsByToken(size))
         {
-            arguments->Weights = room->Widened;
+            arguments->Weights = room->Unpacked;
+        }
+
+        return _code;
+    }
+
+    // Some groups at a time, for all tiles.
+    [SkipLocalsInit]
+    private void MultiplyUnpacked(
+        in PanelColumns columns, TokenPanels tokens, long firstColumn, int firstTile, int endTile, float* sums, bool accumulate, byte* next, int nextBytes)
+    {
+        int most = Math.Min(columns.Groups, UnpackedLanes.GroupsAtATime(_tile));
+        byte* memory = stackalloc byte[PanelFormat.LineBytes + UnpackedLanes.Bytes(_tile, most)];
+        memory = OnLine(memory);
+        var room = new TileRoom { Unpacked = memory };
+        for (int group = 0; group < columns.Groups; group += most)
+        {
+            int count = Math.Min(columns.Groups - group, most);
+            byte* packed = columns.Weights + BytesOf(group);
+            UnpackedLanes.Write(_tile, packed, count, memory);
+            int asked = (int)((long)nextBytes * count / columns.Groups);
+            MultiplyTiles(
+                new PanelColumns(packed, count) { Room = &room }, tokens, firstColumn + (group * PanelFormat.GroupColumns), firstTile, endTile, sums,
+                accumulate || group > 0, next, asked);
+            next += asked;
         }
     }
 
@@ -168,21 +217,27 @@ internal sealed unsafe class AssembledPanelKernel : PanelKernel
         int scratch = IntegerMatrixTile.ScratchBytes(_tile, most);
         byte* memory = stackalloc byte[PanelFormat.LineBytes + scratch + (isWidened ? WidenedInt4.Bytes(_tile, columns.Groups) : 0)];
 
-        // Vectors that lie across two lines take twice the time.
-        memory = (byte*)(((nint)memory + PanelFormat.LineBytes - 1) & -PanelFormat.LineBytes);
-        var room = new MatrixRoom { Sums = memory, Widened = isWidened ? memory + scratch : null };
+        memory = OnLine(memory);
+        var room = new TileRoom { Sums = memory, Unpacked = isWidened ? memory + scratch : null };
         if (isWidened)
         {
-            WidenedInt4.Write(_tile, columns, room.Widened);
+            WidenedInt4.Write(_tile, columns, room.Unpacked);
         }
 
         MultiplyTiles(
-            new PanelColumns(columns.Weights, columns.Groups) { Matrices = &room }, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
+            new PanelColumns(columns.Weights, columns.Groups) { Room = &room }, tokens, firstColumn, firstTile, endTile, sums, accumulate, next, nextBytes);
         if (room.Configured > 0)
         {
             _code.Release();
         }
     }
+
+    // Vectors that lie across two lines take twice the time.
+    private static byte* OnLine(byte* memory) => (byte*)(((nint)memory + PanelFormat.LineBytes - 1) & -PanelFormat.LineBytes);
+
+    // Bytes are all but what is multiplied. AMD's processors unpack by other units than those that multiply.
+    private static bool UnpacksOnce(TileForm tile) =>
+        CpuId.IsIntel && (tile.Product, tile.Weights) is (DotProduct.Words, _) or (DotProduct.Bytes, PanelWeights.Int4);
 
     private static PanelWeights WeightsOf(WeightEncoding encoding) => encoding.IntegerBits == 4 ? PanelWeights.Int4 : PanelWeights.Int8;
 

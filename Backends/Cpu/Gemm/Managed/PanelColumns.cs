@@ -16,8 +16,8 @@ internal readonly unsafe struct PanelColumns(byte* weights, int groups)
     /// <summary>Of codes the scales and offsets, unit after unit; see <see cref="Codes.PanelScales{TSimd, TVector}"/>.</summary>
     public float* Scales { get; init; }
 
-    /// <summary>What tiles by AMX share; null for others.</summary>
-    public MatrixRoom* Matrices { get; init; }
+    /// <summary>What assembled tiles share; null where they share nothing.</summary>
+    public TileRoom* Room { get; init; }
 
     /// <summary>Of codes the numbers that they stand for, where that is a table of 16.</summary>
     public float* Book { get; init; }
@@ -29,15 +29,15 @@ internal readonly unsafe struct PanelColumns(byte* weights, int groups)
     public int Units => groups * PairsOfGroup / PairsOfUnit;
 }
 
-/// <summary>What tiles by AMX share while they multiply the same columns.</summary>
-internal unsafe struct MatrixRoom
+/// <summary>What assembled tiles share while they multiply the same columns.</summary>
+internal unsafe struct TileRoom
 {
-    /// <summary>Tokens of the tiles that registers are configured for; 0 for none.</summary>
+    /// <summary>Tokens of the tiles that registers of AMX are configured for; 0 for none.</summary>
     public int Configured;
 
-    /// <summary>Room for sums of integers.</summary>
+    /// <summary>Room for sums of integers of AMX.</summary>
     public byte* Sums;
 
-    /// <summary>The columns as 8-bit integers, where they have fewer bits; else null.</summary>
-    public byte* Widened;
+    /// <summary>The columns unpacked, as the larger tiles multiply them; null where all multiply them as they lie.</summary>
+    public byte* Unpacked;
 }
