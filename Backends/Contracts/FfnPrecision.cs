@@ -25,8 +25,8 @@ public enum FfnPrecision
     Float32,
 
     /// <summary>
-    /// bfloat16, 2 bytes a weight, rounded to nearest even: exact for a bf16 checkpoint, else a relative error up to 2⁻⁹ a weight. Where a CPU has
-    /// AVX512_BF16, rows are rounded so too.
+    /// bfloat16, 2 bytes a weight, rounded to nearest even: exact for a bf16 checkpoint, else a relative error up to 2⁻⁹ a weight. Where a CPU
+    /// multiplies bfloat16 faster than float32, rows are rounded so too: by AMX, or by AVX512_BF16 unless it is Intel's since Sapphire Rapids.
     /// </summary>
     [EnumMember(Value = "bf16")]
     BFloat16,
