@@ -75,6 +75,11 @@ public sealed class ClientTests : RealBackendTests
             Backend);
         float[] rows = RandomLayers.Rows(7, spec.DModel, 92);
         float[] alone = await SendAsync(rows);
+        float[][] rowAlone = new float[7][];
+        for (int row = 0; row < rowAlone.Length; row++)
+        {
+            rowAlone[row] = await SendAsync(RowOf(rows, row).ToArray());
+        }
 
         // Every row as a request of its own, each in a different place of one batch, between others of all sizes.
         FfnCall held = await server.HoldAsync();
@@ -96,12 +101,23 @@ public sealed class ClientTests : RealBackendTests
             Assert.That(await whole, Is.EqualTo(alone), "the same rows among others");
             foreach ((int row, Task<float[]> answer) in own)
             {
-                Assert.That(
-                    await answer, Is.EqualTo(alone.AsSpan(row * spec.DModel, spec.DModel).ToArray()), $"row {row} alone among others");
+                Assert.That(await answer, Is.EqualTo(rowAlone[row]), $"row {row} alone among others");
             }
-
-            Assert.That(server.Gate.Rows, Has.All.EqualTo(batchTokens));
         }
+
+        // MKL cuts 5 rows into unequal parts, and on some processors sums these differently: requests then run as they are.
+        bool shares = InvarianceCheck.RowsCanShare(server.Client.GetLayer("i/0"), batchTokens, LayerForwards.Run);
+        Assert.That(shares, Is.True.Or.EqualTo(Backend != BackendKind.Mkl || batchTokens == 64));
+        if (shares)
+        {
+            using (Assert.EnterMultipleScope())
+            {
+                Assert.That(rowAlone, Is.EqualTo(rowAlone.Select((_, row) => RowOf(alone, row).ToArray())), "each row alone as among the seven");
+                Assert.That(server.Gate.Rows, Has.All.EqualTo(batchTokens));
+            }
+        }
+
+        Span<float> RowOf(float[] of, int row) => of.AsSpan(row * spec.DModel, spec.DModel);
 
         async Task<float[]> SendAsync(ReadOnlyMemory<float> input)
         {
